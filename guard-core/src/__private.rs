@@ -1,0 +1,195 @@
+//! Not public API: what generated code names. Anything here may change in any release.
+
+pub use core;
+
+pub use crate::AsyncContext;
+pub use crate::inline::{
+    CannotFail, Left, Returned, Returns, Signal, Success, context, drive, enter, leave, resource,
+};
+pub use crate::order::Order;
+pub use crate::raw::{Anchor, Handle};
+#[cfg(feature = "macros")]
+pub use guard_macros::async_with;
+
+use core::fmt;
+use core::future::Future;
+
+use crate::report::Identity;
+
+/// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
+#[track_caller]
+pub fn scoped<R, E, X, F, Fut>(
+    start: F,
+    describe: Printer<E>,
+) -> impl AsyncContext<X, Resource = R, Error = E>
+where
+    R: ?Sized,
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+{
+    crate::coroutine::scoped(start, Identity::here::<F>(describe))
+}
+
+/// The context of a function with `#[async_context]`.
+#[cfg(feature = "alloc")]
+#[track_caller]
+pub fn guaranteed<R, E, X, F, Fut>(
+    start: F,
+    describe: Printer<E>,
+) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    crate::guaranteed::guaranteed(start, Identity::here::<F>(describe))
+}
+
+/// Proof that a path has yielded.
+#[derive(Clone, Copy)]
+pub struct Yielded;
+
+/// Consumes the proof where the function returns `value`.
+pub fn finish<T>(value: T, _: Yielded) -> T {
+    value
+}
+
+/// A `Result`, whatever alias it was written with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` looks like a `Result` but is not one",
+    label = "a type named `…Result` is taken for an alias of `Result`",
+    note = "a context that lends a `{Self}` and cannot fail returns `Result<{Self}, std::convert::Infallible>`"
+)]
+pub trait Fallible {
+    /// What is lent.
+    type Value;
+    /// What can go wrong.
+    type Error;
+}
+
+impl<T, E> Fallible for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
+/// Knows how to print an error of type `E`, as far as the definition of a context shows it.
+///
+/// `Describe::<E>` is asked by method call: the inherent method is found first, then the traits by
+/// the number of references they take.
+pub struct Describe<E>(pub core::marker::PhantomData<E>);
+
+type Printer<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
+
+impl<E> Describe<E> {
+    /// Asks.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(core::marker::PhantomData)
+    }
+
+    /// Nothing but the type's name can be told.
+    #[must_use]
+    pub fn printer(self) -> Printer<E> {
+        crate::report::describe_type
+    }
+}
+
+/// Errors are printed with their sources.
+pub trait DescribeError<E> {
+    /// The printer.
+    fn printer(&self) -> Printer<E>;
+}
+
+impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
+    fn printer(&self) -> Printer<E> {
+        |error, f| {
+            fmt::Display::fmt(error, f)?;
+            let mut source = error.source();
+            while let Some(error) = source {
+                write!(f, ": {error}")?;
+                source = error.source();
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What can be shown is shown. The alternate form is what `anyhow` prints its sources in.
+pub trait DescribeDisplay<E> {
+    /// The printer.
+    fn printer(&self) -> Printer<E>;
+}
+
+impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
+    fn printer(&self) -> Printer<E> {
+        |error, f| write!(f, "{error:#}")
+    }
+}
+
+/// What can only be debugged is debugged.
+pub trait DescribeDebug<E> {
+    /// The printer.
+    fn printer(&self) -> Printer<E>;
+}
+
+impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {
+    fn printer(&self) -> Printer<E> {
+        crate::report::describe_debug
+    }
+}
+
+/// What a guaranteed context may be made of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a guaranteed context",
+    label = "not `Send + 'static`",
+    note = "its clean-up may go on in the background, so a guaranteed context owns what it uses and can be sent to another thread",
+    note = "write `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled, or pass something that is `Send + 'static`, such as an `Arc`"
+)]
+pub trait Owned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Owned for T {}
+
+/// Asks for what a guaranteed context may be made of, where the error is the caller's.
+pub fn owned<T: Owned>(_: &T) {}
+
+/// A value that was carried out of a body.
+pub fn carried<T>(value: Option<T>) -> T {
+    match value {
+        Some(value) => value,
+        None => unreachable!("a body that went on left its value"),
+    }
+}
+
+/// Stands in for a yield about which an error has been told.
+pub fn misplaced_yield<X>() -> crate::Outcome<X> {
+    unreachable!("the program does not compile")
+}
+
+/// How the body of a context may end.
+pub trait Conclude {
+    /// What can go wrong.
+    type Error;
+
+    /// As a `Result`.
+    fn conclude(self) -> Result<(), Self::Error>;
+}
+
+impl<E> Conclude for Result<(), E> {
+    type Error = E;
+
+    fn conclude(self) -> Self {
+        self
+    }
+}
+
+impl Conclude for () {
+    type Error = core::convert::Infallible;
+
+    fn conclude(self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! The protocol: what a context is, and the ways of using one.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::Outcome;
+#[cfg(feature = "alloc")]
+use crate::guard::Enter;
+use crate::report::{Identity, Loss};
+use crate::scope::{Body, Catch, Run, TryWith, With, scope};
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
+
+/// Something that is entered, lends a resource, and is exited, each asynchronously.
+///
+/// Like [`Future`] it is driven by polls, does nothing until then, and can be made into an object:
+/// see [`BoxContext`]. It is rarely implemented by hand: write a function with
+/// [`#[async_context]`](crate::async_context) or implement [`AsyncManager`](crate::AsyncManager).
+/// Use one with [`async_with!`](crate::async_with) or one of the methods below.
+///
+/// Python: an *asynchronous context manager*, the object with `__aenter__` and `__aexit__`.
+///
+/// # The protocol
+///
+/// [`poll_enter`](Self::poll_enter) until it is ready; if it succeeded, [`resource`](Self::resource)
+/// lends the resource, any number of times; then [`poll_exit`](Self::poll_exit) until it is ready.
+/// A context that has failed to enter, or has exited, is not used again.
+///
+/// The parameter `X` is the type of the body's error as far as the context wants to know it: `()` for
+/// ordinary contexts, the error itself for those that catch.
+///
+/// # Panics
+///
+/// Implementations panic when called out of this order. They are never unsound.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an asynchronous context",
+    label = "this is not a context that can be entered here",
+    note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
+    note = "a context made with `#[async_context(catch)]` is used with `.catch(…)`, not with `async_with!`"
+)]
+#[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
+pub trait AsyncContext<X = ()> {
+    /// What the context lends.
+    type Resource: ?Sized;
+    /// What can go wrong in entering or exiting; [`Infallible`](core::convert::Infallible) if nothing can.
+    type Error;
+
+    /// Sets up. Python: `__aenter__`.
+    ///
+    /// # Errors
+    ///
+    /// Set-up failed; there is nothing to exit.
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// The resource of an entered context.
+    fn resource(self: Pin<&mut Self>) -> &mut Self::Resource;
+
+    /// Cleans up. Python: `__aexit__`.
+    ///
+    /// The first call tells how the use ended; later calls only carry on, and what they tell is
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// Cleaning up failed. For a context that catches (`X` is not `()`), `Ok` after
+    /// [`Outcome::Failed`] means that the body's error is swallowed.
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), Self::Error>>;
+
+    /// Tells the [reporter](crate::set_reporter) about a loss that no caller will hear of.
+    ///
+    /// Provided: names the type. Contexts that know their name, the place where they were made, and
+    /// how to print their error, say so.
+    fn report(&self, loss: Loss<'_, Self::Error>) {
+        Identity::of_type::<Self>().report(loss);
+    }
+
+    /// Uses the context for the time of `body`, whose error `X` can take the context's.
+    ///
+    /// Python: `async with`. [`async_with!`](crate::async_with) is the form in which `return` and
+    /// `break` reach the enclosing function; this is the form that is an expression.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, async_context, yield_resource};
+    ///
+    /// #[async_context]
+    /// async fn numbers() -> Result<Vec<u32>, std::io::Error> {
+    ///     let mut numbers = vec![1, 2];
+    ///     yield_resource!(numbers);
+    ///     Ok(())
+    /// }
+    ///
+    /// let sum: Result<u32, std::io::Error> = numbers()
+    ///     .with(async |numbers| {
+    ///         numbers.push(3);
+    ///         Ok(numbers.iter().sum())
+    ///     })
+    ///     .await;
+    /// assert_eq!(sum.unwrap(), 6);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The body's error; else the exit's; or the enter's, and then the body did not run. If body and
+    /// exit both fail, the exit's error is [reported](crate::set_reporter): [`try_with`](Self::try_with)
+    /// returns both.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the body goes on after the exit.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the body, then the context: see [`async_context`](crate::async_context).
+    fn with<'r, T, E, F>(
+        self,
+        body: F,
+    ) -> With<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T, E>
+    where
+        Self: Sized,
+        Self::Resource: 'r,
+        X: Untyped,
+        E: From<Self::Error>,
+        F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
+            + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
+    {
+        scope(self, body)
+    }
+
+    /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
+    /// [`ScopeError`](crate::ScopeError), and a value that the body returned before a failing exit is in it too.
+    ///
+    /// # Errors
+    ///
+    /// As [`ScopeError`](crate::ScopeError) says.
+    fn try_with<'r, T, E, F>(
+        self,
+        body: F,
+    ) -> TryWith<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T, E>
+    where
+        Self: Sized,
+        Self::Resource: 'r,
+        X: Untyped,
+        F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
+            + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
+    {
+        scope(self, body)
+    }
+
+    /// [`with`](Self::with) for a context that cannot fail and a body that may return anything.
+    ///
+    /// The outcome is `Completed` whatever the value is: a body that can fail belongs to `with`.
+    fn run<'r, T, F>(self, body: F) -> Run<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
+    where
+        Self: Sized,
+        Self: AsyncContext<X, Error = core::convert::Infallible>,
+        Self::Resource: 'r,
+        X: Untyped,
+        F: for<'a> Body<&'a mut Self::Resource, Out = T>
+            + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> T,
+    {
+        scope(self, body)
+    }
+
+    /// Uses a context that catches: it is given the body's error, and decides.
+    ///
+    /// `Ok(Some(value))`: the body succeeded. `Ok(None)`: it failed and the context swallowed the
+    /// error. Python: `async with` around a context manager whose `__aexit__` may return true.
+    ///
+    /// # Errors
+    ///
+    /// What the context raised: the body's error, or another.
+    fn catch<'r, T, F>(
+        self,
+        body: F,
+    ) -> Catch<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
+    where
+        Self: Sized,
+        Self::Resource: 'r,
+        F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, X>>
+            + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, X>,
+    {
+        scope(self, body)
+    }
+
+    /// Enters the context and gives a [`Guard`](crate::Guard), to be exited by hand.
+    ///
+    /// For the cases that no block can express, such as a resource in a struct. Costs one heap
+    /// allocation.
+    ///
+    /// # Errors
+    ///
+    /// Set-up failed.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being entered.
+    #[cfg(feature = "alloc")]
+    fn enter(self) -> Enter<Self, X>
+    where
+        Self: Sized,
+    {
+        Enter::new(self)
+    }
+}
+
+/// Implemented for `()`: the context does not want to see the body's error.
+#[diagnostic::on_unimplemented(
+    message = "this context catches the body's error, so it is used with `.catch(…)`",
+    label = "a context that catches decides what becomes of the error"
+)]
+pub trait Untyped: Default + sealed::Sealed {}
+
+impl Untyped for () {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for () {}
+}
+
+/// A context of any kind: `Send`, on the heap, its type hidden.
+///
+/// ```
+/// use guard_core::{AsyncContext, BoxContext, async_context, nullcontext, yield_resource};
+/// use std::convert::Infallible;
+///
+/// #[async_context]
+/// async fn fresh() -> String {
+///     let mut text = String::new();
+///     yield_resource!(text);
+/// }
+///
+/// fn choose(reuse: Option<String>) -> BoxContext<'static, String, Infallible> {
+///     match reuse {
+///         Some(text) => nullcontext(text).boxed(),
+///         None => fresh().boxed(),
+///     }
+/// }
+/// # let _ = choose(None);
+/// ```
+#[cfg(feature = "alloc")]
+pub type BoxContext<'a, R, E, X = ()> =
+    Pin<Box<dyn AsyncContext<X, Resource = R, Error = E> + Send + 'a>>;
+
+/// [`BoxContext`] for contexts that are not `Send`.
+#[cfg(feature = "alloc")]
+pub type LocalBoxContext<'a, R, E, X = ()> =
+    Pin<Box<dyn AsyncContext<X, Resource = R, Error = E> + 'a>>;
+
+#[cfg(feature = "alloc")]
+impl<C, X> AsyncContext<X> for Pin<Box<C>>
+where
+    C: AsyncContext<X> + ?Sized,
+{
+    type Resource = C::Resource;
+    type Error = C::Error;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+        self.get_mut().as_mut().poll_enter(cx)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+        self.get_mut().as_mut().resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), C::Error>> {
+        self.get_mut().as_mut().poll_exit(cx, outcome)
+    }
+
+    fn report(&self, loss: Loss<'_, C::Error>) {
+        (**self).report(loss);
+    }
+}

@@ -1,0 +1,231 @@
+//! The context behind `#[async_context]`: a body future that stops at its yield.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::__private::Conclude;
+use crate::raw::{Anchor, Slot};
+use crate::report::{Identity, Loss};
+use crate::span::Span;
+use crate::{AsyncContext, Outcome};
+
+pin_project_lite::pin_project! {
+    /// A context made of one async function: entering runs it up to its yield, exiting to its end.
+    ///
+    /// This is the `scoped` form: it borrows what it likes, allocates nothing, and when it is dropped
+    /// half-way, so is its body.
+    pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut> {
+        // Before the slot, which it points to, also when dropped.
+        #[pin]
+        body: Body<F, Fut>,
+        #[pin]
+        slot: Slot<R, X>,
+        phase: Phase,
+        // Whether someone would have finished it, so that being dropped in its set-up is a loss too.
+        guaranteed: bool,
+        identity: Identity<E>,
+        span: Span,
+    }
+
+    impl<R: ?Sized, E, X, F, Fut> PinnedDrop for Coroutine<R, E, X, F, Fut> {
+        fn drop(this: Pin<&mut Self>) {
+            this.abandon();
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = BodyProjection]
+    enum Body<F, Fut> {
+        Start { start: Option<F> },
+        Running { #[pin] future: Fut },
+        Ended,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Never polled.
+    Start,
+    /// In its set-up.
+    Entering,
+    /// At its yield.
+    Lent,
+    /// Told how its use ended, in its clean-up.
+    Exiting,
+    /// Returned, panicked, or being polled.
+    Ended,
+}
+
+impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
+    pub(crate) fn new(start: F, identity: Identity<E>, guaranteed: bool) -> Self {
+        Self {
+            body: Body::Start { start: Some(start) },
+            slot: Slot::new(),
+            phase: Phase::Start,
+            guaranteed,
+            identity,
+            span: Span::none(),
+        }
+    }
+
+    /// Whether dropping it now would lose something.
+    pub(crate) fn is_unfinished(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        match this.phase {
+            Phase::Start | Phase::Ended => false,
+            Phase::Entering => *this.guaranteed && !this.slot.in_window(),
+            Phase::Lent | Phase::Exiting => true,
+        }
+    }
+
+    /// Drops the body where it stands, and reports that.
+    fn abandon(mut self: Pin<&mut Self>) {
+        let unfinished = self.as_mut().is_unfinished();
+        let mut this = self.project();
+        *this.phase = Phase::Ended;
+        this.span.inside(|| this.body.set(Body::Ended));
+        if unfinished {
+            #[cfg(feature = "std")]
+            let loss = if crate::order::is_expiring() {
+                Loss::TimedOut
+            } else {
+                Loss::Abandoned
+            };
+            #[cfg(not(feature = "std"))]
+            let loss = Loss::Abandoned;
+            this.identity.report(loss);
+        }
+    }
+}
+
+impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut>
+where
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+{
+    /// Starts the body, or panics with what is wrong about entering now.
+    fn start(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if let BodyProjection::Start { start } = this.body.as_mut().project() {
+            let start = start.take().expect("a body that was not started");
+            let future = start(this.slot.as_mut().anchor());
+            this.body.set(Body::Running { future });
+            *this.span = Span::open(this.identity.path());
+        }
+    }
+
+    /// Polls the body. If it panics, it is over, and so is the context.
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let mut this = self.project();
+        let phase = core::mem::replace(this.phase, Phase::Ended);
+        let BodyProjection::Running { future } = this.body.as_mut().project() else {
+            unreachable!("the phase says that the body runs");
+        };
+        let polled = this.span.inside(|| future.poll(cx));
+        if polled.is_ready() {
+            this.body.set(Body::Ended);
+        } else {
+            *this.phase = phase;
+        }
+        polled.map(Conclude::conclude)
+    }
+
+    /// Drives the body to its end although nobody uses the context any more.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn poll_to_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.phase == Phase::Entering {
+            match core::task::ready!(self.as_mut().poll_enter(cx)) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.identity.report(Loss::SetUpFailed(&error));
+                    return Poll::Ready(());
+                }
+            }
+        }
+        if let Err(error) = core::task::ready!(self.as_mut().poll_exit(cx, Outcome::Cancelled)) {
+            self.identity.report(Loss::Failed(&error));
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<R: ?Sized, E, X, F, Fut> AsyncContext<X> for Coroutine<R, E, X, F, Fut>
+where
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+{
+    type Resource = R;
+    type Error = E;
+
+    fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        match self.phase {
+            Phase::Start => {
+                self.as_mut().start();
+                *self.as_mut().project().phase = Phase::Entering;
+            }
+            Phase::Entering => {}
+            Phase::Lent | Phase::Exiting => panic!("a context was entered that is already entered"),
+            Phase::Ended => panic!("a context was entered that has ended"),
+        }
+        let polled = self.as_mut().poll_body(cx);
+        let this = self.project();
+        match polled {
+            Poll::Pending if this.slot.is_lent() => {
+                *this.phase = Phase::Lent;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => panic!(
+                "the context `{}` returned without reaching its `yield_resource!`",
+                this.identity.path()
+            ),
+        }
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut R {
+        let this = self.project();
+        assert!(
+            *this.phase == Phase::Lent,
+            "the resource of a context that is not entered was asked for"
+        );
+        match this.slot.resource() {
+            Some(resource) => resource,
+            None => unreachable!("the phase says that the resource is lent"),
+        }
+    }
+
+    fn poll_exit(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), E>> {
+        match self.phase {
+            Phase::Lent => {
+                let this = self.as_mut().project();
+                *this.phase = Phase::Exiting;
+                this.slot.tell(outcome);
+            }
+            Phase::Exiting => {}
+            Phase::Start | Phase::Entering => panic!("a context was exited that is not entered"),
+            Phase::Ended => panic!("a context was exited that has ended"),
+        }
+        self.poll_body(cx)
+    }
+
+    fn report(&self, loss: Loss<'_, E>) {
+        self.identity.report(loss);
+    }
+}
+
+/// A context that borrows: `#[async_context(scoped)]`.
+pub(crate) fn scoped<R, E, X, F, Fut>(start: F, identity: Identity<E>) -> Coroutine<R, E, X, F, Fut>
+where
+    R: ?Sized,
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+{
+    Coroutine::new(start, identity, false)
+}

@@ -1,0 +1,163 @@
+//! The default context: one that is finished whatever happens to its user.
+
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::__private::Conclude;
+use crate::background::{Cleanup, hand_off};
+use crate::coroutine::Coroutine;
+use crate::raw::Anchor;
+use crate::report::{Identity, Loss};
+use crate::runtime::Runtime;
+use crate::{AsyncContext, Outcome};
+
+/// A [`Coroutine`] that is finished in the background when it is dropped half-way.
+///
+/// It owns all it needs, and moves to the heap when it is first polled, so that a destructor can hand
+/// it on as it stands.
+pub(crate) struct Guaranteed<R, E, X, F, Fut>
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    state: State<R, E, X, F, Fut>,
+}
+
+enum State<R: ?Sized, E, X, F, Fut> {
+    Start(F, Identity<E>),
+    Running(Pin<Box<Coroutine<R, E, X, F, Fut>>>, Runtime),
+    /// Handed on, or being started.
+    Gone,
+}
+
+// What is pinned lies in a box of its own.
+impl<R, E, X, F, Fut> Unpin for Guaranteed<R, E, X, F, Fut>
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+}
+
+impl<R, E, X, F, Fut> Guaranteed<R, E, X, F, Fut>
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut>> {
+        match &mut self.get_mut().state {
+            State::Running(coroutine, _) => coroutine.as_mut(),
+            _ => panic!("a context was used that is not entered"),
+        }
+    }
+}
+
+impl<R, E, X, F, Fut> AsyncContext<X> for Guaranteed<R, E, X, F, Fut>
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    type Resource = R;
+    type Error = E;
+
+    fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        if matches!(self.state, State::Start(..)) {
+            if let State::Start(start, identity) = core::mem::replace(&mut self.state, State::Gone)
+            {
+                let coroutine = Box::pin(Coroutine::new(start, identity, true));
+                self.state = State::Running(coroutine, Runtime::current());
+            }
+        }
+        self.running().poll_enter(cx)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut R {
+        self.running().resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), E>> {
+        self.running().poll_exit(cx, outcome)
+    }
+
+    fn report(&self, loss: Loss<'_, E>) {
+        match &self.state {
+            State::Start(_, identity) => identity.report(loss),
+            State::Running(coroutine, _) => coroutine.report(loss),
+            State::Gone => {}
+        }
+    }
+}
+
+impl<R, E, X, F, Fut> Drop for Guaranteed<R, E, X, F, Fut>
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    fn drop(&mut self) {
+        if let State::Running(mut coroutine, runtime) =
+            core::mem::replace(&mut self.state, State::Gone)
+        {
+            if coroutine.as_mut().is_unfinished() {
+                hand_off(coroutine, runtime);
+            }
+        }
+    }
+}
+
+impl<R, E, X, F, Fut> Cleanup for Coroutine<R, E, X, F, Fut>
+where
+    R: ?Sized + Send,
+    X: Send,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send,
+    Fut: Future<Output: Conclude<Error = E>> + Send,
+{
+    fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        #[cfg(feature = "std")]
+        {
+            let poll = std::panic::AssertUnwindSafe(|| self.as_mut().poll_to_end(cx));
+            std::panic::catch_unwind(poll).unwrap_or_else(|payload| {
+                self.report(Loss::Panicked(&*payload));
+                Poll::Ready(())
+            })
+        }
+        #[cfg(not(feature = "std"))]
+        self.as_mut().poll_to_end(cx)
+    }
+}
+
+/// The context of an `#[async_context]` function without `scoped`.
+pub(crate) fn guaranteed<R, E, X, F, Fut>(
+    start: F,
+    identity: Identity<E>,
+) -> Guaranteed<R, E, X, F, Fut>
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    Guaranteed {
+        state: State::Start(start, identity),
+    }
+}

@@ -1,0 +1,111 @@
+//! Contexts written by hand, as two async functions.
+
+use core::future::Future;
+
+use crate::Outcome;
+#[cfg(feature = "alloc")]
+use crate::guaranteed::guaranteed;
+use crate::raw::Anchor;
+use crate::report::{Identity, describe_debug};
+use crate::{AsyncContext, coroutine::scoped};
+
+/// A context written by hand: the resource and its enter and exit in one type.
+///
+/// Implement it with plain `async fn`s, and use it through [`manage`]. Where the context is a matter of
+/// one function, [`#[async_context]`](crate::async_context) is shorter.
+///
+/// Python: a class with `__aenter__` and `__aexit__`. As there, the resource may well be `Self`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use guard_core::{AsyncManager, Outcome, async_with, manage};
+/// use std::convert::Infallible;
+///
+/// struct Session {
+///     log: Vec<&'static str>,
+/// }
+///
+/// impl AsyncManager for Session {
+///     type Resource = Self;
+///     type Error = Infallible;
+///
+///     async fn enter(&mut self) -> Result<&mut Self, Infallible> {
+///         self.log.push("open");
+///         Ok(self)
+///     }
+///
+///     async fn exit(&mut self, outcome: Outcome) -> Result<(), Infallible> {
+///         assert_eq!(self.log, ["open", "use"]);
+///         assert_eq!(outcome, Outcome::Completed);
+///         Ok(())
+///     }
+/// }
+///
+/// async_with!(session = manage(Session { log: Vec::new() }) => {
+///     session.log.push("use");
+/// });
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `AsyncManager`",
+    label = "this type has no `enter` and `exit`",
+    note = "implement `AsyncManager` for it, with `async fn enter` and `async fn exit`"
+)]
+pub trait AsyncManager {
+    /// What is lent.
+    type Resource: ?Sized;
+    /// What can go wrong.
+    type Error;
+
+    /// Sets up and lends the resource. Python: `__aenter__`.
+    ///
+    /// # Errors
+    ///
+    /// Set-up failed. [`exit`](Self::exit) is not called then: what was set up already must be undone
+    /// here, or by a destructor.
+    fn enter(&mut self) -> impl Future<Output = Result<&mut Self::Resource, Self::Error>> + Send;
+
+    /// Cleans up. Python: `__aexit__`.
+    ///
+    /// # Errors
+    ///
+    /// Cleaning up failed.
+    fn exit(&mut self, outcome: Outcome) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+macro_rules! body {
+    ($manager:ident) => {
+        move |anchor: Anchor<M::Resource, ()>| async move {
+            let mut manager = $manager;
+            let resource = manager.enter().await?;
+            let outcome = anchor.handle().lend(resource).await;
+            manager.exit(outcome).await
+        }
+    };
+}
+
+/// Makes a context of a value that implements [`AsyncManager`].
+///
+/// It is a guaranteed context: a manager whose user is cancelled is still exited, in the background.
+/// That is why it must own what it needs; [`manage_scoped`] is for one that borrows.
+#[cfg(feature = "alloc")]
+#[track_caller]
+pub fn manage<M>(
+    manager: M,
+) -> impl AsyncContext<Resource = M::Resource, Error = M::Error> + Send + 'static
+where
+    M: AsyncManager<Resource: Send, Error: core::fmt::Debug> + Send + 'static,
+{
+    guaranteed(body!(manager), Identity::here::<M>(describe_debug))
+}
+
+/// [`manage`] for a manager that borrows, or where there is no allocator.
+///
+/// Like every scoped context it is dropped where it stands when its user is cancelled.
+#[track_caller]
+pub fn manage_scoped<M>(manager: M) -> impl AsyncContext<Resource = M::Resource, Error = M::Error>
+where
+    M: AsyncManager<Error: core::fmt::Debug>,
+{
+    scoped(body!(manager), Identity::here::<M>(describe_debug))
+}

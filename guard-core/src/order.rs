@@ -1,0 +1,169 @@
+//! Keeping clean-ups in order while nested uses are dropped.
+//!
+//! A future that is dropped takes all its nested uses with it, from the inside out, in one go. An inner
+//! clean-up that cannot be finished on the spot must still come before the outer ones. So while a use is
+//! being dropped, what is handed off is collected, in the order of dropping, and goes to the background
+//! as one chain. The use that encloses it, if it is being dropped too, takes over that chain.
+//!
+//! The collecting is per thread, between the first and the last destructor of one use; nothing is polled
+//! in between but the clean-ups themselves.
+
+//!
+//! Without `std` there are no threads to tell apart, and nothing is collected: each clean-up goes to the
+//! spawner by itself, in the order of dropping.
+
+#[cfg(feature = "std")]
+pub use collecting::Order;
+#[cfg(feature = "std")]
+pub(crate) use collecting::{collect, expire, is_expiring, must_wait};
+
+#[cfg(feature = "std")]
+mod collecting {
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use std::cell::RefCell;
+    use std::vec::Vec;
+
+    use crate::background::{Chain, dispatch};
+
+    enum Dropping {
+        /// A use whose body and context are being dropped, and what they left to do.
+        Use(Chain),
+        /// A context whose time is up: what it leaves to do is not done.
+        Expired,
+    }
+
+    std::thread_local! {
+        static DROPPING: RefCell<Vec<Dropping>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn innermost<T>(look: impl FnOnce(Option<&mut Dropping>) -> T) -> Option<T> {
+        DROPPING
+            .try_with(|dropping| look(dropping.borrow_mut().last_mut()))
+            .ok()
+    }
+
+    /// Whether the context being dropped has run out of time.
+    pub(crate) fn is_expiring() -> bool {
+        innermost(|dropping| matches!(dropping, Some(Dropping::Expired))).unwrap_or(false)
+    }
+
+    /// Whether an inner clean-up is still to be done, so that the next one has to wait.
+    pub(crate) fn must_wait() -> bool {
+        innermost(|dropping| matches!(dropping, Some(Dropping::Use(inner)) if !inner.is_empty()))
+            .unwrap_or(false)
+    }
+
+    /// Gives the clean-ups to the use that is being dropped, or back.
+    pub(crate) fn collect(chain: Chain) -> Option<Chain> {
+        let mut chain = Some(chain);
+        innermost(|dropping| {
+            if let Some(Dropping::Use(inner)) = dropping {
+                inner.append(chain.take().unwrap_or_default());
+            }
+        });
+        chain
+    }
+
+    /// Drops what `drop_context` drops without going on with its clean-up, which is reported as timed
+    /// out.
+    pub(crate) fn expire(drop_context: impl FnOnce()) {
+        struct End;
+        impl Drop for End {
+            fn drop(&mut self) {
+                let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
+            }
+        }
+
+        let _end = DROPPING
+            .try_with(|dropping| dropping.borrow_mut().push(Dropping::Expired))
+            .is_ok()
+            .then_some(End);
+        drop_context();
+    }
+
+    /// Collects what is handed off from [`begin`](Self::begin) until this is dropped.
+    ///
+    /// Declared before the context of a use, so that it is dropped after it; the use's body calls `begin`
+    /// when it is dropped unfinished.
+    #[derive(Default)]
+    pub struct Order {
+        collecting: AtomicBool,
+    }
+
+    impl Order {
+        /// Nothing is collected yet.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                collecting: AtomicBool::new(false),
+            }
+        }
+
+        pub(crate) fn begin(&self) {
+            let begun = DROPPING
+                .try_with(|dropping| dropping.borrow_mut().push(Dropping::Use(Chain::default())));
+            self.collecting.store(begun.is_ok(), Ordering::Relaxed);
+        }
+
+        /// Ends the collecting and returns what was collected.
+        pub(crate) fn end(&self) -> Chain {
+            if self.collecting.swap(false, Ordering::Relaxed) {
+                let innermost = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
+                if let Ok(Some(Dropping::Use(chain))) = innermost {
+                    return chain;
+                }
+            }
+            Chain::default()
+        }
+    }
+
+    impl Drop for Order {
+        fn drop(&mut self) {
+            let chain = self.end();
+            if !chain.is_empty() {
+                dispatch(chain);
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "std"))]
+pub use unordered::Order;
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+pub(crate) use unordered::{collect, is_expiring, must_wait};
+
+#[cfg(not(feature = "std"))]
+mod unordered {
+    #[cfg(feature = "alloc")]
+    use crate::background::Chain;
+
+    /// Nothing is collected.
+    #[derive(Default)]
+    pub struct Order(());
+
+    impl Order {
+        /// Nothing is collected yet.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self(())
+        }
+
+        #[allow(clippy::unused_self, reason = "as with `std`")]
+        pub(crate) fn begin(&self) {}
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_expiring() -> bool {
+        false
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn must_wait() -> bool {
+        false
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn collect(chain: Chain) -> Option<Chain> {
+        Some(chain)
+    }
+}

@@ -1,0 +1,84 @@
+//! Panics on their way past a clean-up.
+//!
+//! With `std` a panic of the body is caught, and resumed after the exit with the same payload, so that
+//! the panic hook runs once. Without `std` panics cannot be caught.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::report::Loss;
+use crate::{AsyncContext, Outcome};
+
+/// A caught panic.
+#[cfg(feature = "std")]
+pub(crate) struct Panic(
+    // The mutex is never locked: it makes the payload, which is only `Send`, harmless to share.
+    std::sync::Mutex<std::boxed::Box<dyn core::any::Any + Send>>,
+);
+
+/// Without `std` there is none.
+#[cfg(not(feature = "std"))]
+pub(crate) enum Panic {}
+
+impl Panic {
+    /// Goes on with the panic.
+    pub(crate) fn resume(self) -> ! {
+        #[cfg(feature = "std")]
+        {
+            let payload = self.0.into_inner();
+            std::panic::resume_unwind(payload.unwrap_or_else(std::sync::PoisonError::into_inner))
+        }
+        #[cfg(not(feature = "std"))]
+        match self {}
+    }
+
+    fn report<C, X>(self, context: &C)
+    where
+        C: AsyncContext<X>,
+    {
+        #[cfg(feature = "std")]
+        {
+            let payload = self.0.into_inner();
+            let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
+            context.report(Loss::Panicked(&*payload));
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            let _ = context;
+            match self {}
+        }
+    }
+}
+
+/// Calls `action` and catches its panic.
+///
+/// The callers drop what `action` was using, so that nothing sees it half-changed.
+#[cfg(feature = "std")]
+pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(action))
+        .map_err(|payload| Panic(std::sync::Mutex::new(payload)))
+}
+
+#[cfg(not(feature = "std"))]
+pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
+    Ok(action())
+}
+
+/// Polls the exit of a context whose body panicked: that panic is the one to go on, so what the exit
+/// fails or panics with is reported.
+pub(crate) fn poll_exit_after_panic<C, X>(
+    mut context: Pin<&mut C>,
+    cx: &mut Context<'_>,
+    outcome: Outcome<X>,
+) -> Poll<()>
+where
+    C: AsyncContext<X>,
+{
+    match catch(|| context.as_mut().poll_exit(cx, outcome)) {
+        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Ready(Ok(()))) => {}
+        Ok(Poll::Ready(Err(error))) => context.report(Loss::Failed(&error)),
+        Err(panic) => panic.report(&*context),
+    }
+    Poll::Ready(())
+}

@@ -1,0 +1,45 @@
+//! The runtime in which a context was entered.
+
+use crate::background::Chain;
+
+/// Where a context was entered, and where its clean-up can go on.
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    #[cfg(feature = "tokio")]
+    tokio: Option<tokio::runtime::Handle>,
+}
+
+impl Runtime {
+    pub(crate) fn none() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            tokio: None,
+        }
+    }
+
+    /// The runtime of the current task, if there is one.
+    pub(crate) fn current() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            tokio: tokio::runtime::Handle::try_current().ok(),
+        }
+    }
+
+    /// Calls `action` where it finds this runtime's timers and sockets, on whatever thread this is.
+    pub(crate) fn inside<T>(&self, action: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tokio")]
+        let _entered = self.tokio.as_ref().map(tokio::runtime::Handle::enter);
+        action()
+    }
+
+    /// Spawns the clean-ups, or gives them back if there is no runtime. One that is shutting down drops
+    /// them, which reports them.
+    pub(crate) fn spawn(&self, chain: Chain) -> Option<Chain> {
+        #[cfg(feature = "tokio")]
+        if let Some(tokio) = &self.tokio {
+            tokio.spawn(chain);
+            return None;
+        }
+        Some(chain)
+    }
+}

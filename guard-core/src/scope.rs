@@ -1,0 +1,358 @@
+//! Using a context for the time of an asynchronous closure: `with`, `try_with`, `run`, `catch`.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use crate::order::Order;
+use crate::panics::{Panic, catch, poll_exit_after_panic};
+use crate::raw::{Borrowing, borrowing};
+use crate::report::Loss;
+use crate::{AsyncContext, Outcome};
+
+/// A closure that makes a future from an argument.
+///
+/// Every such closure is one. The trait is here to give the future a name, so that whether it is `Send`
+/// can be asked where the closure also works for every lifetime.
+pub trait Body<A>: FnOnce(A) -> Self::Fut {
+    /// The closure's future.
+    type Fut: Future<Output = Self::Out>;
+    /// What it results in.
+    type Out;
+}
+
+impl<A, F, Fut> Body<A> for F
+where
+    F: FnOnce(A) -> Fut,
+    Fut: Future,
+{
+    type Fut = Fut;
+    type Out = Fut::Output;
+}
+
+/// Everything that can go wrong when a context is used, with nothing lost: see
+/// [`try_with`](AsyncContext::try_with).
+///
+/// `T` is the body's value, `X` its error, `E` the context's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeError<T, X, E> {
+    /// The context could not be entered; the body did not run.
+    Enter(E),
+    /// The body failed; the clean-up succeeded.
+    Body(X),
+    /// The body succeeded; the clean-up failed.
+    Exit {
+        /// What the body returned.
+        value: T,
+        /// Why the clean-up failed.
+        error: E,
+    },
+    /// The body failed, and then the clean-up did.
+    BodyAndExit {
+        /// Why the body failed.
+        body: X,
+        /// Why the clean-up failed.
+        exit: E,
+    },
+}
+
+impl<T, X: fmt::Display, E: fmt::Display> fmt::Display for ScopeError<T, X, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enter(error) => write!(f, "could not enter: {error}"),
+            Self::Body(error) => error.fmt(f),
+            Self::Exit { error, .. } => write!(f, "could not clean up: {error}"),
+            Self::BodyAndExit { body, exit } => {
+                write!(f, "{body} (and could not clean up: {exit})")
+            }
+        }
+    }
+}
+
+impl<T, X, E> core::error::Error for ScopeError<T, X, E>
+where
+    T: fmt::Debug,
+    X: core::error::Error + 'static,
+    E: core::error::Error + 'static,
+{
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            // Their message is that of the whole; what follows is their own source.
+            Self::Body(error) | Self::BodyAndExit { body: error, .. } => error.source(),
+            Self::Enter(error) | Self::Exit { error, .. } => Some(error),
+        }
+    }
+}
+
+/// What becomes of a body's output and an exit's result: the difference between the forms.
+pub trait Form<C, X, O>
+where
+    C: AsyncContext<X>,
+{
+    /// What is kept of the body's output during the exit.
+    type Kept;
+    /// What the use results in.
+    type Output;
+
+    /// Tells how the body ended.
+    fn split(output: O) -> (Outcome<X>, Self::Kept);
+    /// The context could not be entered.
+    fn not_entered(error: C::Error) -> Self::Output;
+    /// The context has exited.
+    fn settle(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output;
+}
+
+pin_project_lite::pin_project! {
+    /// The future of a use: enters, runs the body, exits.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Use<C, X, F, Fut, K, Form>
+    where
+        C: AsyncContext<X>,
+    {
+        // In the order of dropping: the body, then the context, then what both left to do.
+        #[pin]
+        parts: Borrowing<C, X, F, Fut>,
+        stage: Stage<X, K>,
+        order: Order,
+        _form: PhantomData<fn() -> Form>,
+    }
+
+    impl<C, X, F, Fut, K, Form> PinnedDrop for Use<C, X, F, Fut, K, Form>
+    where
+        C: AsyncContext<X>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let Stage::Body = this.stage {
+                this.project().order.begin();
+            }
+        }
+    }
+}
+
+enum Stage<X, K> {
+    Enter,
+    Body,
+    /// The body has ended, and been dropped. The outcome is for the first poll of the exit.
+    Exit(Option<Outcome<X>>, Result<K, Panic>),
+    Ended,
+}
+
+/// A use that has not begun.
+pub(crate) fn scope<'r, C, X, F, K, Form>(
+    context: C,
+    body: F,
+) -> Use<C, X, F, <F as Body<&'r mut C::Resource>>::Fut, K, Form>
+where
+    C: AsyncContext<X>,
+    C::Resource: 'r,
+    F: for<'a> Body<&'a mut C::Resource>,
+{
+    Use {
+        parts: borrowing(context, body),
+        stage: Stage::Enter,
+        order: Order::new(),
+        _form: PhantomData,
+    }
+}
+
+impl<C, X, F, Fut, S> Future for Use<C, X, F, Fut, S::Kept, S>
+where
+    C: AsyncContext<X>,
+    Fut: Future,
+    S: Form<C, X, Fut::Output>,
+{
+    type Output = S::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
+        let mut this = self.project();
+        loop {
+            match this.stage {
+                Stage::Enter => {
+                    let entered = this.parts.as_mut().context().poll_enter(cx);
+                    if let Err(error) = ready!(entered) {
+                        *this.stage = Stage::Ended;
+                        return Poll::Ready(S::not_entered(error));
+                    }
+                    *this.stage = Stage::Body;
+                }
+                Stage::Body => {
+                    let polled = catch(|| {
+                        if this.parts.as_mut().body().is_none() {
+                            this.parts.as_mut().start_body();
+                        }
+                        match this.parts.as_mut().body() {
+                            Some(body) => body.poll(cx),
+                            None => Poll::Pending,
+                        }
+                    });
+                    let (outcome, kept) = match polled {
+                        Ok(polled) => {
+                            let (outcome, kept) = S::split(ready!(polled));
+                            (outcome, Ok(kept))
+                        }
+                        Err(panic) => (Outcome::Panicked, Err(panic)),
+                    };
+                    // The exit may need what the body holds.
+                    let dropped = catch(|| this.parts.as_mut().end_body());
+                    *this.stage = match dropped {
+                        Ok(()) => Stage::Exit(Some(outcome), kept),
+                        Err(panic) => Stage::Exit(Some(Outcome::Panicked), kept.and(Err(panic))),
+                    };
+                }
+                Stage::Exit(outcome, kept) => {
+                    let outcome = outcome.take().unwrap_or(Outcome::Cancelled);
+                    let mut context = this.parts.as_mut().context();
+                    let exited = if kept.is_err() {
+                        ready!(poll_exit_after_panic(context, cx, outcome));
+                        None
+                    } else {
+                        Some(ready!(context.as_mut().poll_exit(cx, outcome)))
+                    };
+                    let Stage::Exit(_, kept) = core::mem::replace(this.stage, Stage::Ended) else {
+                        unreachable!("the stage is not changed by the exit")
+                    };
+                    return match (kept, exited) {
+                        (Err(panic), _) => panic.resume(),
+                        (Ok(kept), exited) => {
+                            let context = this.parts.context_ref();
+                            Poll::Ready(S::settle(context, kept, exited.unwrap_or(Ok(()))))
+                        }
+                    };
+                }
+                Stage::Ended => panic!("a future was polled after its end"),
+            }
+        }
+    }
+}
+
+/// The future of [`with`](AsyncContext::with).
+pub type With<C, X, F, Fut, T, E> = Use<C, X, F, Fut, Result<T, E>, Plain>;
+/// The future of [`try_with`](AsyncContext::try_with).
+pub type TryWith<C, X, F, Fut, T, E> = Use<C, X, F, Fut, Result<T, E>, Lossless>;
+/// The future of [`run`](AsyncContext::run).
+pub type Run<C, X, F, Fut, T> = Use<C, X, F, Fut, T, CannotFail>;
+/// The future of [`catch`](AsyncContext::catch).
+pub type Catch<C, X, F, Fut, T> = Use<C, X, F, Fut, Option<T>, Catching>;
+
+fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
+    match result {
+        Ok(_) => Outcome::Completed,
+        Err(_) => Outcome::Failed(X::default()),
+    }
+}
+
+/// The body's error first; an exit error that nobody sees is reported.
+pub enum Plain {}
+
+impl<C, X, T, E> Form<C, X, Result<T, E>> for Plain
+where
+    C: AsyncContext<X>,
+    X: Default,
+    E: From<C::Error>,
+{
+    type Kept = Result<T, E>;
+    type Output = Result<T, E>;
+
+    fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
+        (outcome_of(&output), output)
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Err(error.into())
+    }
+
+    fn settle(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
+        match (kept, exited) {
+            (kept, Ok(())) => kept,
+            (Ok(_), Err(error)) => Err(error.into()),
+            (Err(error), Err(lost)) => {
+                context.report(Loss::Failed(&lost));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Everything is returned.
+pub enum Lossless {}
+
+impl<C, X, T, E> Form<C, X, Result<T, E>> for Lossless
+where
+    C: AsyncContext<X>,
+    X: Default,
+{
+    type Kept = Result<T, E>;
+    type Output = Result<T, ScopeError<T, E, C::Error>>;
+
+    fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
+        (outcome_of(&output), output)
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Err(ScopeError::Enter(error))
+    }
+
+    fn settle(_: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
+        match (kept, exited) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Err(body), Ok(())) => Err(ScopeError::Body(body)),
+            (Ok(value), Err(error)) => Err(ScopeError::Exit { value, error }),
+            (Err(body), Err(exit)) => Err(ScopeError::BodyAndExit { body, exit }),
+        }
+    }
+}
+
+/// There is no error to return.
+pub enum CannotFail {}
+
+impl<C, X, T> Form<C, X, T> for CannotFail
+where
+    C: AsyncContext<X, Error = Infallible>,
+{
+    type Kept = T;
+    type Output = T;
+
+    fn split(output: T) -> (Outcome<X>, T) {
+        (Outcome::Completed, output)
+    }
+
+    fn not_entered(error: Infallible) -> T {
+        match error {}
+    }
+
+    fn settle(_: &C, kept: T, exited: Result<(), Infallible>) -> T {
+        match exited {
+            Ok(()) => kept,
+            Err(error) => match error {},
+        }
+    }
+}
+
+/// The context is given the body's error and decides.
+pub enum Catching {}
+
+impl<C, X, T> Form<C, X, Result<T, X>> for Catching
+where
+    C: AsyncContext<X>,
+{
+    type Kept = Option<T>;
+    type Output = Result<Option<T>, C::Error>;
+
+    fn split(output: Result<T, X>) -> (Outcome<X>, Option<T>) {
+        match output {
+            Ok(value) => (Outcome::Completed, Some(value)),
+            Err(error) => (Outcome::Failed(error), None),
+        }
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Err(error)
+    }
+
+    fn settle(_: &C, kept: Option<T>, exited: Result<(), C::Error>) -> Self::Output {
+        exited.map(|()| kept)
+    }
+}

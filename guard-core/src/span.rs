@@ -1,0 +1,34 @@
+//! The `tracing` span around a context.
+
+/// Around everything that a context's own code does, in the background too, so that what it logs is
+/// found where it belongs. Empty without the feature `tracing`.
+pub(crate) struct Span {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl Span {
+    pub(crate) const fn none() -> Self {
+        Self {
+            #[cfg(feature = "tracing")]
+            span: tracing::Span::none(),
+        }
+    }
+
+    /// The span of a context that is entered now, in the current span.
+    pub(crate) fn open(name: &str) -> Self {
+        #[cfg(not(feature = "tracing"))]
+        let _ = name;
+        Self {
+            #[cfg(feature = "tracing")]
+            span: tracing::info_span!("context", name),
+        }
+    }
+
+    /// Calls `action` inside the span.
+    pub(crate) fn inside<T>(&self, action: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        let _entered = self.span.enter();
+        action()
+    }
+}

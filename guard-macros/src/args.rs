@@ -1,0 +1,89 @@
+//! The arguments of `#[async_context(…)]`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::parse::{ParseStream, Parser};
+use syn::{Error, Path, Token, parse_quote, token};
+
+use crate::diag::Errors;
+
+/// What was asked for.
+pub(crate) struct Args {
+    pub(crate) scoped: bool,
+    pub(crate) catch: bool,
+    pub(crate) krate: Path,
+}
+
+impl Args {
+    /// Parses the arguments; what is wrong is told, and the rest counts.
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut seen: Vec<(&'static str, Span)> = Vec::new();
+        let mut args = Self {
+            scoped: false,
+            catch: false,
+            krate: parse_quote!(::guard_core),
+        };
+        let parsed = (|input: ParseStream<'_>| {
+            while !input.is_empty() {
+                args.parse_one(input, &mut seen, errors)?;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        })
+        .parse2(tokens);
+        errors.take(parsed);
+        args
+    }
+
+    fn parse_one(
+        &mut self,
+        input: ParseStream<'_>,
+        seen: &mut Vec<(&'static str, Span)>,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        let mut once = |name: &'static str, span: Span| {
+            if seen.iter().any(|(other, _)| *other == name) {
+                errors.push(Error::new(span, format!("`{name}` is given twice")));
+            }
+            seen.push((name, span));
+        };
+        if input.peek(Token![crate]) {
+            once("crate", input.parse::<Token![crate]>()?.span);
+            input.parse::<Token![=]>()?;
+            if input.peek(syn::LitStr) {
+                let literal: syn::LitStr = input.parse()?;
+                return Err(Error::new(
+                    literal.span(),
+                    format!(
+                        "write the path without quotes: `crate = {}`",
+                        literal.value()
+                    ),
+                ));
+            }
+            self.krate = input.call(Path::parse_mod_style)?;
+            return Ok(());
+        }
+        let name: Ident = input.call(syn::ext::IdentExt::parse_any)?;
+        if name == "scoped" {
+            once("scoped", name.span());
+            self.scoped = true;
+        } else if name == "catch" {
+            once("catch", name.span());
+            self.catch = true;
+        } else {
+            errors.push(Error::new(
+                name.span(),
+                format!("unknown argument `{name}`: expected `scoped`, `catch` or `crate = path`"),
+            ));
+            // Skip its value, so that the arguments after it are still seen.
+            if input.peek(token::Paren) {
+                input.parse::<proc_macro2::Group>()?;
+            } else if input.peek(Token![=]) {
+                input.parse::<Token![=]>()?;
+                input.parse::<syn::Expr>()?;
+            }
+        }
+        Ok(())
+    }
+}

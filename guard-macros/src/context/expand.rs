@@ -1,0 +1,197 @@
+//! Writing a checked context down.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{FnArg, Pat, PatIdent, parse_quote};
+
+use super::Definition;
+use super::body::{Body, handle, proof};
+use super::returns::in_body;
+use crate::function::Function;
+
+/// Input:
+///
+/// ```text
+/// #[async_context]
+/// async fn open(path: PathBuf) -> io::Result<File> {
+///     let mut file = File::open(path).await?;
+///     yield_resource!(file);
+///     file.sync_all().await
+/// }
+/// ```
+///
+/// Output:
+///
+/// ```text
+/// fn open(path: PathBuf) -> impl AsyncContext<Resource = File, Error = …> + Send + 'static {
+///     owned(&path);
+///     guaranteed::<File, _, (), _, _>(move |anchor| async move {
+///         let path = path;
+///         let the_one_yield = anchor.handle();
+///         let a_yield_on_every_path;
+///         let out: io::Result<()> = {
+///             let mut file = File::open(path).await?;
+///             { a_yield_on_every_path = Yielded; yield_resource!(@lend the_one_yield; file) };
+///             file.sync_all().await
+///         };
+///         return finish(out, a_yield_on_every_path);
+///     }, …)
+/// }
+/// ```
+pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStream {
+    let krate = &definition.args.krate;
+    let resource = definition.returns.resource(krate);
+    let error = definition.returns.error(krate);
+    let caught = definition.args.catch.then(|| quote!(#error,));
+    let owned = (!definition.args.scoped)
+        .then(|| quote!(+ #krate::__private::core::marker::Send + 'static));
+
+    let mut sig = function.sig.clone();
+    sig.asyncness = None;
+    sig.output = parse_quote! {
+        -> impl #krate::AsyncContext<#caught Resource = #resource, Error = #error> #owned
+    };
+    let arguments = arguments(&mut sig);
+    let body = definition
+        .body
+        .as_ref()
+        .map(|body| expand_body(definition, body, &sig, &arguments));
+
+    let Function {
+        attrs,
+        vis,
+        defaultness,
+        ..
+    } = function;
+    let tracked = attrs
+        .iter()
+        .any(|attr| attr.path().is_ident("track_caller"));
+    let track_caller = (!tracked).then(|| quote!(#[track_caller]));
+    let body = body.unwrap_or_else(|| quote!(;));
+    quote! {
+        #(#attrs)*
+        #track_caller
+        #vis #defaultness #sig #body
+    }
+}
+
+/// An argument: how the body finds it, and what to ask of it.
+struct Argument {
+    /// What comes first in the body, in the order of the arguments.
+    binding: TokenStream,
+    /// A reference to it, at the span of its type.
+    reference: TokenStream,
+}
+
+/// Gives every argument a name in the signature, and its pattern to the body, as an `async fn` does: so
+/// arguments are dropped in the same order, whether the body has been started or not.
+fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
+    let mut arguments = Vec::new();
+    for (index, input) in sig.inputs.iter_mut().enumerate() {
+        match input {
+            FnArg::Receiver(receiver) => {
+                let this = &receiver.self_token;
+                let span = Span::mixed_site().located_at(receiver.span());
+                arguments.push(Argument {
+                    // Captured whole, and whether it is used or not.
+                    binding: quote_spanned!(span=> let _ = &#this;),
+                    reference: quote_spanned!(span=> &#this),
+                });
+            }
+            FnArg::Typed(typed) => {
+                let span = Span::mixed_site().located_at(typed.ty.span());
+                let pat = &*typed.pat;
+                let (name, binding): (Ident, _) = match pat {
+                    Pat::Ident(PatIdent {
+                        by_ref: None,
+                        ident,
+                        subpat: None,
+                        mutability,
+                        ..
+                    }) => (ident.clone(), quote!(let #mutability #ident = #ident;)),
+                    _ => {
+                        let name = format_ident!("argument_{index}", span = span);
+                        let binding = quote!(let #name = #name; let #pat = #name;);
+                        (name, binding)
+                    }
+                };
+                *typed.pat = parse_quote!(#name);
+                arguments.push(Argument {
+                    binding,
+                    reference: quote_spanned!(span=> &#name),
+                });
+            }
+        }
+    }
+    arguments
+}
+
+fn expand_body(
+    definition: &Definition,
+    body: &Body,
+    sig: &syn::Signature,
+    arguments: &[Argument],
+) -> TokenStream {
+    let Definition {
+        args,
+        returns,
+        is_broken,
+        ..
+    } = definition;
+    let krate = &args.krate;
+    let site = Span::mixed_site();
+    let here = site.located_at(sig.ident.span());
+    let private = quote_spanned!(here=> #krate::__private);
+
+    let resource = in_body(returns.resource(krate));
+    let error = in_body(returns.error(krate));
+    let output = in_body(returns.output());
+    let caught = if args.catch {
+        error.clone()
+    } else {
+        quote!(())
+    };
+
+    let make = Ident::new(if args.scoped { "scoped" } else { "guaranteed" }, here);
+    let owned = arguments.iter().filter(|_| !args.scoped).map(|argument| {
+        let reference = &argument.reference;
+        let span = reference.span();
+        quote_spanned!(span=> #krate::__private::owned(#reference);)
+    });
+    let bindings = arguments.iter().map(|argument| &argument.binding);
+
+    let handle = handle(sig.ident.span());
+    let proof = proof(sig.ident.span());
+    // After an error has been told, the proof would only repeat it.
+    let proven = is_broken.then(|| quote!(= #private::Yielded));
+    let block = body.block.to_token_stream();
+    let anchor = Ident::new("anchor", site);
+    let out = Ident::new("out", site);
+
+    quote_spanned! {here=>
+        {
+            #(#owned)*
+            #private::#make::<#resource, #error, #caught, _, _>(
+                move |#anchor: #private::Anchor<#resource, #caught>| async move {
+                    #(#bindings)*
+                    #[allow(unused_variables)]
+                    let #handle = #anchor.handle();
+                    #[allow(unused_mut, unused_assignments)]
+                    let mut #proof #proven;
+                    if false {
+                        return #private::Returns::<#output>::new().never();
+                    }
+                    let #out: #output = #block;
+                    #[allow(unreachable_code)]
+                    return #private::finish(#out, #proof);
+                },
+                {
+                    #[allow(unused_imports)]
+                    use #private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
+                    (&&&#private::Describe::<#error>::new()).printer()
+                },
+            )
+        }
+    }
+}

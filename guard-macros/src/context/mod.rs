@@ -1,0 +1,94 @@
+//! `#[async_context]`: an async function with one yield becomes a function that returns a context.
+
+mod body;
+mod expand;
+mod ownership;
+mod returns;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Block, Error};
+
+use crate::args::Args;
+use crate::diag::Errors;
+use crate::function::Function;
+
+use body::Body;
+use returns::Returns;
+
+pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, &mut errors);
+    let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
+        let errors = errors.into_tokens();
+        return quote!(#errors #item);
+    };
+    match check(args, &function, &mut errors) {
+        Some(definition) => {
+            let expanded = expand::expand(&definition, &function);
+            let errors = errors.into_tokens();
+            quote!(#errors #expanded)
+        }
+        // The function stays, so that what refers to it, and editors, go on.
+        None => {
+            let errors = errors.into_tokens();
+            let function = function.into_token_stream();
+            quote!(#errors #function)
+        }
+    }
+}
+
+/// What expansion needs to know.
+struct Definition {
+    args: Args,
+    returns: Returns,
+    body: Option<Body>,
+    /// Something is wrong that was told: the expansion should not cause further errors.
+    is_broken: bool,
+}
+
+fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
+    let sig = &function.sig;
+    if sig.asyncness.is_none() {
+        errors.push(Error::new_spanned(
+            sig.fn_token,
+            "a context is an `async fn`: write `async` before `fn`",
+        ));
+    }
+    if let Some(constness) = sig.constness {
+        errors.push(Error::new_spanned(constness, "a context cannot be `const`"));
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.push(Error::new_spanned(variadic, "a context cannot be variadic"));
+    }
+    let returns = Returns::of(&sig.output);
+    if args.catch && !returns.is_fallible() {
+        errors.push(Error::new_spanned(
+            &sig.ident,
+            "a context that catches errors returns `Result<R, E>`, where `E` is the error it catches",
+        ));
+    }
+    if !args.scoped {
+        let borrows = ownership::borrows(sig);
+        if !borrows.is_empty() {
+            // Broken as guaranteed, but whole as scoped.
+            args.scoped = true;
+        }
+        for borrow in borrows {
+            errors.push(borrow);
+        }
+    }
+    let body = match &function.body {
+        None => None,
+        Some(tokens) => {
+            let block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
+            Some(Body::new(block, &args, &sig.ident, errors))
+        }
+    };
+    Some(Definition {
+        args,
+        returns,
+        body,
+        is_broken: !errors.is_empty(),
+    })
+}

@@ -1,0 +1,135 @@
+//! What the declared return type says about a context.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, parse_quote};
+
+/// The resource, and how the body returns.
+pub(crate) enum Returns {
+    /// `-> Result<R, E>`, or an alias of it, whose last segment ends in `Result`.
+    Fallible {
+        /// The resource, if it is written; else it is what the alias says.
+        resource: Option<Type>,
+        /// The type that the body returns: the same `Result`, of `()`.
+        output: Type,
+        /// The error, if it is written; else it is what the alias says.
+        error: Option<Type>,
+    },
+    /// `-> R`, or nothing for `()`.
+    Plain(Type),
+}
+
+impl Returns {
+    pub(crate) fn of(output: &ReturnType) -> Self {
+        let ReturnType::Type(_, declared) = output else {
+            return Self::Plain(parse_quote!(()));
+        };
+        let Some(path) = as_result(declared) else {
+            return Self::Plain((**declared).clone());
+        };
+        let mut path = path.clone();
+        let mut types = Vec::new();
+        let is_std = path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Result");
+        if let Some(PathArguments::AngleBracketed(arguments)) = path
+            .path
+            .segments
+            .last_mut()
+            .map(|last| &mut last.arguments)
+        {
+            for argument in &mut arguments.args {
+                if let GenericArgument::Type(argument) = argument {
+                    types.push(argument.clone());
+                    if types.len() == 1 {
+                        *argument = parse_quote!(());
+                    }
+                }
+            }
+        }
+        let mut types = types.into_iter();
+        Self::Fallible {
+            resource: types.next(),
+            output: Type::Path(path),
+            error: types.next().filter(|_| is_std),
+        }
+    }
+
+    pub(crate) fn is_fallible(&self) -> bool {
+        matches!(self, Self::Fallible { .. })
+    }
+
+    /// The resource type.
+    pub(crate) fn resource(&self, krate: &Path) -> TokenStream {
+        match self {
+            Self::Plain(resource)
+            | Self::Fallible {
+                resource: Some(resource),
+                ..
+            } => resource.to_token_stream(),
+            Self::Fallible { output, .. } => {
+                quote!(<#output as #krate::__private::Fallible>::Value)
+            }
+        }
+    }
+
+    /// The error type.
+    pub(crate) fn error(&self, krate: &Path) -> TokenStream {
+        match self {
+            Self::Plain(_) => quote!(#krate::__private::core::convert::Infallible),
+            Self::Fallible {
+                error: Some(error), ..
+            } => error.to_token_stream(),
+            Self::Fallible { output, .. } => {
+                quote!(<#output as #krate::__private::Fallible>::Error)
+            }
+        }
+    }
+
+    /// What the body returns.
+    pub(crate) fn output(&self) -> TokenStream {
+        match self {
+            Self::Plain(_) => quote!(()),
+            Self::Fallible { output, .. } => output.to_token_stream(),
+        }
+    }
+}
+
+fn as_result(declared: &Type) -> Option<&syn::TypePath> {
+    match declared {
+        Type::Group(group) => as_result(&group.elem),
+        Type::Paren(paren) => as_result(&paren.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let is_generic = !matches!(last.arguments, PathArguments::None);
+            let is_result = last.ident == "Result"
+                || (is_generic && last.ident.to_string().ends_with("Result"));
+            is_result.then_some(path)
+        }
+        _ => None,
+    }
+}
+
+/// The type as it can be written in a body, where `impl Trait` is left to be inferred.
+pub(crate) fn in_body(ty: TokenStream) -> TokenStream {
+    struct Infer;
+    impl VisitMut for Infer {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            if let Type::ImplTrait(_) = ty {
+                *ty = parse_quote!(_);
+            } else {
+                visit_mut::visit_type_mut(self, ty);
+            }
+        }
+    }
+    match syn::parse2::<Type>(ty.clone()) {
+        Ok(mut ty) => {
+            Infer.visit_type_mut(&mut ty);
+            ty.into_token_stream()
+        }
+        Err(_) => ty,
+    }
+}

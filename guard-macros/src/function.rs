@@ -1,0 +1,77 @@
+//! A function, its signature parsed and its body left as it is.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Signature, Token, Visibility, token};
+
+/// A function of any kind: free, associated, in a trait, with or without a body.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) defaultness: Option<Token![default]>,
+    pub(crate) sig: Signature,
+    /// The tokens of the body, braces included; `None` for a `;`.
+    pub(crate) body: Option<TokenStream>,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let defaultness = input.parse()?;
+        let ahead = input.fork();
+        let sig = input
+            .parse()
+            .map_err(|error| not_a_function(&ahead, error))?;
+        let body = if input.peek(token::Brace) {
+            let body: proc_macro2::Group = input.parse()?;
+            Some(body.into_token_stream())
+        } else {
+            input.parse::<Token![;]>()?;
+            None
+        };
+        Ok(Self {
+            attrs,
+            vis,
+            defaultness,
+            sig,
+            body,
+        })
+    }
+}
+
+/// Says what was found where a function belongs.
+fn not_a_function(input: ParseStream<'_>, error: syn::Error) -> syn::Error {
+    for (what, found) in [
+        ("a struct", input.peek(Token![struct])),
+        ("an enum", input.peek(Token![enum])),
+        ("a trait", input.peek(Token![trait])),
+        ("an impl block", input.peek(Token![impl])),
+        ("a module", input.peek(Token![mod])),
+    ] {
+        if found {
+            return input.error(format!(
+                "this attribute belongs on an `async fn`, not on {what}"
+            ));
+        }
+    }
+    error
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self {
+            attrs,
+            vis,
+            defaultness,
+            sig,
+            body,
+        } = self;
+        tokens.extend(quote!(#(#attrs)* #vis #defaultness #sig));
+        match body {
+            Some(body) => body.to_tokens(tokens),
+            None => <Token![;]>::default().to_tokens(tokens),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The procedural macros of `guard-core`.
+//!
+//! An implementation detail: depend on `guard-core`, which re-exports them with their documentation.
+//!
+//! Each macro goes through the same stages: parse what was written ([`function`], [`args`],
+//! [`with`](crate::with)), check it and collect every problem ([`diag`]), walk the code that belongs to
+//! it ([`walk`]), and expand.
+#![forbid(unsafe_code)]
+
+mod args;
+mod context;
+mod diag;
+mod function;
+mod walk;
+mod with;
+
+use proc_macro::TokenStream;
+
+#[allow(missing_docs, reason = "documented where guard-core re-exports it")]
+#[proc_macro_attribute]
+pub fn async_context(args: TokenStream, item: TokenStream) -> TokenStream {
+    context::async_context(args.into(), item.into()).into()
+}
+
+#[allow(missing_docs, reason = "documented where guard-core re-exports it")]
+#[proc_macro]
+pub fn async_with(input: TokenStream) -> TokenStream {
+    with::async_with(input.into()).into()
+}

@@ -1,0 +1,499 @@
+//! Walking the code that runs as part of a function, to rewrite what leaves it.
+//!
+//! The walk goes everywhere but into closures, `async` blocks and inner items, which are functions of
+//! their own. Into the arguments of other macros it looks as far as they can be read: as expressions, as
+//! statements, or token by token.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Block, Expr, Item, Lifetime, Macro, Stmt, Token};
+
+use crate::with::AsyncWith;
+
+/// In what a piece of code stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Right in the function.
+    Direct,
+    /// In the block of an `async_with!`: awaited in place, but a future of its own.
+    InAsyncWith,
+    /// In the arguments of another macro, which may do anything with it.
+    InMacro,
+}
+
+/// A `break` or `continue` that leaves the code that is walked.
+pub(crate) struct Jump {
+    pub(crate) keyword: Ident,
+    pub(crate) label: Option<Lifetime>,
+    pub(crate) value: Option<TokenStream>,
+}
+
+/// What to do with what is found. `None` leaves it as it is.
+pub(crate) trait Rewrite {
+    /// A `yield_resource!`.
+    fn yields(&mut self, call: &Macro, place: Place) -> Option<TokenStream>;
+
+    /// A `cancellable!`.
+    fn window(&mut self, _call: &Macro, _place: Place) -> Option<TokenStream> {
+        None
+    }
+
+    /// A `yield_resource!` in a function of its own: `inside` says of what kind. Returns what to put
+    /// in its place.
+    fn misplaced(&mut self, _span: Span, _inside: &'static str) -> Option<TokenStream> {
+        None
+    }
+
+    /// A macro in whose arguments something was rewritten.
+    fn contains_yield(&mut self, _call: TokenStream) -> Option<TokenStream> {
+        None
+    }
+
+    /// A `return`, with its value.
+    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream>;
+
+    /// A `?`, or a macro that might hold one, or a `return`.
+    fn may_return(&mut self) {}
+
+    /// A jump out of the code.
+    fn jumps(&mut self, _jump: Jump) -> Option<TokenStream> {
+        None
+    }
+}
+
+/// Walks a block.
+pub(crate) fn walk_block(block: &mut Block, rewrite: &mut impl Rewrite) {
+    Walker::new(rewrite).visit_block_mut(block);
+}
+
+struct Walker<'a, R> {
+    rewrite: &'a mut R,
+    place: Place,
+    /// Whether an unlabelled jump stays inside.
+    in_loop: bool,
+    labels: Vec<Ident>,
+    yields: usize,
+}
+
+impl<'a, R: Rewrite> Walker<'a, R> {
+    fn new(rewrite: &'a mut R) -> Self {
+        Self {
+            rewrite,
+            place: Place::Direct,
+            in_loop: false,
+            labels: Vec::new(),
+            yields: 0,
+        }
+    }
+
+    fn within(&mut self, label: Option<&syn::Label>, is_loop: bool, walk: impl FnOnce(&mut Self)) {
+        let labels = self.labels.len();
+        let in_loop = self.in_loop;
+        self.labels
+            .extend(label.map(|label| label.name.ident.clone()));
+        self.in_loop |= is_loop;
+        walk(self);
+        self.in_loop = in_loop;
+        self.labels.truncate(labels);
+    }
+
+    fn leaves(&self, label: Option<&Lifetime>) -> bool {
+        match label {
+            Some(label) => !self.labels.contains(&label.ident),
+            None => !self.in_loop,
+        }
+    }
+
+    /// A macro call; returns what replaces it.
+    fn call(&mut self, call: &mut Macro) -> Option<TokenStream> {
+        if is_named(call, "yield_resource") {
+            self.yields += 1;
+            return self.rewrite.yields(call, self.place);
+        }
+        if is_named(call, "cancellable") {
+            return self.rewrite.window(call, self.place);
+        }
+        self.rewrite.may_return();
+        if !mentions(&call.tokens, &|word| {
+            matches!(
+                word,
+                "yield_resource" | "cancellable" | "return" | "break" | "continue"
+            )
+        }) {
+            return None;
+        }
+        let yields = self.yields;
+        let place = self.place;
+        self.arguments(call);
+        self.place = place;
+        if self.yields > yields && place == Place::Direct {
+            return self.rewrite.contains_yield(call.to_token_stream());
+        }
+        None
+    }
+
+    fn arguments(&mut self, call: &mut Macro) {
+        if is_named(call, "async_with") {
+            if let Ok(mut with) = syn::parse2::<AsyncWith>(call.tokens.clone()) {
+                for context in with.contexts_mut() {
+                    self.visit_expr_mut(context);
+                }
+                if self.place == Place::Direct {
+                    self.place = Place::InAsyncWith;
+                }
+                self.visit_block_mut(&mut with.block);
+                call.tokens = with.into_token_stream();
+                return;
+            }
+        }
+        self.place = Place::InMacro;
+        call.tokens = self.foreign(call.tokens.clone());
+    }
+
+    /// The arguments of a macro of which nothing is known.
+    fn foreign(&mut self, tokens: TokenStream) -> TokenStream {
+        let expressions = Punctuated::<Expr, Token![,]>::parse_terminated;
+        if let Ok(mut expressions) = expressions.parse2(tokens.clone()) {
+            for expression in &mut expressions {
+                self.visit_expr_mut(expression);
+            }
+            return expressions.into_token_stream();
+        }
+        if let Ok(mut statements) = Block::parse_within.parse2(tokens.clone()) {
+            for statement in &mut statements {
+                self.visit_stmt_mut(statement);
+            }
+            return quote!(#(#statements)*);
+        }
+        self.scan(tokens)
+    }
+
+    /// Token by token: finds calls, returns and jumps by their shape.
+    fn scan(&mut self, tokens: TokenStream) -> TokenStream {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut out = TokenStream::new();
+        let mut rest = tokens.as_slice();
+        // Whether the next braces are the body of a loop.
+        let mut loop_ahead = false;
+        while let [first, after @ ..] = rest {
+            match (first, after) {
+                (
+                    TokenTree::Ident(name),
+                    [TokenTree::Punct(bang), TokenTree::Group(group), after @ ..],
+                ) if bang.as_char() == '!' && is_wanted(name) => {
+                    let source = quote!(#name #bang #group);
+                    let replaced = syn::parse2::<Macro>(source.clone())
+                        .ok()
+                        .and_then(|mut call| self.call(&mut call));
+                    out.extend(replaced.unwrap_or(source));
+                    rest = after;
+                    continue;
+                }
+                (TokenTree::Ident(word), _) if word == "async" => {
+                    // An `async` block is a function of its own.
+                    let skip = 1 + after
+                        .iter()
+                        .take_while(
+                            |token| matches!(token, TokenTree::Ident(word) if word == "move"),
+                        )
+                        .count();
+                    let skip = match rest.get(skip) {
+                        Some(TokenTree::Group(_)) => skip + 1,
+                        _ => skip,
+                    };
+                    let code = rest[..skip].iter().cloned().collect();
+                    out.extend(self.function("an `async` block", &code).unwrap_or(code));
+                    rest = &rest[skip..];
+                    continue;
+                }
+                (TokenTree::Ident(word), _) if word == "return" => {
+                    let (value, length) = leading_expression(after);
+                    let value = self.foreign(value);
+                    let keyword = word.clone();
+                    out.extend(
+                        self.rewrite
+                            .returns(word.span(), value.clone(), self.place)
+                            .unwrap_or_else(|| quote!(#keyword #value)),
+                    );
+                    rest = &after[length..];
+                    continue;
+                }
+                (TokenTree::Ident(word), _) if word == "break" || word == "continue" => {
+                    let (label, after) = match after {
+                        [TokenTree::Punct(quote), TokenTree::Ident(name), after @ ..]
+                            if quote.as_char() == '\'' =>
+                        {
+                            let name = Lifetime::new(&format!("'{name}"), name.span());
+                            (Some(name), after)
+                        }
+                        _ => (None, after),
+                    };
+                    let (value, length) = leading_expression(after);
+                    let value = self.foreign(value);
+                    let keyword = word.clone();
+                    let source = quote!(#keyword #label #value);
+                    let jump = self.leaves(label.as_ref()).then_some(Jump {
+                        keyword,
+                        label,
+                        value: (!value.is_empty()).then_some(value),
+                    });
+                    let replaced = jump.and_then(|jump| self.rewrite.jumps(jump));
+                    out.extend(replaced.unwrap_or(source));
+                    rest = &after[length..];
+                    continue;
+                }
+                (TokenTree::Ident(word), _)
+                    if word == "loop" || word == "while" || word == "for" =>
+                {
+                    loop_ahead = true;
+                }
+                (TokenTree::Group(group), _) => {
+                    let is_loop = loop_ahead && group.delimiter() == Delimiter::Brace;
+                    loop_ahead &= !is_loop;
+                    let mut stream = TokenStream::new();
+                    self.within(None, is_loop, |walker| {
+                        stream = if group.delimiter() == Delimiter::Brace {
+                            walker.foreign(group.stream())
+                        } else {
+                            walker.scan(group.stream())
+                        };
+                    });
+                    let mut replaced = Group::new(group.delimiter(), stream);
+                    replaced.set_span(group.span());
+                    out.extend([TokenTree::Group(replaced)]);
+                    rest = after;
+                    continue;
+                }
+                _ => {}
+            }
+            out.extend([first.clone()]);
+            rest = after;
+        }
+        out
+    }
+
+    /// Code that is a function of its own, in which a yield is misplaced. Returns the code without it,
+    /// so that the yield is not complained about twice.
+    fn function(&mut self, what: &'static str, tokens: &TokenStream) -> Option<TokenStream> {
+        let span = find_yield(tokens)?;
+        let silenced = self.rewrite.misplaced(span, what)?;
+        Some(replace_yields(tokens.clone(), &silenced))
+    }
+}
+
+impl<R: Rewrite> VisitMut for Walker<'_, R> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Closure(_) => {
+                if let Some(silenced) = self.function("a closure", &expr.to_token_stream()) {
+                    *expr = Expr::Verbatim(silenced);
+                }
+            }
+            Expr::Async(_) => {
+                if let Some(silenced) = self.function("an `async` block", &expr.to_token_stream()) {
+                    *expr = Expr::Verbatim(silenced);
+                }
+            }
+            Expr::Macro(call) => {
+                if let Some(replaced) = self.call(&mut call.mac) {
+                    *expr = Expr::Verbatim(replaced);
+                }
+            }
+            Expr::Try(_) => {
+                self.rewrite.may_return();
+                visit_mut::visit_expr_mut(self, expr);
+            }
+            Expr::Return(returns) => {
+                visit_mut::visit_expr_return_mut(self, returns);
+                let keyword = returns.return_token.span;
+                let value = returns.expr.to_token_stream();
+                if let Some(replaced) = self.rewrite.returns(keyword, value, self.place) {
+                    *expr = Expr::Verbatim(replaced);
+                }
+            }
+            Expr::Break(jump) => {
+                visit_mut::visit_expr_break_mut(self, jump);
+                if self.leaves(jump.label.as_ref()) {
+                    let jump = Jump {
+                        keyword: Ident::new("break", jump.break_token.span),
+                        label: jump.label.clone(),
+                        value: jump.expr.as_ref().map(ToTokens::to_token_stream),
+                    };
+                    if let Some(replaced) = self.rewrite.jumps(jump) {
+                        *expr = Expr::Verbatim(replaced);
+                    }
+                }
+            }
+            Expr::Continue(jump) => {
+                if self.leaves(jump.label.as_ref()) {
+                    let jump = Jump {
+                        keyword: Ident::new("continue", jump.continue_token.span),
+                        label: jump.label.clone(),
+                        value: None,
+                    };
+                    if let Some(replaced) = self.rewrite.jumps(jump) {
+                        *expr = Expr::Verbatim(replaced);
+                    }
+                }
+            }
+            Expr::Loop(code) => {
+                let label = code.label.clone();
+                self.within(label.as_ref(), true, |walker| {
+                    walker.visit_block_mut(&mut code.body);
+                });
+            }
+            Expr::While(code) => {
+                let label = code.label.clone();
+                self.within(label.as_ref(), true, |walker| {
+                    walker.visit_expr_mut(&mut code.cond);
+                    walker.visit_block_mut(&mut code.body);
+                });
+            }
+            Expr::ForLoop(code) => {
+                self.visit_expr_mut(&mut code.expr);
+                let label = code.label.clone();
+                self.within(label.as_ref(), true, |walker| {
+                    walker.visit_block_mut(&mut code.body);
+                });
+            }
+            Expr::Block(code) => {
+                let label = code.label.clone();
+                self.within(label.as_ref(), false, |walker| {
+                    walker.visit_block_mut(&mut code.block);
+                });
+            }
+            _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
+        match stmt {
+            Stmt::Macro(call) => {
+                if let Some(replaced) = self.call(&mut call.mac) {
+                    // A statement macro in braces needs no semicolon, but an expression in its place
+                    // that has a value does.
+                    let semi = call.semi_token.or_else(|| {
+                        is_named(&call.mac, "yield_resource").then(<Token![;]>::default)
+                    });
+                    *stmt = Stmt::Expr(Expr::Verbatim(replaced), semi);
+                }
+            }
+            _ => visit_mut::visit_stmt_mut(self, stmt),
+        }
+    }
+
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        let is_context = match item {
+            Item::Fn(function) => function.attrs.iter().any(|attr| {
+                let name = attr.path().segments.last();
+                name.is_some_and(|name| name.ident == "async_context")
+            }),
+            // It may hold any number of contexts, whose own macros look at them.
+            Item::Impl(_) | Item::Trait(_) | Item::Mod(_) => true,
+            _ => false,
+        };
+        if is_context {
+            return;
+        }
+        if let Some(silenced) = self.function("an inner item", &item.to_token_stream()) {
+            *item = Item::Verbatim(silenced);
+        }
+    }
+}
+
+fn is_named(call: &Macro, name: &str) -> bool {
+    let last = call.path.segments.last();
+    last.is_some_and(|segment| segment.ident == name)
+}
+
+fn is_wanted(name: &Ident) -> bool {
+    name == "yield_resource" || name == "cancellable" || name == "async_with"
+}
+
+fn mentions(tokens: &TokenStream, is_wanted: &impl Fn(&str) -> bool) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(word) => is_wanted(&word.to_string()),
+        TokenTree::Group(group) => mentions(&group.stream(), is_wanted),
+        _ => false,
+    })
+}
+
+fn find_yield(tokens: &TokenStream) -> Option<Span> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    tokens
+        .iter()
+        .enumerate()
+        .find_map(|(at, token)| match token {
+            TokenTree::Ident(word) if word == "yield_resource" => match tokens.get(at + 1) {
+                Some(TokenTree::Punct(bang)) if bang.as_char() == '!' => Some(word.span()),
+                _ => None,
+            },
+            TokenTree::Group(group) => find_yield(&group.stream()),
+            _ => None,
+        })
+}
+
+fn replace_yields(tokens: TokenStream, replacement: &TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut out = TokenStream::new();
+    let mut rest = tokens.as_slice();
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (TokenTree::Ident(word), [TokenTree::Punct(bang), TokenTree::Group(_), after @ ..])
+                if word == "yield_resource" && bang.as_char() == '!' =>
+            {
+                out.extend(replacement.clone());
+                after
+            }
+            (TokenTree::Group(group), _) => {
+                let stream = replace_yields(group.stream(), replacement);
+                let mut replaced = Group::new(group.delimiter(), stream);
+                replaced.set_span(group.span());
+                out.extend([TokenTree::Group(replaced)]);
+                after
+            }
+            _ => {
+                out.extend([first.clone()]);
+                after
+            }
+        };
+    }
+    out
+}
+
+/// The expression with which `tokens` begin, and how many of them it takes.
+fn leading_expression(tokens: &[TokenTree]) -> (TokenStream, usize) {
+    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';' || punct.as_char() == ',');
+    let parse = |input: syn::parse::ParseStream<'_>| {
+        let expression = input.parse::<Expr>()?;
+        let rest: TokenStream = input.parse()?;
+        Ok((expression.into_token_stream(), rest.into_iter().count()))
+    };
+    match tokens.first() {
+        Some(first) if !is_end(first) => {
+            let all: TokenStream = tokens.iter().cloned().collect();
+            match parse.parse2(all) {
+                Ok((expression, rest)) => (expression, tokens.len() - rest),
+                Err(_) => (TokenStream::new(), 0),
+            }
+        }
+        _ => (TokenStream::new(), 0),
+    }
+}
+
+/// Whether an expression is written as `Err(…)`.
+pub(crate) fn is_err(tokens: &TokenStream) -> bool {
+    match syn::parse2::<Expr>(tokens.clone()) {
+        Ok(Expr::Call(call)) => match *call.func {
+            Expr::Path(path) => {
+                let last = path.path.segments.last();
+                last.is_some_and(|segment| segment.ident == "Err")
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}

@@ -1,0 +1,126 @@
+//! The grammar of `async_with!`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Block, Expr, ExprTry, Pat, Token, Type, token};
+
+/// `pattern = context?, … => { … }`
+pub(crate) struct AsyncWith {
+    pub(crate) uses: Vec<Use>,
+    arrow: Token![=>],
+    pub(crate) block: Block,
+}
+
+/// `pattern = context?`
+pub(crate) struct Use {
+    pub(crate) pat: Pat,
+    pub(crate) ty: Option<(Token![:], Type)>,
+    eq: Token![=],
+    pub(crate) context: Expr,
+    /// Where the context's own errors leave.
+    pub(crate) question: Option<Token![?]>,
+}
+
+impl AsyncWith {
+    /// The expressions that make the contexts.
+    pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        self.uses.iter_mut().map(|one| &mut one.context)
+    }
+
+    /// All but the first context, around the same block.
+    pub(crate) fn split_first(mut self) -> (Use, Result<Self, Block>) {
+        let first = self.uses.remove(0);
+        let rest = if self.uses.is_empty() {
+            Err(self.block)
+        } else {
+            Ok(self)
+        };
+        (first, rest)
+    }
+}
+
+const FORM: &str = "expected `async_with!(name = context? => { … })`";
+
+impl Parse for AsyncWith {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut uses = Vec::new();
+        loop {
+            if input.is_empty() {
+                return Err(input.error(FORM));
+            }
+            uses.push(input.parse()?);
+            if input.peek(Token![,]) {
+                input.parse::<Token![,]>()?;
+            }
+            if input.peek(Token![=>]) {
+                break;
+            }
+        }
+        let arrow = input.parse()?;
+        if !input.peek(token::Brace) {
+            return Err(
+                input.error("expected a block in braces: `async_with!(name = context? => { … })`")
+            );
+        }
+        let block = input.parse()?;
+        if input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+        }
+        if !input.is_empty() {
+            return Err(input.error("nothing may follow the block of `async_with!`"));
+        }
+        Ok(Self { uses, arrow, block })
+    }
+}
+
+impl Parse for Use {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let pat = Pat::parse_single(input)?;
+        let ty = if input.peek(Token![:]) {
+            Some((input.parse()?, input.parse()?))
+        } else {
+            None
+        };
+        if !input.peek(Token![=]) || input.peek(Token![=>]) {
+            return Err(input.error(FORM));
+        }
+        let eq = input.parse()?;
+        let (context, question) = match input.parse()? {
+            Expr::Try(ExprTry {
+                attrs,
+                expr,
+                question_token,
+            }) if attrs.is_empty() => (*expr, Some(question_token)),
+            context => (context, None),
+        };
+        Ok(Self {
+            pat,
+            ty,
+            eq,
+            context,
+            question,
+        })
+    }
+}
+
+impl ToTokens for AsyncWith {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { uses, arrow, block } = self;
+        tokens.extend(quote!(#(#uses),* #arrow #block));
+    }
+}
+
+impl ToTokens for Use {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self {
+            pat,
+            ty,
+            eq,
+            context,
+            question,
+        } = self;
+        let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
+        tokens.extend(quote!(#pat #ty #eq #context #question));
+    }
+}

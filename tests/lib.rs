@@ -1,0 +1,79 @@
+//! What the tests share: a log of events, and ways of polling by hand.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// A list of events, in the order in which they happened.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn push(&self, event: impl fmt::Display) {
+        self.0.lock().unwrap().push(event.to_string());
+    }
+
+    /// What happened since the last call.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    /// What happened since the last call, on one line.
+    pub fn line(&self) -> String {
+        self.take().join(" ")
+    }
+}
+
+/// Says in the log when it is dropped.
+pub struct Dropped(pub Log, pub &'static str);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.push(format_args!("drop({})", self.1));
+    }
+}
+
+/// Polls once, with a waker that does nothing.
+pub fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Polls `count` times, or until the future is ready.
+pub fn poll_times<F: Future + ?Sized>(mut future: Pin<&mut F>, count: usize) -> Poll<F::Output> {
+    for _ in 0..count {
+        if let Poll::Ready(output) = poll_once(future.as_mut()) {
+            return Poll::Ready(output);
+        }
+    }
+    Poll::Pending
+}
+
+/// Polls until the future is ready, whether it was woken or not.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(output) = poll_once(future.as_mut()) {
+            return output;
+        }
+    }
+}
+
+/// Is pending once; the next poll finds it ready.
+pub async fn yield_once() {
+    let mut pending = true;
+    std::future::poll_fn(|cx| {
+        if std::mem::take(&mut pending) {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+}
