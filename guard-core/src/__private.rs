@@ -3,6 +3,8 @@
 pub use core;
 
 pub use crate::AsyncContext;
+#[cfg(feature = "alloc")]
+pub use crate::adapters::{JoinError, join};
 pub use crate::inline::{
     CannotFail, Left, Returned, Returns, Signal, Success, context, drive, enter, leave, resource,
 };
@@ -156,6 +158,9 @@ impl<T: Send + 'static> Owned for T {}
 /// Asks for what a guaranteed context may be made of, where the error is the caller's.
 pub fn owned<T: Owned>(_: &T) {}
 
+/// [`owned`] for a generic argument, about which rustc itself knows which bound is missing.
+pub fn owned_generic<T: Send + 'static>(_: &T) {}
+
 /// A value that was carried out of a body.
 pub fn carried<T>(value: Option<T>) -> T {
     match value {
@@ -191,5 +196,36 @@ impl Conclude for () {
 
     fn conclude(self) -> Result<(), Self::Error> {
         Ok(())
+    }
+}
+
+/// A context without a `?` after it.
+///
+/// It is itself; but for an exit stack, whose errors are reported then.
+pub struct Unasked<C>(pub C);
+
+#[cfg(feature = "alloc")]
+impl<E> Unasked<crate::stack::ExitStackContext<E>>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    /// The stack, reporting its errors.
+    pub fn reporting(
+        self,
+    ) -> impl AsyncContext<Resource = crate::AsyncExitStack<E>, Error = core::convert::Infallible> + use<E>
+    {
+        self.0.reporting()
+    }
+}
+
+/// See [`Unasked`].
+pub trait ItsErrors<C> {
+    /// The context as it is.
+    fn reporting(self) -> C;
+}
+
+impl<C> ItsErrors<C> for Unasked<C> {
+    fn reporting(self) -> C {
+        self.0
     }
 }

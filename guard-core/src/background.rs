@@ -31,7 +31,7 @@ struct Item {
     // Dropped first, so that whoever waits for the ticket finds the report sent.
     cleanup: Pin<Box<dyn Cleanup>>,
     runtime: Runtime,
-    _ticket: Ticket,
+    _ticket: Option<Ticket>,
 }
 
 impl Chain {
@@ -39,7 +39,17 @@ impl Chain {
         self.0.push_back(Item {
             cleanup,
             runtime,
-            _ticket: Ticket::new(),
+            _ticket: Some(Ticket::new()),
+        });
+    }
+
+    /// Pushes a clean-up that is made of others, which are counted themselves.
+    #[cfg(feature = "std")]
+    pub(crate) fn push_compound(&mut self, cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) {
+        self.0.push_back(Item {
+            cleanup,
+            runtime,
+            _ticket: None,
         });
     }
 

@@ -1,9 +1,16 @@
 //! The protocol: what a context is, and the ways of using one.
 
+#[cfg(feature = "std")]
+use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::Outcome;
+#[cfg(feature = "std")]
+use crate::adapters::ExitUntil;
+#[cfg(feature = "tokio")]
+use crate::adapters::{ExitWithin, Within};
+use crate::adapters::{Infallibly, MapErr};
 #[cfg(feature = "alloc")]
 use crate::guard::Enter;
 use crate::report::{Identity, Loss};
@@ -70,12 +77,19 @@ pub trait AsyncContext<X = ()> {
         outcome: Outcome<X>,
     ) -> Poll<Result<(), Self::Error>>;
 
+    /// Who the context is, for [reports](crate::set_reporter) about what no caller hears of.
+    ///
+    /// Provided: its type. Contexts that know their name, the place where they were made and how to
+    /// print their error say so; one that wraps another passes on what that says.
+    fn identity(&self) -> Identity<Self::Error> {
+        Identity::of_type::<Self>()
+    }
+
     /// Tells the [reporter](crate::set_reporter) about a loss that no caller will hear of.
     ///
-    /// Provided: names the type. Contexts that know their name, the place where they were made, and
-    /// how to print their error, say so.
+    /// Provided: in the name of [`identity`](Self::identity).
     fn report(&self, loss: Loss<'_, Self::Error>) {
-        Identity::of_type::<Self>().report(loss);
+        self.identity().report(loss);
     }
 
     /// Uses the context for the time of `body`, whose error `X` can take the context's.
@@ -207,6 +221,104 @@ pub trait AsyncContext<X = ()> {
     {
         Enter::new(self)
     }
+
+    /// The same context with its errors converted.
+    fn map_err<F, E>(self, convert: F) -> MapErr<Self, F>
+    where
+        Self: Sized,
+        F: FnMut(Self::Error) -> E,
+        E: core::fmt::Debug,
+    {
+        MapErr::new(self, convert)
+    }
+
+    /// The same context, which cannot fail, as one that might fail with whatever error is asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, nullcontext};
+    ///
+    /// // `with` asks for an error that the context's error converts into.
+    /// let parsed = nullcontext("42")
+    ///     .infallible()
+    ///     .with(async |text| text.parse::<u8>())
+    ///     .await;
+    /// assert_eq!(parsed, Ok(42));
+    /// # }
+    /// ```
+    fn infallible<E>(self) -> Infallibly<Self, E>
+    where
+        Self: AsyncContext<X, Error = core::convert::Infallible> + Sized,
+    {
+        Infallibly::new(self)
+    }
+
+    /// The same context on the heap, its type hidden: see [`BoxContext`].
+    #[cfg(feature = "alloc")]
+    fn boxed<'a>(self) -> BoxContext<'a, Self::Resource, Self::Error, X>
+    where
+        Self: Sized + Send + 'a,
+    {
+        Box::pin(self)
+    }
+
+    /// [`boxed`](Self::boxed) for a context that is not `Send`.
+    #[cfg(feature = "alloc")]
+    fn boxed_local<'a>(self) -> LocalBoxContext<'a, Self::Resource, Self::Error, X>
+    where
+        Self: Sized + 'a,
+    {
+        Box::pin(self)
+    }
+
+    /// The same context, whose exit may take no longer than `duration`.
+    ///
+    /// An exit that is not done by then is dropped and [reported](crate::set_reporter), and the caller
+    /// gets [`TimeoutError::TimedOut`](crate::TimeoutError). In the background the limit holds for all
+    /// that is left to do there, which may include the rest of the set-up. Time is tokio's; outside a
+    /// tokio runtime nothing measures it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use guard_core::{AsyncContext, ScopeError, TimeoutError, async_context, yield_resource};
+    /// use std::time::Duration;
+    ///
+    /// #[async_context]
+    /// async fn stubborn() {
+    ///     yield_resource!();
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # guard_core::set_reporter(|_| {});
+    /// let used = stubborn()
+    ///     .exit_within(Duration::from_secs(5))
+    ///     .try_with(async |()| Ok::<_, ()>("used"))
+    ///     .await;
+    /// let error = TimeoutError::TimedOut;
+    /// assert_eq!(used, Err(ScopeError::Exit { value: "used", error }));
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    fn exit_within(self, duration: core::time::Duration) -> ExitWithin<Self>
+    where
+        Self: Sized,
+    {
+        ExitUntil::new(self, Within::new(duration))
+    }
+
+    /// The same context, whose exit may take no longer than `limit`, which is any future: it is first
+    /// polled when the exit begins, and its end is the limit.
+    ///
+    /// For other clocks than tokio's, and for other limits than time. Otherwise as
+    /// [`exit_within`](Self::exit_within).
+    #[cfg(feature = "std")]
+    fn exit_until<L>(self, limit: L) -> ExitUntil<Self, L>
+    where
+        Self: Sized,
+        L: Future<Output = ()> + Send + 'static,
+    {
+        ExitUntil::new(self, limit)
+    }
 }
 
 /// Implemented for `()`: the context does not want to see the body's error.
@@ -274,6 +386,10 @@ where
         outcome: Outcome<X>,
     ) -> Poll<Result<(), C::Error>> {
         self.get_mut().as_mut().poll_exit(cx, outcome)
+    }
+
+    fn identity(&self) -> Identity<C::Error> {
+        (**self).identity()
     }
 
     fn report(&self, loss: Loss<'_, C::Error>) {

@@ -87,15 +87,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         *this.phase = Phase::Ended;
         this.span.inside(|| this.body.set(Body::Ended));
         if unfinished {
-            #[cfg(feature = "std")]
-            let loss = if crate::order::is_expiring() {
-                Loss::TimedOut
-            } else {
-                Loss::Abandoned
-            };
-            #[cfg(not(feature = "std"))]
-            let loss = Loss::Abandoned;
-            this.identity.report(loss);
+            this.identity.report(Loss::dropped());
         }
     }
 }
@@ -215,8 +207,8 @@ where
         self.poll_body(cx)
     }
 
-    fn report(&self, loss: Loss<'_, E>) {
-        self.identity.report(loss);
+    fn identity(&self) -> Identity<E> {
+        self.identity
     }
 }
 

@@ -9,7 +9,7 @@ use crate::__private::Conclude;
 use crate::background::{Cleanup, hand_off};
 use crate::coroutine::Coroutine;
 use crate::raw::Anchor;
-use crate::report::{Identity, Loss};
+use crate::report::Identity;
 use crate::runtime::Runtime;
 use crate::{AsyncContext, Outcome};
 
@@ -96,11 +96,11 @@ where
         self.running().poll_exit(cx, outcome)
     }
 
-    fn report(&self, loss: Loss<'_, E>) {
+    fn identity(&self) -> Identity<E> {
         match &self.state {
-            State::Start(_, identity) => identity.report(loss),
-            State::Running(coroutine, _) => coroutine.report(loss),
-            State::Gone => {}
+            State::Start(_, identity) => *identity,
+            State::Running(coroutine, _) => coroutine.identity(),
+            State::Gone => Identity::of_type::<Self>(),
         }
     }
 }
@@ -132,16 +132,11 @@ where
     Fut: Future<Output: Conclude<Error = E>> + Send,
 {
     fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        #[cfg(feature = "std")]
-        {
-            let poll = std::panic::AssertUnwindSafe(|| self.as_mut().poll_to_end(cx));
-            std::panic::catch_unwind(poll).unwrap_or_else(|payload| {
-                self.report(Loss::Panicked(&*payload));
-                Poll::Ready(())
-            })
-        }
-        #[cfg(not(feature = "std"))]
-        self.as_mut().poll_to_end(cx)
+        let polled = crate::panics::catch(|| self.as_mut().poll_to_end(cx));
+        polled.unwrap_or_else(|panic| {
+            panic.report_to(self.identity());
+            Poll::Ready(())
+        })
     }
 }
 

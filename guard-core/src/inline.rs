@@ -177,6 +177,20 @@ pub struct Ended<T> {
     how: Result<Option<T>, Panic>,
 }
 
+impl<T> Ended<T> {
+    /// Looks again at a body that was about to return a success: an inner use that failed to exit on
+    /// the way turned it into a failure.
+    #[must_use]
+    pub fn unless(mut self, is_failure: impl FnOnce(&T) -> bool) -> Self {
+        if let Ok(Some(returned)) = &self.how {
+            if !self.outcome.is_failed() && is_failure(returned) {
+                self.outcome = Outcome::Failed(());
+            }
+        }
+        self
+    }
+}
+
 pin_project_lite::pin_project! {
     /// Drives a body to its end, and drops it there.
     pub struct Drive<'a, F> {

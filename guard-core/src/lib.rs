@@ -6,6 +6,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod adapters;
 #[cfg(feature = "alloc")]
 mod background;
 mod context;
@@ -27,13 +28,24 @@ mod report;
 #[cfg(feature = "alloc")]
 mod runtime;
 mod scope;
+#[cfg(feature = "alloc")]
+mod shared;
 mod span;
+#[cfg(feature = "alloc")]
+mod stack;
 #[cfg(feature = "std")]
 mod sync;
 
 #[doc(hidden)]
 pub mod __private;
 
+#[cfg(feature = "std")]
+pub use adapters::TimeoutError;
+#[cfg(feature = "tokio")]
+pub use adapters::blocking;
+pub use adapters::nullcontext;
+#[cfg(feature = "alloc")]
+pub use adapters::{AsyncClose, closing, from_fns};
 #[cfg(feature = "alloc")]
 pub use background::{Task, set_spawner};
 pub use context::AsyncContext;
@@ -42,21 +54,38 @@ pub use context::{BoxContext, LocalBoxContext};
 #[cfg(feature = "alloc")]
 pub use guard::Guard;
 #[cfg(feature = "macros")]
-pub use macros::async_context;
+pub use macros::{async_context, within};
 #[cfg(feature = "alloc")]
 pub use manager::manage;
 pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub use pending::{drain, pending_cleanups};
-pub use report::{Loss, Report, set_reporter};
+pub use report::{Identity, Loss, Report, set_reporter};
 pub use scope::ScopeError;
+#[cfg(feature = "alloc")]
+pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
 
-/// The futures and helper traits behind the methods of [`AsyncContext`].
+/// The futures, wrapped contexts and helper traits behind the methods of [`AsyncContext`].
 pub mod future {
+    #[cfg(feature = "std")]
+    pub use crate::adapters::ExitUntil;
+    #[cfg(feature = "tokio")]
+    pub use crate::adapters::{ExitWithin, Within};
+    pub use crate::adapters::{Infallibly, MapErr, NullContext};
+    #[cfg(feature = "alloc")]
+    pub use crate::adapters::{Join, JoinError};
     #[cfg(feature = "alloc")]
     pub use crate::guard::{Enter, Exit};
     #[cfg(feature = "std")]
     pub use crate::pending::Drain;
     pub use crate::scope::{Body, Catch, Run, TryWith, Use, With};
+}
+
+/// The parts of the exit stack that are rarely named.
+#[cfg(feature = "alloc")]
+pub mod exit_stack_parts {
+    pub use crate::stack::{
+        AllErrors, Catching, ExitStackContext, Key, Plain, StackGone, StackHandle, StackMode,
+    };
 }

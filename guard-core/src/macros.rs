@@ -10,12 +10,13 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
-    (@$lend:ident $handle:ident $($catch:ident)?;) => {
-        $handle.$lend(&mut ()).await
+    (@$lend:ident $handle:ident $($catch:ident)?; $resource:expr) => {
+        $handle.$lend($resource).await
     };
-    (@$lend:ident $handle:ident $($catch:ident)?; $place:expr) => {
-        $handle.$lend(&mut $place).await
-    };
+    (@misplaced $caught:ty; $($resource:expr),*) => {{
+        $(let _ = &mut $resource;)*
+        $crate::__private::misplaced_yield::<$caught>()
+    }};
     ($($place:expr)?) => {
         $crate::__private::core::compile_error!(
             "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`"
@@ -58,7 +59,7 @@ macro_rules! cancellable {
 }
 
 #[cfg(feature = "macros")]
-pub use guard_macros::async_context;
+pub use guard_macros::{async_context, within};
 
 /// Uses one or several contexts for the time of a block.
 #[cfg(feature = "macros")]

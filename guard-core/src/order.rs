@@ -15,7 +15,7 @@
 #[cfg(feature = "std")]
 pub use collecting::Order;
 #[cfg(feature = "std")]
-pub(crate) use collecting::{collect, expire, is_expiring, must_wait};
+pub(crate) use collecting::{collect, expire, expiry_is_reported, is_expiring, must_wait};
 
 #[cfg(feature = "std")]
 mod collecting {
@@ -28,8 +28,8 @@ mod collecting {
     enum Dropping {
         /// A use whose body and context are being dropped, and what they left to do.
         Use(Chain),
-        /// A context whose time is up: what it leaves to do is not done.
-        Expired,
+        /// A context whose time is up: what it leaves to do is not done. Whether that was reported.
+        Expired(bool),
     }
 
     std::thread_local! {
@@ -44,12 +44,24 @@ mod collecting {
 
     /// Whether the context being dropped has run out of time.
     pub(crate) fn is_expiring() -> bool {
-        innermost(|dropping| matches!(dropping, Some(Dropping::Expired))).unwrap_or(false)
+        innermost(|dropping| matches!(dropping, Some(Dropping::Expired(_)))).unwrap_or(false)
+    }
+
+    /// Notes that what expires has been reported.
+    pub(crate) fn expiry_is_reported() {
+        innermost(|dropping| {
+            if let Some(Dropping::Expired(reported)) = dropping {
+                *reported = true;
+            }
+        });
     }
 
     /// Whether an inner clean-up is still to be done, so that the next one has to wait.
     pub(crate) fn must_wait() -> bool {
-        innermost(|dropping| matches!(dropping, Some(Dropping::Use(inner)) if !inner.is_empty()))
+        let is_waiting =
+            |dropping: &Dropping| matches!(dropping, Dropping::Use(inner) if !inner.is_empty());
+        DROPPING
+            .try_with(|dropping| dropping.borrow().iter().any(is_waiting))
             .unwrap_or(false)
     }
 
@@ -64,21 +76,23 @@ mod collecting {
         chain
     }
 
-    /// Drops what `drop_context` drops without going on with its clean-up, which is reported as timed
-    /// out.
-    pub(crate) fn expire(drop_context: impl FnOnce()) {
-        struct End;
-        impl Drop for End {
-            fn drop(&mut self) {
-                let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
-            }
+    /// Drops what `drop_context` drops without going on with its clean-up, and returns whether someone
+    /// reported that.
+    pub(crate) fn expire(drop_context: impl FnOnce()) -> bool {
+        let begun = DROPPING
+            .try_with(|dropping| dropping.borrow_mut().push(Dropping::Expired(false)))
+            .is_ok();
+        // A panicking destructor must not leave the thread in this state.
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(drop_context));
+        let ended = DROPPING.try_with(|dropping| {
+            begun
+                .then(|| dropping.borrow_mut().pop())
+                .is_some_and(|ended| matches!(ended, Some(Dropping::Expired(true))))
+        });
+        if let Err(panic) = dropped {
+            std::panic::resume_unwind(panic);
         }
-
-        let _end = DROPPING
-            .try_with(|dropping| dropping.borrow_mut().push(Dropping::Expired))
-            .is_ok()
-            .then_some(End);
-        drop_context();
+        ended.unwrap_or(false)
     }
 
     /// Collects what is handed off from [`begin`](Self::begin) until this is dropped.

@@ -6,7 +6,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::report::Loss;
+use crate::report::{Identity, Loss};
 use crate::{AsyncContext, Outcome};
 
 /// A caught panic.
@@ -32,19 +32,17 @@ impl Panic {
         match self {}
     }
 
-    fn report<C, X>(self, context: &C)
-    where
-        C: AsyncContext<X>,
-    {
+    /// Reports the panic, which nobody else will hear of.
+    pub(crate) fn report_to<E>(self, identity: Identity<E>) {
         #[cfg(feature = "std")]
         {
             let payload = self.0.into_inner();
             let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
-            context.report(Loss::Panicked(&*payload));
+            identity.report(Loss::Panicked(&*payload));
         }
         #[cfg(not(feature = "std"))]
         {
-            let _ = context;
+            let _ = identity;
             match self {}
         }
     }
@@ -78,7 +76,7 @@ where
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(()))) => {}
         Ok(Poll::Ready(Err(error))) => context.report(Loss::Failed(&error)),
-        Err(panic) => panic.report(&*context),
+        Err(panic) => panic.report_to(context.identity()),
     }
     Poll::Ready(())
 }

@@ -3,9 +3,10 @@
 //! - A coroutine lends a reference to one of its own locals to whoever polls it ([`Slot`], [`Lend`]).
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
+//! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
 //! - Without `std`, a function pointer is kept in an atomic ([`FnCell`]).
 //!
-//! The first three rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! The first four rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, so that a `&mut` to it does not claim to be the only pointer to its inside.
 #![allow(unsafe_code)]
 
@@ -333,7 +334,7 @@ mod held {
     where
         C: AsyncContext<X>,
     {
-        resource: NonNull<C::Resource>,
+        pub(super) resource: NonNull<C::Resource>,
         /// Owned; a raw pointer because moving a `Box` claims that nothing else points into it.
         context: NonNull<C>,
         _owns: PhantomData<(C, fn(X))>,
@@ -400,6 +401,59 @@ mod held {
         fn drop(&mut self) {
             // SAFETY: as in `release`, which does not come here.
             drop(unsafe { Box::from_raw(self.context.as_ptr()) });
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub(crate) use shelf::Shelf;
+
+#[cfg(feature = "alloc")]
+mod shelf {
+    use super::{AsyncContext, Held};
+    use crate::shared::Shared;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    /// A list that can be added to while it is shared, and whose entries can be got at only when it is
+    /// not: so what an entry lends stays borrowed as long as the shelf is.
+    pub(crate) struct Shelf<T: ?Sized> {
+        entries: Shared<Vec<Box<T>>>,
+    }
+
+    impl<T: ?Sized> Shelf<T> {
+        pub(crate) const fn new() -> Self {
+            Self {
+                entries: Shared::new(Vec::new()),
+            }
+        }
+
+        pub(crate) fn push(&self, entry: Box<T>) {
+            self.entries.with(|entries| entries.push(entry));
+        }
+
+        /// The entries themselves, which nobody borrows from any more.
+        pub(crate) fn entries(&mut self) -> &mut Vec<Box<T>> {
+            self.entries.get_mut()
+        }
+
+        /// Puts an entered context on the shelf and lends its resource for as long as the shelf is
+        /// shared.
+        pub(crate) fn lend<'s, C, X>(
+            &'s self,
+            held: Held<C, X>,
+            into_entry: impl FnOnce(Held<C, X>) -> Box<T>,
+        ) -> &'s mut C::Resource
+        where
+            C: AsyncContext<X>,
+        {
+            let mut resource = held.resource;
+            self.push(into_entry(held));
+            // SAFETY: `held` borrows the resource from a context in a box of its own, and `into_entry`
+            // only wraps it: an entry uses it when it exits or is dropped. Entries leave the shelf, and
+            // can be reached at all, only through `&mut Shelf` or its destructor, hence after `'s`. The
+            // resource is lent once, here.
+            unsafe { resource.as_mut() }
         }
     }
 }

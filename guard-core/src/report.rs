@@ -28,6 +28,16 @@ impl<E: ?Sized> Clone for Loss<'_, E> {
 impl<E: ?Sized> Copy for Loss<'_, E> {}
 
 impl<'a, E: ?Sized> Loss<'a, E> {
+    /// That of a clean-up which is being dropped now.
+    pub(crate) fn dropped() -> Self {
+        #[cfg(feature = "std")]
+        if crate::order::is_expiring() {
+            crate::order::expiry_is_reported();
+            return Self::TimedOut;
+        }
+        Self::Abandoned
+    }
+
     /// The error, where there is one.
     pub fn error(&self) -> Option<&'a E> {
         match *self {
@@ -37,7 +47,7 @@ impl<'a, E: ?Sized> Loss<'a, E> {
     }
 
     /// The same loss, its error replaced.
-    fn with_error<'b, F: ?Sized>(&self, error: &'b F) -> Loss<'b, F>
+    pub(crate) fn with_error<'b, F: ?Sized>(&self, error: &'b F) -> Loss<'b, F>
     where
         'a: 'b,
     {
@@ -138,12 +148,21 @@ pub(crate) fn describe_debug<E: fmt::Debug>(error: &E, f: &mut fmt::Formatter<'_
     error.fmt(f)
 }
 
-/// Who a context is, for its reports.
-pub(crate) struct Identity<E> {
+/// Who a context is, for its reports: see [`AsyncContext::identity`](crate::AsyncContext::identity).
+pub struct Identity<E> {
     /// Deferred, because most contexts never report anything.
     pub(crate) name: fn() -> &'static str,
     pub(crate) location: Option<&'static Location<'static>>,
     pub(crate) describe: Describe<E>,
+}
+
+impl<E> fmt::Debug for Identity<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("name", &self.path())
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<E> Clone for Identity<E> {
@@ -161,6 +180,15 @@ impl<E> Identity<E> {
         Self {
             name: type_name::<N>,
             location: Some(Location::caller()),
+            describe,
+        }
+    }
+
+    /// The same context, whose error is now another.
+    pub(crate) fn with_error<F>(self, describe: Describe<F>) -> Identity<F> {
+        Identity {
+            name: self.name,
+            location: self.location,
             describe,
         }
     }

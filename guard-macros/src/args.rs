@@ -1,8 +1,9 @@
 //! The arguments of `#[async_context(…)]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
+use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Error, Path, Token, parse_quote, token};
+use syn::{Error, LitStr, Path, Token, parse_quote, token};
 
 use crate::diag::Errors;
 
@@ -49,10 +50,17 @@ impl Args {
             seen.push((name, span));
         };
         if input.peek(Token![crate]) {
-            once("crate", input.parse::<Token![crate]>()?.span);
+            let keyword = input.parse::<Token![crate]>()?;
+            once("crate", keyword.span);
+            if !input.peek(Token![=]) {
+                return Err(Error::new(
+                    keyword.span,
+                    "expected a path: `crate = path`, where guard-core is",
+                ));
+            }
             input.parse::<Token![=]>()?;
-            if input.peek(syn::LitStr) {
-                let literal: syn::LitStr = input.parse()?;
+            if input.peek(LitStr) {
+                let literal: LitStr = input.parse()?;
                 return Err(Error::new(
                     literal.span(),
                     format!(
@@ -64,7 +72,18 @@ impl Args {
             self.krate = input.call(Path::parse_mod_style)?;
             return Ok(());
         }
-        let name: Ident = input.call(syn::ext::IdentExt::parse_any)?;
+        if input.peek(LitStr) {
+            let literal: LitStr = input.parse()?;
+            errors.push(Error::new(
+                literal.span(),
+                format!("expected {EXPECTED}, without quotes"),
+            ));
+            return Ok(());
+        }
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error(format!("expected {EXPECTED}")));
+        }
+        let name = input.call(Ident::parse_any)?;
         if name == "scoped" {
             once("scoped", name.span());
             self.scoped = true;
@@ -74,16 +93,27 @@ impl Args {
         } else {
             errors.push(Error::new(
                 name.span(),
-                format!("unknown argument `{name}`: expected `scoped`, `catch` or `crate = path`"),
+                format!("unknown argument `{name}`: expected {EXPECTED}"),
             ));
-            // Skip its value, so that the arguments after it are still seen.
-            if input.peek(token::Paren) {
-                input.parse::<proc_macro2::Group>()?;
-            } else if input.peek(Token![=]) {
-                input.parse::<Token![=]>()?;
-                input.parse::<syn::Expr>()?;
-            }
+            return skip_value(input);
+        }
+        if input.peek(Token![=]) || input.peek(token::Paren) {
+            errors.push(input.error(format!("`{name}` takes no value")));
+            return skip_value(input);
         }
         Ok(())
     }
+}
+
+const EXPECTED: &str = "`scoped`, `catch` or `crate = path`";
+
+/// Skips the value of a wrong argument, so that the arguments after it are still seen.
+fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.peek(token::Paren) {
+        input.parse::<proc_macro2::Group>()?;
+    } else if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?;
+        input.parse::<syn::Expr>()?;
+    }
+    Ok(())
 }

@@ -43,20 +43,27 @@ impl Parse for Function {
 
 /// Says what was found where a function belongs.
 fn not_a_function(input: ParseStream<'_>, error: syn::Error) -> syn::Error {
-    for (what, found) in [
+    let found = [
         ("a struct", input.peek(Token![struct])),
         ("an enum", input.peek(Token![enum])),
         ("a trait", input.peek(Token![trait])),
         ("an impl block", input.peek(Token![impl])),
         ("a module", input.peek(Token![mod])),
-    ] {
-        if found {
-            return input.error(format!(
-                "this attribute belongs on an `async fn`, not on {what}"
-            ));
-        }
+        ("a type alias", input.peek(Token![type])),
+        ("a static", input.peek(Token![static])),
+        (
+            "a constant",
+            input.peek(Token![const]) && input.peek2(syn::Ident),
+        ),
+        ("an import", input.peek(Token![use])),
+        ("a statement", input.peek(Token![let])),
+    ];
+    match found.into_iter().find(|(_, is_found)| *is_found) {
+        Some((what, _)) => input.error(format!(
+            "this attribute belongs on an `async fn`, not on {what}"
+        )),
+        None => error,
     }
-    error
 }
 
 impl ToTokens for Function {

@@ -11,8 +11,10 @@ mod args;
 mod context;
 mod diag;
 mod function;
+mod types;
 mod walk;
 mod with;
+mod within;
 
 use proc_macro::TokenStream;
 
@@ -26,4 +28,10 @@ pub fn async_context(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn async_with(input: TokenStream) -> TokenStream {
     with::async_with(input.into()).into()
+}
+
+#[allow(missing_docs, reason = "documented where guard-core re-exports it")]
+#[proc_macro_attribute]
+pub fn within(args: TokenStream, item: TokenStream) -> TokenStream {
+    within::within(args.into(), item.into()).into()
 }

@@ -42,7 +42,7 @@ pub(crate) trait Rewrite {
     }
 
     /// A `yield_resource!` in a function of its own: `inside` says of what kind. Returns what to put
-    /// in its place.
+    /// before its arguments.
     fn misplaced(&mut self, _span: Span, _inside: &'static str) -> Option<TokenStream> {
         None
     }
@@ -280,7 +280,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     fn function(&mut self, what: &'static str, tokens: &TokenStream) -> Option<TokenStream> {
         let span = find_yield(tokens)?;
         let silenced = self.rewrite.misplaced(span, what)?;
-        Some(replace_yields(tokens.clone(), &silenced))
+        Some(prefix_yields(tokens.clone(), &silenced))
     }
 }
 
@@ -413,7 +413,7 @@ fn is_wanted(name: &Ident) -> bool {
     name == "yield_resource" || name == "cancellable" || name == "async_with"
 }
 
-fn mentions(tokens: &TokenStream, is_wanted: &impl Fn(&str) -> bool) -> bool {
+pub(crate) fn mentions(tokens: &TokenStream, is_wanted: &impl Fn(&str) -> bool) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Ident(word) => is_wanted(&word.to_string()),
         TokenTree::Group(group) => mentions(&group.stream(), is_wanted),
@@ -436,20 +436,25 @@ fn find_yield(tokens: &TokenStream) -> Option<Span> {
         })
 }
 
-fn replace_yields(tokens: TokenStream, replacement: &TokenStream) -> TokenStream {
+/// Puts `prefix` before the arguments of every `yield_resource!`.
+fn prefix_yields(tokens: TokenStream, prefix: &TokenStream) -> TokenStream {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut out = TokenStream::new();
     let mut rest = tokens.as_slice();
     while let [first, after @ ..] = rest {
         rest = match (first, after) {
-            (TokenTree::Ident(word), [TokenTree::Punct(bang), TokenTree::Group(_), after @ ..])
-                if word == "yield_resource" && bang.as_char() == '!' =>
-            {
-                out.extend(replacement.clone());
+            (
+                TokenTree::Ident(word),
+                [TokenTree::Punct(bang), TokenTree::Group(group), after @ ..],
+            ) if word == "yield_resource" && bang.as_char() == '!' => {
+                let arguments = group.stream();
+                let mut replaced = Group::new(group.delimiter(), quote!(#prefix #arguments));
+                replaced.set_span(group.span());
+                out.extend(quote!(#word #bang #replaced));
                 after
             }
             (TokenTree::Group(group), _) => {
-                let stream = replace_yields(group.stream(), replacement);
+                let stream = prefix_yields(group.stream(), prefix);
                 let mut replaced = Group::new(group.delimiter(), stream);
                 replaced.set_span(group.span());
                 out.extend([TokenTree::Group(replaced)]);

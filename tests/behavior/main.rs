@@ -1,1 +1,12 @@
-//! To come.
+//! What a context does, feature by feature.
+
+mod auto_traits;
+mod definition;
+mod drop_order;
+mod hygiene;
+mod nested;
+mod protocol;
+mod recursion;
+mod reports;
+mod using;
+mod yields;

@@ -1,34 +1,83 @@
 //! The body of a context: its yields, and the proof that there is exactly one on every path.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{Block, Error, Expr, Macro, Path, Stmt};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Block, Error, Expr, ExprReference, Macro, Path, Stmt, Token};
 
 use crate::args::Args;
-use crate::diag::Errors;
-use crate::walk::{Place, Rewrite, is_err, walk_block};
+use crate::diag::{Errors, path_at};
+use crate::function::Function;
+use crate::walk::{Place, Rewrite, is_err, mentions, walk_block};
 
 /// A body whose yields use the handle and leave the proof.
-///
-/// The two names are chosen for the messages in which they appear: «use of moved value» for a second
-/// yield, «used binding … is possibly-uninitialized» for a path without one.
 pub(crate) struct Body {
     pub(crate) block: Block,
+    pub(crate) proof: Proof,
 }
 
-pub(crate) fn handle(span: Span) -> Ident {
-    Ident::new("the_one_yield", Span::mixed_site().located_at(span))
+/// The two locals by which rustc proves that there is one yield on every path.
+///
+/// Their names are chosen for the messages in which they appear: «use of moved value: `the_one_yield`»
+/// for a second yield, «used binding `a_yield_on_every_path` is possibly-uninitialized» for a path
+/// without one. rustc names a local in its messages only if the local is not an external macro's, so
+/// these two have the hygiene of the function itself, unless it mentions one of the names.
+pub(crate) struct Proof {
+    hygiene: Span,
 }
 
-pub(crate) fn proof(span: Span) -> Ident {
-    Ident::new("a_yield_on_every_path", Span::mixed_site().located_at(span))
+impl Proof {
+    const HANDLE: &'static str = "the_one_yield";
+    const PROOF: &'static str = "a_yield_on_every_path";
+
+    fn new(function: &Function) -> Self {
+        let is_mentioned = mentions(&function.to_token_stream(), &|word| {
+            word == Self::HANDLE || word == Self::PROOF
+        });
+        Self {
+            hygiene: if is_mentioned {
+                Span::mixed_site()
+            } else {
+                function.sig.ident.span()
+            },
+        }
+    }
+
+    /// Moved by the yield.
+    pub(crate) fn handle(&self, span: Span) -> Ident {
+        Ident::new(Self::HANDLE, span.resolved_at(self.hygiene))
+    }
+
+    /// Assigned by the yield, and used by every return.
+    pub(crate) fn proof(&self, span: Span) -> Ident {
+        Ident::new(Self::PROOF, span.resolved_at(self.hygiene))
+    }
+
+    fn prove(&self, krate: &Path, span: Span) -> TokenStream {
+        let proof = self.proof(span);
+        let span = Span::mixed_site().located_at(span);
+        let krate = path_at(krate, span);
+        quote_spanned! {span=>
+            #[allow(unused_assignments)]
+            { #proof = #krate::__private::Yielded; }
+        }
+    }
 }
 
 impl Body {
-    pub(crate) fn new(mut block: Block, args: &Args, name: &Ident, errors: &mut Errors) -> Self {
+    pub(crate) fn new(
+        mut block: Block,
+        args: &Args,
+        caught: &TokenStream,
+        function: &Function,
+        errors: &mut Errors,
+    ) -> Self {
+        let name = &function.sig.ident;
+        let proof = Proof::new(function);
         let mut rewrite = Yields {
-            krate: &args.krate,
-            catches: args.catch,
+            args,
+            caught,
+            proof: &proof,
             found: false,
             errors,
         };
@@ -42,57 +91,58 @@ impl Body {
                 ),
             ));
         }
-        excuse_errors_of_block(&mut block, &args.krate);
-        Self { block }
+        excuse_errors_of_block(&mut block, &args.krate, &proof);
+        Self { block, proof }
     }
 }
 
 struct Yields<'a> {
-    krate: &'a Path,
-    catches: bool,
+    args: &'a Args,
+    /// The type of the body's error, as the outcome has it.
+    caught: &'a TokenStream,
+    proof: &'a Proof,
     found: bool,
     errors: &'a mut Errors,
 }
 
 impl Yields<'_> {
-    fn prove(&self, span: Span) -> TokenStream {
-        let krate = self.krate;
-        let proof = proof(span);
-        let span = Span::mixed_site().located_at(span);
-        quote_spanned! {span=>
-            #[allow(unused_assignments)]
-            { #proof = #krate::__private::Yielded; }
-        }
+    /// What comes before the arguments of a yield about which an error has been told.
+    fn silenced(&self) -> TokenStream {
+        let caught = self.caught;
+        quote!(@misplaced #caught;)
     }
 }
 
 impl Rewrite for Yields<'_> {
     fn yields(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
         self.found = true;
-        let Macro { path, tokens, .. } = call;
-        let span = path.segments.last()?.ident.span();
-        let handle = handle(span);
-        let lend = Ident::new(
-            if place == Place::InMacro {
-                "lend_waking"
-            } else {
-                "lend"
-            },
-            Span::mixed_site(),
-        );
-        let catch = self.catches.then(|| quote!(catch));
-        let call = quote!(#path!(@#lend #handle #catch; #tokens));
+        let span = name_of(call)?.span();
+        let lent = match lent(&call.tokens, span) {
+            Ok(lent) => lent,
+            Err(error) => {
+                self.errors.push(error);
+                return Some(with_arguments(call, self.silenced()));
+            }
+        };
+        let handle = self.proof.handle(span);
+        let site = Span::mixed_site().located_at(span);
+        let lend = match place {
+            Place::InMacro => Ident::new("lend_waking", site),
+            Place::Direct | Place::InAsyncWith => Ident::new("lend", site),
+        };
+        let catch = self.args.catch.then(|| quote!(catch));
+        let call = with_arguments(call, quote!(@#lend #handle #catch; #lent));
         if place != Place::Direct {
             return Some(call);
         }
-        let prove = self.prove(span);
-        Some(quote!({ #prove #call }))
+        let prove = self.proof.prove(&self.args.krate, span);
+        Some(quote_spanned!(site=> { #prove #call }))
     }
 
     fn window(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
-        let Macro { path, tokens, .. } = call;
-        let handle = handle(path.segments.last()?.ident.span());
-        (place == Place::Direct).then(|| quote!(#path!(@window #handle; #tokens)))
+        let handle = self.proof.handle(name_of(call)?.span());
+        let tokens = &call.tokens;
+        (place == Place::Direct).then(|| with_arguments(call, quote!(@window #handle; #tokens)))
     }
 
     fn misplaced(&mut self, span: Span, inside: &'static str) -> Option<TokenStream> {
@@ -104,14 +154,13 @@ impl Rewrite for Yields<'_> {
                  yield in the body of the context itself"
             ),
         ));
-        let krate = self.krate;
-        Some(quote!(#krate::__private::misplaced_yield()))
+        Some(self.silenced())
     }
 
     fn contains_yield(&mut self, call: TokenStream) -> Option<TokenStream> {
         // What the other macro makes of the yield is not known, so that it is reached is left to be
         // checked at run time.
-        let prove = self.prove(Span::call_site());
+        let prove = self.proof.prove(&self.args.krate, call.span());
         Some(quote!({ #prove #call }))
     }
 
@@ -119,43 +168,77 @@ impl Rewrite for Yields<'_> {
         if place != Place::Direct || is_err(&value) {
             return None;
         }
-        let krate = self.krate;
-        let proof = proof(keyword);
-        let keyword = Ident::new("return", keyword);
+        let krate = path_at(&self.args.krate, keyword);
+        let proof = self.proof.proof(keyword);
         let value = if value.is_empty() { quote!(()) } else { value };
-        Some(quote!(#keyword #krate::__private::finish(#value, #proof)))
+        let site = Span::mixed_site().located_at(keyword);
+        let keyword = Ident::new("return", keyword);
+        Some(quote_spanned!(site=> #keyword #krate::__private::finish(#value, #proof)))
     }
+}
+
+/// What a yield lends: a mutable reference, where the user wrote the place.
+fn lent(tokens: &TokenStream, span: Span) -> syn::Result<TokenStream> {
+    let site = Span::mixed_site();
+    if tokens.is_empty() {
+        let site = site.located_at(span);
+        return Ok(quote_spanned!(site=> &mut ()));
+    }
+    let place = syn::parse2::<Expr>(tokens.clone()).map_err(|_| {
+        Error::new_spanned(
+            tokens,
+            "`yield_resource!` lends one place: write `yield_resource!(resource)`; \
+             to lend several, put them into a tuple or a struct",
+        )
+    })?;
+    let site = site.located_at(place.span());
+    Ok(Expr::Reference(ExprReference {
+        attrs: Vec::new(),
+        and_token: Token![&](site),
+        mutability: Some(Token![mut](site)),
+        expr: Box::new(place),
+    })
+    .into_token_stream())
+}
+
+/// The call with other arguments, all else as the user wrote it.
+fn with_arguments(call: &Macro, tokens: TokenStream) -> TokenStream {
+    let mut call = call.clone();
+    call.tokens = tokens;
+    call.into_token_stream()
+}
+
+fn name_of(call: &Macro) -> Option<&Ident> {
+    Some(&call.path.segments.last()?.ident)
 }
 
 /// A path that ends in `Err(…)` has failed to enter, and need not yield.
-fn excuse_errors_of_block(block: &mut Block, krate: &Path) {
+fn excuse_errors_of_block(block: &mut Block, krate: &Path, proof: &Proof) {
     if let Some(Stmt::Expr(tail, None)) = block.stmts.last_mut() {
-        excuse_errors(tail, krate);
+        excuse_errors(tail, krate, proof);
     }
 }
 
-fn excuse_errors(tail: &mut Expr, krate: &Path) {
+fn excuse_errors(tail: &mut Expr, krate: &Path, proof: &Proof) {
     match tail {
         Expr::If(code) => {
-            excuse_errors_of_block(&mut code.then_branch, krate);
+            excuse_errors_of_block(&mut code.then_branch, krate, proof);
             if let Some((_, otherwise)) = &mut code.else_branch {
-                excuse_errors(otherwise, krate);
+                excuse_errors(otherwise, krate, proof);
             }
         }
         Expr::Match(code) => {
             for arm in &mut code.arms {
-                excuse_errors(&mut arm.body, krate);
+                excuse_errors(&mut arm.body, krate, proof);
             }
         }
-        Expr::Block(code) if code.label.is_none() => excuse_errors_of_block(&mut code.block, krate),
-        Expr::Unsafe(code) => excuse_errors_of_block(&mut code.block, krate),
+        Expr::Block(code) if code.label.is_none() => {
+            excuse_errors_of_block(&mut code.block, krate, proof)
+        }
+        Expr::Unsafe(code) => excuse_errors_of_block(&mut code.block, krate, proof),
         Expr::Call(_) if is_err(&quote!(#tail)) => {
-            let proof = proof(Span::call_site());
-            *tail = Expr::Verbatim(quote! {{
-                #[allow(unused_assignments)]
-                { #proof = #krate::__private::Yielded; }
-                #tail
-            }});
+            let prove = proof.prove(krate, tail.span());
+            *tail = Expr::Verbatim(quote!({ #prove #tail }));
         }
         _ => {}
     }

@@ -3,12 +3,14 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, Pat, PatIdent, parse_quote};
+use syn::{FnArg, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned};
 
 use super::Definition;
-use super::body::{Body, handle, proof};
-use super::returns::in_body;
+use super::body::Body;
+use crate::diag::{ends, path_at};
 use crate::function::Function;
+use crate::types::in_body;
+use crate::walk::mentions;
 
 /// Input:
 ///
@@ -49,7 +51,14 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
 
     let mut sig = function.sig.clone();
     sig.asyncness = None;
-    sig.output = parse_quote! {
+    // An error about it has been told.
+    sig.constness = None;
+    let declared = match &sig.output {
+        ReturnType::Type(_, declared) => ends(declared).0,
+        ReturnType::Default => sig.ident.span(),
+    };
+    let declared = Span::mixed_site().located_at(declared);
+    sig.output = parse_quote_spanned! {declared=>
         -> impl #krate::AsyncContext<#caught Resource = #resource, Error = #error> #owned
     };
     let arguments = arguments(&mut sig);
@@ -80,27 +89,37 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
 struct Argument {
     /// What comes first in the body, in the order of the arguments.
     binding: TokenStream,
-    /// A reference to it, at the span of its type.
+    /// A reference to it, where its type is.
     reference: TokenStream,
+    /// Whether what it must be is said by the bounds of a generic parameter.
+    is_generic: bool,
 }
 
 /// Gives every argument a name in the signature, and its pattern to the body, as an `async fn` does: so
 /// arguments are dropped in the same order, whether the body has been started or not.
 fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
+    let site = Span::mixed_site();
+    let generics: Vec<Ident> = sig
+        .generics
+        .type_params()
+        .map(|generic| generic.ident.clone())
+        .collect();
     let mut arguments = Vec::new();
     for (index, input) in sig.inputs.iter_mut().enumerate() {
         match input {
             FnArg::Receiver(receiver) => {
                 let this = &receiver.self_token;
-                let span = Span::mixed_site().located_at(receiver.span());
+                let span = site.located_at(receiver.span());
                 arguments.push(Argument {
                     // Captured whole, and whether it is used or not.
                     binding: quote_spanned!(span=> let _ = &#this;),
                     reference: quote_spanned!(span=> &#this),
+                    is_generic: false,
                 });
             }
             FnArg::Typed(typed) => {
-                let span = Span::mixed_site().located_at(typed.ty.span());
+                let (start, end) = ends(&typed.ty);
+                let start = site.located_at(start);
                 let pat = &*typed.pat;
                 let (name, binding): (Ident, _) = match pat {
                     Pat::Ident(PatIdent {
@@ -111,15 +130,20 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                         ..
                     }) => (ident.clone(), quote!(let #mutability #ident = #ident;)),
                     _ => {
-                        let name = format_ident!("argument_{index}", span = span);
+                        let name = format_ident!("argument_{index}", span = start);
                         let binding = quote!(let #name = #name; let #pat = #name;);
                         (name, binding)
                     }
                 };
+                let mut referred = name.clone();
+                referred.set_span(end.resolved_at(name.span()));
                 *typed.pat = parse_quote!(#name);
                 arguments.push(Argument {
                     binding,
-                    reference: quote_spanned!(span=> &#name),
+                    reference: quote_spanned!(start=> &#referred),
+                    is_generic: mentions(&typed.ty.to_token_stream(), &|word| {
+                        word == "impl" || generics.iter().any(|generic| generic == word)
+                    }),
                 });
             }
         }
@@ -139,33 +163,43 @@ fn expand_body(
         is_broken,
         ..
     } = definition;
-    let krate = &args.krate;
+    let Body { block, proof } = body;
     let site = Span::mixed_site();
     let here = site.located_at(sig.ident.span());
+    // An import is looked up first, so a wrong `crate = path` is complained about where it is written.
+    let named = &args.krate;
+    let krate = path_at(named, here);
     let private = quote_spanned!(here=> #krate::__private);
 
-    let resource = in_body(returns.resource(krate));
-    let error = in_body(returns.error(krate));
+    let resource = in_body(returns.resource(named));
+    let error = in_body(returns.error(named));
     let output = in_body(returns.output());
-    let caught = if args.catch {
-        error.clone()
-    } else {
-        quote!(())
-    };
+    let caught = in_body(returns.caught(args));
 
     let make = Ident::new(if args.scoped { "scoped" } else { "guaranteed" }, here);
     let owned = arguments.iter().filter(|_| !args.scoped).map(|argument| {
         let reference = &argument.reference;
         let span = reference.span();
-        quote_spanned!(span=> #krate::__private::owned(#reference);)
+        let krate = path_at(named, span);
+        let owned = Ident::new(
+            if argument.is_generic {
+                "owned_generic"
+            } else {
+                "owned"
+            },
+            span,
+        );
+        quote_spanned!(span=> #krate::__private::#owned(#reference);)
     });
     let bindings = arguments.iter().map(|argument| &argument.binding);
 
-    let handle = handle(sig.ident.span());
-    let proof = proof(sig.ident.span());
+    let the_handle = proof.handle(sig.ident.span());
+    let the_proof = proof.proof(sig.ident.span());
+    let mutable = Token![mut](the_proof.span());
+    // A path that ends without a yield ends at the closing brace.
+    let proven = proof.proof(block.brace_token.span.close());
     // After an error has been told, the proof would only repeat it.
-    let proven = is_broken.then(|| quote!(= #private::Yielded));
-    let block = body.block.to_token_stream();
+    let excused = is_broken.then(|| quote!(= #private::Yielded));
     let anchor = Ident::new("anchor", site);
     let out = Ident::new("out", site);
 
@@ -176,19 +210,19 @@ fn expand_body(
                 move |#anchor: #private::Anchor<#resource, #caught>| async move {
                     #(#bindings)*
                     #[allow(unused_variables)]
-                    let #handle = #anchor.handle();
+                    let #the_handle = #anchor.handle();
                     #[allow(unused_mut, unused_assignments)]
-                    let mut #proof #proven;
+                    let #mutable #the_proof #excused;
                     if false {
                         return #private::Returns::<#output>::new().never();
                     }
                     let #out: #output = #block;
                     #[allow(unreachable_code)]
-                    return #private::finish(#out, #proof);
+                    return #private::finish(#out, #proven);
                 },
                 {
                     #[allow(unused_imports)]
-                    use #private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
+                    use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
                     (&&&#private::Describe::<#error>::new()).printer()
                 },
             )

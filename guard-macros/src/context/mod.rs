@@ -82,7 +82,8 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         None => None,
         Some(tokens) => {
             let block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
-            Some(Body::new(block, &args, &sig.ident, errors))
+            let caught = returns.caught(&args);
+            Some(Body::new(block, &args, &caught, function, errors))
         }
     };
     Some(Definition {

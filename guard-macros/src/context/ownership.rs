@@ -1,10 +1,10 @@
 //! Finding what a guaranteed context borrows.
 
-use proc_macro2::Span;
-use syn::spanned::Spanned;
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Error, FnArg, Lifetime, ParenthesizedGenericArguments, Receiver, ReceiverKind, Signature,
+    Error, FnArg, Lifetime, ParenthesizedGenericArguments, Pat, Receiver, ReceiverKind, Signature,
     TypeFnPtr, TypeReference,
 };
 
@@ -15,19 +15,29 @@ pub(crate) fn borrows(sig: &Signature) -> Vec<Error> {
         .filter_map(|input| {
             let mut finder = Finder::default();
             match input {
-                FnArg::Receiver(receiver) => finder.receiver(receiver),
-                FnArg::Typed(typed) => finder.visit_type_mut(&mut (*typed.ty).clone()),
+                FnArg::Receiver(receiver) => {
+                    finder.receiver(receiver);
+                    let own = "take `self` or `self: Arc<Self>`";
+                    Some((finder.found?, "`self`".to_owned(), own))
+                }
+                FnArg::Typed(typed) => {
+                    finder.visit_type_mut(&mut (*typed.ty).clone());
+                    let name = match &*typed.pat {
+                        Pat::Ident(pat) => format!("`{}`", pat.ident),
+                        _ => "this argument".to_owned(),
+                    };
+                    let own = "take it by value (a `String`, an `Arc`, a clone)";
+                    Some((finder.found?, name, own))
+                }
             }
-            finder.found
         })
-        .map(|(span, what)| {
-            Error::new(
-                span,
+        .map(|(borrow, name, own)| {
+            Error::new_spanned(
+                borrow,
                 format!(
-                    "{what} is borrowed, but the clean-up of a guaranteed context may outlive it: \
-                     either own it (take a `String`, an `Arc`, a clone), \
-                     or write `#[async_context(scoped)]` for a context that is only dropped \
-                     when its user is cancelled"
+                    "{name} is borrowed, but the clean-up of a guaranteed context may outlive the \
+                     borrow: {own}, or write `#[async_context(scoped)]` for a context that is dropped \
+                     where it stands when its user is cancelled"
                 ),
             )
         })
@@ -36,12 +46,12 @@ pub(crate) fn borrows(sig: &Signature) -> Vec<Error> {
 
 #[derive(Default)]
 struct Finder {
-    found: Option<(Span, &'static str)>,
+    found: Option<TokenStream>,
 }
 
 impl Finder {
-    fn find(&mut self, span: Span, what: &'static str) {
-        self.found.get_or_insert((span, what));
+    fn find(&mut self, borrow: impl ToTokens) {
+        self.found.get_or_insert(borrow.to_token_stream());
     }
 
     fn receiver(&mut self, receiver: &Receiver) {
@@ -51,7 +61,7 @@ impl Finder {
                     .as_ref()
                     .is_none_or(|lifetime| lifetime.ident != "static")
                 {
-                    self.find(receiver.span(), "`self`");
+                    self.find(receiver);
                 }
             }
             ReceiverKind::Typed(_, ty) => self.visit_type_mut(&mut (**ty).clone()),
@@ -66,13 +76,13 @@ impl VisitMut for Finder {
             Some(lifetime) if lifetime.ident == "static" => {
                 visit_mut::visit_type_reference_mut(self, reference);
             }
-            _ => self.find(reference.span(), "this argument"),
+            _ => self.find(reference),
         }
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
         if lifetime.ident != "static" {
-            self.find(lifetime.span(), "what has this lifetime");
+            self.find(lifetime);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, parse_quote};
+
+use crate::args::Args;
 
 /// The resource, and how the body returns.
 pub(crate) enum Returns {
@@ -89,6 +90,15 @@ impl Returns {
         }
     }
 
+    /// The type of the body's error, as far as the context is told of it.
+    pub(crate) fn caught(&self, args: &Args) -> TokenStream {
+        if args.catch {
+            self.error(&args.krate)
+        } else {
+            quote!(())
+        }
+    }
+
     /// What the body returns.
     pub(crate) fn output(&self) -> TokenStream {
         match self {
@@ -110,26 +120,5 @@ fn as_result(declared: &Type) -> Option<&syn::TypePath> {
             is_result.then_some(path)
         }
         _ => None,
-    }
-}
-
-/// The type as it can be written in a body, where `impl Trait` is left to be inferred.
-pub(crate) fn in_body(ty: TokenStream) -> TokenStream {
-    struct Infer;
-    impl VisitMut for Infer {
-        fn visit_type_mut(&mut self, ty: &mut Type) {
-            if let Type::ImplTrait(_) = ty {
-                *ty = parse_quote!(_);
-            } else {
-                visit_mut::visit_type_mut(self, ty);
-            }
-        }
-    }
-    match syn::parse2::<Type>(ty.clone()) {
-        Ok(mut ty) => {
-            Infer.visit_type_mut(&mut ty);
-            ty.into_token_stream()
-        }
-        Err(_) => ty,
     }
 }

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Lifetime, Macro, Path};
 
-use super::parse::{AsyncWith, Use};
+use super::parse::{AsyncWith, Single, Use};
 use crate::walk::{Jump, Place, Rewrite, is_err, walk_block};
 
 /// The block of a use, with everything that leaves it rewritten.
@@ -14,6 +14,8 @@ struct Body {
     names: Names,
     /// Whether the enclosing function's return type matters.
     may_return: bool,
+    /// Whether it may return a success, which an exit on the way may turn into a failure.
+    may_succeed: bool,
     jumps: Vec<Jump>,
 }
 
@@ -71,6 +73,7 @@ impl Rewrite for Body {
         if value.is_empty() {
             return Some(quote!({ #signal.returned(); #keyword }));
         }
+        self.may_succeed = true;
         Some(quote! {
             #keyword {
                 let #returned = #returns.typed(#value);
@@ -135,7 +138,7 @@ fn carried(index: usize) -> Ident {
 ///                 let resource = resource(context.as_mut());
 ///                 let ended = drive(&order, &signal, async {
 ///                     if false { return returns.never(); }
-///                     { let file = resource; value = Some({ file.write(b"x").await?; }); }
+///                     { let file = resource; let out = { file.write(b"x").await?; }; value = Some(out); }
 ///                     match signal.finish().await {}
 ///                 }).await;
 ///                 leave(context.as_mut(), ended).await
@@ -145,12 +148,12 @@ fn carried(index: usize) -> Ident {
 ///     match left {
 ///         Left::Finished => {}
 ///         Left::Returned(returned) => return returned,
-///         Left::Failed(error) => match Err::<Infallible, _>(error)? {},
+///         Left::Failed(error) => { let failed = Err::<Infallible, _>(error); match failed? {} }
 ///     }
 ///     value.expect("…")
 /// }
 /// ```
-pub(super) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
+pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     let (first, rest) = with.split_first();
     let mut block = match rest {
         // Several contexts are nested uses of one.
@@ -161,6 +164,7 @@ pub(super) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
         krate: krate.clone(),
         names: Names::new(),
         may_return: false,
+        may_succeed: false,
         jumps: Vec::new(),
     };
     walk_block(&mut block, &mut body);
@@ -172,6 +176,7 @@ fn expand_use(first: &Use, block: &TokenStream, body: &Body) -> TokenStream {
         krate,
         names,
         may_return,
+        may_succeed,
         jumps,
     } = body;
     let Names {
@@ -181,14 +186,6 @@ fn expand_use(first: &Use, block: &TokenStream, body: &Body) -> TokenStream {
         jump,
         leave,
     } = names;
-    let Use {
-        pat,
-        ty,
-        context: expr,
-        question,
-        ..
-    } = first;
-    let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
     let site = Span::mixed_site();
     let name = |name| Ident::new(name, site);
     let [order, context, resource, error, ended, left, returned] = [
@@ -198,14 +195,9 @@ fn expand_use(first: &Use, block: &TokenStream, body: &Body) -> TokenStream {
     let private = quote!(#krate::__private);
     let core = quote!(#private::core);
 
-    let at_context = site.located_at(expr.span());
-    let context_of = quote_spanned!(at_context=> #private::context(#expr));
-    let fail = match question {
-        Some(question) => quote! {
-            match #core::result::Result::Err::<#core::convert::Infallible, _>(#error) #question {}
-        },
-        None => quote_spanned!(at_context=> match #private::CannotFail::never(#error) {}),
-    };
+    let context_of = context_of(&private, first.parts());
+    let fail = fail(&private, first.parts(), &error);
+    let bind = bind(first.parts(), &resource);
 
     let (declare_returns, outer_hint, inner_hint) = if *may_return {
         let hint = quote! {
@@ -231,13 +223,25 @@ fn expand_use(first: &Use, block: &TokenStream, body: &Body) -> TokenStream {
         quote!(#private::Left::Returned(#returned) => match #returned {},)
     };
 
-    let run = quote! {
-        #value = #core::option::Option::Some({
-            let #pat #ty = #resource;
-            let #value = #block;
-            #value
-        });
-    };
+    let look_again = may_succeed.then(|| {
+        quote! {
+            let #ended = #ended.unless(|#returned| {
+                #[allow(unused_imports)]
+                use #private::Success as _;
+                #private::Returned(#returned).is_failure()
+            });
+        }
+    });
+
+    let out = name("out");
+    let run = quote! {{
+        #bind
+        let #out = #block;
+        #[allow(unreachable_code)]
+        {
+            #value = #core::option::Option::Some(#out);
+        }
+    }};
     let (declare_jump, run, jump_arms) = if jumps.is_empty() {
         (TokenStream::new(), run, TokenStream::new())
     } else {
@@ -286,6 +290,7 @@ fn expand_use(first: &Use, block: &TokenStream, body: &Body) -> TokenStream {
                         match #signal.finish().await {}
                     })
                     .await;
+                    #look_again
                     #private::leave(#context.as_mut(), #ended).await
                 }
             };
@@ -299,4 +304,77 @@ fn expand_use(first: &Use, block: &TokenStream, body: &Body) -> TokenStream {
         #jump_arms
         #private::carried(#value)
     }}
+}
+
+/// The context, or the joined contexts.
+fn context_of(private: &TokenStream, parts: &[Single]) -> TokenStream {
+    let of = |part: &Single| {
+        let expr = &part.context;
+        let span = Span::mixed_site().located_at(expr.span());
+        let context = quote_spanned!(span=> #private::context(#expr));
+        match part.question {
+            Some(_) => context,
+            None => quote_spanned!(span=> {
+                #[allow(unused_imports)]
+                use #private::ItsErrors as _;
+                #private::Unasked(#context).reporting()
+            }),
+        }
+    };
+    match parts {
+        [part] => of(part),
+        [part, rest @ ..] => {
+            let (part, rest) = (of(part), context_of(private, rest));
+            quote!(#private::join(#part, #rest))
+        }
+        [] => TokenStream::new(),
+    }
+}
+
+/// What leaves with a context's error.
+fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> TokenStream {
+    let of = |part: &Single| match &part.question {
+        Some(question) => quote! {
+            match #private::core::result::Result::Err::<#private::core::convert::Infallible, _>(#error)
+                #question {}
+        },
+        None => {
+            let span = Span::mixed_site().located_at(part.context.span());
+            quote_spanned!(span=> match #private::CannotFail::never(#error) {})
+        }
+    };
+    match parts {
+        [part] => of(part),
+        [part, rest @ ..] => {
+            let (part, rest) = (of(part), fail(private, rest, error));
+            quote! {
+                match #error {
+                    #private::JoinError::First(#error) => #part,
+                    #private::JoinError::Second(#error) => #rest,
+                }
+            }
+        }
+        [] => TokenStream::new(),
+    }
+}
+
+/// Gives the resources their names.
+fn bind(parts: &[Single], resource: &Ident) -> TokenStream {
+    match parts {
+        [Single { pat, ty, .. }] => {
+            let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
+            quote!(let #pat #ty = #resource;)
+        }
+        [first, rest @ ..] => {
+            let one = Ident::new("first", Span::mixed_site());
+            let bind_first = bind(core::slice::from_ref(first), &one);
+            let bind_rest = bind(rest, resource);
+            quote! {
+                let (#one, #resource) = #resource.lend();
+                #bind_first
+                #bind_rest
+            }
+        }
+        [] => TokenStream::new(),
+    }
 }

@@ -1,6 +1,6 @@
 //! `async_with!`: contexts around a block.
 
-mod expand;
+pub(crate) mod expand;
 mod parse;
 
 use proc_macro2::TokenStream;
@@ -8,7 +8,7 @@ use quote::quote;
 use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
-pub(crate) use parse::AsyncWith;
+pub(crate) use parse::{AsyncWith, Use};
 
 /// The input is what the user wrote, after the path of guard-core and a semicolon.
 pub(crate) fn async_with(input: TokenStream) -> TokenStream {

@@ -1,8 +1,9 @@
 //! The grammar of `async_with!`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
 use syn::{Block, Expr, ExprTry, Pat, Token, Type, token};
 
 /// `pattern = context?, … => { … }`
@@ -12,8 +13,34 @@ pub(crate) struct AsyncWith {
     pub(crate) block: Block,
 }
 
+/// One context, or several to be entered together.
+pub(crate) enum Use {
+    Single(Single),
+    /// `join(pattern = context?, …)`
+    Join {
+        join: Ident,
+        parts: Vec<Single>,
+    },
+}
+
+impl Use {
+    fn parts_mut(&mut self) -> &mut [Single] {
+        match self {
+            Self::Single(single) => core::slice::from_mut(single),
+            Self::Join { parts, .. } => parts,
+        }
+    }
+
+    pub(crate) fn parts(&self) -> &[Single] {
+        match self {
+            Self::Single(single) => core::slice::from_ref(single),
+            Self::Join { parts, .. } => parts,
+        }
+    }
+}
+
 /// `pattern = context?`
-pub(crate) struct Use {
+pub(crate) struct Single {
     pub(crate) pat: Pat,
     pub(crate) ty: Option<(Token![:], Type)>,
     eq: Token![=],
@@ -25,7 +52,8 @@ pub(crate) struct Use {
 impl AsyncWith {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        self.uses.iter_mut().map(|one| &mut one.context)
+        let uses = self.uses.iter_mut().flat_map(Use::parts_mut);
+        uses.map(|one| &mut one.context)
     }
 
     /// All but the first context, around the same block.
@@ -76,6 +104,33 @@ impl Parse for AsyncWith {
 
 impl Parse for Use {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        let is_join = ahead.parse::<Ident>().is_ok_and(|name| name == "join")
+            && ahead.parse::<Group>().is_ok()
+            && !ahead.peek(Token![=])
+            || ahead.peek(Token![=>]);
+        if !is_join {
+            return input.parse().map(Self::Single);
+        }
+        let join = input.parse()?;
+        let content;
+        syn::parenthesized!(content in input);
+        let parts: Punctuated<Single, Token![,]> = Punctuated::parse_terminated(&content)?;
+        if parts.is_empty() {
+            return Err(syn::Error::new_spanned(
+                join,
+                "expected contexts to join: `join(a = first()?, b = second()?)`",
+            ));
+        }
+        Ok(Self::Join {
+            join,
+            parts: parts.into_iter().collect(),
+        })
+    }
+}
+
+impl Parse for Single {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let pat = Pat::parse_single(input)?;
         let ty = if input.peek(Token![:]) {
             Some((input.parse()?, input.parse()?))
@@ -112,6 +167,15 @@ impl ToTokens for AsyncWith {
 }
 
 impl ToTokens for Use {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Single(single) => single.to_tokens(tokens),
+            Self::Join { join, parts } => tokens.extend(quote!(#join(#(#parts),*))),
+        }
+    }
+}
+
+impl ToTokens for Single {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             pat,

@@ -1,0 +1,209 @@
+//! A lock on a Redis server, for processes that may be on different machines.
+
+use std::fmt;
+use std::time::Duration;
+
+use guard_core::{async_context, cancellable, yield_resource};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, ExistenceCheck, RedisError, Script, SetExpiry, SetOptions};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use uuid::Uuid;
+
+/// The first wait for a lock that is taken. It doubles with each try.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+
+/// Both scripts act only on a lock that still has our token, which nobody else can have.
+const RELEASE: &str = "
+    if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+    return redis.call('del', KEYS[1])
+";
+const RENEW: &str = "
+    if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+    return redis.call('pexpire', KEYS[1], ARGV[2])
+";
+
+/// Holds the lock `key` for the time of the body.
+///
+/// Waits until it is free; a wait that is cancelled stops at once. The lock is released when the body
+/// ends, in whatever way. While it is held it is renewed well before `ttl` has passed, so `ttl` does not
+/// limit the body: it only says how long the lock stays taken if this process dies or loses the server.
+///
+/// What is lent tells whether the lock was [lost](Held::is_lost) in the meantime.
+///
+/// # Errors
+///
+/// The server cannot be reached, or the lock was lost before the body ended.
+#[async_context]
+pub async fn lock(client: Client, key: String, ttl: Duration) -> Result<Held, LockError> {
+    let ours = Ours {
+        token: Uuid::new_v4().to_string(),
+        client,
+        key,
+        ttl,
+    };
+    let mut connection = ours.client.get_multiplexed_async_connection().await?;
+    let mut wait = SHORTEST_WAIT;
+    let valid_until = loop {
+        // Only the wait can be given up. A request that is on its way may get us the lock, so its answer
+        // must be seen.
+        if let Some(valid_until) = ours.take(&mut connection).await? {
+            break valid_until;
+        }
+        cancellable!(sleep(wait));
+        wait = LONGEST_WAIT.min(wait * 2);
+    };
+
+    let (keep, validity) = watch::channel(valid_until);
+    let mut renewal = JoinSet::new();
+    renewal.spawn(ours.clone().renew(connection.clone(), keep));
+    let mut held = Held { validity };
+    yield_resource!(held);
+    renewal.shutdown().await;
+    if ours.release(connection).await? {
+        Ok(())
+    } else {
+        Err(LockError::Lost)
+    }
+}
+
+/// A lock that is held.
+#[derive(Clone, Debug)]
+pub struct Held {
+    validity: watch::Receiver<Instant>,
+}
+
+impl Held {
+    /// Whether someone else may have the lock by now.
+    pub fn is_lost(&self) -> bool {
+        // A renewal that has ended closes the channel.
+        self.validity.has_changed().is_err() || *self.validity.borrow() <= Instant::now()
+    }
+
+    /// Waits until the lock is lost: to be raced with the work, by `tokio::select!`.
+    pub async fn lost(&self) {
+        let mut validity = self.validity.clone();
+        loop {
+            let valid_until = *validity.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(valid_until) => return,
+                renewed = validity.changed() => if renewed.is_err() {
+                    return;
+                },
+            }
+        }
+    }
+}
+
+/// Why a lock could not be taken, or released.
+#[derive(Debug)]
+pub enum LockError {
+    /// The server.
+    Redis(RedisError),
+    /// It was not ours any more at the end: someone else may have held it while the body ran.
+    Lost,
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(error) => error.fmt(f),
+            Self::Lost => f.write_str("the lock was lost while it was in use"),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
+impl From<RedisError> for LockError {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
+/// One holder's lock.
+#[derive(Clone)]
+struct Ours {
+    client: Client,
+    key: String,
+    token: String,
+    ttl: Duration,
+}
+
+impl Ours {
+    fn ttl_in_milliseconds(&self) -> u64 {
+        u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Tries once; tells until when the lock is ours.
+    async fn take(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Option<Instant>, RedisError> {
+        let valid_until = Instant::now() + self.ttl;
+        let options = SetOptions::default()
+            .conditional_set(ExistenceCheck::NX)
+            .with_expiration(SetExpiry::PX(self.ttl_in_milliseconds()));
+        let taken: Option<String> = redis::cmd("SET")
+            .arg(&self.key)
+            .arg(&self.token)
+            .arg(options)
+            .query_async(connection)
+            .await?;
+        Ok(taken.map(|_| valid_until))
+    }
+
+    /// Renews the lock again and again, and tells until when it is ours. Ends when it is lost.
+    async fn renew(self, mut connection: MultiplexedConnection, keep: watch::Sender<Instant>) {
+        let mut valid_until = *keep.borrow();
+        let mut pause = self.ttl / 3;
+        loop {
+            sleep(pause).await;
+            let renewed_until = Instant::now() + self.ttl;
+            match timeout_at(valid_until, self.renew_once(&mut connection)).await {
+                Ok(Ok(true)) => {
+                    valid_until = renewed_until;
+                    keep.send_replace(valid_until);
+                    pause = self.ttl / 3;
+                }
+                // It is someone else's by now, or it has expired.
+                Ok(Ok(false)) | Err(_) => return,
+                Ok(Err(_)) => {
+                    pause = self.ttl / 20;
+                    // It may have been the connection.
+                    let connecting = self.client.get_multiplexed_async_connection();
+                    if let Ok(Ok(new)) = timeout_at(valid_until, connecting).await {
+                        connection = new;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn renew_once(&self, connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
+        Script::new(RENEW)
+            .key(&self.key)
+            .arg(&self.token)
+            .arg(self.ttl_in_milliseconds())
+            .invoke_async(connection)
+            .await
+    }
+
+    /// Deletes the lock if it is ours; tells whether it was.
+    async fn release(&self, mut connection: MultiplexedConnection) -> Result<bool, RedisError> {
+        let script = Script::new(RELEASE);
+        let mut release = script.key(&self.key);
+        let release = release.arg(&self.token);
+        match release.invoke_async(&mut connection).await {
+            // The connection may have broken long ago, without anyone to notice.
+            Err(error) if error.is_io_error() => {
+                let mut connection = self.client.get_multiplexed_async_connection().await?;
+                release.invoke_async(&mut connection).await
+            }
+            released => released,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A lock on a Redis server: one holder at a time, free at once when the holder is gone.
+//!
+//! The context is in `lock.rs`, beside this file.
+//!
+//! ```sh
+//! cargo run -p guard-examples --example redis_lock                # starts a Redis server of its own
+//! cargo run -p guard-examples --example redis_lock -- redis://127.0.0.1/
+//! ```
+
+use std::env;
+use std::future::pending;
+use std::time::Duration;
+
+use anyhow::ensure;
+use guard_core::{async_with, drain};
+use guard_examples::redis_lock::{LockError, lock};
+use guard_examples::servers;
+use redis::{AsyncTypedCommands, Client};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+const LOCK: &str = "guard:lock";
+const COUNTER: &str = "guard:counter";
+/// Long, to show that nobody has to wait for it.
+const TTL: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match env::args().nth(1) {
+        Some(url) => tell(Client::open(url)?).await,
+        None => async_with!(server = servers::redis()? => {
+            tell(Client::open(server.url())?).await
+        }),
+    }
+}
+
+async fn tell(client: Client) -> anyhow::Result<()> {
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    connection.set(COUNTER, 0).await?;
+    let mut workers = JoinSet::new();
+    for _ in 0..8 {
+        workers.spawn(count(client.clone(), 10));
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    let counted = connection.get_int(COUNTER).await?;
+    println!("8 workers counted to 10 each, one at a time: {counted:?}");
+    ensure!(counted == Some(80));
+
+    ensure!(
+        timeout(Duration::from_millis(50), hold(client.clone()))
+            .await
+            .is_err()
+    );
+    println!("a holder was cancelled");
+    let since = Instant::now();
+    async_with!(_held = lock(client.clone(), LOCK.to_owned(), TTL)? => {
+        println!("the lock was free after {:?}, not after {TTL:?}", since.elapsed());
+    });
+    ensure!(since.elapsed() < TTL / 2);
+
+    // Somebody deletes the key behind our back.
+    let stolen = async {
+        async_with!(held = lock(client.clone(), LOCK.to_owned(), Duration::from_millis(300))? => {
+            connection.del(LOCK).await?;
+            held.lost().await;
+            println!("a holder has noticed that it lost the lock");
+        });
+        Ok::<_, LockError>(())
+    };
+    let error = stolen.await.unwrap_err();
+    println!("and its `async_with!` says: {error}");
+    drain().await;
+    Ok(())
+}
+
+/// Counts as one must not without a lock: what others count between the two steps is lost.
+async fn count(client: Client, times: usize) -> anyhow::Result<()> {
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    for _ in 0..times {
+        async_with!(_held = lock(client.clone(), LOCK.to_owned(), TTL)? => {
+            let counted = connection.get_int(COUNTER).await?.unwrap_or(0);
+            sleep(Duration::from_millis(1)).await;
+            connection.set(COUNTER, counted + 1).await?;
+        });
+    }
+    Ok(())
+}
+
+async fn hold(client: Client) -> Result<(), LockError> {
+    async_with!(_held = lock(client, LOCK.to_owned(), TTL)? => {
+        pending::<()>().await;
+    });
+    Ok(())
+}

@@ -1,0 +1,68 @@
+use std::{fmt, io};
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// What a handler, a dependency or the service can fail with.
+#[derive(Debug)]
+pub enum Error {
+    /// The caller's mistake, and what to tell them.
+    Refused(StatusCode, String),
+    /// The database's.
+    Database(sqlx::Error),
+    /// The network's.
+    Io(io::Error),
+    /// A dependency was asked for, or used, outside a request.
+    NoRequest,
+    /// A dependency was still in use when the response was made.
+    InUse,
+}
+
+/// The result of a handler.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(_, why) => f.write_str(why),
+            Self::Database(_) => f.write_str("the database failed"),
+            Self::Io(_) => f.write_str("the network failed"),
+            Self::NoRequest => f.write_str("there is no request that this could belong to"),
+            Self::InUse => f.write_str("a dependency is used beyond the request"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Database(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Refused(..) | Self::NoRequest | Self::InUse => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Refused(status, _) => *status,
+            Self::Database(sqlx::Error::PoolTimedOut) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        // The source stays here: it is nobody's business.
+        (status, self.to_string()).into_response()
+    }
+}

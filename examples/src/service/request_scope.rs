@@ -1,0 +1,209 @@
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{FromRef, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use guard_core::{AsyncContext, BoxContext, Guard, Outcome, async_context, yield_resource};
+use tokio::sync::{MappedMutexGuard, MutexGuard};
+
+use super::Error;
+
+/// Something that a request can have of its own: a context, entered when it is first asked for, and
+/// exited when the handler has answered.
+///
+/// FastAPI: a *dependency with yield*. Reusable, with an error type of one's own.
+pub trait Dependency: 'static {
+    /// What it is made from: the router's state, or a part of it.
+    type State: Send + Sync;
+    /// What the handler gets.
+    type Resource: Send + 'static;
+
+    /// Makes the context. What it depends on in turn it asks for here, with [`depends`].
+    fn context(
+        parts: &mut Parts,
+        state: &Self::State,
+    ) -> impl Future<Output = Result<BoxContext<'static, Self::Resource, Error>, Error>> + Send;
+}
+
+/// An extractor: the request's own `D`, the same however many extractors ask for it.
+pub struct Depends<D: Dependency>(Arc<Held<D::Resource>>);
+
+/// Empty after the request.
+type Held<R> = tokio::sync::Mutex<Option<Guard<BoxContext<'static, R, Error>>>>;
+
+/// The exclusive use of a dependency.
+pub type Locked<'a, D> = MappedMutexGuard<'a, <D as Dependency>::Resource>;
+
+impl<D: Dependency> Depends<D> {
+    /// Takes it for oneself, as long as the result lives.
+    ///
+    /// # Errors
+    ///
+    /// The request is over.
+    pub async fn lock(&self) -> Result<Locked<'_, D>, Error> {
+        MutexGuard::try_map(self.0.lock().await, |held| held.as_deref_mut())
+            .map_err(|_| Error::NoRequest)
+    }
+}
+
+impl<D: Dependency> Clone for Depends<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<D: Dependency> fmt::Debug for Depends<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Depends").finish_non_exhaustive()
+    }
+}
+
+impl<S, D> FromRequestParts<S> for Depends<D>
+where
+    S: Send + Sync,
+    D: Dependency<State: FromRef<S>>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        depends(parts, &D::State::from_ref(state)).await
+    }
+}
+
+/// Asks for a dependency of the request that `parts` belong to.
+///
+/// # Errors
+///
+/// It could not be entered, or [`with_request_scope`] is not around the handler.
+pub async fn depends<D: Dependency>(
+    parts: &mut Parts,
+    state: &D::State,
+) -> Result<Depends<D>, Error> {
+    // Whoever asks has `parts` for itself, so that nobody else asks at the same time.
+    let scope = parts.extensions.get::<RequestScope>().cloned();
+    let scope = scope.ok_or(Error::NoRequest)?;
+    if let Some(depends) = scope.find() {
+        return Ok(depends);
+    }
+    let guard = D::context(parts, state).await?.enter().await?;
+    Ok(scope.add(guard))
+}
+
+/// A middleware that gives each request a scope for its [dependencies](Dependency).
+///
+/// They are exited when the response is made and before it leaves, the last one entered first. They are
+/// told that the request failed if it is answered with an error status; one that fails to exit tells
+/// those before it that the request failed, and turns a success into an error.
+pub async fn with_request_scope(mut request: Request, next: Next) -> Response {
+    let answered = request_scope()
+        .with(async |scope| {
+            request.extensions_mut().insert(scope.clone());
+            let response = next.run(request).await;
+            if response.status().is_client_error() || response.status().is_server_error() {
+                Err(NotOk::Answered(Box::new(response)))
+            } else {
+                Ok(response)
+            }
+        })
+        .await;
+    match answered {
+        Ok(response) => response,
+        Err(NotOk::Answered(response)) => *response,
+        Err(NotOk::Failed(error)) => error.into_response(),
+    }
+}
+
+/// Why a request did not succeed.
+enum NotOk {
+    /// The handler said so.
+    Answered(Box<Response>),
+    /// A dependency could not be exited.
+    Failed(Error),
+}
+
+impl From<Error> for NotOk {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The dependencies of a request, in the order in which they were entered.
+#[derive(Clone, Default)]
+struct RequestScope(Arc<Mutex<Vec<(TypeId, Arc<dyn Entered>)>>>);
+
+/// The context of all dependencies of a request.
+///
+/// Because it is one context, those of a request whose client went away end in order, too.
+#[async_context]
+async fn request_scope() -> Result<RequestScope, Error> {
+    let mut scope = RequestScope::default();
+    let mut outcome = yield_resource!(scope);
+    let mut exited = Ok(());
+    while let Some(entered) = scope.pop() {
+        if let Err(error) = entered.exit(outcome).await {
+            if outcome.is_completed() {
+                outcome = Outcome::Failed(());
+            }
+            exited = exited.and(Err(error));
+        }
+    }
+    exited
+}
+
+impl RequestScope {
+    fn find<D: Dependency>(&self) -> Option<Depends<D>> {
+        let entered = self.with(|all| {
+            let (_, entered) = all.iter().find(|(key, _)| *key == TypeId::of::<D>())?;
+            Some(entered.clone())
+        })?;
+        let held: Arc<dyn Any + Send + Sync> = entered;
+        held.downcast().ok().map(Depends)
+    }
+
+    fn add<D: Dependency>(
+        &self,
+        guard: Guard<BoxContext<'static, D::Resource, Error>>,
+    ) -> Depends<D> {
+        let held = Arc::new(Held::new(Some(guard)));
+        self.with(|all| all.push((TypeId::of::<D>(), held.clone())));
+        Depends(held)
+    }
+
+    fn pop(&self) -> Option<Arc<dyn Entered>> {
+        self.with(Vec::pop).map(|(_, entered)| entered)
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&mut Vec<(TypeId, Arc<dyn Entered>)>) -> T) -> T {
+        use_it(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An entered dependency of whatever type.
+trait Entered: Any + Send + Sync {
+    fn exit(
+        &self,
+        outcome: Outcome,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>>;
+}
+
+impl<R: Send + 'static> Entered for Held<R> {
+    fn exit(
+        &self,
+        outcome: Outcome,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
+        Box::pin(async move {
+            // Somebody has carried it out of the handler, and is using it. Waiting for them might take for
+            // ever, and what they do may not be committed as a part of this request. When they are done the
+            // guard is dropped, and the context with it, as cancelled.
+            let mut held = self.try_lock().map_err(|_| Error::InUse)?;
+            match held.take() {
+                Some(guard) => guard.exit_with(outcome).await,
+                None => Ok(()),
+            }
+        })
+    }
+}

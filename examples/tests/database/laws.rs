@@ -1,0 +1,312 @@
+//! What a database session promises, on whatever database.
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use futures_util::{StreamExt, stream};
+use guard_core::{AsyncContext, async_with, drain};
+use guard_examples::session::session;
+use sqlx::{Connection, Database, MySql, Pool, Postgres, Sqlite};
+use tokio::time::{sleep, timeout};
+
+/// How many connections the pool may have.
+pub const CONNECTIONS: u32 = 4;
+
+/// The statements of the tests, in a form that is the same for every database.
+pub trait Statements: Database {
+    /// Runs a statement.
+    fn run(
+        db: &mut Self::Connection,
+        statement: String,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// How many rows each session has left.
+    fn rows(
+        db: &mut Self::Connection,
+    ) -> impl Future<Output = sqlx::Result<BTreeMap<i64, i64>>> + Send;
+
+    /// How many transactions are open on the server, our own excepted.
+    fn open_transactions(
+        db: &mut Self::Connection,
+    ) -> impl Future<Output = sqlx::Result<i64>> + Send;
+}
+
+macro_rules! statements {
+    ($($database:ident: $open_transactions:literal,)*) => {$(
+        impl Statements for $database {
+            async fn run(db: &mut Self::Connection, statement: String) -> sqlx::Result<()> {
+                sqlx::query(sqlx::AssertSqlSafe(statement)).execute(db).await?;
+                Ok(())
+            }
+
+            async fn rows(db: &mut Self::Connection) -> sqlx::Result<BTreeMap<i64, i64>> {
+                let rows = sqlx::query_as("SELECT session, COUNT(*) FROM entries GROUP BY session");
+                let rows: Vec<(i64, i64)> = rows.fetch_all(db).await?;
+                Ok(rows.into_iter().collect())
+            }
+
+            async fn open_transactions(db: &mut Self::Connection) -> sqlx::Result<i64> {
+                sqlx::query_scalar($open_transactions).fetch_one(db).await
+            }
+        }
+    )*};
+}
+
+statements! {
+    // A file has no server that could be asked.
+    Sqlite: "SELECT 0",
+    Postgres: "SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'",
+    MySql: "SELECT COUNT(*) FROM information_schema.innodb_trx",
+}
+
+/// Prepares an empty database for one of the laws. The pool then has one connection.
+pub async fn prepare<DB: Statements>(pool: &Pool<DB>) -> Result<()> {
+    let table = "CREATE TABLE entries (session BIGINT NOT NULL)";
+    DB::run(&mut *pool.acquire().await?, table.to_owned()).await?;
+    assert_all_returned(pool, 1).await
+}
+
+async fn insert<DB: Statements>(db: &mut DB::Connection, session: i64) -> sqlx::Result<()> {
+    DB::run(db, format!("INSERT INTO entries VALUES ({session})")).await
+}
+
+/// The rows that a connection of its own sees, which never was in the pool.
+async fn rows<DB: Statements>(pool: &Pool<DB>) -> Result<BTreeMap<i64, i64>> {
+    let mut db = DB::Connection::connect_with(&pool.connect_options()).await?;
+    let rows = DB::rows(&mut db).await?;
+    db.close().await?;
+    Ok(rows)
+}
+
+/// Checks that every connection is back in the pool, that none was lost, and that none is in a
+/// transaction.
+async fn assert_all_returned<DB: Statements>(pool: &Pool<DB>, size: u32) -> Result<()> {
+    // A connection that is dropped goes back to its pool in a task of sqlx's, which nobody can await.
+    let returned = async {
+        while pool.num_idle() != size as usize || pool.size() != size {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    ensure!(
+        timeout(Duration::from_secs(10), returned).await.is_ok(),
+        "{} of {} connections are idle, there were {size}",
+        pool.num_idle(),
+        pool.size(),
+    );
+    let mut db = DB::Connection::connect_with(&pool.connect_options()).await?;
+    let open = DB::open_transactions(&mut db).await?;
+    db.close().await?;
+    ensure!(open == 0, "{open} transactions are open");
+    Ok(())
+}
+
+pub async fn a_body_that_succeeds_is_committed<DB: Statements>(pool: Pool<DB>) -> Result<()> {
+    let value = async_with!(db = session(pool.clone())? => {
+        insert::<DB>(db, 1).await?;
+        insert::<DB>(db, 1).await?;
+        ensure!(rows(&pool).await?.is_empty(), "seen before the end");
+        "value"
+    });
+    assert_eq!(value, "value");
+    assert_eq!(rows(&pool).await?, [(1, 2)].into());
+    assert_all_returned(&pool, 1).await
+}
+
+pub async fn a_body_that_fails_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> Result<()> {
+    let failed: Result<()> = async {
+        async_with!(db = session(pool.clone())? => {
+            insert::<DB>(db, 1).await?;
+            ensure!(1 > 2, "as it must");
+        });
+        Ok(())
+    }
+    .await;
+    assert_eq!(failed.unwrap_err().to_string(), "as it must");
+    assert_eq!(rows(&pool).await?, [].into());
+    assert_all_returned(&pool, 1).await
+}
+
+/// On PostgreSQL nothing but a rollback gets on with a transaction in which a statement has failed.
+pub async fn a_body_whose_statement_fails_is_rolled_back<DB: Statements>(
+    pool: Pool<DB>,
+) -> Result<()> {
+    let failed = session(pool.clone()).with(async |db| {
+        insert::<DB>(db, 1).await?;
+        DB::run(db, "INSERT INTO entries VALUES (NULL)".to_owned()).await
+    });
+    assert!(failed.await.unwrap_err().as_database_error().is_some());
+    assert_eq!(rows(&pool).await?, [].into());
+    assert_all_returned(&pool, 1).await
+}
+
+pub async fn a_body_that_panics_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> Result<()> {
+    let panicking = {
+        let pool = pool.clone();
+        async move {
+            async_with!(db = session(pool)? => {
+                insert::<DB>(db, 1).await?;
+                as_it_must();
+            });
+            anyhow::Ok(())
+        }
+    };
+    assert!(tokio::spawn(panicking).await.unwrap_err().is_panic());
+    assert_eq!(rows(&pool).await?, [].into());
+    assert_all_returned(&pool, 1).await
+}
+
+/// Panics, which the compiler need not know.
+fn as_it_must() {
+    panic!("as it must");
+}
+
+pub async fn a_cancelled_body_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> Result<()> {
+    let inserted = AtomicBool::new(false);
+    let waiting = async {
+        async_with!(db = session(pool.clone())? => {
+            insert::<DB>(db, 1).await?;
+            inserted.store(true, Relaxed);
+            pending::<()>().await;
+        });
+        anyhow::Ok(())
+    };
+    poll_until(waiting, |_| inserted.load(Relaxed)).await;
+    drain().await;
+    assert_eq!(rows(&pool).await?, [].into());
+    assert_all_returned(&pool, 1).await
+}
+
+pub async fn a_savepoint_is_rolled_back_alone<DB: Statements>(pool: Pool<DB>) -> Result<()> {
+    async_with!(db = session(pool.clone())? => {
+        insert::<DB>(db, 1).await?;
+        let mut savepoint = db.begin().await?;
+        insert::<DB>(&mut savepoint, 2).await?;
+        savepoint.rollback().await?;
+        insert::<DB>(db, 3).await?;
+    });
+    assert_eq!(rows(&pool).await?, [(1, 1), (3, 1)].into());
+    assert_all_returned(&pool, 1).await
+}
+
+pub async fn a_session_that_waits_for_a_connection_can_be_cancelled<DB: Statements>(
+    pool: Pool<DB>,
+) -> Result<()> {
+    let mut taken = Vec::new();
+    for _ in 0..CONNECTIONS {
+        taken.push(pool.acquire().await?);
+    }
+    let waiting = session(pool.clone()).enter();
+    poll_until(waiting, |polls| polls == 1).await;
+    // If it went on to wait in the background, this would wait for it.
+    drain().await;
+    drop(taken);
+    assert_all_returned(&pool, CONNECTIONS).await
+}
+
+/// What became of a session, as its user knows.
+#[derive(Default)]
+struct Fate {
+    body_ended: AtomicBool,
+    completed: AtomicBool,
+}
+
+pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: Statements>(
+    pool: Pool<DB>,
+) -> Result<()> {
+    const SESSIONS: i64 = 1000;
+
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(pool.acquire().await?);
+    }
+    drop(connections);
+    assert_all_returned(&pool, CONNECTIONS).await?;
+
+    let fates: BTreeMap<i64, Fate> = (1..=SESSIONS).map(|id| (id, Fate::default())).collect();
+    let use_session = async |id: i64, fate: &Fate| -> sqlx::Result<()> {
+        async_with!(db = session(pool.clone())? => {
+            insert::<DB>(db, id).await?;
+            insert::<DB>(db, id).await?;
+            fate.body_ended.store(true, Relaxed);
+        });
+        fate.completed.store(true, Relaxed);
+        Ok(())
+    };
+
+    // More than there are connections, so that some are cancelled while they wait for one.
+    let mut random = Random(2026);
+    let cuts: Vec<_> = fates.iter().map(|fate| (fate, random.below(40))).collect();
+    let failed: Vec<sqlx::Error> = stream::iter(cuts)
+        .map(async |((&id, fate), polls)| {
+            poll_until(use_session(id, fate), |polled| polled == polls).await
+        })
+        .buffer_unordered(2 * CONNECTIONS as usize)
+        .filter_map(async |result| result?.err())
+        .collect()
+        .await;
+    assert!(failed.is_empty(), "{failed:?}");
+    drain().await;
+
+    // Committed if and only if the body ended, also where the user was gone before the commit was.
+    let rows = rows(&pool).await?;
+    for (id, fate) in &fates {
+        let body_ended = fate.body_ended.load(Relaxed);
+        assert!(body_ended || !fate.completed.load(Relaxed));
+        let expected = if body_ended { Some(&2) } else { None };
+        assert_eq!(rows.get(id), expected, "of the session {id}");
+    }
+    let count = |flag: fn(&Fate) -> &AtomicBool| {
+        fates
+            .values()
+            .filter(|fate| flag(fate).load(Relaxed))
+            .count()
+    };
+    let (ended, completed) = (
+        count(|fate| &fate.body_ended),
+        count(|fate| &fate.completed),
+    );
+    assert!(completed > 0, "none went through");
+    assert!(completed < ended, "none was cancelled while it committed");
+    assert!(
+        ended < fates.len(),
+        "none was cancelled before it committed"
+    );
+    assert_all_returned(&pool, CONNECTIONS).await
+}
+
+/// Polls a future until `enough` says so of the number of polls, then drops it.
+async fn poll_until<F: Future>(future: F, enough: impl Fn(usize) -> bool) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        if enough(polls) {
+            return Poll::Ready(None);
+        }
+        polls += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if enough(polls) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// A generator of numbers that are the same in every run (`SplitMix64`).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        usize::try_from(z % bound as u64).expect("below a usize")
+    }
+}

@@ -1,0 +1,37 @@
+//! Running the examples as programs.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// What the example wrote, and how it ended.
+pub fn run_example(name: &str) -> Output {
+    Command::new(built_example(name))
+        .output()
+        .unwrap_or_else(|error| panic!("the example `{name}` could not be started: {error}"))
+}
+
+/// Where `cargo test` has built the example: beside the tests. `cargo test --test …` has not.
+fn built_example(name: &str) -> PathBuf {
+    let mut path = std::env::current_exe().expect("a test knows where it is");
+    path.pop();
+    path.set_file_name("examples");
+    path.push(name);
+    path.set_extension(std::env::consts::EXE_EXTENSION);
+    if !path.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "guard-examples",
+                "--example",
+                name,
+            ])
+            .status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "the example `{name}` could not be built"
+        );
+    }
+    path
+}

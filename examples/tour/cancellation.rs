@@ -1,0 +1,59 @@
+//! All of it at once, cancelled in the middle.
+
+use std::path::PathBuf;
+
+use guard_core::{async_with, manage};
+use guard_examples::files::temporary_directory;
+use tokio::sync::oneshot;
+
+use crate::by_hand::LockFile;
+use crate::story::Story;
+use crate::transactions::{database, insert, transaction};
+
+pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
+    story.section("Cancelled in the middle: a task with four contexts is aborted");
+
+    let (ready, is_ready) = oneshot::channel();
+    let task = tokio::spawn(work(ready));
+    let paths = is_ready.await?;
+    let there = paths.iter().all(|path| path.exists());
+    story.claim(
+        there,
+        "the directory, the lock file and the database are there",
+    );
+
+    task.abort();
+    let aborted = task.await.is_err_and(|error| error.is_cancelled());
+    story.claim(
+        aborted,
+        "the task is gone, and ran none of its own code any more",
+    );
+
+    guard_core::drain().await;
+    let gone = !paths.iter().any(|path| path.exists());
+    story.claim(
+        gone,
+        "they are gone too: all four contexts ended in the background, the inner ones first",
+    );
+    story.claim(
+        guard_core::pending_cleanups() == 0,
+        "nothing is left to be done",
+    );
+    Ok(())
+}
+
+async fn work(ready: oneshot::Sender<[PathBuf; 3]>) -> anyhow::Result<()> {
+    async_with!(
+        directory = temporary_directory()?,
+        lock = manage(LockFile { path: directory.path().join("work.lock") })?,
+        pool = database(directory.path().join("work.db"))?,
+        tx = transaction(pool.clone())?
+    => {
+        sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)").execute(&mut **tx).await?;
+        insert(tx, 1).await?;
+        let paths = [directory.path().to_owned(), lock.path.clone(), directory.path().join("work.db")];
+        ready.send(paths).expect("the tour waits for this");
+        std::future::pending::<()>().await;
+    });
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! One transaction, ended in every way there is.
+
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
+use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
+use guard_examples::files::temporary_directory;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::sync::Notify;
+
+use crate::story::Story;
+
+/// A database in a file, closed at the end.
+#[async_context]
+pub(crate) async fn database(file: PathBuf) -> sqlx::Result<SqlitePool> {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true);
+    let mut pool = SqlitePool::connect_with(options).await?;
+    yield_resource!(pool);
+    // Waits for the connections that are in use.
+    pool.close().await;
+    Ok(())
+}
+
+/// A transaction: committed if its use completed, rolled back if not.
+#[async_context]
+pub(crate) async fn transaction(pool: SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
+    let mut transaction = pool.begin().await?;
+    match yield_resource!(transaction) {
+        Outcome::Completed => transaction.commit().await,
+        _ => transaction.rollback().await,
+    }
+}
+
+pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
+    story.section("A transaction: committed if its use completes, rolled back if not");
+
+    async_with!(
+        directory = temporary_directory()?,
+        pool = database(directory.path().join("bank.db"))?
+    => {
+        sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)").execute(&*pool).await?;
+        story.tell("the database is a file; rows are counted through another connection");
+
+        let value = deposit(pool).await?;
+        let rows = count(pool).await?;
+        story.claim(value == 1 && rows == 1, "the block ends       -> committed, and its value comes out");
+
+        let failed = overdraw(pool).await;
+        let rows = count(pool).await?;
+        story.claim(failed.is_err() && rows == 1, "`?` meets an error   -> rolled back, and the error goes on");
+
+        let early = deposit_unless_closed(pool).await?;
+        let rows = count(pool).await?;
+        story.claim(early == "closed" && rows == 2, "`return` leaves it   -> committed, a return is no failure");
+
+        let task = tokio::spawn(panicking_deposit(pool.clone(), None)).await;
+        let panicked = task.is_err_and(|error| error.is_panic());
+        let rows = count(pool).await?;
+        story.claim(
+            panicked && rows == 2,
+            "it panics            -> rolled back, and the panic goes on",
+        );
+
+        // A timeout, a `select!`, an aborted task: to Rust they are one, the future is dropped.
+        let inserted = Notify::new();
+        tokio::select! {
+            _ = stuck_deposit(pool, &inserted) => {}
+            () = inserted.notified() => {}
+        }
+        guard_core::drain().await;
+        let rows = count(pool).await?;
+        story.claim(
+            rows == 2,
+            "it is cancelled      -> rolled back, in the background",
+        );
+
+        // The same as an expression, here in the form that tells all errors apart.
+        let result = transaction(pool.clone())
+            .try_with(async |transaction| {
+                insert(transaction, 1).await?;
+                anyhow::Ok(count_within(transaction).await?)
+            })
+            .await;
+        story.claim(result.is_ok_and(|seen| seen == 3), "the same without a macro: `transaction(…).try_with(async |tx| …)`");
+    });
+    Ok(())
+}
+
+async fn deposit(pool: &SqlitePool) -> anyhow::Result<u64> {
+    let inserted = async_with!(tx = transaction(pool.clone())? => {
+        insert(tx, 10).await?
+    });
+    Ok(inserted)
+}
+
+async fn overdraw(pool: &SqlitePool) -> anyhow::Result<()> {
+    async_with!(tx = transaction(pool.clone())? => {
+        insert(tx, -100).await?;
+        let balance = sqlx::query_scalar::<_, i64>("SELECT SUM(amount) FROM entry")
+            .fetch_one(&mut **tx)
+            .await?;
+        ensure!(balance >= 0, "the account is overdrawn: {balance}");
+    });
+    Ok(())
+}
+
+async fn deposit_unless_closed(pool: &SqlitePool) -> anyhow::Result<&'static str> {
+    for day in ["Friday", "Saturday", "Sunday"] {
+        async_with!(tx = transaction(pool.clone())? => {
+            if day == "Friday" {
+                continue;
+            }
+            insert(tx, 10).await?;
+            if day == "Saturday" {
+                return Ok("closed");
+            }
+        });
+    }
+    bail!("there was no Saturday")
+}
+
+async fn panicking_deposit(pool: SqlitePool, paper: Option<&'static str>) -> sqlx::Result<()> {
+    async_with!(tx = transaction(pool)? => {
+        insert(tx, 10).await?;
+        paper.expect("there should be paper in the printer");
+    });
+    Ok(())
+}
+
+async fn stuck_deposit(pool: &SqlitePool, inserted: &Notify) -> sqlx::Result<()> {
+    async_with!(tx = transaction(pool.clone())? => {
+        insert(tx, 10).await?;
+        inserted.notify_one();
+        std::future::pending::<()>().await;
+    });
+    Ok(())
+}
+
+pub(crate) async fn insert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    amount: i64,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query("INSERT INTO entry VALUES (?)")
+        .bind(amount)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+async fn count_within(transaction: &mut Transaction<'static, Sqlite>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM entry")
+        .fetch_one(&mut **transaction)
+        .await
+}
+
+/// The rows that are committed.
+pub(crate) async fn count(pool: &SqlitePool) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM entry")
+        .fetch_one(pool)
+        .await
+}

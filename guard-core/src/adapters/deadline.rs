@@ -1,0 +1,271 @@
+//! Exits that may take only so long.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::boxed::Box;
+
+use crate::background::{Chain, Cleanup, dispatch};
+use crate::order::{Order, expire};
+use crate::report::{Identity, Loss, describe_type};
+use crate::{AsyncContext, Outcome};
+
+/// The error of a context whose exit is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeoutError<E> {
+    /// The context's own error.
+    Context(E),
+    /// The exit did not end in time, and was dropped.
+    TimedOut,
+}
+
+impl<E: fmt::Display> fmt::Display for TimeoutError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Context(error) => error.fmt(f),
+            Self::TimedOut => f.write_str("clean-up exceeded its time limit and was dropped"),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for TimeoutError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Context(error) => error.source(),
+            Self::TimedOut => None,
+        }
+    }
+}
+
+/// When the time of an exit is up.
+enum Clock<L> {
+    /// The exit has not begun.
+    Set(L),
+    Running(Pin<Box<L>>),
+    /// Up, or not needed any more.
+    Off,
+}
+
+impl<L: Future<Output = ()>> Clock<L> {
+    fn start(&mut self) {
+        if let Self::Set(_) = self {
+            if let Self::Set(limit) = core::mem::replace(self, Self::Off) {
+                *self = Self::Running(Box::pin(limit));
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.start();
+        match self {
+            Self::Running(limit) => limit.as_mut().poll(cx),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The context of [`exit_until`](AsyncContext::exit_until).
+    pub struct ExitUntil<C, L>
+    where
+        L: Future<Output = ()>,
+        L: Send,
+        L: 'static,
+    {
+        // Dropped before `rest`, which takes over what it leaves to do.
+        #[pin]
+        context: Option<C>,
+        rest: Rest<L>,
+    }
+
+    impl<C, L> PinnedDrop for ExitUntil<C, L>
+    where
+        L: Future<Output = ()>,
+        L: Send,
+        L: 'static,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            this.rest.order.begin();
+        }
+    }
+}
+
+/// What remains of a bounded context that was dropped: its clean-up, still bounded.
+struct Rest<L>
+where
+    L: Future<Output = ()> + Send + 'static,
+{
+    order: Order,
+    clock: Clock<L>,
+}
+
+impl<L> Drop for Rest<L>
+where
+    L: Future<Output = ()> + Send + 'static,
+{
+    fn drop(&mut self) {
+        let cleanups = self.order.end();
+        if cleanups.is_empty() {
+            return;
+        }
+        self.clock.start();
+        let runtime = cleanups.runtime();
+        let mut chain = Chain::default();
+        match core::mem::replace(&mut self.clock, Clock::Off) {
+            Clock::Running(limit) => {
+                chain.push_compound(Box::pin(Limited { cleanups, limit }), runtime);
+            }
+            _ => chain = cleanups,
+        }
+        dispatch(chain);
+    }
+}
+
+/// Clean-ups in the background that have to end in time.
+struct Limited {
+    cleanups: Chain,
+    limit: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Cleanup for Limited {
+    fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Pin::new(&mut self.cleanups).poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // A clock that fails is no reason to lose the clean-up.
+        let up = crate::panics::catch(|| self.limit.as_mut().poll(cx));
+        if let Ok(Poll::Ready(())) = up {
+            let late = core::mem::take(&mut self.cleanups);
+            expire(|| drop(late));
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl<C, L> ExitUntil<C, L>
+where
+    L: Future<Output = ()> + Send + 'static,
+{
+    pub(crate) fn new(context: C, limit: L) -> Self {
+        Self {
+            context: Some(context),
+            rest: Rest {
+                order: Order::new(),
+                clock: Clock::Set(limit),
+            },
+        }
+    }
+}
+
+const GONE: &str = "a context was used whose exit has timed out";
+
+impl<C, X, L> AsyncContext<X> for ExitUntil<C, L>
+where
+    C: AsyncContext<X>,
+    L: Future<Output = ()> + Send + 'static,
+{
+    type Resource = C::Resource;
+    type Error = TimeoutError<C::Error>;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let context = self.project().context.as_pin_mut();
+        let entered = context.expect(GONE).poll_enter(cx);
+        entered.map_err(TimeoutError::Context)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+        self.project().context.as_pin_mut().expect(GONE).resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), Self::Error>> {
+        let mut this = self.project();
+        let context = this.context.as_mut().as_pin_mut().expect(GONE);
+        if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
+            this.rest.clock = Clock::Off;
+            return Poll::Ready(exited.map_err(TimeoutError::Context));
+        }
+        if this.rest.clock.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        this.rest.clock = Clock::Off;
+        let identity = this
+            .context
+            .as_ref()
+            .as_pin_ref()
+            .map(|context| context.identity());
+        // A context that reports its own end says more than this one could.
+        let reported = expire(|| this.context.set(None));
+        if let (false, Some(identity)) = (reported, identity) {
+            identity.report(Loss::TimedOut);
+        }
+        Poll::Ready(Err(TimeoutError::TimedOut))
+    }
+
+    fn identity(&self) -> Identity<Self::Error> {
+        match &self.context {
+            Some(context) => context.identity().with_error(describe_type),
+            None => Identity::of_type::<Self>(),
+        }
+    }
+
+    fn report(&self, loss: Loss<'_, Self::Error>) {
+        match (&self.context, loss.error()) {
+            // The context knows how to print its own error.
+            (Some(context), Some(TimeoutError::Context(error))) => {
+                context.report(loss.with_error(error));
+            }
+            _ => self.identity().report(loss),
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
+pub use within::{ExitWithin, Within};
+
+#[cfg(feature = "tokio")]
+mod within {
+    use super::{Box, Context, ExitUntil, Future, Pin, Poll};
+    use core::time::Duration;
+
+    /// The context of [`exit_within`](crate::AsyncContext::exit_within).
+    pub type ExitWithin<C> = ExitUntil<C, Within>;
+
+    /// A time that begins to run when it is first polled.
+    ///
+    /// Outside a tokio runtime there is no clock, and it never ends.
+    #[derive(Debug)]
+    pub struct Within {
+        duration: Duration,
+        sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+    }
+
+    impl Within {
+        pub(crate) fn new(duration: Duration) -> Self {
+            Self {
+                duration,
+                sleep: None,
+            }
+        }
+    }
+
+    impl Future for Within {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if self.sleep.is_none() && tokio::runtime::Handle::try_current().is_err() {
+                return Poll::Pending;
+            }
+            let duration = self.duration;
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(duration)));
+            sleep.as_mut().poll(cx)
+        }
+    }
+}

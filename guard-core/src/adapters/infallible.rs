@@ -1,0 +1,64 @@
+//! A context that cannot fail, where one that can is asked for.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::report::{Identity, describe_type};
+use crate::{AsyncContext, Outcome};
+
+pin_project_lite::pin_project! {
+    /// The context of [`infallible`](AsyncContext::infallible).
+    pub struct Infallibly<C, E> {
+        #[pin]
+        context: C,
+        _error: PhantomData<fn() -> E>,
+    }
+}
+
+impl<C, E> Infallibly<C, E> {
+    pub(crate) fn new(context: C) -> Self {
+        Self {
+            context,
+            _error: PhantomData,
+        }
+    }
+}
+
+impl<C: fmt::Debug, E> fmt::Debug for Infallibly<C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Infallibly").field(&self.context).finish()
+    }
+}
+
+impl<C, X, E> AsyncContext<X> for Infallibly<C, E>
+where
+    C: AsyncContext<X, Error = Infallible>,
+{
+    type Resource = C::Resource;
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let entered = self.project().context.poll_enter(cx);
+        entered.map_err(|never| match never {})
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+        self.project().context.resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), E>> {
+        let exited = self.project().context.poll_exit(cx, outcome);
+        exited.map_err(|never| match never {})
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.context.identity().with_error(describe_type)
+    }
+}

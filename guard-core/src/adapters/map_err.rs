@@ -1,0 +1,56 @@
+//! A context whose errors are converted.
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::report::{Identity, describe_debug};
+use crate::{AsyncContext, Outcome};
+
+pin_project_lite::pin_project! {
+    /// The context of [`map_err`](AsyncContext::map_err).
+    #[derive(Clone, Debug)]
+    pub struct MapErr<C, F> {
+        #[pin]
+        context: C,
+        convert: F,
+    }
+}
+
+impl<C, F> MapErr<C, F> {
+    pub(crate) fn new(context: C, convert: F) -> Self {
+        Self { context, convert }
+    }
+}
+
+impl<C, X, F, E> AsyncContext<X> for MapErr<C, F>
+where
+    C: AsyncContext<X>,
+    F: FnMut(C::Error) -> E,
+    E: fmt::Debug,
+{
+    type Resource = C::Resource;
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let this = self.project();
+        this.context.poll_enter(cx).map_err(this.convert)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+        self.project().context.resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), E>> {
+        let this = self.project();
+        this.context.poll_exit(cx, outcome).map_err(this.convert)
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.context.identity().with_error(describe_debug)
+    }
+}

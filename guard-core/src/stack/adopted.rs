@@ -1,0 +1,85 @@
+//! Values that are there already, as contexts.
+
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::report::{Identity, Loss};
+use crate::{AsyncContext, Outcome};
+
+/// A value whose release is the exit. It is entered from the beginning.
+pub(super) struct Adopted<T, F, Fut, E> {
+    state: State<T, F, Fut>,
+    identity: Identity<E>,
+}
+
+enum State<T, F, Fut> {
+    Held(T, F),
+    Releasing(Pin<Box<Fut>>),
+    /// Released, or its release panicked.
+    Done,
+}
+
+impl<T, F, Fut, E> Adopted<T, F, Fut, E> {
+    pub(super) fn new(value: T, release: F, identity: Identity<E>) -> Self {
+        Self {
+            state: State::Held(value, release),
+            identity,
+        }
+    }
+}
+
+// The value is lent, and the future lies in a box.
+impl<T, F, Fut, E> Unpin for Adopted<T, F, Fut, E> {}
+
+impl<T, F, Fut, E> AsyncContext for Adopted<T, F, Fut, E>
+where
+    F: FnOnce(T) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    type Resource = T;
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut T {
+        match &mut self.get_mut().state {
+            State::Held(value, _) => value,
+            _ => panic!("a released value was asked for"),
+        }
+    }
+
+    fn poll_exit(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: Outcome,
+    ) -> Poll<Result<(), E>> {
+        let state = core::mem::replace(&mut self.state, State::Done);
+        let mut releasing = match state {
+            State::Held(value, release) => Box::pin(release(value)),
+            State::Releasing(releasing) => releasing,
+            State::Done => panic!("a value was released twice"),
+        };
+        let polled = releasing.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.state = State::Releasing(releasing);
+        }
+        polled
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.identity
+    }
+}
+
+impl<T, F, Fut, E> Drop for Adopted<T, F, Fut, E> {
+    fn drop(&mut self) {
+        if !matches!(self.state, State::Done) {
+            self.state = State::Done;
+            self.identity.report(Loss::dropped());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! An exit stack as a context.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use super::course::{Catching, Plain, StackMode};
+use super::errors::ExitErrors;
+use super::exit_stack::{AsyncExitStack, ScopedExitStack};
+use crate::coroutine::scoped;
+use crate::raw::Anchor;
+use crate::report::{Identity, Loss, describe_debug};
+use crate::scope::{Body, TryWith, scope};
+use crate::{AsyncContext, Outcome};
+
+/// Lends an empty [`AsyncExitStack`], and closes it in the end.
+///
+/// The errors of entries convert into `E`, which is also the context's error: of several, the first is
+/// returned and the others are [reported](crate::set_reporter), while [`try_with`] returns them all. In
+/// [`async_with!`](crate::async_with) the `?` after it may be left out; then every error is reported.
+///
+/// Python: `async with AsyncExitStack() as stack`.
+///
+/// [`try_with`]: ExitStackContext::try_with
+#[track_caller]
+pub fn exit_stack<E>() -> ExitStackContext<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    ExitStackContext {
+        stack: AsyncExitStack::new(),
+    }
+}
+
+/// [`exit_stack`] for entries that borrow, or are not `Send`: see [`ScopedExitStack`].
+#[track_caller]
+pub fn scoped_exit_stack<'a, E>() -> impl AsyncContext<Resource = ScopedExitStack<'a, E>, Error = E>
+where
+    E: fmt::Debug + 'a,
+{
+    scoped(
+        |anchor: Anchor<ScopedExitStack<'a, E>, ()>| async move {
+            let mut stack = ScopedExitStack::new();
+            let outcome = anchor.handle().lend(&mut stack).await;
+            let closed = stack.close(outcome).await;
+            closed.map_err(|errors| primary(stack.identity(), errors))
+        },
+        Identity::here::<ScopedExitStack<'a, E>>(describe_debug),
+    )
+}
+
+/// The primary error; nobody else will hear of the others.
+fn primary<E>(identity: Identity<E>, errors: ExitErrors<E>) -> E {
+    let (first, rest) = errors.into_parts();
+    for error in rest {
+        identity.report(Loss::Failed(&error));
+    }
+    first
+}
+
+/// The context of [`exit_stack`].
+pub struct ExitStackContext<E, M = Plain>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    stack: AsyncExitStack<E, M>,
+}
+
+impl<E> ExitStackContext<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    /// The same stack, given the error with which its use failed: entries can swallow or replace it. To
+    /// be used with [`catch`](AsyncContext::catch).
+    #[track_caller]
+    pub fn catching(self) -> ExitStackContext<E, Catching> {
+        ExitStackContext {
+            stack: AsyncExitStack::catching(),
+        }
+    }
+
+    /// The same stack, whose error is all errors.
+    pub fn all_errors(self) -> AllErrors<E> {
+        AllErrors(self)
+    }
+
+    /// [`AsyncContext::try_with`], with all errors of the exit.
+    ///
+    /// # Errors
+    ///
+    /// As [`ScopeError`](crate::ScopeError) says.
+    pub fn try_with<'r, T, X, F>(
+        self,
+        body: F,
+    ) -> TryWith<AllErrors<E>, (), F, <F as Body<&'r mut AsyncExitStack<E>>>::Fut, T, X>
+    where
+        F: for<'a> Body<&'a mut AsyncExitStack<E>, Out = Result<T, X>>
+            + for<'a> AsyncFnOnce(&'a mut AsyncExitStack<E>) -> Result<T, X>,
+    {
+        scope(self.all_errors(), body)
+    }
+
+    /// The same stack, whose errors are reported.
+    pub(crate) fn reporting(self) -> Reporting<E> {
+        Reporting(self)
+    }
+}
+
+impl<E, M> AsyncContext<M::Caught> for ExitStackContext<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    type Resource = AsyncExitStack<E, M>;
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E, M> {
+        &mut self.get_mut().stack
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<M::Caught>,
+    ) -> Poll<Result<(), E>> {
+        let stack = &mut self.get_mut().stack;
+        let closed = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        Poll::Ready(closed.map_err(|errors| primary(stack.identity(), errors)))
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.stack.identity()
+    }
+}
+
+/// [`exit_stack`] whose error is [all errors](ExitStackContext::all_errors).
+pub struct AllErrors<E: Send + 'static>(ExitStackContext<E>);
+
+impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
+    type Resource = AsyncExitStack<E>;
+    type Error = ExitErrors<E>;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ExitErrors<E>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E> {
+        &mut self.get_mut().0.stack
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), ExitErrors<E>>> {
+        let stack = &mut self.get_mut().0.stack;
+        stack.poll_close(cx, &mut Some(outcome))
+    }
+
+    fn identity(&self) -> Identity<ExitErrors<E>> {
+        self.0.stack.identity().with_error(describe_debug)
+    }
+}
+
+/// [`exit_stack`] without a `?` after it.
+pub(crate) struct Reporting<E: Send + 'static>(ExitStackContext<E>);
+
+impl<E: Send + 'static> AsyncContext for Reporting<E> {
+    type Resource = AsyncExitStack<E>;
+    type Error = Infallible;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E> {
+        &mut self.get_mut().0.stack
+    }
+
+    fn poll_exit(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), Infallible>> {
+        if let Err(error) = ready!(Pin::new(&mut self.0).poll_exit(cx, outcome)) {
+            self.0.stack.identity().report(Loss::Failed(&error));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,159 @@
+//! What lies on an exit stack.
+
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use super::course::{Course, StackMode};
+use crate::raw::Held;
+use crate::report::{Identity, Loss};
+use crate::{AsyncContext, Outcome};
+
+/// Something to be exited, once.
+pub(super) trait Entry<E, M> {
+    /// Exits it, with the outcome as it stands at the first poll, and says in the course how that went.
+    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()>;
+}
+
+/// An entered context, its exit and its error, whatever it is told.
+pub(super) struct ContextEntry<C, X>
+where
+    C: AsyncContext<X>,
+{
+    state: ContextState<C, X>,
+}
+
+enum ContextState<C, X>
+where
+    C: AsyncContext<X>,
+{
+    Held(Held<C, X>),
+    Exiting(Pin<Box<C>>),
+    Done,
+}
+
+impl<C, X> ContextEntry<C, X>
+where
+    C: AsyncContext<X>,
+{
+    pub(super) fn new(held: Held<C, X>) -> Self {
+        Self {
+            state: ContextState::Held(held),
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: impl FnOnce() -> Outcome<X>,
+    ) -> Poll<Result<(), C::Error>> {
+        // Later polls only carry on; what they tell is ignored.
+        let mut told = Outcome::Cancelled;
+        if let ContextState::Held(_) = self.state {
+            if let ContextState::Held(held) =
+                core::mem::replace(&mut self.state, ContextState::Done)
+            {
+                self.state = ContextState::Exiting(held.release());
+                told = outcome();
+            }
+        }
+        let ContextState::Exiting(context) = &mut self.state else {
+            panic!("an entry of an exit stack was exited twice");
+        };
+        let exited = ready!(context.as_mut().poll_exit(cx, told));
+        self.state = ContextState::Done;
+        Poll::Ready(exited)
+    }
+}
+
+impl<C, E, M> Entry<E, M> for ContextEntry<C, ()>
+where
+    C: AsyncContext,
+    E: From<C::Error>,
+{
+    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
+        if let Err(error) = ready!(self.poll(cx, || course.outcome())) {
+            course.failed(error.into());
+        }
+        Poll::Ready(())
+    }
+}
+
+/// An entered context that catches.
+pub(super) struct CatchEntry<C, E>(pub(super) ContextEntry<C, E>)
+where
+    C: AsyncContext<E, Error = E>;
+
+impl<C, E, M> Entry<E, M> for CatchEntry<C, E>
+where
+    C: AsyncContext<E, Error = E>,
+    M: StackMode<E, Caught = E>,
+{
+    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
+        let answer = ready!(self.0.poll(cx, || M::told(course)));
+        M::answered(course, answer);
+        Poll::Ready(())
+    }
+}
+
+/// A function to be called, and its future.
+pub(super) struct CallEntry<E, F, Fut> {
+    state: CallState<F, Fut>,
+    identity: Identity<E>,
+}
+
+enum CallState<F, Fut> {
+    Waiting(F),
+    Running(Pin<Box<Fut>>),
+    Done,
+}
+
+impl<E, F, Fut> CallEntry<E, F, Fut> {
+    pub(super) fn new(call: F, identity: Identity<E>) -> Self {
+        Self {
+            state: CallState::Waiting(call),
+            identity,
+        }
+    }
+}
+
+impl<E, M, F, Fut> Entry<E, M> for CallEntry<E, F, Fut>
+where
+    M: StackMode<E>,
+    F: FnOnce(Outcome<M::Caught>) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
+        if let CallState::Waiting(_) = self.state {
+            if let CallState::Waiting(call) = core::mem::replace(&mut self.state, CallState::Done) {
+                self.state = CallState::Running(Box::pin(call(M::told(course))));
+            }
+        }
+        // If it panics, it is over.
+        let CallState::Running(mut running) = core::mem::replace(&mut self.state, CallState::Done)
+        else {
+            panic!("an entry of an exit stack was exited twice");
+        };
+        match running.as_mut().poll(cx) {
+            Poll::Ready(answer) => {
+                drop(running);
+                M::answered(course, answer);
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                self.state = CallState::Running(running);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<E, F, Fut> Drop for CallEntry<E, F, Fut> {
+    fn drop(&mut self) {
+        if !matches!(self.state, CallState::Done) {
+            self.state = CallState::Done;
+            self.identity.report(Loss::dropped());
+        }
+    }
+}

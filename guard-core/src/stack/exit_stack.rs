@@ -1,0 +1,554 @@
+//! The stack, in its two forms.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use super::adopted::Adopted;
+use super::core::{Key, Keyed, Stack};
+use super::course::{Catching, Course, Plain, StackMode};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
+use super::errors::ExitErrors;
+use super::late::{Late, StackGone};
+use crate::background::{Cleanup, hand_off};
+use crate::raw::Held;
+use crate::report::{Identity, describe_debug};
+use crate::runtime::Runtime;
+use crate::{AsyncContext, Outcome};
+
+/// The entries of an [`AsyncExitStack`].
+type Owned<E, M> = dyn Entry<E, M> + Send;
+/// The entries of a [`ScopedExitStack`].
+type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
+
+/// Contexts and clean-ups that are added at run time, and exited last in, first out.
+///
+/// For what no nesting of blocks can say: contexts entered conditionally, in loops, in a constructor.
+/// [`exit_stack`](crate::exit_stack) makes a context of one, which closes it in the end; a stack that is
+/// owned, say in a struct, is closed by hand.
+///
+/// Python: `AsyncExitStack`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::io::Error> {
+/// use guard_core::{async_context, async_with, exit_stack, yield_resource};
+///
+/// #[async_context]
+/// async fn buffer(name: &'static str) -> Result<String, std::io::Error> {
+///     let mut text = String::from(name);
+///     yield_resource!(text);
+///     println!("{text}");
+///     Ok(())
+/// }
+///
+/// async_with!(stack = exit_stack::<std::io::Error>()? => {
+///     let first = stack.enter(buffer("first")).await?;
+///     let second = stack.enter(buffer("second")).await?;
+///     // Both are in use at the same time.
+///     first.push_str(second);
+///     stack.defer(async || {
+///         println!("before the buffers");
+///         Ok(())
+///     });
+/// });
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// Every entry is exited exactly once, whatever the others do. Their errors convert into `E`; all are
+/// kept in order, in [`ExitErrors`].
+///
+/// # Panics
+///
+/// A panic of an entry goes on when all entries have been exited.
+///
+/// # Cancellation
+///
+/// A stack that is dropped, also in the middle of being closed, is closed in the background with
+/// [`Outcome::Cancelled`], as a guaranteed context would be. [`ScopedExitStack`] is for entries that
+/// borrow.
+#[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
+pub struct AsyncExitStack<E, M = Plain>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    stack: Stack<Owned<E, M>, E>,
+    runtime: Runtime,
+}
+
+/// [`AsyncExitStack`] for entries that borrow, or are not `Send`.
+///
+/// When it is dropped, its entries are dropped where they stand, the last first, and that is
+/// [reported](crate::set_reporter).
+#[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
+pub struct ScopedExitStack<'a, E, M = Plain>
+where
+    M: StackMode<E>,
+{
+    stack: Stack<Borrowed<'a, E, M>, E>,
+}
+
+impl<E> AsyncExitStack<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    /// An empty stack. It does not allocate until something is added.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E> AsyncExitStack<E, Catching>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    /// An empty stack that is given the error with which its use failed, so that entries can swallow or
+    /// replace it.
+    #[track_caller]
+    pub fn catching() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: fmt::Debug + Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    #[track_caller]
+    pub(super) fn with_mode() -> Self {
+        Self {
+            stack: Stack::new(Identity::here::<Self>(describe_debug)),
+            runtime: Runtime::current(),
+        }
+    }
+}
+
+impl<E> Default for AsyncExitStack<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: fmt::Debug> ScopedExitStack<'_, E> {
+    /// An empty stack. It does not allocate until something is added.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E: fmt::Debug> ScopedExitStack<'_, E, Catching> {
+    /// An empty stack that is given the error with which its use failed.
+    #[track_caller]
+    pub fn catching() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E: fmt::Debug, M: StackMode<E>> ScopedExitStack<'_, E, M> {
+    #[track_caller]
+    pub(super) fn with_mode() -> Self {
+        Self {
+            stack: Stack::new(Identity::here::<Self>(describe_debug)),
+        }
+    }
+}
+
+impl<E: fmt::Debug> Default for ScopedExitStack<'_, E> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+macro_rules! methods {
+    (
+        impl [$($generics:tt)*] $name:ty, catching $catching:ty, [$($catching_generics:tt)*]
+        where [$($where:tt)*], [$($catching_where:tt)*],
+        entries $object:ty, $catching_object:ty: [$($bound:tt)+];
+    ) => {
+        impl<$($generics)*> $name
+        where
+            $($where)*
+        {
+            /// Enters a context and lends its resource, for as long as the stack is not changed otherwise:
+            /// the resources of several entries can be in use at the same time.
+            ///
+            /// Python: `enter_async_context`.
+            ///
+            /// # Errors
+            ///
+            /// The context could not be entered; nothing was added.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future drops the context while it is being entered. It is on the stack from the
+            /// very poll in which it has been entered.
+            pub async fn enter<'s, C>(&'s self, context: C) -> Result<&'s mut C::Resource, E>
+            where
+                C: AsyncContext + $($bound)+,
+                C::Resource: $($bound)+,
+                E: From<C::Error>,
+            {
+                let mut context = Box::pin(context);
+                core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;
+                let key = self.stack.next_key();
+                Ok(self.stack.shelf.lend(Held::new(context), |held| {
+                    let entry = ContextEntry::new(held);
+                    Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
+                }))
+            }
+
+            /// Adds a value that is there already, with its asynchronous release, and lends it.
+            pub fn adopt<'s, T, F, Fut>(&'s self, value: T, release: F) -> &'s mut T
+            where
+                T: $($bound)+,
+                F: FnOnce(T) -> Fut + $($bound)+,
+                Fut: Future<Output = Result<(), E>> + $($bound)+,
+            {
+                let adopted = Adopted::new(value, release, self.stack.identity);
+                let key = self.stack.next_key();
+                self.stack.shelf.lend(Held::new(Box::pin(adopted)), |held| {
+                    let entry = ContextEntry::new(held);
+                    Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
+                })
+            }
+
+            /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
+            pub fn keep<'s, T>(&'s self, value: T) -> &'s mut T
+            where
+                T: $($bound)+,
+            {
+                self.adopt(value, |value| {
+                    drop(value);
+                    core::future::ready(Ok(()))
+                })
+            }
+
+            /// Adds an asynchronous callback. It is not told the outcome.
+            ///
+            /// Python: `push_async_callback`.
+            pub fn defer<F, Fut>(&self, callback: F) -> Key
+            where
+                F: FnOnce() -> Fut + $($bound)+,
+                Fut: Future<Output = Result<(), E>> + $($bound)+,
+            {
+                self.push(deferred(callback, self.stack.identity))
+            }
+
+            /// Adds a synchronous callback.
+            ///
+            /// Python: `callback`.
+            pub fn callback<F>(&self, callback: F) -> Key
+            where
+                F: FnOnce() + $($bound)+,
+            {
+                self.defer(move || {
+                    callback();
+                    core::future::ready(Ok(()))
+                })
+            }
+
+            /// Adds an asynchronous callback that is told the outcome as it then stands.
+            ///
+            /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
+            /// it or another. Python: `push_async_exit`.
+            pub fn push_exit<F, Fut>(&self, exit: F) -> Key
+            where
+                F: FnOnce(Outcome<M::Caught>) -> Fut + $($bound)+,
+                Fut: Future<Output = Result<(), E>> + $($bound)+,
+            {
+                self.push(CallEntry::new(exit, self.stack.identity))
+            }
+
+            /// The key of the entry that was added last.
+            pub fn last_key(&self) -> Option<Key> {
+                self.stack.last_key()
+            }
+
+            /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
+            ///
+            /// A resource that is still in use keeps the stack borrowed, so releasing it does not compile.
+            ///
+            /// # Errors
+            ///
+            /// The entry's exit failed.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future puts the entry back, to be the next to be exited.
+            pub async fn release(&mut self, key: Key) -> Result<bool, E> {
+                let Some(entry) = self.stack.remove(key) else {
+                    return Ok(false);
+                };
+                let mut releasing = Releasing {
+                    stack: &mut self.stack,
+                    entry: Some(entry),
+                };
+                let mut course = Course::new(releasing.stack.identity);
+                core::future::poll_fn(|cx| match &mut releasing.entry {
+                    Some(entry) => entry.entry.poll_exit(cx, &mut course),
+                    None => Poll::Ready(()),
+                })
+                .await;
+                drop(releasing.entry.take());
+                match course.finish() {
+                    Ok(()) => Ok(true),
+                    Err(errors) => Err(errors.into_parts().0),
+                }
+            }
+
+            /// Moves all entries to a new stack; this one is empty then, and closing it does nothing.
+            ///
+            /// Python: `pop_all`.
+            pub fn pop_all(&mut self) -> Self {
+                self.take()
+            }
+
+            /// Exits all entries, last in first out, those included that are added meanwhile. The stack is
+            /// empty then, and can be used again.
+            ///
+            /// Python: `aclose`, which is always told that all went well.
+            ///
+            /// # Errors
+            ///
+            /// All errors of the entries, in the order in which they happened; on a stack that catches, also
+            /// that of the outcome, unless it was swallowed.
+            ///
+            /// # Panics
+            ///
+            /// With the first panic of an entry, when all have been exited.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future keeps what is left, and the entry that is being exited stays half-way: the
+            /// next `close` goes on from there, with the outcome of the first, and so does dropping the stack.
+            pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
+                let mut outcome = Some(outcome);
+                core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await
+            }
+
+            pub(super) fn poll_close(
+                &mut self,
+                cx: &mut Context<'_>,
+                outcome: &mut Option<Outcome<M::Caught>>,
+            ) -> Poll<Result<(), ExitErrors<E>>> {
+                if let Some(outcome) = outcome.take() {
+                    self.stack.begin::<M>(outcome);
+                }
+                Poll::Ready(ready!(self.stack.poll_course::<M>(cx)).finish())
+            }
+
+            pub(super) fn identity(&self) -> Identity<E> {
+                self.stack.identity
+            }
+
+            fn push(&self, entry: impl Entry<E, M> + $($bound)+) -> Key {
+                let key = self.stack.next_key();
+                self.stack.shelf.push(Box::new(Keyed { key, entry }));
+                key
+            }
+        }
+
+        impl<$($catching_generics)*> $catching
+        where
+            $($catching_where)*
+        {
+            /// Enters a context that catches: when the stack is closed it is offered the error as it then
+            /// stands, and swallows, replaces or raises it.
+            ///
+            /// # Errors
+            ///
+            /// The context could not be entered; nothing was added.
+            ///
+            /// # Cancellation
+            ///
+            /// As for [`enter`](Self::enter).
+            pub async fn enter_catch<'s, C>(&'s self, context: C) -> Result<&'s mut C::Resource, E>
+            where
+                C: AsyncContext<E, Error = E> + $($bound)+,
+                C::Resource: $($bound)+,
+            {
+                let mut context = Box::pin(context);
+                core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;
+                let key = self.stack.next_key();
+                Ok(self.stack.shelf.lend(Held::new(context), |held| {
+                    let entry = CatchEntry(ContextEntry::new(held));
+                    Box::new(Keyed { key, entry }) as Box<Keyed<$catching_object>>
+                }))
+            }
+        }
+    };
+}
+
+/// A callback as an entry: the release of nothing.
+fn deferred<E, F, Fut>(
+    callback: F,
+    identity: Identity<E>,
+) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, ()>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let adopted = Adopted::new((), move |()| callback(), identity);
+    ContextEntry::new(Held::new(Box::pin(adopted)))
+}
+
+methods! {
+    impl [E, M] AsyncExitStack<E, M>, catching AsyncExitStack<E, Catching>, [E]
+    where [E: Send + 'static, M: StackMode<E> + 'static], [E: Send + 'static],
+    entries Owned<E, M>, Owned<E, Catching>: [Send + 'static];
+}
+
+methods! {
+    impl ['a, E, M] ScopedExitStack<'a, E, M>, catching ScopedExitStack<'a, E, Catching>, ['a, E]
+    where [E: 'a, M: StackMode<E> + 'a], [E: 'a],
+    entries Borrowed<'a, E, M>, Borrowed<'a, E, Catching>: ['a];
+}
+
+/// An entry that is being exited by itself. If that is not awaited to its end, it goes back.
+struct Releasing<'s, T: ?Sized, E> {
+    stack: &'s mut Stack<T, E>,
+    entry: Option<Box<Keyed<T>>>,
+}
+
+impl<T: ?Sized, E> Drop for Releasing<'_, T, E> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.stack.put_back(entry);
+        }
+    }
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn take(&mut self) -> Self {
+        Self {
+            stack: self.stack.take(),
+            runtime: self.runtime.clone(),
+        }
+    }
+
+    /// Adds entries from elsewhere, also while the stack is being closed: those are exited next.
+    pub fn handle(&mut self) -> StackHandle<E, M> {
+        StackHandle {
+            late: self.stack.late(),
+            identity: self.stack.identity,
+        }
+    }
+}
+
+impl<E, M: StackMode<E>> ScopedExitStack<'_, E, M> {
+    fn take(&mut self) -> Self {
+        Self {
+            stack: self.stack.take(),
+        }
+    }
+}
+
+impl<E, M> Drop for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn drop(&mut self) {
+        if self.stack.is_empty() {
+            return;
+        }
+        let mut stack = self.stack.take();
+        if stack.is_unbegun() {
+            stack.cancel();
+        }
+        let left = Left::<E, M> {
+            stack,
+            _mode: core::marker::PhantomData,
+        };
+        hand_off(Box::pin(left), self.runtime.clone());
+    }
+}
+
+/// A stack whose owner is gone.
+struct Left<E, M> {
+    stack: Stack<Owned<E, M>, E>,
+    _mode: core::marker::PhantomData<fn() -> M>,
+}
+
+impl<E, M> Unpin for Left<E, M> {}
+
+impl<E, M> Cleanup for Left<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // The panics of entries are caught one by one.
+        ready!(self.stack.poll_course::<M>(cx)).finish_unheard();
+        Poll::Ready(())
+    }
+}
+
+/// Adds entries to an [`AsyncExitStack`] from elsewhere: see [`handle`](AsyncExitStack::handle).
+pub struct StackHandle<E, M = Plain>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    late: Late<Keyed<Owned<E, M>>>,
+    identity: Identity<E>,
+}
+
+impl<E, M> Clone for StackHandle<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn clone(&self) -> Self {
+        Self {
+            late: self.late.clone(),
+            identity: self.identity,
+        }
+    }
+}
+
+impl<E, M> StackHandle<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    /// Adds an asynchronous callback, the next to be called when the stack is closed, or at once if it is
+    /// being closed.
+    ///
+    /// # Errors
+    ///
+    /// The stack is gone; the callback is given back uncalled.
+    pub fn defer<F, Fut>(&self, callback: F) -> Result<(), StackGone<F>>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let mut callback = Some(callback);
+        self.late.push_with(|| {
+            let callback = callback.take()?;
+            let entry = deferred(callback, self.identity);
+            let key = Key::LATE;
+            Some(Box::new(Keyed { key, entry }) as Box<Keyed<Owned<E, M>>>)
+        });
+        match callback {
+            None => Ok(()),
+            Some(callback) => Err(StackGone(callback)),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Every plan, in every way, dropped after every number of polls; then its background cut after every
+//! number of polls.
+
+use crate::oracle::{Case, judge};
+use crate::ways::{Doing, Kind, Plan, WAYS, Way, using};
+use crate::world::{DRIVERS, Driver, End, Run, Using, drive};
+
+const ENDS: [End; 3] = [End::Ok, End::Error, End::Panic];
+
+/// Every combination of faults that can be told apart: what comes after a failed set-up never happens.
+fn faults(depth: usize) -> Vec<([End; 3], End, [End; 3])> {
+    fn exits(levels: usize) -> Vec<[End; 3]> {
+        (0..3_usize.pow(u32::try_from(levels).unwrap()))
+            .map(|code| [0, 1, 2].map(|level| ENDS[code / 3_usize.pow(level) % 3]))
+            .collect()
+    }
+
+    let mut all = Vec::new();
+    for failing in 0..depth {
+        for end in [End::Error, End::Panic] {
+            let mut enter = [End::Ok; 3];
+            enter[failing] = end;
+            all.extend(
+                exits(failing)
+                    .into_iter()
+                    .map(|exit| (enter, End::Ok, exit)),
+            );
+        }
+    }
+    for body in ENDS {
+        all.extend(
+            exits(depth)
+                .into_iter()
+                .map(|exit| ([End::Ok; 3], body, exit)),
+        );
+    }
+    all
+}
+
+/// Every combination of pauses in set-up, body and clean-up.
+fn pauses() -> impl Iterator<Item = [usize; 3]> {
+    (0..27).map(|code| [code / 9, code / 3 % 3, code % 3])
+}
+
+/// Every plan of this depth.
+pub fn plans(depth: usize) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (enter, body, exit) in faults(depth) {
+        for [entering, using, exiting] in pauses() {
+            let doing = |pauses, end| Doing { pauses, end };
+            plans.push(Plan {
+                depth,
+                enter: enter.map(|end| doing(entering, end)),
+                body: doing(using, body),
+                exit: exit.map(|end| doing(exiting, end)),
+            });
+        }
+    }
+    plans
+}
+
+/// How many runs there were, and what was wrong with the first ones that were not lawful.
+#[derive(Default)]
+pub struct Verdict {
+    pub runs: usize,
+    pub wrong: usize,
+    first: Vec<String>,
+}
+
+impl Verdict {
+    fn judge(&mut self, case: Case, run: &Run, what: impl FnOnce() -> String) {
+        self.runs += 1;
+        let violations = judge(case, run);
+        if !violations.is_empty() {
+            self.wrong += 1;
+            if self.first.len() < 3 {
+                self.first.push(format!(
+                    "{}\n  log: {:?}\n  ending: {:?}\n  {}",
+                    what(),
+                    run.log,
+                    run.ending,
+                    violations.join("\n  ")
+                ));
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn assert_lawful(&self) {
+        assert_eq!(
+            self.wrong,
+            0,
+            "{} of {} runs are unlawful, such as\n{}",
+            self.wrong,
+            self.runs,
+            self.first.join("\n")
+        );
+    }
+}
+
+/// Polls to the end; drops at every poll before and after that; cuts the background at every poll.
+pub fn sweep(case: Case, plan: Plan, verdict: &mut Verdict, using: impl Fn() -> Using) {
+    for driver in DRIVERS {
+        let whole = drive(using(), driver, None, None);
+        verdict.judge(case, &whole, || format!("{case:?} {plan:?} {driver:?}"));
+        for drop_at in 0..=whole.polls + 1 {
+            let run = drive(using(), driver, Some(drop_at), None);
+            verdict.judge(case, &run, || {
+                format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at} polls")
+            });
+            // How the background is polled was tried; where it is cut does not depend on it.
+            if driver != Driver::WhenWoken {
+                continue;
+            }
+            for cut_at in 0..run.background_polls {
+                let run = drive(using(), driver, Some(drop_at), Some(cut_at));
+                verdict.judge(case, &run, || {
+                    format!("{case:?} {plan:?}, dropped after {drop_at} polls, cut after {cut_at}")
+                });
+            }
+        }
+    }
+}
+
+fn can_run(way: Way, plan: Plan) -> bool {
+    let mut contexts = plan.enter.iter().chain(&plan.exit);
+    way != Way::Run || contexts.all(|doing| doing.end != End::Error)
+}
+
+fn matrix(kind: Kind, ways: &[Way], depth: usize) {
+    let mut verdict = Verdict::default();
+    for &way in ways {
+        for plan in plans(depth) {
+            if can_run(way, plan) {
+                let case = Case { way, kind };
+                sweep(case, plan, &mut verdict, || using(way, kind, plan));
+            }
+        }
+    }
+    verdict.assert_lawful();
+    println!("{} runs", verdict.runs);
+}
+
+macro_rules! matrices {
+    ($($kind:ident $ways:expr => $one:ident $two:ident $three:ident;)+) => {$(
+        #[test]
+        fn $one() {
+            matrix(Kind::$kind, &$ways, 1);
+        }
+
+        #[test]
+        fn $two() {
+            matrix(Kind::$kind, &$ways, 2);
+        }
+
+        #[test]
+        fn $three() {
+            matrix(Kind::$kind, &$ways, 3);
+        }
+    )+};
+}
+
+matrices! {
+    Default WAYS => a_default_context two_default_contexts three_default_contexts;
+    Scoped WAYS => a_scoped_context two_scoped_contexts three_scoped_contexts;
+    DefaultOfScoped [Way::Composed] =>
+        a_default_context_of_a_scoped_one
+        a_default_context_of_two_scoped_ones
+        a_default_context_of_three_scoped_ones;
+    ScopedOfDefault [Way::Composed] =>
+        a_scoped_context_of_a_default_one
+        a_scoped_context_of_two_default_ones
+        a_scoped_context_of_three_default_ones;
+}

@@ -1,0 +1,467 @@
+//! A world of one thread in which contexts are tried: its clock, its background, its log.
+//!
+//! Spawner, reporter and panic hook belong to the whole process. They are installed once and find the
+//! world of the thread they are called on, so that tests can run beside one another.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use guard_core::{Loss, Outcome, Report, Task};
+
+/// Where something can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Enter,
+    Body,
+    Exit,
+}
+
+/// An error, or the payload of a panic, known by where it arose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    pub level: usize,
+    pub step: Step,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{}", self.step, self.level)
+    }
+}
+
+// Managers report their errors in this form.
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Fault {
+    fn parse(text: &str) -> Option<Self> {
+        let (name, level) = text.split_at(text.len().checked_sub(1)?);
+        let step = match name {
+            "Enter" => Step::Enter,
+            "Body" => Step::Body,
+            "Exit" => Step::Exit,
+            _ => return None,
+        };
+        let level = level.parse().ok()?;
+        Some(Self { level, step })
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Ok,
+    Error,
+    Panic,
+}
+
+/// Whom a report names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Level(usize),
+    /// A context made of all levels.
+    Composed,
+}
+
+/// What a report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Abandoned,
+    Failed(Fault),
+    SetUpFailed(Fault),
+    Panicked(Fault),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Set-up begins.
+    Enter(usize),
+    /// Set-up ended.
+    Entered(usize, End),
+    BodyStarted,
+    BodyStep,
+    BodyEnded(End),
+    /// What the body owned is dropped.
+    BodyGone,
+    /// Clean-up begins.
+    Release(usize, Outcome),
+    /// Clean-up ended.
+    Released(usize, End),
+    Reported(Who, Lost),
+    /// The driver drops the future that uses the contexts.
+    Dropped,
+    /// The driver drops everything in the background.
+    Cut,
+}
+
+#[derive(Default)]
+struct World {
+    log: Vec<Event>,
+    /// Reports that are not about a context of the matrix.
+    strange: Vec<String>,
+    pauses: Vec<Pause>,
+    background: Vec<Task>,
+    /// Whether the background takes no tasks.
+    closed: bool,
+    hook_calls: usize,
+}
+
+struct Pause {
+    key: usize,
+    over: bool,
+    waker: Waker,
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = RefCell::default();
+}
+
+fn with<T>(look: impl FnOnce(&mut World) -> T) -> T {
+    WORLD.with(|world| look(&mut world.borrow_mut()))
+}
+
+pub fn log(event: Event) {
+    with(|world| world.log.push(event));
+}
+
+pub fn reported(who: Who, lost: Lost) {
+    log(Event::Reported(who, lost));
+}
+
+/// Every report of the process that carries this text, for tests whose clean-ups end on other threads.
+pub fn reports_containing(text: &str) -> Vec<String> {
+    let all = ALL_REPORTS.lock().unwrap();
+    all.iter()
+        .filter(|report| report.contains(text))
+        .cloned()
+        .collect()
+}
+
+static ALL_REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Directs spawner, reporter and panic hook to the worlds.
+pub fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        guard_core::set_spawner(spawn);
+        guard_core::set_reporter(report);
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload().is::<Fault>() {
+                with(|world| world.hook_calls += 1);
+            } else {
+                default(info);
+            }
+        }));
+    });
+}
+
+/// Puts the task in the background of this thread, or drops it if that is closed.
+pub fn spawn(task: Task) {
+    let refused = WORLD.try_with(|world| {
+        let mut world = world.borrow_mut();
+        if world.closed {
+            Some(task)
+        } else {
+            world.background.push(task);
+            None
+        }
+    });
+    drop(refused);
+}
+
+fn report(report: &Report<'_>) {
+    let who = match report.name().rsplit("::").next() {
+        Some("level0") => Some(Who::Level(0)),
+        Some("level1") => Some(Who::Level(1)),
+        Some("level2") => Some(Who::Level(2)),
+        Some(name) if name.starts_with("composed") => Some(Who::Composed),
+        _ => None,
+    };
+    let error = report
+        .error()
+        .and_then(|error| Fault::parse(&error.to_string()));
+    let lost = match (report.loss(), error) {
+        (Loss::Abandoned, None) => Some(Lost::Abandoned),
+        (Loss::Failed(_), Some(fault)) => Some(Lost::Failed(fault)),
+        (Loss::SetUpFailed(_), Some(fault)) => Some(Lost::SetUpFailed(fault)),
+        (Loss::Panicked(payload), None) => payload
+            .downcast_ref::<Fault>()
+            .map(|&fault| Lost::Panicked(fault)),
+        _ => None,
+    };
+    let text = report.to_string();
+    let _ = WORLD.try_with(|world| {
+        let mut world = world.borrow_mut();
+        match (who, lost) {
+            (Some(who), Some(lost)) if report.location().is_some() => {
+                world.log.push(Event::Reported(who, lost));
+            }
+            _ => world.strange.push(text.clone()),
+        }
+    });
+    ALL_REPORTS.lock().unwrap().push(text);
+}
+
+/// Is pending until the clock ticks, and wakes then whoever polled it last.
+pub async fn pause() {
+    struct Pausing {
+        key: Option<usize>,
+    }
+
+    impl Future for Pausing {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            with(|world| match self.key {
+                None => {
+                    let key = world.pauses.last().map_or(0, |pause| pause.key + 1);
+                    self.key = Some(key);
+                    world.pauses.push(Pause {
+                        key,
+                        over: false,
+                        waker: cx.waker().clone(),
+                    });
+                    Poll::Pending
+                }
+                Some(key) => {
+                    let pause = world.pauses.iter_mut().find(|pause| pause.key == key);
+                    let pause = pause.expect("a pause is listed until it is dropped");
+                    pause.waker.clone_from(cx.waker());
+                    if pause.over {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                }
+            })
+        }
+    }
+
+    impl Drop for Pausing {
+        fn drop(&mut self) {
+            if let Some(key) = self.key {
+                let gone = with(|world| {
+                    let at = world.pauses.iter().position(|pause| pause.key == key);
+                    at.map(|at| world.pauses.remove(at))
+                });
+                drop(gone);
+            }
+        }
+    }
+
+    Pausing { key: None }.await;
+}
+
+/// Ends every pause.
+pub fn tick() {
+    let wakers: Vec<Waker> = with(|world| {
+        world
+            .pauses
+            .iter_mut()
+            .filter_map(|pause| {
+                let over = std::mem::replace(&mut pause.over, true);
+                (!over).then(|| pause.waker.clone())
+            })
+            .collect()
+    });
+    wakers.iter().for_each(Waker::wake_by_ref);
+}
+
+/// How futures are polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Only when woken: a wake-up that is lost hangs.
+    WhenWoken,
+    /// Also when not woken.
+    Spurious,
+    /// With another waker every time, of which only the last one counts.
+    NewWaker,
+}
+
+pub const DRIVERS: [Driver; 3] = [Driver::WhenWoken, Driver::Spurious, Driver::NewWaker];
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// When a future is to be polled, and with which waker.
+struct Polling {
+    driver: Driver,
+    flag: Arc<Flag>,
+    waker: Waker,
+    spurious: bool,
+}
+
+impl Polling {
+    fn new(driver: Driver) -> Self {
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        Self {
+            driver,
+            waker: Waker::from(flag.clone()),
+            flag,
+            spurious: false,
+        }
+    }
+
+    /// The waker, if the future is to be polled now.
+    fn due(&mut self) -> Option<Waker> {
+        let woken = self.flag.0.swap(false, Ordering::Relaxed);
+        if self.driver == Driver::Spurious {
+            // Once between two wake-ups.
+            self.spurious = !woken && !self.spurious;
+        }
+        if woken && self.driver == Driver::NewWaker {
+            self.flag = Arc::default();
+            self.waker = Waker::from(self.flag.clone());
+        }
+        (woken || self.spurious).then(|| self.waker.clone())
+    }
+}
+
+/// How the use ended, if it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Returned(Result<(), Vec<Fault>>),
+    Panicked(Fault),
+    Dropped,
+}
+
+/// A use that was driven, and everything that happened.
+#[derive(Debug)]
+pub struct Run {
+    pub log: Vec<Event>,
+    pub ending: Ending,
+    pub polls: usize,
+    pub background_polls: usize,
+    pub hook_calls: usize,
+    /// What no run may have, whatever it was about.
+    pub violations: Vec<String>,
+}
+
+/// A use of contexts, not yet polled.
+pub type Using = Pin<Box<dyn Future<Output = Result<(), Vec<Fault>>>>>;
+
+/// Drives a use: drops it after `drop_at` polls if it is not over by then, and drops what is in the
+/// background after `cut_at` polls there.
+pub fn drive(
+    mut using: Using,
+    driver: Driver,
+    drop_at: Option<usize>,
+    cut_at: Option<usize>,
+) -> Run {
+    install();
+    with(|world| *world = World::default());
+    let mut violations = Vec::new();
+    let mut polling = Polling::new(driver);
+    let mut polls = 0;
+    let ending = loop {
+        if drop_at == Some(polls) {
+            log(Event::Dropped);
+            break Ending::Dropped;
+        }
+        let waker = polling.due().or_else(|| {
+            tick();
+            polling.due()
+        });
+        let Some(waker) = waker else {
+            violations.push("a wake-up was lost".into());
+            break Ending::Dropped;
+        };
+        polls += 1;
+        let mut cx = Context::from_waker(&waker);
+        match catch_unwind(AssertUnwindSafe(|| using.as_mut().poll(&mut cx))) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(returned)) => break Ending::Returned(returned),
+            Err(payload) => match payload.downcast::<Fault>() {
+                Ok(fault) => break Ending::Panicked(*fault),
+                Err(payload) => std::panic::resume_unwind(payload),
+            },
+        }
+    };
+    if catch_unwind(AssertUnwindSafe(|| drop(using))).is_err() {
+        violations.push("dropping the use panicked".into());
+    }
+    let background_polls = drive_background(driver, cut_at, &mut violations);
+    with(|world| {
+        violations.append(&mut world.strange);
+        if !world.pauses.is_empty() {
+            violations.push("something is left that waits".into());
+        }
+        Run {
+            log: std::mem::take(&mut world.log),
+            ending,
+            polls,
+            background_polls,
+            hook_calls: world.hook_calls,
+            violations,
+        }
+    })
+}
+
+/// Runs what is in the background to its end, or until it is cut. Returns the number of polls.
+fn drive_background(driver: Driver, cut_at: Option<usize>, violations: &mut Vec<String>) -> usize {
+    let mut tasks: Vec<(Task, Polling)> = Vec::new();
+    let mut polls = 0;
+    let mut ticked = false;
+    loop {
+        let new = with(|world| std::mem::take(&mut world.background));
+        tasks.extend(new.into_iter().map(|task| (task, Polling::new(driver))));
+        if tasks.is_empty() {
+            return polls;
+        }
+        if cut_at == Some(polls) {
+            log(Event::Cut);
+            with(|world| world.closed = true);
+            if catch_unwind(AssertUnwindSafe(|| drop(tasks))).is_err() {
+                violations.push("dropping the background panicked".into());
+            }
+            return polls;
+        }
+        let due = tasks
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, (_, polling))| polling.due().map(|waker| (at, waker)));
+        match due {
+            Some((at, waker)) => {
+                ticked = false;
+                polls += 1;
+                let mut cx = Context::from_waker(&waker);
+                let task = &mut tasks[at].0;
+                match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut cx))) {
+                    Ok(Poll::Pending) => {}
+                    Ok(Poll::Ready(())) => drop(tasks.remove(at)),
+                    Err(_) => {
+                        violations.push("a task in the background panicked".into());
+                        drop(tasks.remove(at));
+                    }
+                }
+            }
+            None if ticked => {
+                violations.push("a wake-up was lost in the background".into());
+                return polls;
+            }
+            None => {
+                ticked = true;
+                tick();
+            }
+        }
+    }
+}

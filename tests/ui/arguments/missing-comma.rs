@@ -1,0 +1,10 @@
+use guard_core::{async_context, yield_resource};
+
+#[async_context(scoped catch)]
+async fn name() -> Result<String, std::io::Error> {
+    let mut name = String::new();
+    yield_resource!(name);
+    Ok(())
+}
+
+fn main() {}

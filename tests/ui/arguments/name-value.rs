@@ -1,0 +1,9 @@
+use guard_core::{async_context, yield_resource};
+
+#[async_context = "scoped"]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use guard_core::{async_context, async_with, yield_resource};
+
+#[async_context]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+}
+
+async fn escape() -> usize {
+    async_with!(resource = name() => {
+        resource.push('a');
+    });
+    resource.len()
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use guard_core::{async_context, async_with, yield_resource};
+
+#[async_context]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+}
+
+async fn escape() -> usize {
+    let outer: &mut String;
+    async_with!(name = name() => {
+        outer = name;
+    });
+    outer.len()
+}
+
+fn main() {}

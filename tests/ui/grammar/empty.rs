@@ -1,0 +1,7 @@
+use guard_core::async_with;
+
+async fn length() -> usize {
+    async_with!()
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use guard_core::async_context;
+
+#[async_context]
+static NAME: &str = "";
+
+fn main() {}

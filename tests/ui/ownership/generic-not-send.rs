@@ -1,0 +1,9 @@
+use guard_core::{async_context, yield_resource};
+
+#[async_context]
+async fn lend<T>(value: T) -> T {
+    let mut value = value;
+    yield_resource!(value);
+}
+
+fn main() {}

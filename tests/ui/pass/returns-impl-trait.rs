@@ -1,0 +1,9 @@
+use guard_core::{async_context, yield_resource};
+
+#[async_context]
+async fn numbers() -> impl Iterator<Item = u32> {
+    let mut numbers = 0..3;
+    yield_resource!(numbers);
+}
+
+fn main() {}

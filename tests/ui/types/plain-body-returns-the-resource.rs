@@ -1,0 +1,10 @@
+use guard_core::{async_context, yield_resource};
+
+#[async_context]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+    name
+}
+
+fn main() {}

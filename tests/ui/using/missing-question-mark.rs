@@ -1,0 +1,15 @@
+use guard_core::{async_context, async_with, yield_resource};
+
+#[async_context]
+async fn file() -> Result<String, std::io::Error> {
+    let mut file = String::new();
+    yield_resource!(file);
+    Ok(())
+}
+
+async fn length() -> Result<usize, std::io::Error> {
+    let length = async_with!(file = file() => { file.len() });
+    Ok(length)
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use guard_core::{async_context, async_with, yield_resource};
+
+#[async_context]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+}
+
+async fn length() -> Result<usize, std::io::Error> {
+    let length = async_with!(name = name()? => { name.len() });
+    Ok(length)
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use guard_core::{async_context, yield_resource};
+
+#[async_context]
+async fn counter() -> u32 {
+    let mut count = 0;
+    yield_resource!(count);
+    count += 1;
+    yield_resource!(count);
+}
+
+fn main() {}

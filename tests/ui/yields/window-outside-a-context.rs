@@ -1,0 +1,7 @@
+use guard_core::cancellable;
+
+async fn wait() {
+    cancellable!(std::future::ready(()));
+}
+
+fn main() {}
