@@ -3,20 +3,29 @@
 use std::io;
 use std::path::PathBuf;
 
-use guard_core::{async_context, yield_resource};
+use guard_core::{AsyncContext, async_context, yield_resource};
 use tempfile::TempDir;
 use tokio::fs::File;
 use tokio::task::spawn_blocking;
 
-/// A new directory, removed with all that is in it.
+/// A new directory among the system's temporary files, removed with all that is in it.
 ///
 /// A `TempDir` alone would do it too, but in its destructor: on the thread of whatever task drops it, however
 /// large the directory is, and with nobody to tell if it fails.
 ///
 /// Reusable as it is.
+#[track_caller]
+pub fn temporary_directory()
+-> impl AsyncContext<Resource = TempDir, Error = io::Error> + Send + 'static {
+    temporary_directory_in(std::env::temp_dir())
+}
+
+/// A new directory in `parent`, removed with all that is in it.
+///
+/// Reusable as it is.
 #[async_context]
-pub async fn temporary_directory() -> io::Result<TempDir> {
-    let mut directory = spawn_blocking(tempfile::tempdir).await??;
+pub async fn temporary_directory_in(parent: PathBuf) -> io::Result<TempDir> {
+    let mut directory = spawn_blocking(move || TempDir::new_in(parent)).await??;
     yield_resource!(directory);
     spawn_blocking(move || directory.close()).await?
 }

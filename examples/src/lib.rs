@@ -1,5 +1,7 @@
 //! Contexts that several examples use, and that can be copied as they are.
 
+#[path = "../blocking_library/transaction.rs"]
+pub mod blocking_library;
 pub mod files;
 pub mod http;
 #[path = "../redis_lock/lock.rs"]
@@ -8,3 +10,5 @@ pub mod servers;
 pub mod service;
 #[path = "../database/session.rs"]
 pub mod session;
+#[path = "../test_fixtures/database.rs"]
+pub mod test_database;

@@ -15,7 +15,7 @@ mod session;
 pub use cache::Cache;
 pub use error::{Error, Result};
 pub use lifespan::{App, Sessions, Settings, lifespan};
-pub use request_scope::{Dependency, Depends, Locked, with_request_scope};
+pub use request_scope::{Dependency, Depends, Locked, depends, with_request_scope};
 pub use session::{Changes, Session};
 
 use axum::Router;

@@ -1,16 +1,19 @@
 //! Throw-away servers leave nothing behind, whatever becomes of their users.
 
-use std::env;
+#[path = "support/alone.rs"]
+mod alone;
+
 use std::fs::Permissions;
 use std::future::{Future, pending, poll_fn};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use alone::{alone, is_alone};
 use anyhow::ensure;
 use guard_core::{AsyncContext, async_with, drain, pending_cleanups, set_reporter};
 use guard_examples::servers::{Server, mariadb, postgres, redis, redis_on};
@@ -128,7 +131,7 @@ async fn every_server_is_gone_when_its_user_is_cancelled() {
 async fn a_server_whose_start_is_cancelled_leaves_nothing() {
     const NAME: &str = "a_server_whose_start_is_cancelled_leaves_nothing";
     // In a process of its own, whose children and temporary files are none but the servers'.
-    if env::var_os(ALONE).is_none() {
+    if !is_alone() {
         let directory = tempfile::tempdir().unwrap();
         // Nobody may have a look at a new directory; the servers, if not run by us, must.
         std::fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
@@ -164,18 +167,6 @@ fn children() -> Vec<String> {
     children
 }
 
-/// Set in the processes that [`alone`] starts.
-const ALONE: &str = "GUARD_TEST_ALONE";
-
-/// One test of this file, in a process of its own.
-fn alone(test: &str) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args(["--exact", test, "--nocapture"])
-        .env(ALONE, "1");
-    command
-}
-
 #[test]
 fn a_server_stops_without_a_runtime_to_stop_it_in() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -189,7 +180,7 @@ fn a_server_stops_without_a_runtime_to_stop_it_in() {
 /// Not a test by itself: the process that the next one kills.
 #[tokio::test]
 async fn a_process_with_servers() {
-    if env::var_os(ALONE).is_none() {
+    if !is_alone() {
         return;
     }
     let servers = async {

@@ -229,3 +229,9 @@ impl<C> ItsErrors<C> for Unasked<C> {
         self.0
     }
 }
+
+/// What a context that catches is told.
+#[must_use = "to ignore the outcome is to swallow the body's error: match it, and return `Err(error)` to raise it"]
+pub fn caught<X>(outcome: crate::Outcome<X>) -> crate::Outcome<X> {
+    outcome
+}

@@ -97,7 +97,7 @@ pub(crate) fn hand_off(mut cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) {
         if order::is_expiring() {
             return drop(cleanup);
         }
-        if !order::must_wait() {
+        if !order::must_wait() && runtime.is_reachable() {
             let mut cx = Context::from_waker(Waker::noop());
             if runtime
                 .inside(|| cleanup.as_mut().poll_cleanup(&mut cx))
@@ -137,10 +137,17 @@ fn contained(action: impl FnOnce()) {
 #[cfg(feature = "std")]
 mod spawner {
     use super::{Box, Chain, Task};
-    use crate::sync::{Arc, Mutex, lock};
+    use crate::sync::Installed;
+    use std::sync::Arc;
 
     type Spawner = dyn Fn(Task) + Send + Sync;
-    static SPAWNER: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
+
+    #[cfg(not(guard_loom))]
+    static SPAWNER: Installed<Spawner> = Installed::nothing();
+    #[cfg(guard_loom)]
+    loom::lazy_static! {
+        static ref SPAWNER: Installed<Spawner> = Installed::nothing();
+    }
 
     /// Says how to go on with clean-ups whose context was not entered inside a tokio runtime, or
     /// without the feature `tokio`.
@@ -155,12 +162,11 @@ mod spawner {
     /// });
     /// ```
     pub fn set_spawner(spawner: impl Fn(Task) + Send + Sync + 'static) {
-        *lock(&SPAWNER) = Some(Arc::new(spawner));
+        SPAWNER.set(Arc::new(spawner));
     }
 
     pub(super) fn spawn(chain: Chain) {
-        let spawner = lock(&SPAWNER).clone();
-        if let Some(spawner) = spawner {
+        if let Some(spawner) = SPAWNER.get() {
             spawner(Box::pin(chain));
         }
     }

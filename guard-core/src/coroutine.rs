@@ -128,9 +128,17 @@ where
     #[cfg(feature = "alloc")]
     pub(crate) fn poll_to_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.phase == Phase::Entering {
-            match core::task::ready!(self.as_mut().poll_enter(cx)) {
-                Ok(()) => {}
-                Err(error) => {
+            match self.as_mut().poll_enter(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => {
+                    // It came to a wait that a cancelled enter gives up: nobody is waiting any more.
+                    if self.as_mut().project().slot.in_window() {
+                        self.abandon();
+                        return Poll::Ready(());
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => {
                     self.identity.report(Loss::SetUpFailed(&error));
                     return Poll::Ready(());
                 }

@@ -28,9 +28,11 @@ where
     state: State<R, E, X, F, Fut>,
 }
 
+type Boxed<R, E, X, F, Fut> = Pin<Box<Coroutine<R, E, X, F, Fut>>>;
+
 enum State<R: ?Sized, E, X, F, Fut> {
     Start(F, Identity<E>),
-    Running(Pin<Box<Coroutine<R, E, X, F, Fut>>>, Runtime),
+    Running(Boxed<R, E, X, F, Fut>, Runtime),
     /// Handed on, or being started.
     Gone,
 }

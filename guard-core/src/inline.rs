@@ -23,6 +23,10 @@ pub fn resource<C: AsyncContext>(context: Pin<&mut C>) -> &mut C::Resource {
 }
 
 /// Enters a pinned context.
+///
+/// # Errors
+///
+/// The context's.
 pub async fn enter<C: AsyncContext>(mut context: Pin<&mut C>) -> Result<(), C::Error> {
     core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await
 }

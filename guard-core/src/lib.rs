@@ -16,6 +16,8 @@ mod guaranteed;
 #[cfg(feature = "alloc")]
 mod guard;
 mod inline;
+#[cfg(all(test, guard_loom))]
+mod loom_tests;
 mod macros;
 mod manager;
 mod order;
@@ -43,7 +45,7 @@ pub mod __private;
 pub use adapters::TimeoutError;
 #[cfg(feature = "tokio")]
 pub use adapters::blocking;
-pub use adapters::nullcontext;
+pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
 pub use adapters::{AsyncClose, closing, from_fns};
 #[cfg(feature = "alloc")]
@@ -72,7 +74,7 @@ pub mod future {
     pub use crate::adapters::ExitUntil;
     #[cfg(feature = "tokio")]
     pub use crate::adapters::{ExitWithin, Within};
-    pub use crate::adapters::{Infallibly, MapErr, NullContext};
+    pub use crate::adapters::{Infallibly, MapErr, NullContext, Suppress};
     #[cfg(feature = "alloc")]
     pub use crate::adapters::{Join, JoinError};
     #[cfg(feature = "alloc")]

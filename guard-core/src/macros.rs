@@ -10,8 +10,11 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
-    (@$lend:ident $handle:ident $($catch:ident)?; $resource:expr) => {
+    (@$lend:ident $handle:ident; $resource:expr) => {
         $handle.$lend($resource).await
+    };
+    (@$lend:ident $handle:ident catch; $resource:expr) => {
+        $crate::__private::caught($handle.$lend($resource).await)
     };
     (@misplaced $caught:ty; $($resource:expr),*) => {{
         $(let _ = &mut $resource;)*
@@ -58,10 +61,201 @@ macro_rules! cancellable {
     };
 }
 
+/// Makes a context of an `async fn` with one [`yield_resource!`].
+///
+/// What stands before the yield is the set-up, what stands after it the clean-up, and what the function
+/// says it returns is what it lends. Python: `@asynccontextmanager`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// use guard_core::{async_context, async_with, yield_resource};
+/// use std::io;
+/// use std::path::PathBuf;
+///
+/// /// A directory of its own, gone in the end.
+/// #[async_context]
+/// async fn scratch(name: &'static str) -> io::Result<PathBuf> {
+///     let mut path = std::env::temp_dir().join(name);
+///     tokio::fs::create_dir(&path).await?; // set-up
+///     yield_resource!(path); // the use
+///     tokio::fs::remove_dir_all(&path).await // clean-up, however the use ended
+/// }
+///
+/// # let _ = std::fs::remove_dir_all(std::env::temp_dir().join("guard-core-doc"));
+/// async_with!(dir = scratch("guard-core-doc")? => {
+///     tokio::fs::write(dir.join("note"), "hello").await?;
+/// });
+/// assert!(!std::env::temp_dir().join("guard-core-doc").exists());
+/// # Ok(()) }
+/// ```
+///
+/// # The function
+///
+/// - `-> Result<R, E>`, or an alias whose name ends in `Result`, makes a context that lends an `R` and may
+///   fail with `E`; its body ends in `Ok(())`. Any other return type `R`, or none for `()`, makes a context
+///   that cannot fail, whose body ends in `()`.
+/// - Exactly one yield is reached on every path that does not end in an error; the compiler proves it. A
+///   yield in the arguments of a macro other than [`async_with!`], such as `select!`, is checked when it
+///   runs.
+/// - It can be a free function, a method with any receiver, a function of a trait; it can be generic and
+///   take patterns and `impl Trait`. Arguments and locals are dropped in the order of an `async fn`.
+/// - Calling it does nothing yet: it returns a context, an
+///   [`impl AsyncContext<Resource = R, Error = E>`](crate::AsyncContext).
+///
+/// # Arguments
+///
+/// | argument | meaning |
+/// |---|---|
+/// | (none) | *Guaranteed*: the clean-up also runs when the user of the context is cancelled. Everything in it is owned, `Send + 'static`; it costs one heap allocation. |
+/// | `scoped` | It may borrow and need not be `Send`; no allocation. When its user is cancelled it is dropped where it stands, and that is [reported](crate::set_reporter). |
+/// | `catch` | It is given the body's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with [`catch`](crate::AsyncContext::catch). |
+/// | `crate = path` | Where guard-core is, if it was renamed or re-exported. |
+///
+/// # What happens when
+///
+/// | event | guaranteed | `scoped` |
+/// |---|---|---|
+/// | the body ends | exit with `Completed` | the same |
+/// | the body fails, by `Err` or `?` | exit with `Failed`, then the error | the same |
+/// | the body panics | the body is dropped, exit with `Panicked`, then the same panic goes on | the same |
+/// | dropped while entering | the set-up is finished in the background, then exit with `Cancelled`; in a [`cancellable!`] window it is dropped at once | dropped where it stands |
+/// | dropped while the body runs | the body is dropped, then exit with `Cancelled` in the background | dropped at the yield, reported |
+/// | dropped while exiting | the same half-run exit goes on in the background | dropped, reported |
+/// | never polled | nothing runs | nothing runs |
+/// | the exit fails, the body was fine | the exit's error | the same |
+/// | the exit fails, the body had failed | the body's error; the exit's is reported | the same |
+/// | the exit panics, the body had panicked | the body's panic; the other is reported | the same |
+/// | nowhere to go on | the exit is polled once in place; if that is not enough it is dropped, reported | – |
+///
+/// *In the background* is the tokio runtime in which the context was entered (feature `tokio`), else what
+/// [`set_spawner`](crate::set_spawner) installed. [`drain`](crate::drain) waits for it.
+///
+/// # Expansion
+///
+/// ```text
+/// fn scratch(name: &'static str)
+/// -> impl AsyncContext<Resource = PathBuf, Error = …> + Send + 'static {
+///     guaranteed(move |anchor| async move {
+///         let name = name;
+///         let the_one_yield = anchor.handle();
+///         let a_yield_on_every_path;
+///         let out: io::Result<()> = {
+///             let mut path = std::env::temp_dir().join(name);
+///             tokio::fs::create_dir(&path).await?;
+///             a_yield_on_every_path = Yielded;
+///             the_one_yield.lend(&mut path).await; // moves it, so there is only one
+///             tokio::fs::remove_dir_all(&path).await
+///         };
+///         finish(out, a_yield_on_every_path) // and there is one
+///     })
+/// }
+/// ```
+///
+/// # Panics
+///
+/// A panic of the set-up or the clean-up goes on in whoever polls. Entering a context whose yield in
+/// another macro was not reached panics and says so.
 #[cfg(feature = "macros")]
-pub use guard_macros::{async_context, within};
+pub use guard_macros::async_context;
+
+/// Puts contexts around the body of an `async fn`.
+///
+/// `#[within(name = context?, …)]` has the syntax of [`async_with!`]. The contexts are made anew for every
+/// call, from its arguments, and entered when the call is first polled; the resources are there by name.
+/// What the body returns decides the outcome: an `Err` is `Failed`.
+///
+/// Python: a context manager used as a decorator, but the resource can be used.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use guard_core::{async_context, within, yield_resource};
+/// use std::num::ParseIntError;
+///
+/// #[async_context]
+/// async fn offset(of: i32) -> Result<i32, ParseIntError> {
+///     let mut offset = of;
+///     yield_resource!(offset);
+///     Ok(())
+/// }
+///
+/// #[within(offset = offset(of)?)]
+/// async fn parse(text: &str, of: i32) -> Result<i32, ParseIntError> {
+///     let number: i32 = text.parse()?;
+///     Ok(number + *offset)
+/// }
+///
+/// assert_eq!(parse("40", 2).await, Ok(42));
+/// assert!(parse("forty", 2).await.is_err());
+/// # }
+/// ```
+///
+/// Together with `#[tokio::test]`, in either order, it makes fixtures whose teardown is asynchronous and
+/// also runs when the test fails or panics.
+///
+/// `crate = path` among the arguments says where guard-core is, if it was renamed or re-exported.
+///
+/// # Expansion
+///
+/// ```text
+/// async fn parse(text: &str, of: i32) -> Result<i32, ParseIntError> {
+///     let out = async_with!(offset = offset(of)? => {
+///         return { /* the body */ };
+///     });
+///     out
+/// }
+/// ```
+#[cfg(feature = "macros")]
+pub use guard_macros::within;
 
 /// Uses one or several contexts for the time of a block.
+///
+/// ```text
+/// async_with!(name = context? => { … })
+/// ```
+///
+/// Python: `async with context as name: …`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::num::ParseIntError> {
+/// use guard_core::{async_context, async_with, yield_resource};
+/// use std::num::ParseIntError;
+///
+/// #[async_context]
+/// async fn list(start: u32) -> Result<Vec<u32>, ParseIntError> {
+///     let mut list = vec![start];
+///     yield_resource!(list);
+///     Ok(())
+/// }
+///
+/// let sum: u32 = async_with!(
+///     first = list(1)?,
+///     // Later ones may use earlier ones.
+///     second = list(first[0] + 1)?
+/// => {
+///     second.push("39".parse()?);
+///     first.iter().chain(second.iter()).sum()
+/// });
+/// assert_eq!(sum, 42);
+/// # Ok(()) }
+/// ```
+///
+/// - The value is the value of the block.
+/// - `?`, `return`, `break` and `continue` in the block mean what they mean around it, after the exits have
+///   run: it is no closure. `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`; everything
+///   else exits with `Completed`.
+/// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
+///   fail needs none.
+/// - Several contexts are entered in order and exited in reverse. Those inside
+///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
+///   entered, the others are exited.
+/// - When a [`yield_resource!`] stands in the block, that is in a context made of contexts, and the block
+///   ends without an error, the contexts exit with the outcome that the yield told. So an inner transaction is
+///   not committed when the use of the outer context has failed.
+///
+/// # Cancellation
+///
+/// Dropping the enclosing future drops the block first, then the contexts in reverse; each is finished as
+/// [`async_context`] says, and waits for the one before.
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! async_with {

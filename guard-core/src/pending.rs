@@ -9,23 +9,39 @@ mod tally {
     /// A count that can be awaited to be zero.
     pub(crate) struct Tally {
         count: AtomicUsize,
-        waiting: Mutex<Vec<Waker>>,
+        waiting: Mutex<Waiting>,
     }
 
+    /// Those who wait, each with the number it was given.
+    struct Waiting {
+        next: u64,
+        wakers: Vec<(u64, Waker)>,
+    }
+
+    /// Someone who waits for a [`Tally`]. To be [forgotten](Tally::forget) in the end.
+    #[derive(Debug, Default)]
+    pub(crate) struct Waiter(Option<u64>);
+
     impl Tally {
-        #[cfg(not(loom))]
+        #[cfg(not(guard_loom))]
         pub(crate) const fn new() -> Self {
             Self {
                 count: AtomicUsize::new(0),
-                waiting: Mutex::new(Vec::new()),
+                waiting: Mutex::new(Waiting {
+                    next: 0,
+                    wakers: Vec::new(),
+                }),
             }
         }
 
-        #[cfg(loom)]
+        #[cfg(guard_loom)]
         pub(crate) fn new() -> Self {
             Self {
                 count: AtomicUsize::new(0),
-                waiting: Mutex::new(Vec::new()),
+                waiting: Mutex::new(Waiting {
+                    next: 0,
+                    wakers: Vec::new(),
+                }),
             }
         }
 
@@ -39,45 +55,73 @@ mod tally {
 
         pub(crate) fn remove(&self) {
             if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-                let waiting = core::mem::take(&mut *lock(&self.waiting));
-                waiting.into_iter().for_each(Waker::wake);
+                let woken = core::mem::take(&mut lock(&self.waiting).wakers);
+                woken.into_iter().for_each(|(_, waker)| waker.wake());
             }
         }
 
-        pub(crate) fn poll_zero(&self, cx: &mut Context<'_>) -> Poll<()> {
+        pub(crate) fn poll_zero(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
             if self.count() == 0 {
                 return Poll::Ready(());
             }
             // The waker first: whoever reaches zero after this looks for it, and whoever did before is
             // seen by the count.
-            {
+            let replaced = {
                 let mut waiting = lock(&self.waiting);
-                if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    waiting.push(cx.waker().clone());
+                let Waiting { next, wakers } = &mut *waiting;
+                let number = *waiter.0.get_or_insert_with(|| {
+                    *next += 1;
+                    *next
+                });
+                let waker = cx.waker().clone();
+                match wakers.iter_mut().find(|(other, _)| *other == number) {
+                    Some((_, old)) => Some(core::mem::replace(old, waker)),
+                    None => {
+                        wakers.push((number, waker));
+                        None
+                    }
                 }
-            }
+            };
+            drop(replaced);
             if self.count() == 0 {
                 Poll::Ready(())
             } else {
                 Poll::Pending
             }
         }
+
+        /// Keeps nothing of someone who waits no more.
+        pub(crate) fn forget(&self, waiter: &Waiter) {
+            if let Some(number) = waiter.0 {
+                let forgotten = {
+                    let wakers = &mut lock(&self.waiting).wakers;
+                    let at = wakers.iter().position(|(other, _)| *other == number);
+                    at.map(|at| wakers.swap_remove(at))
+                };
+                drop(forgotten);
+            }
+        }
+
+        #[cfg(all(test, guard_loom))]
+        pub(crate) fn waiting(&self) -> usize {
+            lock(&self.waiting).wakers.len()
+        }
     }
 }
 
 #[cfg(feature = "std")]
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Tally, Waiter};
 
 #[cfg(feature = "std")]
 mod global {
-    use super::Tally;
+    use super::{Tally, Waiter};
     use core::future::Future;
     use core::pin::Pin;
     use core::task::{Context, Poll};
 
-    #[cfg(not(loom))]
+    #[cfg(not(guard_loom))]
     static TALLY: Tally = Tally::new();
-    #[cfg(loom)]
+    #[cfg(guard_loom)]
     loom::lazy_static! {
         static ref TALLY: Tally = Tally::new();
     }
@@ -123,19 +167,25 @@ mod global {
     /// Dropping the future stops the waiting, not the clean-ups; bound it with a timeout if one of
     /// them might hang.
     pub fn drain() -> Drain {
-        Drain(())
+        Drain(Waiter::default())
     }
 
     /// The future of [`drain`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Drain(());
+    pub struct Drain(Waiter);
 
     impl Future for Drain {
         type Output = ();
 
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            TALLY.poll_zero(cx)
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            TALLY.poll_zero(&mut self.0, cx)
+        }
+    }
+
+    impl Drop for Drain {
+        fn drop(&mut self) {
+            TALLY.forget(&self.0);
         }
     }
 }

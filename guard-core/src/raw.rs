@@ -4,7 +4,7 @@
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
 //! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
-//! - Without `std`, a function pointer is kept in an atomic ([`FnCell`]).
+//! - Without `std`, a function pointer is kept in an atomic ([`FnCell`]), and a lock spins ([`Shared`]).
 //!
 //! The first four rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, so that a `&mut` to it does not claim to be the only pointer to its inside.
@@ -439,11 +439,12 @@ mod shelf {
 
         /// Puts an entered context on the shelf and lends its resource for as long as the shelf is
         /// shared.
-        pub(crate) fn lend<'s, C, X>(
-            &'s self,
+        #[allow(clippy::mut_from_ref, reason = "what is lent lies behind a pointer of its own")]
+        pub(crate) fn lend<C, X>(
+            &self,
             held: Held<C, X>,
             into_entry: impl FnOnce(Held<C, X>) -> Box<T>,
-        ) -> &'s mut C::Resource
+        ) -> &mut C::Resource
         where
             C: AsyncContext<X>,
         {
@@ -451,8 +452,8 @@ mod shelf {
             self.push(into_entry(held));
             // SAFETY: `held` borrows the resource from a context in a box of its own, and `into_entry`
             // only wraps it: an entry uses it when it exits or is dropped. Entries leave the shelf, and
-            // can be reached at all, only through `&mut Shelf` or its destructor, hence after `'s`. The
-            // resource is lent once, here.
+            // can be reached at all, only through `&mut Shelf` or its destructor, hence after the
+            // borrow of `self` that the reference carries. The resource is lent once, here.
             unsafe { resource.as_mut() }
         }
     }
@@ -520,6 +521,54 @@ mod fn_cell {
             let raw = self.pointer.load(Ordering::Acquire);
             // SAFETY: only `set` stores anything but null, and it stores an `F`.
             (!raw.is_null()).then(|| unsafe { F::from_raw(raw) })
+        }
+    }
+}
+
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+pub(crate) use spin::Shared;
+
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+mod spin {
+    use core::cell::UnsafeCell;
+    use core::sync::atomic::{AtomicBool, Ordering};
+
+    /// A value behind a lock that spins: what is done under it is a few instructions long.
+    pub(crate) struct Shared<T> {
+        locked: AtomicBool,
+        value: UnsafeCell<T>,
+    }
+
+    // SAFETY: `with` gives access to one thread at a time, so sharing it sends the value around.
+    unsafe impl<T: Send> Sync for Shared<T> {}
+
+    impl<T> Shared<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self {
+                locked: AtomicBool::new(false),
+                value: UnsafeCell::new(value),
+            }
+        }
+
+        pub(crate) fn with<U>(&self, action: impl FnOnce(&mut T) -> U) -> U {
+            struct Unlock<'a>(&'a AtomicBool);
+            impl Drop for Unlock<'_> {
+                fn drop(&mut self) {
+                    self.0.store(false, Ordering::Release);
+                }
+            }
+
+            while self.locked.swap(true, Ordering::Acquire) {
+                core::hint::spin_loop();
+            }
+            let _unlock = Unlock(&self.locked);
+            // SAFETY: the lock was free and is held until `_unlock` is dropped, after `action`; nobody
+            // else gets at the value meanwhile.
+            action(unsafe { &mut *self.value.get() })
+        }
+
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.value.get_mut()
         }
     }
 }

@@ -125,7 +125,7 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-fn panic_message<'a>(payload: &'a (dyn Any + Send)) -> &'a str {
+fn panic_message(payload: &(dyn Any + Send)) -> &str {
     if let Some(message) = payload.downcast_ref::<&'static str>() {
         return message;
     }
@@ -239,11 +239,18 @@ impl<E> Identity<E> {
 #[cfg(feature = "std")]
 mod hook {
     use super::Report;
+    use crate::sync::Installed;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::{Arc, PoisonError, RwLock};
+    use std::sync::Arc;
 
     type Reporter = dyn Fn(&Report<'_>) + Send + Sync;
-    static REPORTER: RwLock<Option<Arc<Reporter>>> = RwLock::new(None);
+
+    #[cfg(not(guard_loom))]
+    static REPORTER: Installed<Reporter> = Installed::nothing();
+    #[cfg(guard_loom)]
+    loom::lazy_static! {
+        static ref REPORTER: Installed<Reporter> = Installed::nothing();
+    }
 
     /// Receives every clean-up that was lost, and every clean-up error that no caller receives.
     ///
@@ -257,14 +264,11 @@ mod hook {
     /// guard_core::set_reporter(|report| eprintln!("lost: {report}"));
     /// ```
     pub fn set_reporter(reporter: impl Fn(&Report<'_>) + Send + Sync + 'static) {
-        *REPORTER.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(reporter));
+        REPORTER.set(Arc::new(reporter));
     }
 
     pub(super) fn deliver(report: &Report<'_>) {
-        let reporter = REPORTER
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let reporter = REPORTER.get();
         // A report may come from a destructor during an unwind, where a panic would abort.
         let _ = catch_unwind(AssertUnwindSafe(|| match reporter {
             Some(reporter) => reporter(report),

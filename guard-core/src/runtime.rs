@@ -25,6 +25,16 @@ impl Runtime {
         }
     }
 
+    /// Whether [`inside`](Self::inside) works on this thread: not while its thread-locals are destroyed.
+    pub(crate) fn is_reachable(&self) -> bool {
+        #[cfg(feature = "tokio")]
+        if self.tokio.is_some() {
+            let current = tokio::runtime::Handle::try_current();
+            return !current.is_err_and(|error| error.is_thread_local_destroyed());
+        }
+        true
+    }
+
     /// Calls `action` where it finds this runtime's timers and sockets, on whatever thread this is.
     pub(crate) fn inside<T>(&self, action: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tokio")]

@@ -9,7 +9,7 @@ use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, Item, Lifetime, Macro, Stmt, Token};
+use syn::{Attribute, Block, Expr, Item, Lifetime, Macro, Stmt, Token};
 
 use crate::with::AsyncWith;
 
@@ -47,8 +47,8 @@ pub(crate) trait Rewrite {
         None
     }
 
-    /// A macro in whose arguments something was rewritten.
-    fn contains_yield(&mut self, _call: TokenStream) -> Option<TokenStream> {
+    /// A macro in whose arguments a yield was rewritten: an expression, or a statement.
+    fn contains_yield(&mut self, _call: TokenStream, _is_statement: bool) -> Option<TokenStream> {
         None
     }
 
@@ -108,7 +108,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     }
 
     /// A macro call; returns what replaces it.
-    fn call(&mut self, call: &mut Macro) -> Option<TokenStream> {
+    fn call(&mut self, call: &mut Macro, is_statement: bool) -> Option<TokenStream> {
         if is_named(call, "yield_resource") {
             self.yields += 1;
             return self.rewrite.yields(call, self.place);
@@ -130,7 +130,9 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         self.arguments(call);
         self.place = place;
         if self.yields > yields && place == Place::Direct {
-            return self.rewrite.contains_yield(call.to_token_stream());
+            return self
+                .rewrite
+                .contains_yield(call.to_token_stream(), is_statement);
         }
         None
     }
@@ -187,7 +189,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                     let source = quote!(#name #bang #group);
                     let replaced = syn::parse2::<Macro>(source.clone())
                         .ok()
-                        .and_then(|mut call| self.call(&mut call));
+                        .and_then(|mut call| self.call(&mut call, false));
                     out.extend(replaced.unwrap_or(source));
                     rest = after;
                     continue;
@@ -298,8 +300,8 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                 }
             }
             Expr::Macro(call) => {
-                if let Some(replaced) = self.call(&mut call.mac) {
-                    *expr = Expr::Verbatim(replaced);
+                if let Some(replaced) = self.call(&mut call.mac, false) {
+                    *expr = verbatim(&call.attrs, &replaced);
                 }
             }
             Expr::Try(_) => {
@@ -311,31 +313,33 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                 let keyword = returns.return_token.span;
                 let value = returns.expr.to_token_stream();
                 if let Some(replaced) = self.rewrite.returns(keyword, value, self.place) {
-                    *expr = Expr::Verbatim(replaced);
+                    *expr = verbatim(&returns.attrs, &replaced);
                 }
             }
             Expr::Break(jump) => {
                 visit_mut::visit_expr_break_mut(self, jump);
                 if self.leaves(jump.label.as_ref()) {
+                    let attrs = jump.attrs.clone();
                     let jump = Jump {
                         keyword: Ident::new("break", jump.break_token.span),
                         label: jump.label.clone(),
                         value: jump.expr.as_ref().map(ToTokens::to_token_stream),
                     };
                     if let Some(replaced) = self.rewrite.jumps(jump) {
-                        *expr = Expr::Verbatim(replaced);
+                        *expr = verbatim(&attrs, &replaced);
                     }
                 }
             }
             Expr::Continue(jump) => {
                 if self.leaves(jump.label.as_ref()) {
+                    let attrs = jump.attrs.clone();
                     let jump = Jump {
                         keyword: Ident::new("continue", jump.continue_token.span),
                         label: jump.label.clone(),
                         value: None,
                     };
                     if let Some(replaced) = self.rewrite.jumps(jump) {
-                        *expr = Expr::Verbatim(replaced);
+                        *expr = verbatim(&attrs, &replaced);
                     }
                 }
             }
@@ -372,13 +376,13 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
     fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
         match stmt {
             Stmt::Macro(call) => {
-                if let Some(replaced) = self.call(&mut call.mac) {
+                if let Some(replaced) = self.call(&mut call.mac, true) {
                     // A statement macro in braces needs no semicolon, but an expression in its place
                     // that has a value does.
                     let semi = call.semi_token.or_else(|| {
                         is_named(&call.mac, "yield_resource").then(<Token![;]>::default)
                     });
-                    *stmt = Stmt::Expr(Expr::Verbatim(replaced), semi);
+                    *stmt = Stmt::Expr(verbatim(&call.attrs, &replaced), semi);
                 }
             }
             _ => visit_mut::visit_stmt_mut(self, stmt),
@@ -402,6 +406,11 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
             *item = Item::Verbatim(silenced);
         }
     }
+}
+
+/// What replaces an expression, under the attributes of that.
+fn verbatim(attrs: &[Attribute], replaced: &TokenStream) -> Expr {
+    Expr::Verbatim(quote!(#(#attrs)* #replaced))
 }
 
 fn is_named(call: &Macro, name: &str) -> bool {

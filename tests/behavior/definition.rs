@@ -250,9 +250,7 @@ mod receivers {
 
         #[async_context(scoped)]
         async fn by_pin(self: Pin<&mut Self>) -> String {
-            let mut name = self.get_mut();
-            let name = &mut name.name;
-            yield_resource!(*name);
+            yield_resource!(self.get_mut().name);
         }
 
         #[async_context(scoped)]
@@ -583,7 +581,7 @@ mod signatures {
     }
 
     macro_rules! context {
-        ($(#[$attr:meta])* $vis:vis $name:ident($arg:ident: $ty:ty) -> $resource:ty { $start:expr } $end:block) => {
+        ($(#[$attr:meta])* $vis:vis $name:ident($arg:ident: $ty:ty) -> $resource:ty { $start:expr, $end:expr }) => {
             $(#[$attr])*
             #[async_context]
             $vis async fn $name($arg: $ty) -> $resource {
@@ -595,7 +593,7 @@ mod signatures {
     }
     context! {
         /// A context that a macro wrote.
-        pub generated(number: u32) -> io::Result<u32> { number * 2 } { Ok(()) }
+        pub generated(number: u32) -> io::Result<u32> { number * 2, Ok(()) }
     }
 
     macro_rules! whole {

@@ -10,3 +10,6 @@ mod recursion;
 mod reports;
 mod using;
 mod yields;
+
+/// Whether this is compiled as the fixture of that edition.
+const EDITION_2021: bool = false;

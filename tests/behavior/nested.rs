@@ -1,1 +1,236 @@
-//! …
+//! Contexts made of contexts: what the outer one is told, the inner ones are told too.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
+use guard_tests::{Log, block_on, yield_once};
+
+#[derive(Debug, PartialEq)]
+struct Failure(&'static str);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+#[async_context]
+async fn inner(log: Log, name: &'static str) -> Result<u32, Failure> {
+    let mut number = 1;
+    let outcome = yield_resource!(number);
+    yield_once().await;
+    log.push(format_args!("{name}({outcome:?})"));
+    if name == "broken" {
+        return Err(Failure("broken"));
+    }
+    Ok(())
+}
+
+/// Ends its block normally, with a value, whatever it was told.
+#[async_context]
+async fn indifferent(log: Log) -> Result<u32, Failure> {
+    let text = async_with!(number = inner(log.clone(), "inner")? => {
+        let outcome = yield_resource!(*number);
+        log.push(format_args!("told({outcome:?})"));
+        "a value"
+    });
+    log.push(text.len());
+    Ok(())
+}
+
+/// Three deep, and the yield in an expression.
+#[async_context]
+async fn deep(log: Log) -> Result<u32, Failure> {
+    async_with!(_a = inner(log.clone(), "a")?, _b = inner(log.clone(), "b")? => {
+        async_with!(c = inner(log.clone(), "c")? => {
+            if yield_resource!(*c).is_failed() {
+                log.push("saw the failure");
+            }
+        });
+        log.push("between");
+    });
+    Ok(())
+}
+
+/// Leaves its block by `return`.
+#[async_context]
+async fn returning(log: Log) -> Result<u32, Failure> {
+    async_with!(number = inner(log.clone(), "inner")? => {
+        yield_resource!(*number);
+        return Ok(());
+    })
+}
+
+/// Leaves its block by `break`.
+#[async_context]
+async fn breaking(log: Log) -> Result<u32, Failure> {
+    loop {
+        async_with!(number = inner(log.clone(), "inner")? => {
+            yield_resource!(*number);
+            break;
+        });
+    }
+    Ok(())
+}
+
+/// Fails of its own accord after it was told.
+#[async_context]
+async fn failing(log: Log) -> Result<u32, Failure> {
+    async_with!(number = inner(log.clone(), "inner")? => {
+        yield_resource!(*number);
+        Err(Failure("own"))?;
+    });
+    Ok(())
+}
+
+/// The inner one cannot clean up.
+#[async_context]
+async fn over_broken(log: Log) -> Result<u32, Failure> {
+    async_with!(number = inner(log.clone(), "broken")? => {
+        yield_resource!(*number);
+    });
+    log.push("not reached");
+    Ok(())
+}
+
+/// A use beside the yield, which is none of its business.
+#[async_context]
+async fn beside(log: Log) -> Result<u32, Failure> {
+    async_with!(_before = inner(log.clone(), "before")? => {});
+    let mut number = 1;
+    yield_resource!(number);
+    async_with!(_after = inner(log.clone(), "after")? => {});
+    Ok(())
+}
+
+/// How the bodies end, and what was told to whom: completed, failed, panicked.
+fn told<C>(context: impl Fn(Log) -> C) -> [String; 3]
+where
+    C: AsyncContext<Resource = u32, Error = Failure>,
+{
+    let log = Log::new();
+    let completed = block_on(context(log.clone()).with(async |_| Ok(())));
+    log.push(match completed {
+        Ok(()) => "ok",
+        Err(Failure(what)) => what,
+    });
+    let completed = log.line();
+
+    let failed = block_on(context(log.clone()).with(async |_| Err::<(), _>(Failure("body"))));
+    assert_eq!(failed, Err(Failure("body")));
+    let failed = log.line();
+
+    let panicking = context(log.clone()).with(async |_| -> Result<(), Failure> { panic!("body") });
+    let payload = catch_unwind(AssertUnwindSafe(|| block_on(panicking))).unwrap_err();
+    assert_eq!(payload.downcast_ref(), Some(&"body"));
+    [completed, failed, log.line()]
+}
+
+#[test]
+fn inner_contexts_are_told_the_outer_outcome_whatever_the_block_evaluates_to() {
+    assert_eq!(
+        told(indifferent),
+        [
+            "told(Completed) inner(Completed) 7 ok",
+            "told(Failed(())) inner(Failed(())) 7",
+            "told(Panicked) inner(Panicked) 7"
+        ]
+    );
+}
+
+#[test]
+fn every_context_around_the_yield_is_told() {
+    assert_eq!(
+        told(deep),
+        [
+            "c(Completed) between b(Completed) a(Completed) ok",
+            "saw the failure c(Failed(())) between b(Failed(())) a(Failed(()))",
+            "c(Panicked) between b(Panicked) a(Panicked)"
+        ]
+    );
+}
+
+#[test]
+fn they_are_told_also_when_the_block_is_left_by_a_jump() {
+    let expected = ["inner(Completed) ok", "inner(Failed(()))", "inner(Panicked)"];
+    assert_eq!(told(returning), expected);
+    assert_eq!(told(breaking), expected);
+}
+
+#[test]
+fn an_error_of_the_block_itself_is_a_failure() {
+    let [completed, failed, panicked] = told(failing);
+    assert_eq!(completed, "inner(Failed(())) own");
+    assert_eq!(failed, "inner(Failed(()))");
+    assert_eq!(panicked, "inner(Failed(()))");
+}
+
+#[test]
+fn an_inner_exit_that_fails_fails_the_outer_one() {
+    assert_eq!(
+        told(over_broken),
+        ["broken(Completed) broken", "broken(Failed(()))", "broken(Panicked)"]
+    );
+}
+
+#[test]
+fn uses_before_and_after_the_yield_complete() {
+    assert_eq!(
+        told(beside),
+        [
+            "before(Completed) after(Completed) ok",
+            "before(Completed) after(Completed)",
+            "before(Completed) after(Completed)"
+        ]
+    );
+}
+
+#[test]
+fn a_select_in_the_block_may_hold_the_yield() {
+    #[async_context]
+    async fn selecting(log: Log) -> Result<u32, Failure> {
+        async_with!(number = inner(log.clone(), "inner")? => {
+            tokio::select! {
+                biased;
+                () = std::future::pending() => {}
+                () = std::future::ready(()) => {
+                    let outcome = yield_resource!(*number);
+                    log.push(format_args!("told({outcome:?})"));
+                }
+            }
+        });
+        Ok(())
+    }
+    assert_eq!(
+        told(selecting),
+        [
+            "told(Completed) inner(Completed) ok",
+            "told(Failed(())) inner(Failed(()))",
+            "told(Panicked) inner(Panicked)"
+        ]
+    );
+}
+
+#[test]
+fn a_context_that_catches_decides_by_what_it_returns() {
+    #[async_context(catch)]
+    async fn forgiving(log: Log, forgives: bool) -> Result<u32, Failure> {
+        async_with!(number = inner(log.clone(), "inner")? => {
+            match yield_resource!(*number) {
+                Outcome::Failed(error) if forgives => log.push(error),
+                Outcome::Failed(error) => return Err(error),
+                _ => {}
+            }
+        });
+        Ok(())
+    }
+
+    let log = Log::new();
+    let fail = async |_: &mut u32| Err::<(), _>(Failure("body"));
+    assert_eq!(block_on(forgiving(log.clone(), true).catch(fail)), Ok(None));
+    assert_eq!(log.line(), "body inner(Completed)");
+    let raised = block_on(forgiving(log.clone(), false).catch(fail));
+    assert_eq!(raised, Err(Failure("body")));
+    assert_eq!(log.line(), "inner(Failed(()))");
+}

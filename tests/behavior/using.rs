@@ -1,1 +1,803 @@
-//! …
+//! The ways of using a context, and what happens when the body, the exit, or both go wrong.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::num::ParseIntError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use guard_core::{AsyncContext, Outcome, ScopeError, async_context, async_with, yield_resource};
+use guard_tests::{Log, block_on, poll_once, yield_once};
+
+use crate::reports;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Failure(&'static str);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Fine,
+    Fails,
+    Panics,
+}
+use End::{Fails, Fine, Panics};
+
+impl End {
+    fn reach(self, what: &'static str) -> Result<(), Failure> {
+        match self {
+            Fine => Ok(()),
+            Fails => Err(Failure(what)),
+            Panics => panic!("{what}"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Plan {
+    log: Log,
+    enter: End,
+    body: End,
+    exit: End,
+}
+
+#[async_context]
+async fn planned(plan: Plan) -> Result<u32, Failure> {
+    let Plan { log, enter, exit, .. } = plan;
+    log.push("enter");
+    yield_once().await;
+    enter.reach("enter")?;
+    let mut number = 1;
+    let outcome = yield_resource!(number);
+    log.push(format_args!("exit({outcome:?})"));
+    yield_once().await;
+    exit.reach("exit")?;
+    Ok(())
+}
+
+async fn body(plan: &Plan, number: &mut u32) -> Result<u32, Failure> {
+    plan.log.push("body");
+    yield_once().await;
+    plan.body.reach("body")?;
+    Ok(*number + 1)
+}
+
+async fn by_block(plan: Plan) -> Result<u32, Failure> {
+    let number = async_with!(number = planned(plan.clone())? => { body(&plan, number).await? });
+    plan.log.push("after");
+    Ok(number)
+}
+
+async fn by_return(plan: Plan) -> Result<u32, Failure> {
+    async_with!(number = planned(plan.clone())? => {
+        return body(&plan, number).await;
+    })
+}
+
+async fn by_with(plan: Plan) -> Result<u32, Failure> {
+    planned(plan.clone()).with(async |number| body(&plan, number).await).await
+}
+
+async fn by_guard(plan: Plan) -> Result<u32, Failure> {
+    let mut guard = planned(plan.clone()).enter().await?;
+    let result = body(&plan, &mut guard).await;
+    let outcome = match result {
+        Ok(_) => Outcome::Completed,
+        Err(_) => Outcome::Failed(()),
+    };
+    guard.exit_with(outcome).await?;
+    result
+}
+
+/// What came of a use: its result or the panic's message, what happened, what was reported.
+fn observe<T>(
+    way: impl AsyncFnOnce(Plan) -> T,
+    (enter, body, exit): (End, End, End),
+) -> (Result<T, String>, String, Vec<String>) {
+    reports::collect();
+    let log = Log::new();
+    let plan = Plan { log: log.clone(), enter, body, exit };
+    let result = catch_unwind(AssertUnwindSafe(|| block_on(way(plan))));
+    let result = result.map_err(|payload| match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(_) => "another payload".into(),
+    });
+    (result, log.line(), reports::take())
+}
+
+macro_rules! table {
+    ($way:expr => $($ends:expr => $result:expr, $log:literal, $reports:expr;)+) => {$(
+        let (result, log, reports) = observe(async |plan| $way(plan).await, $ends);
+        assert_eq!(result, $result, "{:?}", $ends);
+        assert_eq!(log, $log, "{:?}", $ends);
+        assert_eq!(reports, $reports as &[&str], "{:?}", $ends);
+    )+};
+}
+
+fn panicked<T>(message: &str) -> Result<T, String> {
+    Err(message.to_owned())
+}
+
+#[test]
+fn async_with_loses_nothing() {
+    table! { by_block =>
+        (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
+        (Panics, Fine, Fine) => panicked("enter"), "enter", &[];
+        (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed) after", &[];
+        (Fine, Fine, Fails) => Ok(Err(Failure("exit"))), "enter body exit(Completed)", &[];
+        (Fine, Fine, Panics) => panicked("exit"), "enter body exit(Completed)", &[];
+        (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
+        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))", &[];
+        (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
+        (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
+        (Fine, Panics, Panics) => panicked("body"), "enter body exit(Panicked)", &["Panicked"];
+    }
+}
+
+#[test]
+fn a_return_from_async_with_tells_by_its_value_how_the_body_ended() {
+    table! { by_return =>
+        (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
+        (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed)", &[];
+        (Fine, Fine, Fails) => Ok(Err(Failure("exit"))), "enter body exit(Completed)", &[];
+        (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
+        (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
+    }
+}
+
+#[test]
+fn with_loses_nothing() {
+    table! { by_with =>
+        (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
+        (Panics, Fine, Fine) => panicked("enter"), "enter", &[];
+        (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed)", &[];
+        (Fine, Fine, Fails) => Ok(Err(Failure("exit"))), "enter body exit(Completed)", &[];
+        (Fine, Fine, Panics) => panicked("exit"), "enter body exit(Completed)", &[];
+        (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
+        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))", &[];
+        (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
+        (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
+        (Fine, Panics, Panics) => panicked("body"), "enter body exit(Panicked)", &["Panicked"];
+    }
+}
+
+#[test]
+fn try_with_returns_every_failure() {
+    async fn by_try_with(plan: Plan) -> Result<u32, ScopeError<u32, Failure, Failure>> {
+        let context = planned(plan.clone());
+        context.try_with(async |number| body(&plan, number).await).await
+    }
+    const BODY: Failure = Failure("body");
+    const EXIT: Failure = Failure("exit");
+
+    table! { by_try_with =>
+        (Fails, Fine, Fine) => Ok(Err(ScopeError::Enter(Failure("enter")))), "enter", &[];
+        (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed)", &[];
+        (Fine, Fails, Fine) => Ok(Err(ScopeError::Body(BODY))), "enter body exit(Failed(()))", &[];
+        (Fine, Fine, Fails) =>
+            Ok(Err(ScopeError::Exit { value: 2, error: EXIT })), "enter body exit(Completed)", &[];
+        (Fine, Fails, Fails) =>
+            Ok(Err(ScopeError::BodyAndExit { body: BODY, exit: EXIT })), "enter body exit(Failed(()))", &[];
+        (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
+    }
+}
+
+#[test]
+fn run_exits_whatever_the_body_returns() {
+    #[async_context]
+    async fn quiet(plan: Plan) -> u32 {
+        let mut number = 1;
+        let outcome = yield_resource!(number);
+        plan.log.push(format_args!("exit({outcome:?})"));
+        let _ = plan.exit.reach("exit");
+    }
+    async fn by_run(plan: Plan) -> Result<u32, Failure> {
+        quiet(plan.clone()).run(async |number| body(&plan, number).await).await
+    }
+
+    table! { by_run =>
+        (Fine, Fine, Fine) => Ok(Ok(2)), "body exit(Completed)", &[];
+        // A value like any other: only `with` knows that it is a failure.
+        (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "body exit(Completed)", &[];
+        (Fine, Panics, Fine) => panicked("body"), "body exit(Panicked)", &[];
+        (Fine, Panics, Panics) => panicked("body"), "body exit(Panicked)", &["Panicked"];
+    }
+}
+
+#[test]
+fn a_guard_is_told_the_outcome_by_its_user() {
+    table! { by_guard =>
+        (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
+        (Panics, Fine, Fine) => panicked("enter"), "enter", &[];
+        (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed)", &[];
+        (Fine, Fine, Fails) => Ok(Err(Failure("exit"))), "enter body exit(Completed)", &[];
+        (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Fails) => Ok(Err(Failure("exit"))), "enter body exit(Failed(()))", &[];
+        (Fine, Fine, Panics) => panicked("exit"), "enter body exit(Completed)", &[];
+    }
+}
+
+#[test]
+fn a_guard_gives_the_resource_until_it_is_exited() {
+    let log = Log::new();
+    let plan = Plan { log: log.clone(), enter: Fine, body: Fine, exit: Fine };
+    block_on(async {
+        let mut guard = planned(plan).enter().await.unwrap();
+        *guard += 1;
+        assert_eq!(*guard, 2);
+        assert_eq!(format!("{guard:?}"), "Guard(2)");
+        guard.exit().await.unwrap();
+    });
+    assert_eq!(log.line(), "enter exit(Completed)");
+}
+
+#[test]
+fn the_body_is_dropped_before_the_exit_runs() {
+    #[async_context]
+    async fn context(log: Log) -> u32 {
+        let mut number = 0;
+        yield_resource!(number);
+        log.push("exit");
+    }
+    struct Held(Log);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.push("drop(body)");
+        }
+    }
+
+    let log = Log::new();
+    let held = Held(log.clone());
+    block_on(context(log.clone()).run(async move |_| {
+        let _held = &held;
+    }));
+    assert_eq!(log.line(), "drop(body) exit");
+
+    let ends = [Fine, Panics];
+    for end in ends {
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            block_on(async {
+                async_with!(_number = context(log.clone()) => {
+                    let _held = Held(log.clone());
+                    let _ = end.reach("body");
+                });
+            });
+        }));
+        assert_eq!(log.line(), "drop(body) exit");
+    }
+}
+
+#[test]
+fn several_contexts_exit_in_reverse_and_later_ones_may_use_earlier_ones() {
+    #[async_context(scoped)]
+    async fn child<'a>(parent: &'a mut u32, log: &Log) -> Result<&'a mut u32, Failure> {
+        *parent += 10;
+        let mut lent = parent;
+        let outcome = yield_resource!(lent);
+        log.push(format_args!("child({outcome:?})"));
+        Ok(())
+    }
+    async fn nested(plan: Plan) -> Result<u32, Failure> {
+        Ok(async_with!(
+            parent = planned(plan.clone())?,
+            child = child(parent, &plan.log)? => {
+                **child += 100;
+                body(&plan, child).await?
+            }
+        ))
+    }
+    table! { nested =>
+        (Fine, Fine, Fine) => Ok(Ok(112)), "enter body child(Completed) exit(Completed)", &[];
+        (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body child(Failed(())) exit(Failed(()))", &[];
+        (Fine, Panics, Fine) => panicked("body"), "enter body child(Panicked) exit(Panicked)", &[];
+    }
+}
+
+#[test]
+fn a_failing_inner_exit_fails_the_outer_context() {
+    async fn nested(plan: Plan) -> Result<u32, Failure> {
+        let outer = Plan { exit: Fine, ..plan.clone() };
+        Ok(async_with!(_a = planned(outer)?, number = planned(plan.clone())? => { *number }))
+    }
+    table! { nested =>
+        (Fine, Fine, Fails) =>
+            Ok(Err(Failure("exit"))), "enter enter exit(Completed) exit(Failed(()))", &[];
+    }
+}
+
+mod control_flow {
+    use super::*;
+
+    #[async_context]
+    async fn logged(log: Log, name: &'static str) -> Result<u32, Failure> {
+        let mut number = 0;
+        let outcome = yield_resource!(number);
+        yield_once().await;
+        log.push(match outcome {
+            Outcome::Completed => name.to_owned(),
+            other => format!("{name}({other:?})"),
+        });
+        Ok(())
+    }
+
+    #[async_context]
+    async fn sure(log: Log) -> u32 {
+        let mut number = 0;
+        yield_resource!(number);
+        yield_once().await;
+        log.push("exit");
+    }
+
+    #[test]
+    fn return_leaves_the_function_after_the_exits() {
+        async fn early(log: &Log) -> u32 {
+            async_with!(_a = sure(log.clone()), _b = sure(log.clone()) => {
+                if log.take().is_empty() {
+                    log.push("return");
+                    return 7;
+                }
+            });
+            log.push("not reached");
+            0
+        }
+        let log = Log::new();
+        assert_eq!(block_on(early(&log)), 7);
+        assert_eq!(log.line(), "return exit exit");
+    }
+
+    #[test]
+    fn a_bare_return_completes() {
+        async fn early(log: &Log) {
+            async_with!(_a = sure(log.clone()) => {
+                log.push("return");
+                return;
+            });
+        }
+        let log = Log::new();
+        block_on(early(&log));
+        assert_eq!(log.line(), "return exit");
+    }
+
+    #[test]
+    fn what_is_returned_tells_whether_the_body_failed() {
+        async fn result(log: &Log, value: Result<u8, Failure>) -> Result<u8, Failure> {
+            async_with!(_a = logged(log.clone(), "exit")? => { return value; })
+        }
+        async fn option(log: &Log, value: Option<u8>) -> Option<u8> {
+            async_with!(_a = logged(log.clone(), "exit").infallible_for_tests() => { return value; })
+        }
+        async fn literal(log: &Log) -> Result<u8, Failure> {
+            async_with!(_a = logged(log.clone(), "exit")? => { return Err(Failure("literal")); })
+        }
+        let log = Log::new();
+        block_on(async {
+            assert_eq!(result(&log, Ok(1)).await, Ok(1));
+            assert_eq!(log.line(), "exit");
+            assert_eq!(result(&log, Err(Failure("no"))).await, Err(Failure("no")));
+            assert_eq!(log.line(), "exit(Failed(()))");
+            assert_eq!(option(&log, Some(1)).await, Some(1));
+            assert_eq!(log.line(), "exit");
+            assert_eq!(option(&log, None).await, None);
+            assert_eq!(log.line(), "exit(Failed(()))");
+            assert_eq!(literal(&log).await, Err(Failure("literal")));
+            assert_eq!(log.line(), "exit(Failed(()))");
+        });
+    }
+
+    /// A context whose errors a test does not care about.
+    trait InfallibleForTests: AsyncContext + Sized {
+        fn infallible_for_tests(self) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible>;
+    }
+
+    impl<C: AsyncContext<Error = Failure>> InfallibleForTests for C {
+        fn infallible_for_tests(self) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible> {
+            self.map_err(|error: Failure| -> Infallible { panic!("{error}") })
+        }
+    }
+
+    #[test]
+    fn break_and_continue_reach_the_loop_after_the_exit() {
+        async fn looping(log: &Log) -> u32 {
+            for turn in 0..5 {
+                async_with!(number = sure(log.clone()) => {
+                    *number += turn;
+                    if turn == 0 {
+                        continue;
+                    }
+                    if *number == 2 {
+                        break;
+                    }
+                    log.push(turn);
+                });
+                log.push("next");
+            }
+            0
+        }
+        let log = Log::new();
+        block_on(looping(&log));
+        assert_eq!(log.line(), "exit 1 exit next exit");
+    }
+
+    #[test]
+    fn break_carries_a_value() {
+        async fn looping(log: &Log) -> String {
+            let mut turn = 0;
+            loop {
+                turn += 1;
+                async_with!(_number = sure(log.clone()) => {
+                    if turn == 2 {
+                        break format!("left in turn {turn}");
+                    }
+                });
+            }
+        }
+        let log = Log::new();
+        assert_eq!(block_on(looping(&log)), "left in turn 2");
+        assert_eq!(log.line(), "exit exit");
+    }
+
+    #[test]
+    fn labels_reach_outer_loops_and_blocks_through_several_contexts() {
+        async fn looping(log: &Log) -> u32 {
+            let mut sum = 0;
+            'outer: for a in 0..10 {
+                for b in 0..10 {
+                    async_with!(
+                        _x = logged(log.clone(), "x").infallible_for_tests(),
+                        _y = logged(log.clone(), "y").infallible_for_tests() => {
+                            if b == 1 {
+                                continue 'outer;
+                            }
+                            if a == 2 {
+                                break 'outer;
+                            }
+                        }
+                    );
+                    sum += 1;
+                }
+            }
+            let labelled = 'block: {
+                async_with!(_x = logged(log.clone(), "x").infallible_for_tests() => {
+                    if sum > 0 {
+                        break 'block 100;
+                    }
+                });
+                0
+            };
+            sum + labelled
+        }
+        let log = Log::new();
+        assert_eq!(block_on(looping(&log)), 102);
+        assert_eq!(log.line(), "y x y x y x y x y x x");
+    }
+
+    #[test]
+    fn loops_inside_the_block_are_its_own() {
+        async fn looping(log: &Log) -> u32 {
+            async_with!(number = sure(log.clone()) => {
+                'inner: loop {
+                    while *number < 3 {
+                        *number += 1;
+                        if *number == 2 {
+                            continue;
+                        }
+                        if *number == 3 {
+                            break 'inner;
+                        }
+                    }
+                    break;
+                }
+                let found = loop {
+                    *number += 1;
+                    if *number > 5 {
+                        break *number;
+                    }
+                };
+                for _ in 0..3 {
+                    continue;
+                }
+                found
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(looping(&log)), 6);
+        assert_eq!(log.line(), "exit");
+    }
+
+    #[test]
+    fn closures_and_async_blocks_inside_return_for_themselves() {
+        async fn inner(log: &Log) -> u32 {
+            async_with!(_number = sure(log.clone()) => {
+                let closure = |x: u32| {
+                    if x > 1 {
+                        return x;
+                    }
+                    0
+                };
+                let block = async {
+                    if closure(2) == 2 {
+                        return 1;
+                    }
+                    2
+                };
+                let parsed = (|| -> Result<u32, ParseIntError> { Ok("4".parse::<u32>()?) })();
+                closure(3) + block.await + parsed.unwrap_or(0)
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(inner(&log)), 8);
+        assert_eq!(log.line(), "exit");
+    }
+
+    #[test]
+    fn select_arms_may_leave_the_block() {
+        async fn select(log: &Log, which: u32) -> Result<u32, Failure> {
+            for turn in 0..3 {
+                async_with!(_number = logged(log.clone(), "exit")? => {
+                    tokio::select! {
+                        biased;
+                        () = std::future::ready(()), if which == 0 => {
+                            return Ok(10);
+                        }
+                        () = std::future::ready(()), if which == 1 => {
+                            break;
+                        }
+                        () = std::future::ready(()), if which == 2 => {
+                            continue;
+                        }
+                        () = std::future::ready(()), if which == 3 => {
+                            Err(Failure("in an arm"))?;
+                        }
+                        () = std::future::ready(()), if which == 4 => {
+                            loop {
+                                break;
+                            }
+                            log.push("inner");
+                        }
+                        () = yield_once() => log.push("else"),
+                    }
+                });
+                log.push(turn);
+            }
+            Ok(1)
+        }
+        let log = Log::new();
+        block_on(async {
+            assert_eq!(select(&log, 0).await, Ok(10));
+            assert_eq!(log.line(), "exit");
+            assert_eq!(select(&log, 1).await, Ok(1));
+            assert_eq!(log.line(), "exit");
+            assert_eq!(select(&log, 2).await, Ok(1));
+            assert_eq!(log.line(), "exit exit exit");
+            assert_eq!(select(&log, 3).await, Err(Failure("in an arm")));
+            assert_eq!(log.line(), "exit(Failed(()))");
+            assert_eq!(select(&log, 4).await, Ok(1));
+            assert_eq!(log.line(), "inner exit 0 inner exit 1 inner exit 2");
+            assert_eq!(select(&log, 5).await, Ok(1));
+            assert_eq!(log.line(), "else exit 0 else exit 1 else exit 2");
+        });
+    }
+
+    #[test]
+    fn let_else_and_macros_may_return() {
+        macro_rules! bail {
+            ($message:literal) => {
+                return Err(Failure($message))
+            };
+        }
+        async fn parse(log: &Log, text: &str) -> Result<u32, Failure> {
+            Ok(async_with!(_number = logged(log.clone(), "exit")? => {
+                let Ok(number) = text.parse::<u32>() else {
+                    return Err(Failure("no number"));
+                };
+                if number == 0 {
+                    bail!("zero");
+                }
+                let Some(half) = number.checked_sub(10) else { return Ok(number) };
+                half
+            }))
+        }
+        let log = Log::new();
+        block_on(async {
+            assert_eq!(parse(&log, "x").await, Err(Failure("no number")));
+            assert_eq!(log.line(), "exit(Failed(()))");
+            assert_eq!(parse(&log, "0").await, Err(Failure("zero")));
+            assert_eq!(log.line(), "exit(Failed(()))");
+            assert_eq!(parse(&log, "3").await, Ok(3));
+            assert_eq!(log.line(), "exit");
+            assert_eq!(parse(&log, "12").await, Ok(2));
+            assert_eq!(log.line(), "exit");
+        });
+    }
+
+    #[test]
+    fn question_marks_on_options_leave_functions_that_return_options() {
+        async fn first(log: &Log, numbers: &[u32]) -> Option<u32> {
+            async_with!(_number = sure(log.clone()) => {
+                let first = numbers.first()?;
+                Some(*first)
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(first(&log, &[4])), Some(4));
+        assert_eq!(block_on(first(&log, &[])), None);
+        assert_eq!(log.line(), "exit exit");
+    }
+
+    #[test]
+    fn async_blocks_are_enclosing_functions_too() {
+        let log = Log::new();
+        let result: Result<u32, Failure> = block_on(async {
+            let number = async_with!(_number = logged(log.clone(), "exit")? => {
+                if log.take().is_empty() {
+                    return Ok(3);
+                }
+                4
+            });
+            Ok(number)
+        });
+        assert_eq!((result, log.line().as_str()), (Ok(3), "exit"));
+    }
+}
+
+mod inference {
+    use super::*;
+
+    #[async_context]
+    async fn text() -> String {
+        let mut text = String::from("12");
+        yield_resource!(text);
+    }
+
+    #[async_context]
+    async fn file() -> std::io::Result<String> {
+        let mut text = String::from("12");
+        yield_resource!(text);
+        Ok(())
+    }
+
+    #[test]
+    fn values_and_errors_need_no_annotation() {
+        #[derive(Debug)]
+        #[allow(dead_code, reason = "only made")]
+        enum AppError {
+            Io(std::io::Error),
+            Number(ParseIntError),
+        }
+        impl From<std::io::Error> for AppError {
+            fn from(error: std::io::Error) -> Self {
+                Self::Io(error)
+            }
+        }
+        impl From<ParseIntError> for AppError {
+            fn from(error: ParseIntError) -> Self {
+                Self::Number(error)
+            }
+        }
+
+        async fn number() -> Result<u32, AppError> {
+            let number: u32 = async_with!(file = file()? => { file.parse()? });
+            let mut collected = async_with!(file = file()? => { file.chars().collect::<Vec<_>>() });
+            collected.pop();
+            let empty: Vec<u8> = async_with!(_text = text() => { Vec::new() });
+            let default: (u8, String) = async_with!(_text = text() => { Default::default() });
+            async_with!(_text = text() => {});
+            file().with(async |text| Ok::<_, AppError>(text.len())).await?;
+            let parsed = text().run(async |text| text.parse::<u32>()).await;
+            assert_eq!(parsed, Ok(12));
+            let with: Result<u32, AppError> = file().with(async |text| Ok(text.parse()?)).await;
+            Ok(number + with? + empty.len() as u32 + u32::from(default.0))
+        }
+        assert_eq!(block_on(number()).unwrap(), 24);
+    }
+
+    #[test]
+    fn the_name_may_be_a_pattern_with_a_type() {
+        #[async_context]
+        async fn pair() -> (u32, String) {
+            let mut pair = (1, String::from("one"));
+            yield_resource!(pair);
+            assert_eq!(pair, (2, "one!".into()));
+        }
+        block_on(async {
+            async_with!((number, name) = pair() => {
+                *number += 1;
+                name.push('!');
+            });
+            async_with!(pair: &mut (u32, String) = pair() => { *pair = (2, "one!".into()) });
+            async_with!(&mut (ref mut number, ref mut name) = pair() => {
+                *number = 2;
+                name.push('!');
+            });
+            async_with!(_ = text() => {});
+        });
+    }
+
+    #[test]
+    fn it_is_an_expression_anywhere() {
+        async fn length(text: &str) -> usize {
+            text.len()
+        }
+        let sum = block_on(async {
+            let array = [
+                async_with!(text = text() => { text.len() }),
+                length(&async_with!(text = text() => { text.clone() + "3" })).await,
+            ];
+            if async_with!(text = text() => { text.is_empty() }) {
+                return 0;
+            }
+            array.iter().sum::<usize>() + async_with!(text = text() => { text.len() }) * 2
+        });
+        assert_eq!(sum, 9);
+    }
+
+    #[test]
+    fn a_trailing_comma_is_allowed() {
+        let length = block_on(async {
+            async_with!(
+                text = text(),
+                other = text_of(text.clone()),
+                => { other.len() },
+            )
+        });
+        assert_eq!(length, 2);
+
+        #[async_context]
+        async fn text_of(text: String) -> String {
+            let mut text = text;
+            yield_resource!(text);
+        }
+    }
+}
+
+#[test]
+fn a_use_that_is_never_polled_runs_nothing() {
+    let log = Log::new();
+    let plan = Plan { log: log.clone(), enter: Fine, body: Fine, exit: Fine };
+    drop(by_block(plan.clone()));
+    drop(by_with(plan.clone()));
+    drop(by_guard(plan));
+    assert_eq!(log.line(), "");
+}
+
+#[test]
+fn entering_runs_at_the_first_poll_and_no_further_than_asked() {
+    let log = Log::new();
+    let plan = Plan { log: log.clone(), enter: Fine, body: Fine, exit: Fine };
+    let mut using = std::pin::pin!(by_with(plan));
+    let mut seen = Vec::new();
+    while poll_once(using.as_mut()).is_pending() {
+        seen.push(log.line());
+    }
+    assert_eq!(seen, ["enter", "body", "exit(Completed)"]);
+}
+
+#[test]
+fn scope_errors_read_well_and_keep_their_sources() {
+    use std::error::Error;
+
+    type Scope = ScopeError<u32, Failure, Failure>;
+    let text = |error: Scope| (error.to_string(), error.source().map(ToString::to_string));
+    assert_eq!(
+        text(Scope::Enter(Failure("a"))),
+        ("could not enter: a".into(), Some("a".into()))
+    );
+    assert_eq!(text(Scope::Body(Failure("b"))), ("b".into(), None));
+    assert_eq!(
+        text(Scope::Exit { value: 1, error: Failure("c") }),
+        ("could not clean up: c".into(), Some("c".into()))
+    );
+    assert_eq!(
+        text(Scope::BodyAndExit { body: Failure("b"), exit: Failure("c") }),
+        ("b (and could not clean up: c)".into(), None)
+    );
+}

@@ -170,11 +170,14 @@ mod as_an_expression {
         log.push(format_args!("{:?}", yield_resource!(number)));
     }
 
+    fn log_outcome(log: &Log, outcome: Outcome) {
+        log.push(format_args!("{outcome:?}"));
+    }
+
     #[async_context]
     async fn tail(log: Log) -> u32 {
         let mut number = 1;
-        log.push("tail");
-        drop(yield_resource!(number))
+        log_outcome(&log, yield_resource!(number))
     }
 
     #[async_context]
@@ -205,7 +208,7 @@ mod as_an_expression {
         assert_eq!(run!(binding), "let");
         assert_eq!(run!(let_else), "else");
         assert_eq!(run!(argument), "Completed");
-        assert_eq!(run!(tail), "tail");
+        assert_eq!(run!(tail), "Completed");
         assert_eq!(run!(statement_in_braces), "braces");
         assert_eq!(run!(by_path), "path");
     }
@@ -377,10 +380,8 @@ mod in_other_macros {
 
 #[async_context]
 async fn around(log: Log) -> u32 {
-    async_with!(mut number = around_inner(log.clone()) => {
+    async_with!(number = around_inner(log.clone()) => {
         yield_resource!(*number);
-        number = &mut 0;
-        let _ = number;
     });
     log.push("outer");
 }

@@ -4,8 +4,15 @@
 //! faults, and `oracle` judges what happened by the log alone. `stand_in` seeds faults to show that the
 //! oracle notices them; `model` does the same with random trees of contexts against a small model.
 
+mod alone;
+mod drain;
+mod hand_off;
 mod matrix;
 mod oracle;
+mod panics;
+mod reports;
+mod runtimes;
 mod stand_in;
 mod ways;
+mod windows;
 mod world;

@@ -416,6 +416,24 @@ pub fn drive(
     })
 }
 
+/// How many tasks are in the background of this thread and have not been polled there.
+pub fn background_tasks() -> usize {
+    with(|world| world.background.len())
+}
+
+/// Drops what is in the background of this thread.
+pub fn drop_background() {
+    let tasks = with(|world| std::mem::take(&mut world.background));
+    drop(tasks);
+}
+
+/// Runs what is in the background of this thread to its end.
+pub fn finish_background() {
+    let mut violations = Vec::new();
+    drive_background(Driver::WhenWoken, None, &mut violations);
+    assert!(violations.is_empty(), "{violations:?}");
+}
+
 /// Runs what is in the background to its end, or until it is cut. Returns the number of polls.
 fn drive_background(driver: Driver, cut_at: Option<usize>, violations: &mut Vec<String>) -> usize {
     let mut tasks: Vec<(Task, Polling)> = Vec::new();

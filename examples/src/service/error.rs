@@ -2,6 +2,7 @@ use std::{fmt, io};
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use guard_core::ExitErrors;
 
 /// What a handler, a dependency or the service can fail with.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub enum Error {
     NoRequest,
     /// A dependency was still in use when the response was made.
     InUse,
+    /// Dependencies could not be exited.
+    Exit(Box<ExitErrors<Error>>),
 }
 
 /// The result of a handler.
@@ -29,6 +32,7 @@ impl fmt::Display for Error {
             Self::Io(_) => f.write_str("the network failed"),
             Self::NoRequest => f.write_str("there is no request that this could belong to"),
             Self::InUse => f.write_str("a dependency is used beyond the request"),
+            Self::Exit(errors) => errors.fmt(f),
         }
     }
 }
@@ -38,6 +42,7 @@ impl std::error::Error for Error {
         match self {
             Self::Database(error) => Some(error),
             Self::Io(error) => Some(error),
+            Self::Exit(errors) => errors.source(),
             Self::Refused(..) | Self::NoRequest | Self::InUse => None,
         }
     }
@@ -55,14 +60,26 @@ impl From<io::Error> for Error {
     }
 }
 
+impl From<ExitErrors<Error>> for Error {
+    fn from(errors: ExitErrors<Error>) -> Self {
+        Self::Exit(Box::new(errors))
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = match &self {
+        // The source stays here: it is nobody's business.
+        (self.status(), self.to_string()).into_response()
+    }
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
             Self::Refused(status, _) => *status,
             Self::Database(sqlx::Error::PoolTimedOut) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Exit(errors) => errors.first().status(),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        // The source stays here: it is nobody's business.
-        (status, self.to_string()).into_response()
+        }
     }
 }

@@ -1,13 +1,15 @@
 use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use guard_core::{AsyncContext, BoxContext, Guard, Outcome, async_context, yield_resource};
+use guard_core::{
+    AsyncContext, AsyncExitStack, BoxContext, Guard, Outcome, async_context, yield_resource,
+};
 use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::Error;
@@ -131,9 +133,16 @@ impl From<Error> for NotOk {
     }
 }
 
-/// The dependencies of a request, in the order in which they were entered.
+/// The dependencies of a request. Its clones are the same scope.
 #[derive(Clone, Default)]
-struct RequestScope(Arc<Mutex<Vec<(TypeId, Arc<dyn Entered>)>>>);
+struct RequestScope(Arc<Mutex<Entered>>);
+
+#[derive(Default)]
+struct Entered {
+    /// Each is a `Held<D::Resource>`, under the type `D`.
+    found: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    stack: AsyncExitStack<Error>,
+}
 
 /// The context of all dependencies of a request.
 ///
@@ -141,26 +150,15 @@ struct RequestScope(Arc<Mutex<Vec<(TypeId, Arc<dyn Entered>)>>>);
 #[async_context]
 async fn request_scope() -> Result<RequestScope, Error> {
     let mut scope = RequestScope::default();
-    let mut outcome = yield_resource!(scope);
-    let mut exited = Ok(());
-    while let Some(entered) = scope.pop() {
-        if let Err(error) = entered.exit(outcome).await {
-            if outcome.is_completed() {
-                outcome = Outcome::Failed(());
-            }
-            exited = exited.and(Err(error));
-        }
-    }
-    exited
+    let outcome = yield_resource!(scope);
+    let mut stack = scope.with(|entered| std::mem::take(&mut entered.stack));
+    stack.close(outcome).await?;
+    Ok(())
 }
 
 impl RequestScope {
     fn find<D: Dependency>(&self) -> Option<Depends<D>> {
-        let entered = self.with(|all| {
-            let (_, entered) = all.iter().find(|(key, _)| *key == TypeId::of::<D>())?;
-            Some(entered.clone())
-        })?;
-        let held: Arc<dyn Any + Send + Sync> = entered;
+        let held = self.with(|entered| entered.found.get(&TypeId::of::<D>()).cloned())?;
         held.downcast().ok().map(Depends)
     }
 
@@ -169,41 +167,28 @@ impl RequestScope {
         guard: Guard<BoxContext<'static, D::Resource, Error>>,
     ) -> Depends<D> {
         let held = Arc::new(Held::new(Some(guard)));
-        self.with(|all| all.push((TypeId::of::<D>(), held.clone())));
+        self.with(|entered| {
+            entered.found.insert(TypeId::of::<D>(), held.clone());
+            let held = held.clone();
+            entered
+                .stack
+                .push_exit(async move |outcome| exit(&held, outcome).await);
+        });
         Depends(held)
     }
 
-    fn pop(&self) -> Option<Arc<dyn Entered>> {
-        self.with(Vec::pop).map(|(_, entered)| entered)
-    }
-
-    fn with<T>(&self, use_it: impl FnOnce(&mut Vec<(TypeId, Arc<dyn Entered>)>) -> T) -> T {
-        use_it(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, action: impl FnOnce(&mut Entered) -> T) -> T {
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// An entered dependency of whatever type.
-trait Entered: Any + Send + Sync {
-    fn exit(
-        &self,
-        outcome: Outcome,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>>;
-}
-
-impl<R: Send + 'static> Entered for Held<R> {
-    fn exit(
-        &self,
-        outcome: Outcome,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
-        Box::pin(async move {
-            // Somebody has carried it out of the handler, and is using it. Waiting for them might take for
-            // ever, and what they do may not be committed as a part of this request. When they are done the
-            // guard is dropped, and the context with it, as cancelled.
-            let mut held = self.try_lock().map_err(|_| Error::InUse)?;
-            match held.take() {
-                Some(guard) => guard.exit_with(outcome).await,
-                None => Ok(()),
-            }
-        })
+async fn exit<R>(held: &Held<R>, outcome: Outcome) -> Result<(), Error> {
+    // If somebody has carried it out of the handler, and is using it: waiting for them might take for ever,
+    // and what they do may not be committed as a part of this request. When they are done the guard is
+    // dropped, and with it the context, as cancelled.
+    let mut held = held.try_lock().map_err(|_| Error::InUse)?;
+    match held.take() {
+        Some(guard) => guard.exit_with(outcome).await,
+        None => Ok(()),
     }
 }

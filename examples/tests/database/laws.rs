@@ -1,21 +1,45 @@
 //! What a database session promises, on whatever database.
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::future::{Future, pending};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, stream};
-use guard_core::{AsyncContext, async_with, drain};
+use guard_core::{AsyncContext, async_context, async_with, drain, yield_resource};
 use guard_examples::session::session;
+use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Database, MySql, Pool, Postgres, Sqlite};
 use tokio::time::{sleep, timeout};
 
+use crate::poll_until::poll_until;
+
+/// One test for each law, by a function that takes the law and calls it with a pool.
+macro_rules! laws {
+    ($with_pool:ident: $($law:ident,)*) => {$(
+        #[tokio::test]
+        async fn $law() -> anyhow::Result<()> {
+            $with_pool($crate::laws::$law).await
+        }
+    )*};
+    ($with_pool:ident) => {
+        laws! {
+            $with_pool:
+            a_body_that_succeeds_is_committed,
+            a_body_that_fails_is_rolled_back,
+            a_body_whose_statement_fails_is_rolled_back,
+            a_body_that_panics_is_rolled_back,
+            a_cancelled_body_is_rolled_back,
+            a_savepoint_is_rolled_back_alone,
+            a_session_that_waits_for_a_connection_can_be_cancelled,
+            a_thousand_sessions_cancelled_at_random_points_leave_no_trace,
+        }
+    };
+}
+
 /// How many connections the pool may have.
-pub const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 4;
 
 /// The statements of the tests, in a form that is the same for every database.
 pub trait Statements: Database {
@@ -64,8 +88,20 @@ statements! {
     MySql: "SELECT COUNT(*) FROM information_schema.innodb_trx",
 }
 
-/// Prepares an empty database for one of the laws. The pool then has one connection.
-pub async fn prepare<DB: Statements>(pool: &Pool<DB>) -> Result<()> {
+pub type ConnectOptions<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// A pool for one of the laws, with an empty table and one connection.
+#[async_context]
+pub async fn pool<DB: Statements>(server: ConnectOptions<DB>) -> anyhow::Result<Pool<DB>> {
+    let options = PoolOptions::new().max_connections(CONNECTIONS);
+    let mut pool = options.connect_lazy_with(server);
+    prepare(&pool).await?;
+    yield_resource!(pool);
+    pool.close().await;
+    Ok(())
+}
+
+async fn prepare<DB: Statements>(pool: &Pool<DB>) -> Result<()> {
     let table = "CREATE TABLE entries (session BIGINT NOT NULL)";
     DB::run(&mut *pool.acquire().await?, table.to_owned()).await?;
     assert_all_returned(pool, 1).await
@@ -203,7 +239,7 @@ pub async fn a_session_that_waits_for_a_connection_can_be_cancelled<DB: Statemen
     let waiting = session(pool.clone()).enter();
     poll_until(waiting, |polls| polls == 1).await;
     // If it went on to wait in the background, this would wait for it.
-    drain().await;
+    timeout(Duration::from_secs(10), drain()).await?;
     drop(taken);
     assert_all_returned(&pool, CONNECTIONS).await
 }
@@ -277,24 +313,6 @@ pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: S
         "none was cancelled before it committed"
     );
     assert_all_returned(&pool, CONNECTIONS).await
-}
-
-/// Polls a future until `enough` says so of the number of polls, then drops it.
-async fn poll_until<F: Future>(future: F, enough: impl Fn(usize) -> bool) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut polls = 0;
-    poll_fn(|cx| {
-        if enough(polls) {
-            return Poll::Ready(None);
-        }
-        polls += 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if enough(polls) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// A generator of numbers that are the same in every run (`SplitMix64`).

@@ -10,9 +10,14 @@ pub struct Request(TcpStream);
 
 impl Request {
     pub async fn send(address: SocketAddr, method: &str, path: &str) -> Self {
-        let mut stream = TcpStream::connect(address).await.expect("the service is there");
+        let mut stream = TcpStream::connect(address)
+            .await
+            .expect("the service is there");
         let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.expect("the service listens");
+        stream
+            .write_all(head.as_bytes())
+            .await
+            .expect("the service listens");
         Self(stream)
     }
 
@@ -22,8 +27,13 @@ impl Request {
         if self.0.read_to_string(&mut answer).await.is_err() {
             return (0, String::new());
         }
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let body = answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned());
         (status.unwrap_or(0), body.unwrap_or_default())
     }
 }

@@ -18,7 +18,7 @@ use crate::{AsyncContext, Outcome};
 /// A guaranteed context: it is released also when its user is cancelled. Since a blocking call cannot be
 /// interrupted, one that is cancelled while it is acquired is released as soon as it has been.
 ///
-/// Python: a synchronous context manager in a worker thread, as FastAPI runs them.
+/// Python: a synchronous context manager in a worker thread, as `FastAPI` runs them.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
@@ -106,6 +106,6 @@ async fn on_own_thread<T: Send + 'static>(action: impl FnOnce() -> T + Send + 's
     match receiver.await {
         Ok(Ok(value)) => value,
         Ok(Err(panic)) => resume_unwind(panic),
-        Err(_) => panic!("the thread of a release is gone"),
+        Err(gone) => panic!("the thread of a release is gone: {gone}"),
     }
 }

@@ -13,6 +13,7 @@ mod infallible;
 mod join;
 mod map_err;
 mod null;
+mod suppress;
 
 #[cfg(all(feature = "std", feature = "tokio"))]
 pub use blocking::blocking;
@@ -29,3 +30,4 @@ pub use infallible::Infallibly;
 pub use join::{Join, JoinError, join};
 pub use map_err::MapErr;
 pub use null::{NullContext, nullcontext};
+pub use suppress::{Suppress, suppress};

@@ -194,7 +194,7 @@ macro_rules! methods {
             ///
             /// Dropping the future drops the context while it is being entered. It is on the stack from the
             /// very poll in which it has been entered.
-            pub async fn enter<'s, C>(&'s self, context: C) -> Result<&'s mut C::Resource, E>
+            pub async fn enter<C>(&self, context: C) -> Result<&mut C::Resource, E>
             where
                 C: AsyncContext + $($bound)+,
                 C::Resource: $($bound)+,
@@ -210,7 +210,8 @@ macro_rules! methods {
             }
 
             /// Adds a value that is there already, with its asynchronous release, and lends it.
-            pub fn adopt<'s, T, F, Fut>(&'s self, value: T, release: F) -> &'s mut T
+            #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+            pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
             where
                 T: $($bound)+,
                 F: FnOnce(T) -> Fut + $($bound)+,
@@ -225,7 +226,8 @@ macro_rules! methods {
             }
 
             /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
-            pub fn keep<'s, T>(&'s self, value: T) -> &'s mut T
+            #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+            pub fn keep<T>(&self, value: T) -> &mut T
             where
                 T: $($bound)+,
             {
@@ -374,7 +376,7 @@ macro_rules! methods {
             /// # Cancellation
             ///
             /// As for [`enter`](Self::enter).
-            pub async fn enter_catch<'s, C>(&'s self, context: C) -> Result<&'s mut C::Resource, E>
+            pub async fn enter_catch<C>(&self, context: C) -> Result<&mut C::Resource, E>
             where
                 C: AsyncContext<E, Error = E> + $($bound)+,
                 C::Resource: $($bound)+,

@@ -157,11 +157,16 @@ impl Rewrite for Yields<'_> {
         Some(self.silenced())
     }
 
-    fn contains_yield(&mut self, call: TokenStream) -> Option<TokenStream> {
+    fn contains_yield(&mut self, call: TokenStream, is_statement: bool) -> Option<TokenStream> {
         // What the other macro makes of the yield is not known, so that it is reached is left to be
         // checked at run time.
         let prove = self.proof.prove(&self.args.krate, call.span());
-        Some(quote!({ #prove #call }))
+        Some(if is_statement {
+            quote!({ #prove #call })
+        } else {
+            // Not a block: what the call borrows for the statement around it must live as long.
+            quote!(({ #prove }, #call).1)
+        })
     }
 
     fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned};
+use syn::{Attribute, FnArg, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned};
 
 use super::Definition;
 use super::body::Body;
@@ -73,10 +73,12 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
         defaultness,
         ..
     } = function;
-    let tracked = attrs
+    let is_tracked = attrs
         .iter()
         .any(|attr| attr.path().is_ident("track_caller"));
-    let track_caller = (!tracked).then(|| quote!(#[track_caller]));
+    // Only functions with Rust's own ABI can be tracked.
+    let is_foreign = sig.abi.is_some();
+    let track_caller = (!is_tracked && !is_foreign).then(|| quote!(#[track_caller]));
     let body = body.unwrap_or_else(|| quote!(;));
     quote! {
         #(#attrs)*
@@ -91,6 +93,8 @@ struct Argument {
     binding: TokenStream,
     /// A reference to it, where its type is.
     reference: TokenStream,
+    /// Its attributes: a lint level, or `cfg`.
+    attrs: Vec<Attribute>,
     /// Whether what it must be is said by the bounds of a generic parameter.
     is_generic: bool,
 }
@@ -114,6 +118,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                     // Captured whole, and whether it is used or not.
                     binding: quote_spanned!(span=> let _ = &#this;),
                     reference: quote_spanned!(span=> &#this),
+                    attrs: receiver.attrs.clone(),
                     is_generic: false,
                 });
             }
@@ -121,6 +126,8 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                 let (start, end) = ends(&typed.ty);
                 let start = site.located_at(start);
                 let pat = &*typed.pat;
+                // What is configured away is so in the body too, and a lint is about the local now.
+                let attrs = &typed.attrs;
                 let (name, binding): (Ident, _) = match pat {
                     Pat::Ident(PatIdent {
                         by_ref: None,
@@ -128,10 +135,18 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                         subpat: None,
                         mutability,
                         ..
-                    }) => (ident.clone(), quote!(let #mutability #ident = #ident;)),
+                    }) => (
+                        ident.clone(),
+                        quote!(#(#attrs)* let #mutability #ident = #ident;),
+                    ),
                     _ => {
                         let name = format_ident!("argument_{index}", span = start);
-                        let binding = quote!(let #name = #name; let #pat = #name;);
+                        let binding = quote! {
+                            #(#attrs)*
+                            let #name = #name;
+                            #(#attrs)*
+                            let #pat = #name;
+                        };
                         (name, binding)
                     }
                 };
@@ -141,6 +156,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                 arguments.push(Argument {
                     binding,
                     reference: quote_spanned!(start=> &#referred),
+                    attrs: attrs.clone(),
                     is_generic: mentions(&typed.ty.to_token_stream(), &|word| {
                         word == "impl" || generics.iter().any(|generic| generic == word)
                     }),
@@ -189,7 +205,8 @@ fn expand_body(
             },
             span,
         );
-        quote_spanned!(span=> #krate::__private::#owned(#reference);)
+        let attrs = &argument.attrs;
+        quote_spanned!(span=> #(#attrs)* #krate::__private::#owned(#reference);)
     });
     let bindings = arguments.iter().map(|argument| &argument.binding);
 

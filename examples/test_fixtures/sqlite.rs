@@ -1,0 +1,126 @@
+//! Tests that have a database each, by `#[within]`.
+//!
+//! The context is in `database.rs`, beside this file.
+//!
+//! ```sh
+//! cargo test -p guard-examples --test test_fixtures
+//! ```
+
+#[path = "../tests/support/alone.rs"]
+mod alone;
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use alone::{alone, is_alone};
+use anyhow::ensure;
+use guard_core::within;
+use guard_examples::test_database::test_database;
+use sqlx::{SqlitePool, query, query_scalar};
+
+async fn check_in(db: &SqlitePool, name: &str) -> sqlx::Result<()> {
+    query("INSERT INTO guest VALUES (?)")
+        .bind(name)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn guests(db: &SqlitePool) -> sqlx::Result<Vec<String>> {
+    query_scalar("SELECT name FROM guest").fetch_all(db).await
+}
+
+// Two tests as one would write them.
+
+#[tokio::test]
+#[within(db = test_database()?)]
+async fn a_guest_is_found() -> anyhow::Result<()> {
+    check_in(db, "Ada").await?;
+    assert_eq!(guests(db).await?, ["Ada"]);
+    Ok(())
+}
+
+#[within(db = test_database()?)]
+#[tokio::test]
+async fn another_test_has_another_database() -> anyhow::Result<()> {
+    check_in(db, "Grace").await?;
+    assert_eq!(guests(db).await?, ["Grace"]);
+    Ok(())
+}
+
+// What becomes of the database: each of these runs in a process of its own, and may end badly there.
+
+#[tokio::test]
+#[within(db = test_database()?)]
+async fn one_that_succeeds() -> anyhow::Result<()> {
+    tell_file(db).await
+}
+
+#[tokio::test]
+#[within(db = test_database()?)]
+async fn one_that_fails() -> anyhow::Result<()> {
+    tell_file(db).await?;
+    ensure!(!is_alone(), "as it must");
+    Ok(())
+}
+
+#[tokio::test]
+#[within(db = test_database()?)]
+async fn one_that_panics() -> anyhow::Result<()> {
+    tell_file(db).await?;
+    assert!(!is_alone(), "as it must");
+    Ok(())
+}
+
+#[within(db = test_database()?)]
+#[tokio::test]
+async fn one_that_panics_with_its_attributes_in_the_other_order() -> anyhow::Result<()> {
+    tell_file(db).await?;
+    assert!(!is_alone(), "as it must");
+    Ok(())
+}
+
+/// Tells the tests below where the database is.
+async fn tell_file(db: &SqlitePool) -> anyhow::Result<()> {
+    check_in(db, "somebody").await?;
+    let file: String = query_scalar("SELECT file FROM pragma_database_list")
+        .fetch_one(db)
+        .await?;
+    ensure!(Path::new(&file).exists());
+    println!("database {file}");
+    Ok(())
+}
+
+/// Runs one of those, checks that its database is gone, and tells whether it succeeded.
+#[track_caller]
+fn leaves_nothing(test: &str) -> bool {
+    let output = alone(test).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let file = told
+        .split_whitespace()
+        .skip_while(|word| *word != "database")
+        .nth(1);
+    let file = Path::new(file.unwrap_or_else(|| panic!("no database was made: {told}")));
+    for path in [file, file.parent().unwrap()] {
+        assert_eq!(path.metadata().unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    output.status.success()
+}
+
+#[test]
+fn the_database_is_gone_after_a_test_that_succeeds() {
+    assert!(leaves_nothing("one_that_succeeds"));
+}
+
+#[test]
+fn the_database_is_gone_after_a_test_that_fails() {
+    assert!(!leaves_nothing("one_that_fails"));
+}
+
+#[test]
+fn the_database_is_gone_after_a_test_that_panics() {
+    assert!(!leaves_nothing("one_that_panics"));
+    assert!(!leaves_nothing(
+        "one_that_panics_with_its_attributes_in_the_other_order"
+    ));
+}

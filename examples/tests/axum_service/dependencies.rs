@@ -1,0 +1,260 @@
+//! The order in which the dependencies of a request are entered and exited, and what they are told.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::middleware::from_fn;
+use axum::routing::get;
+use guard_core::{AsyncContext, BoxContext, Outcome, async_context, async_with, yield_resource};
+use guard_examples::http::server;
+use guard_examples::service::{Dependency, Depends, Error, Result, depends, with_request_scope};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::requests::{Request, request};
+
+#[derive(Clone, Default)]
+struct Log {
+    events: Arc<Mutex<Vec<String>>>,
+    changed: Arc<Notify>,
+}
+
+impl Log {
+    fn push(&self, event: impl Into<String>) {
+        self.events.lock().unwrap().push(event.into());
+        self.changed.notify_one();
+    }
+
+    fn line(&self) -> String {
+        std::mem::take(&mut *self.events.lock().unwrap()).join(" ")
+    }
+
+    async fn until(&self, event: &str) {
+        while !self
+            .events
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|happened| happened == event)
+        {
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// Says when it is entered and exited, and how. Waits once in between, so that a client that has gone
+/// away leaves it to the background.
+#[async_context]
+async fn logged(log: Log, name: &'static str, fails: bool) -> Result<&'static str, Error> {
+    log.push(format!("+{name}"));
+    let mut lent = name;
+    let outcome = yield_resource!(lent);
+    tokio::task::yield_now().await;
+    let how = match outcome {
+        Outcome::Completed => "",
+        Outcome::Failed(()) => ":failed",
+        Outcome::Panicked => ":panicked",
+        Outcome::Cancelled => ":cancelled",
+    };
+    log.push(format!("-{name}{how}"));
+    if fails {
+        return Err(Error::Refused(
+            StatusCode::IM_A_TEAPOT,
+            format!("{name} fails"),
+        ));
+    }
+    Ok(())
+}
+
+macro_rules! dependency {
+    ($name:ident $(needs $needs:ident)? $(, $fails:literal)?) => {
+        enum $name {}
+        impl Dependency for $name {
+            type State = Log;
+            type Resource = &'static str;
+            async fn context(
+                _parts: &mut Parts,
+                log: &Log,
+            ) -> Result<BoxContext<'static, &'static str, Error>, Error> {
+                $(depends::<$needs>(_parts, log).await?;)?
+                Ok(logged(log.clone(), stringify!($name), false $(|| $fails)?).boxed())
+            }
+        }
+    };
+}
+
+dependency!(A);
+dependency!(B needs A);
+dependency!(C needs B);
+dependency!(D needs A);
+dependency!(Failing, true);
+
+/// Cannot be entered.
+enum Forbidden {}
+
+impl Dependency for Forbidden {
+    type State = Log;
+    type Resource = Infallible;
+
+    async fn context(
+        _: &mut Parts,
+        log: &Log,
+    ) -> Result<BoxContext<'static, Infallible, Error>, Error> {
+        log.push("forbidden");
+        Err(Error::Refused(
+            StatusCode::UNAUTHORIZED,
+            "who are you?".to_owned(),
+        ))
+    }
+}
+
+/// What happens when a page is asked for whose handler takes these arguments, and answers this.
+async fn events<H, T>(handler: H) -> Result<(u16, String)>
+where
+    H: axum::handler::Handler<T, Log>,
+    T: 'static,
+{
+    let log = Log::default();
+    let router = Router::new()
+        .route("/", get(handler))
+        .layer(from_fn(with_request_scope))
+        .layer(CatchPanicLayer::new())
+        .with_state(log.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let status = async_with!(server = server(listener, router, Duration::from_secs(30))? => {
+        let (status, _) = request(server.address(), "GET", "/").await;
+        // Everything has been exited when the response is there.
+        log.push("response");
+        status
+    });
+    Ok((status, log.line()))
+}
+
+fn happened(status: u16, events: &str) -> (u16, String) {
+    (status, events.to_owned())
+}
+
+#[tokio::test]
+async fn they_are_entered_as_asked_for_and_exited_in_reverse() -> Result<()> {
+    let handler = async |State(log): State<Log>, _: Depends<C>| log.push("handler");
+    assert_eq!(
+        events(handler).await?,
+        happened(200, "+A +B +C handler -C -B -A response")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_is_needed_twice_is_entered_once_before_both() -> Result<()> {
+    let handler = async |_: Depends<D>, _: Depends<B>, _: Depends<A>, _: Depends<B>| {};
+    assert_eq!(
+        events(handler).await?,
+        happened(200, "+A +D +B -B -D -A response")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_are_told_that_the_request_failed() -> Result<()> {
+    let handler = async |_: Depends<B>| StatusCode::CONFLICT;
+    assert_eq!(
+        events(handler).await?,
+        happened(409, "+A +B -B:failed -A:failed response")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_are_told_that_the_handler_panicked() -> Result<()> {
+    let handler = async |_: Depends<B>| -> () { std::panic::resume_unwind(Box::new("a panic")) };
+    assert_eq!(
+        events(handler).await?,
+        happened(500, "+A +B -B:panicked -A:panicked response")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_entered_answers_for_the_handler() -> Result<()> {
+    let handler =
+        async |State(log): State<Log>, _: Depends<A>, _: Depends<Forbidden>, _: Depends<C>| {
+            log.push("handler");
+        };
+    assert_eq!(
+        events(handler).await?,
+        happened(401, "+A forbidden -A:failed response")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_fails_to_exit_turns_a_success_into_an_error_for_those_before_it() -> Result<()> {
+    let handler = async |_: Depends<A>, _: Depends<Failing>, _: Depends<D>| "fine";
+    let expected = "+A +Failing +D -D -Failing -A:failed response";
+    assert_eq!(events(handler).await?, happened(418, expected));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_fails_to_exit_does_not_hide_the_handlers_own_error() -> Result<()> {
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    guard_core::set_reporter(|report| REPORTS.lock().unwrap().push(report.to_string()));
+
+    let handler = async |_: Depends<Failing>| (StatusCode::GONE, "gone");
+    let expected = "+Failing -Failing:failed response";
+    assert_eq!(events(handler).await?, happened(410, expected));
+    // But it is not lost.
+    let reports = REPORTS.lock().unwrap();
+    assert!(
+        reports
+            .iter()
+            .any(|report| report.contains("Failing fails")),
+        "{reports:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_are_exited_in_order_when_the_client_goes_away() -> Result<()> {
+    let log = Log::default();
+    let handler = async |State(log): State<Log>, _: Depends<C>| -> () {
+        log.push("handler");
+        std::future::pending().await
+    };
+    let router = Router::new()
+        .route("/", get(handler))
+        .layer(from_fn(with_request_scope))
+        .with_state(log.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    async_with!(server = server(listener, router, Duration::from_secs(30))? => {
+        let request = Request::send(server.address(), "GET", "/").await;
+        log.until("handler").await;
+        drop(request);
+        log.until("-A:cancelled").await;
+    });
+    assert_eq!(
+        log.line(),
+        "+A +B +C handler -C:cancelled -B:cancelled -A:cancelled"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_scope_around_it_a_handler_that_asks_fails() -> Result<()> {
+    let log = Log::default();
+    let router = Router::new()
+        .route("/", get(async |_: Depends<A>| ()))
+        .with_state(log.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    async_with!(server = server(listener, router, Duration::from_secs(30))? => {
+        assert_eq!(request(server.address(), "GET", "/").await.0, 500);
+    });
+    assert_eq!(log.line(), "");
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Starting and stopping the whole service.
+
+use std::time::Duration;
+
+use guard_core::async_with;
+use guard_examples::files::temporary_directory;
+use guard_examples::service::{Error, Result, Settings, serve};
+use sqlx::{Connection, SqliteConnection};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::requests::Request;
+use crate::world::{Signals, routes, settings};
+
+#[tokio::test]
+async fn a_start_up_that_fails_is_an_error_of_serve() -> Result<()> {
+    async_with!(directory = temporary_directory()? => {
+        let good = settings(&directory.path().join("test.db"));
+        let no_such_directory = settings(&directory.path().join("missing/test.db"));
+        let bad_schema = Settings { schema: "CREATE NONSENSE", ..good };
+        for settings in [no_such_directory, bad_schema] {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?;
+            let never = std::future::pending();
+            let served = serve(listener, settings, routes(Signals::default()), never).await;
+            assert!(matches!(served, Err(Error::Database(_))), "{served:?}");
+            assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+        }
+    });
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Result<()> {
+    async_with!(directory = temporary_directory()? => {
+        let file = directory.path().join("test.db");
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let signals = Signals::default();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let routes = routes(signals.clone());
+        let service = tokio::spawn(serve(listener, settings(&file), routes, async {
+            drop(stopped.await);
+        }));
+
+        let slow = Request::send(address, "POST", "/item/1/slow").await;
+        signals.get(1).notified().await;
+        drop(stop);
+        // It has heard when it accepts no more.
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!service.is_finished());
+        signals.get("go on").notify_one();
+
+        assert_eq!(slow.answer().await, (200, "done at last".to_owned()));
+        service.await.expect("no panic")?;
+        assert_eq!(items(&file).await?, [1]);
+    });
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> {
+    async_with!(directory = temporary_directory()? => {
+        let file = directory.path().join("test.db");
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let signals = Signals::default();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let settings = Settings { grace: Duration::from_millis(50), ..settings(&file) };
+        let service = tokio::spawn(serve(listener, settings, routes(signals.clone()), async {
+            drop(stopped.await);
+        }));
+
+        let stuck = Request::send(address, "POST", "/item/1/stuck").await;
+        signals.get(1).notified().await;
+        drop(stop);
+
+        let served = service.await.expect("no panic");
+        let Err(Error::Io(error)) = served else { panic!("{served:?}") };
+        assert_eq!(error.to_string(), "1 connections were cut off after 50ms");
+        assert_eq!(stuck.answer().await.0, 0);
+        // The pool has been closed after the roll-back: nobody holds a lock, or the insert.
+        assert_eq!(items(&file).await?, []);
+    });
+    Ok(())
+}
+
+/// Takes the lock of a writer, so that a transaction that is still open would be noticed.
+async fn items(file: &std::path::Path) -> Result<Vec<i64>> {
+    let mut connection = SqliteConnection::connect(&format!("sqlite:{}", file.display())).await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE")
+        .execute(&mut connection)
+        .await?;
+    Ok(sqlx::query_scalar("SELECT id FROM item")
+        .fetch_all(&mut connection)
+        .await?)
+}

@@ -1,0 +1,117 @@
+//! The examples as programs: what they print, and that they succeed.
+
+#[path = "support/run_example.rs"]
+mod support;
+
+use support::run_example;
+
+/// Runs an example whose every line is known, or has `…` for what is not.
+fn prints(name: &str, expected: &str) {
+    let output = run_example(name);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{errors}");
+    assert_eq!(errors, "");
+    let mut lines = printed.lines();
+    for expected in expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        let line = lines.next().map(str::trim).unwrap_or_default();
+        let same = match expected.split_once('…') {
+            Some((start, end)) => line.starts_with(start) && line.ends_with(end),
+            None => line == expected,
+        };
+        assert!(same, "expected: {expected}\n but got: {line}\n{printed}");
+    }
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn http() {
+    prints(
+        "http",
+        r#"
+        greeted with "hello", and logged out
+        met an error, and logged out
+        was cancelled, and logged out
+        the server stopped after it had answered "worth the wait"
+        the server stopped, but 1 connections were cut off after 100ms
+        "#,
+    );
+}
+
+#[test]
+fn temporary_files() {
+    prints(
+        "temporary_files",
+        "
+        sorted [0, 1, 2, 3], and of 2 files none is left
+        failed because -1 is negative, and of 2 files none is left
+        cancelled, and of 1 files none is left
+        ",
+    );
+}
+
+#[test]
+fn nested_and_stack() {
+    prints(
+        "nested_and_stack",
+        r#"
+        nested: written in a directory that is just as temporary
+        exporting ["users"]
+          all is written, and the files are about to go
+          exported 1 files
+        exporting ["users", "orders"]
+          all is written, and the files are about to go
+          exported 2 files
+          journal: begun, opened users, opened orders, completed
+        exporting ["users", "users"]
+          failed: …
+          journal: begun, opened users, failed(())
+        exporting ["a", "b", "c", "d"]
+          all is written, and the files are about to go
+          failed: there are too many tables
+          journal: begun, opened a, opened b, opened c, opened d, failed(())
+        "#,
+    );
+}
+
+#[test]
+fn suppress_and_retry() {
+    prints(
+        "suppress_and_retry",
+        "
+        imported 2 people, and skipped 2:
+          CHECK constraint failed: age >= 0
+          UNIQUE constraint failed: person.name
+        an error that is no broken rule was raised
+        attempt 1: the database is busy
+        attempt 2: the database is busy
+        attempt 3: the database is busy
+        then 2 people had their birthday, once
+        and after five attempts one gives up
+        ",
+    );
+}
+
+#[test]
+fn axum_service() {
+    prints(
+        "axum_service",
+        r#"
+        POST /accounts/anna "100" -> 201
+        POST /accounts/bert "0" -> 201
+        POST /accounts/anna/transfers/bert "30" -> 200 transferred
+        GET  /accounts/anna -> 200 70
+        GET  /accounts/bert -> 200 30
+        POST /accounts/anna/transfers/bert "500" -> 409 that cannot be done
+        POST /accounts/anna/transfers/nobody "20" -> 404 there is no account "nobody"
+        GET  /accounts/anna -> 200 70
+        GET  /accounts/bert -> 200 30
+        GET  /sessions -> 200 9 begun, 7 committed, 2 rolled back
+        the service has stopped
+        "#,
+    );
+}

@@ -1,0 +1,92 @@
+//! Swallowing chosen errors.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::{AsyncContext, Outcome};
+
+/// Swallows the errors of the body for which `predicate` is true; all others are raised.
+///
+/// To be used with [`catch`](AsyncContext::catch), or on an exit stack that catches. It can be copied when
+/// the predicate can, so one may be used many times, also inside itself. Python: `suppress`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// use guard_core::{AsyncContext, suppress};
+/// use std::io;
+///
+/// let missing = suppress(|error: &io::Error| error.kind() == io::ErrorKind::NotFound);
+/// let text = missing
+///     .catch(async |()| std::fs::read_to_string("/no/such/file"))
+///     .await?;
+/// assert_eq!(text, None);
+/// # Ok(()) }
+/// ```
+pub fn suppress<E, P>(predicate: P) -> Suppress<E, P>
+where
+    P: Fn(&E) -> bool,
+{
+    Suppress {
+        predicate,
+        nothing: (),
+        _error: PhantomData,
+    }
+}
+
+/// The context of [`suppress`].
+pub struct Suppress<E, P> {
+    predicate: P,
+    /// What is lent.
+    nothing: (),
+    _error: PhantomData<fn(&E)>,
+}
+
+impl<E, P: Clone> Clone for Suppress<E, P> {
+    fn clone(&self) -> Self {
+        Self {
+            predicate: self.predicate.clone(),
+            nothing: (),
+            _error: PhantomData,
+        }
+    }
+}
+
+impl<E, P: Copy> Copy for Suppress<E, P> {}
+
+impl<E, P> fmt::Debug for Suppress<E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Suppress")
+    }
+}
+
+// The predicate is called, never pinned.
+impl<E, P> Unpin for Suppress<E, P> {}
+
+impl<E, P> AsyncContext<E> for Suppress<E, P>
+where
+    P: Fn(&E) -> bool,
+{
+    type Resource = ();
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut () {
+        &mut self.get_mut().nothing
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        outcome: Outcome<E>,
+    ) -> Poll<Result<(), E>> {
+        Poll::Ready(match outcome {
+            Outcome::Failed(error) if !(self.predicate)(&error) => Err(error),
+            _ => Ok(()),
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! What happens to a context whose user is dropped, step by step. The matrix tries all of it; these are
+//! the cases as a person would tell them.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use guard_core::{AsyncContext, async_context, async_with, yield_resource};
+use guard_tests::{Dropped, Log, poll_once, poll_times, yield_once};
+
+use crate::world;
+
+#[async_context]
+async fn traced(log: Log) -> Result<Log, Infallible> {
+    log.push("entering");
+    yield_once().await;
+    log.push("entered");
+    let mut lent = log.clone();
+    let outcome = yield_resource!(lent);
+    log.push(format_args!("exiting({outcome:?})"));
+    yield_once().await;
+    yield_once().await;
+    log.push("exited");
+    Ok(())
+}
+
+/// Uses it, with a body that waits once.
+async fn using(log: Log) {
+    async_with!(log = traced(log) => {
+        let _held = Dropped(log.clone(), "held");
+        log.push("body");
+        yield_once().await;
+    });
+}
+
+/// What happens in the drop after so many polls, and what in the background after that.
+fn dropped_after(polls: usize) -> (String, String) {
+    world::install();
+    let log = Log::new();
+    let mut future = Box::pin(using(log.clone()));
+    assert!(poll_times(future.as_mut(), polls).is_pending());
+    log.take();
+    drop(future);
+    let in_drop = log.line();
+    world::finish_background();
+    (in_drop, log.line())
+}
+
+#[test]
+fn never_polled_runs_nothing() {
+    let (in_drop, after) = dropped_after(0);
+    assert_eq!(in_drop, "");
+    assert_eq!(after, "");
+}
+
+#[test]
+fn dropped_while_entering_is_set_up_then_exited() {
+    let (in_drop, after) = dropped_after(1);
+    // One poll in place brings it to the first wait of its exit.
+    assert_eq!(in_drop, "entered exiting(Cancelled)");
+    assert_eq!(after, "exited");
+}
+
+#[test]
+fn dropped_in_its_body_drops_the_body_first() {
+    let (in_drop, after) = dropped_after(2);
+    assert_eq!(in_drop, "drop(held) exiting(Cancelled)");
+    assert_eq!(after, "exited");
+}
+
+#[test]
+fn dropped_while_exiting_goes_on_with_the_same_exit() {
+    let (in_drop, after) = dropped_after(3);
+    assert_eq!(in_drop, "", "one poll in place, to the second wait");
+    assert_eq!(after, "exited");
+}
+
+#[test]
+fn dropped_with_one_poll_to_go_is_finished_in_place() {
+    let (in_drop, after) = dropped_after(4);
+    assert_eq!(in_drop, "exited");
+    assert_eq!(after, "");
+}
+
+#[test]
+fn a_guard_that_is_dropped_is_exited_in_the_background() {
+    world::install();
+    let log = Log::new();
+    let mut entering = Box::pin(traced(log.clone()).enter());
+    assert!(poll_once(entering.as_mut()).is_pending());
+    let Poll::Ready(Ok(guard)) = poll_once(entering.as_mut()) else {
+        panic!("it enters in two polls");
+    };
+    log.take();
+    drop(guard);
+    assert_eq!(log.line(), "exiting(Cancelled)");
+    world::finish_background();
+    assert_eq!(log.line(), "exited");
+}
+
+#[test]
+fn a_guard_that_is_dropped_while_entering_is_set_up_then_exited() {
+    world::install();
+    let log = Log::new();
+    let mut entering = Box::pin(traced(log.clone()).enter());
+    assert!(poll_once(entering.as_mut()).is_pending());
+    drop(entering);
+    world::finish_background();
+    assert_eq!(log.line(), "entering entered exiting(Cancelled) exited");
+}
+
+#[test]
+fn a_guard_that_is_dropped_while_exiting_goes_on_with_the_same_exit() {
+    world::install();
+    let log = Log::new();
+    let guard = guard_tests::block_on(traced(log.clone()).enter()).unwrap();
+    let mut exiting = Box::pin(guard.exit());
+    assert!(poll_once(exiting.as_mut()).is_pending());
+    drop(exiting);
+    world::finish_background();
+    assert_eq!(
+        log.line(),
+        "entering entered exiting(Completed) exited",
+        "it was told once how its use ended, and that stands"
+    );
+}
+
+#[test]
+fn nested_uses_are_finished_from_the_inside_out() {
+    #[async_context]
+    async fn level(log: Log, name: &'static str) -> Result<(), Infallible> {
+        yield_resource!();
+        log.push(format_args!("exiting {name}"));
+        yield_once().await;
+        yield_once().await;
+        log.push(format_args!("exited {name}"));
+        Ok(())
+    }
+
+    world::install();
+    let log = Log::new();
+    let mut future = Box::pin({
+        let log = log.clone();
+        async move {
+            async_with!(_outer = level(log.clone(), "outer") => {
+                async_with!(_inner = level(log.clone(), "inner") => {
+                    std::future::pending::<()>().await;
+                });
+            });
+        }
+    });
+    assert!(poll_once(future.as_mut()).is_pending());
+    drop(future);
+    assert_eq!(log.line(), "exiting inner", "the outer one has to wait");
+    assert_eq!(world::background_tasks(), 1, "they are one chain");
+    world::finish_background();
+    assert_eq!(log.line(), "exited inner exiting outer exited outer");
+}
+
+#[test]
+fn what_is_forgotten_runs_nothing() {
+    world::install();
+    let log = Log::new();
+    let mut future = Box::pin(using(log.clone()));
+    assert!(poll_times(future.as_mut(), 2).is_pending());
+    assert_eq!(log.line(), "entering entered body");
+    // Reachable, so that it is no leak to a leak detector.
+    thread_local! {
+        static KEPT: std::cell::Cell<Option<&'static mut Kept>> = const { std::cell::Cell::new(None) };
+    }
+    type Kept = Pin<Box<dyn Future<Output = ()>>>;
+    KEPT.set(Some(Box::leak(Box::new(future))));
+    world::finish_background();
+    assert_eq!(log.line(), "");
+
+    let guard = guard_tests::block_on(traced(log.clone()).enter()).unwrap();
+    assert_eq!(log.line(), "entering entered");
+    std::mem::forget(guard);
+    world::finish_background();
+    assert_eq!(log.line(), "");
+}
+
+/// Counts its polls, and is never over.
+struct Counting(Arc<AtomicUsize>);
+
+impl Future for Counting {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+#[test]
+fn an_exit_is_polled_once_in_place() {
+    #[async_context]
+    async fn counting(polls: Arc<AtomicUsize>) {
+        yield_resource!();
+        Counting(polls).await;
+    }
+
+    world::install();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let guard = guard_tests::block_on(counting(polls.clone()).enter()).unwrap();
+    drop(guard);
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
+    assert_eq!(world::background_tasks(), 1);
+    world::drop_background();
+}
+
+#[test]
+fn an_exit_that_is_over_at_once_is_not_handed_on() {
+    #[async_context]
+    async fn quick(log: Log) {
+        yield_resource!();
+        log.push("exited");
+    }
+
+    world::install();
+    let log = Log::new();
+    drop(guard_tests::block_on(quick(log.clone()).enter()).unwrap());
+    assert_eq!(log.line(), "exited");
+    assert_eq!(world::background_tasks(), 0);
+}
+
+#[test]
+fn what_a_scoped_context_holds_is_dropped_where_it_stands() {
+    #[async_context(scoped)]
+    async fn scoped_here(log: &Log) {
+        let _held = Dropped(log.clone(), "held");
+        yield_resource!();
+        log.push("exited");
+    }
+
+    world::install();
+    let log = Log::new();
+    {
+        let mut future = pin!(scoped_here(&log).run(async |()| {
+            let _body = Dropped(log.clone(), "body");
+            std::future::pending::<()>().await;
+        }));
+        assert!(poll_once(future.as_mut()).is_pending());
+    }
+    assert_eq!(log.line(), "drop(body) drop(held)");
+    let reports = world::reports_containing("scoped_here");
+    assert_eq!(reports.len(), 1, "{reports:?}");
+}
