@@ -19,13 +19,27 @@ type Way = (&'static str, &'static str, fn(u64) -> u64);
 
 const WAYS: &[Way] = &[
     ("by hand", "by hand", |count| repeat(count, by_hand)),
-    ("scoped, async_with!", "by hand", |count| repeat(count, scoped_block)),
-    ("scoped, run", "by hand", |count| repeat(count, scoped_closure)),
-    ("boxed by hand", "boxed by hand", |count| repeat(count, boxed_by_hand)),
-    ("guaranteed, async_with!", "boxed by hand", |count| repeat(count, guaranteed_block)),
-    ("guaranteed, run", "boxed by hand", |count| repeat(count, guaranteed_closure)),
-    ("guaranteed, guard", "boxed by hand", |count| repeat(count, guaranteed_guard)),
-    ("stack of one", "boxed by hand", |count| repeat(count, stack_of_one)),
+    ("scoped, async_with!", "by hand", |count| {
+        repeat(count, scoped_block)
+    }),
+    ("scoped, run", "by hand", |count| {
+        repeat(count, scoped_closure)
+    }),
+    ("boxed by hand", "boxed by hand", |count| {
+        repeat(count, boxed_by_hand)
+    }),
+    ("guaranteed, async_with!", "boxed by hand", |count| {
+        repeat(count, guaranteed_block)
+    }),
+    ("guaranteed, run", "boxed by hand", |count| {
+        repeat(count, guaranteed_closure)
+    }),
+    ("guaranteed, guard", "boxed by hand", |count| {
+        repeat(count, guaranteed_guard)
+    }),
+    ("stack of one", "boxed by hand", |count| {
+        repeat(count, stack_of_one)
+    }),
 ];
 
 fn main() {

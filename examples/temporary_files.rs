@@ -58,15 +58,15 @@ async fn main() -> anyhow::Result<()> {
 
     // Nobody takes the first name from the channel, so the second waits for ever, and with it the sorting,
     // until it is cancelled.
-    let (full, mut two_files) = mpsc::channel(1);
+    let (full, mut names) = mpsc::channel(1);
     let sorting = tokio::spawn(async move { sort(&[&[3, 1], &[2, 0]], &full).await });
-    while two_files.len() < 1 {
+    while names.is_empty() {
         tokio::task::yield_now().await;
     }
     sorting.abort();
     ensure!(sorting.await.is_err_and(|error| error.is_cancelled()));
     drain().await;
-    println!("cancelled, and {}", left(&mut two_files)?);
+    println!("cancelled, and {}", left(&mut names)?);
     Ok(())
 }
 

@@ -1,1 +1,132 @@
-//! To come.
+//! A million uses leave nothing behind.
+//!
+//! Alone in its process and in one test, because it counts what the whole process has allocated.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::RefCell;
+use std::pin::pin;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::task::{Context, Waker};
+
+use guard_core::{AsyncContext, Task, async_context, async_with, drain, yield_resource};
+use guard_tests::{block_on, poll_once, yield_once};
+
+/// The system's allocator, which keeps count.
+struct Counting;
+
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+
+fn count(bytes: usize, sign: isize) {
+    let bytes = isize::try_from(bytes).expect("a layout is smaller than that");
+    LIVE.fetch_add(sign * bytes, Ordering::Relaxed);
+}
+
+// SAFETY: everything is passed on to the system's allocator, which keeps the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(layout.size(), -1);
+        // SAFETY: the pointer comes from `alloc`, which had it from the system's allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CYCLES: usize = 1_000_000;
+/// Of what is no everyday use.
+const FEWER: usize = 100_000;
+
+thread_local! {
+    static BACKGROUND: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
+}
+
+#[async_context]
+async fn session() -> [u8; 64] {
+    let mut resource = [1; 64];
+    yield_once().await;
+    yield_resource!(resource);
+    yield_once().await;
+    yield_once().await;
+}
+
+#[async_context(scoped)]
+async fn borrowing(resource: &mut [u8; 64]) -> [u8; 64] {
+    yield_resource!(*resource);
+    yield_once().await;
+}
+
+/// Enters, uses and exits.
+fn whole() {
+    block_on(async {
+        async_with!(outer = session() => {
+            outer[0] += 1;
+            borrowing(outer).run(async |inner| inner[1] += 1).await;
+        });
+    });
+}
+
+/// Is dropped after some polls; what is left to do is then done.
+fn cancelled(polls: usize) {
+    {
+        let mut using = pin!(session().run(async |outer| {
+            outer[0] += 1;
+            session().run(async |_| yield_once().await).await;
+        }));
+        for _ in 0..polls {
+            assert!(poll_once(using.as_mut()).is_pending());
+        }
+    }
+    let tasks = BACKGROUND.with_borrow_mut(std::mem::take);
+    tasks.into_iter().for_each(block_on);
+}
+
+/// Is dropped, and so is what is left to do.
+fn abandoned() {
+    drop(block_on(session().enter()));
+    let tasks = BACKGROUND.with_borrow_mut(std::mem::take);
+    drop(tasks);
+}
+
+/// What a number of cycles adds to what is allocated, the first ones excepted, which may fill caches.
+fn growth(cycles: usize, cycle: impl Fn(usize)) -> isize {
+    (0..100).for_each(&cycle);
+    let before = LIVE.load(Ordering::Relaxed);
+    (0..cycles).for_each(&cycle);
+    LIVE.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn a_million_uses_leave_memory_as_it_was() {
+    guard_core::set_spawner(|task| BACKGROUND.with_borrow_mut(|tasks| tasks.push(task)));
+    guard_core::set_reporter(|_| {});
+
+    assert_eq!(growth(CYCLES, |_| whole()), 0, "entered and exited");
+    // Set-up, body, inner set-up, inner body, inner exit and exit.
+    assert_eq!(growth(CYCLES, |round| cancelled(round % 8)), 0, "cancelled");
+    assert_eq!(growth(FEWER, |_| abandoned()), 0, "abandoned");
+
+    // Waiting for the background and giving up, as a time limit does, while something stays there.
+    let guard = block_on(session().enter());
+    drop(guard);
+    assert_eq!(guard_core::pending_cleanups(), 1);
+    let gives_up = |round: usize| {
+        let waker = if round % 2 == 0 {
+            Waker::noop()
+        } else {
+            futures::task::noop_waker_ref()
+        };
+        let mut draining = pin!(drain());
+        let polled = draining.as_mut().poll(&mut Context::from_waker(waker));
+        assert!(polled.is_pending());
+    };
+    assert_eq!(growth(FEWER, gives_up), 0, "drained in vain");
+    BACKGROUND.with_borrow_mut(Vec::clear);
+    assert_eq!(guard_core::pending_cleanups(), 0);
+}

@@ -30,7 +30,8 @@ const RENEW: &str = "
 ///
 /// Waits until it is free; a wait that is cancelled stops at once. The lock is released when the body
 /// ends, in whatever way. While it is held it is renewed well before `ttl` has passed, so `ttl` does not
-/// limit the body: it only says how long the lock stays taken if this process dies or loses the server.
+/// limit the body: it only says how long the lock stays taken if this process dies or loses the server,
+/// be it while the answer is on its way that would have told us that we have the lock.
 ///
 /// What is lent tells whether the lock was [lost](Held::is_lost) in the meantime.
 ///

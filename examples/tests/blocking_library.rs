@@ -2,6 +2,8 @@
 
 #[path = "support/poll_until.rs"]
 mod poll_until;
+#[path = "support/run_example.rs"]
+mod run_example;
 
 use std::future::pending;
 use std::path::Path;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use guard_core::{AsyncContext, async_with, drain};
 use guard_examples::blocking_library::transaction;
 use poll_until::poll_until;
+use run_example::run_example;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -120,4 +123,19 @@ fn a_release_does_not_wait_for_the_threads_that_wait_for_it() {
         }
     });
     assert_eq!(rows(&file), 10);
+}
+
+#[test]
+fn the_example_counts_every_visit_or_none_of_it() {
+    let output = run_example("blocking_library", &[]);
+    assert!(output.status.success(), "{output:?}");
+    let expected = [
+        "one visit is not counted: the page is gone",
+        "one visit is not counted: the page is gone",
+        "16 pages were visited",
+        "one visitor was cancelled",
+        "16 pages were visited",
+    ];
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
 }

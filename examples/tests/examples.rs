@@ -7,7 +7,7 @@ use support::run_example;
 
 /// Runs an example whose every line is known, or has `…` for what is not.
 fn prints(name: &str, expected: &str) {
-    let output = run_example(name);
+    let output = run_example(name, &[]);
     let printed = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{printed}\n{errors}");

@@ -4,6 +4,8 @@
 mod alone;
 #[path = "support/poll_until.rs"]
 mod poll_until;
+#[path = "support/run_example.rs"]
+mod run_example;
 
 use std::env;
 use std::future::pending;
@@ -20,6 +22,7 @@ use guard_examples::servers::{Server, redis, redis_on};
 use poll_until::poll_until;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncTypedCommands, Client};
+use run_example::run_example;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
@@ -371,4 +374,30 @@ async fn a_server_that_is_restarted_is_an_error_for_the_holder_and_serves_the_ne
         assert!(is_free(&client).await?);
     });
     Ok(())
+}
+
+/// The last of what it prints, which says that it got there.
+const LAST_LINE: &str = "and its `async_with!` says: the lock was lost while it was in use";
+
+#[test]
+fn the_example_starts_a_server_of_its_own() {
+    let output = run_example("redis_lock", &[]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(told.lines().last(), Some(LAST_LINE));
+}
+
+#[tokio::test]
+async fn the_example_takes_the_url_of_a_server() -> Result<()> {
+    async_with!(server = redis()? => {
+        let output = run_example("redis_lock", &[server.url()]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(counted_by_the_example(&client(server)?).await?, Some(80));
+    });
+    Ok(())
+}
+
+async fn counted_by_the_example(client: &Client) -> Result<Option<isize>> {
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    Ok(connection.get_int("guard:counter").await?)
 }

@@ -39,26 +39,27 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
 
     async_with!(
         directory = temporary_directory()?,
-        pool = database(directory.path().join("bank.db"))?
+        pool = database(directory.path().join("bank.db"))?,
+        outside = database(directory.path().join("bank.db"))?
     => {
         sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)").execute(&*pool).await?;
-        story.tell("the database is a file; rows are counted through another connection");
+        story.tell("the database is a file; rows are counted from outside, by a pool of its own");
 
         let value = deposit(pool).await?;
-        let rows = count(pool).await?;
+        let rows = count(outside).await?;
         story.claim(value == 1 && rows == 1, "the block ends       -> committed, and its value comes out");
 
         let failed = overdraw(pool).await;
-        let rows = count(pool).await?;
+        let rows = count(outside).await?;
         story.claim(failed.is_err() && rows == 1, "`?` meets an error   -> rolled back, and the error goes on");
 
         let early = deposit_unless_closed(pool).await?;
-        let rows = count(pool).await?;
+        let rows = count(outside).await?;
         story.claim(early == "closed" && rows == 2, "`return` leaves it   -> committed, a return is no failure");
 
         let task = tokio::spawn(panicking_deposit(pool.clone(), None)).await;
         let panicked = task.is_err_and(|error| error.is_panic());
-        let rows = count(pool).await?;
+        let rows = count(outside).await?;
         story.claim(
             panicked && rows == 2,
             "it panics            -> rolled back, and the panic goes on",
@@ -71,7 +72,7 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
             () = inserted.notified() => {}
         }
         guard_core::drain().await;
-        let rows = count(pool).await?;
+        let rows = count(outside).await?;
         story.claim(
             rows == 2,
             "it is cancelled      -> rolled back, in the background",

@@ -84,6 +84,15 @@ pub struct Describe<E>(pub core::marker::PhantomData<E>);
 
 type Printer<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
 
+// So that the inherent method, which takes it by value, can be found behind references.
+impl<E> Clone for Describe<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Describe<E> {}
+
 impl<E> Describe<E> {
     /// Asks.
     #[must_use]
@@ -94,7 +103,7 @@ impl<E> Describe<E> {
 
     /// Nothing but the type's name can be told.
     #[must_use]
-    pub fn printer(self) -> Printer<E> {
+    pub fn __guard_printer(self) -> Printer<E> {
         crate::report::describe_type
     }
 }
@@ -102,11 +111,11 @@ impl<E> Describe<E> {
 /// Errors are printed with their sources.
 pub trait DescribeError<E> {
     /// The printer.
-    fn printer(&self) -> Printer<E>;
+    fn __guard_printer(&self) -> Printer<E>;
 }
 
 impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
-    fn printer(&self) -> Printer<E> {
+    fn __guard_printer(&self) -> Printer<E> {
         |error, f| {
             fmt::Display::fmt(error, f)?;
             let mut source = error.source();
@@ -122,11 +131,11 @@ impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
 /// What can be shown is shown. The alternate form is what `anyhow` prints its sources in.
 pub trait DescribeDisplay<E> {
     /// The printer.
-    fn printer(&self) -> Printer<E>;
+    fn __guard_printer(&self) -> Printer<E>;
 }
 
 impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
-    fn printer(&self) -> Printer<E> {
+    fn __guard_printer(&self) -> Printer<E> {
         |error, f| write!(f, "{error:#}")
     }
 }
@@ -134,11 +143,11 @@ impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
 /// What can only be debugged is debugged.
 pub trait DescribeDebug<E> {
     /// The printer.
-    fn printer(&self) -> Printer<E>;
+    fn __guard_printer(&self) -> Printer<E>;
 }
 
 impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {
-    fn printer(&self) -> Printer<E> {
+    fn __guard_printer(&self) -> Printer<E> {
         crate::report::describe_debug
     }
 }

@@ -102,6 +102,14 @@ impl Signal {
         self.told(outcome)
     }
 
+    fn is_finished(&self) -> bool {
+        self.end.load(Ordering::Relaxed) == Self::FINISHED
+    }
+
+    fn has_returned(&self) -> bool {
+        self.end.load(Ordering::Relaxed) == Self::RETURNED
+    }
+
     /// How a body ended that did not fail by itself.
     fn outcome(&self) -> Outcome {
         match self.told.load(Ordering::Relaxed) {
@@ -227,37 +235,40 @@ impl<F: Future> Future for Drive<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let polled = catch(|| match this.body.as_mut().as_pin_mut() {
-            Some(body) => body.poll(cx),
-            None => panic!("a future was polled after its end"),
+        let polled = catch(|| {
+            let polled = match this.body.as_mut().as_pin_mut() {
+                Some(body) => body.poll(cx),
+                None => panic!("a future was polled after its end"),
+            };
+            let is_over = polled.is_ready() || this.signal.is_finished();
+            if is_over {
+                // The exit may need what the body holds.
+                this.body.set(None);
+            }
+            is_over.then_some(polled)
         });
-        let end = this.signal.end.load(Ordering::Relaxed);
-        let ended = match polled {
-            Ok(Poll::Pending) if end == Signal::FINISHED => Ended {
+        Poll::Ready(match polled {
+            Ok(None) => return Poll::Pending,
+            Ok(Some(Poll::Pending)) => Ended {
                 outcome: this.signal.outcome(),
                 how: Ok(None),
             },
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(returned)) => Ended {
-                outcome: if end == Signal::RETURNED {
+            Ok(Some(Poll::Ready(returned))) => Ended {
+                outcome: if this.signal.has_returned() {
                     this.signal.outcome()
                 } else {
                     Outcome::Failed(())
                 },
                 how: Ok(Some(returned)),
             },
-            Err(panic) => Ended {
-                outcome: Outcome::Panicked,
-                how: Err(panic),
-            },
-        };
-        // The exit may need what the body holds.
-        Poll::Ready(match catch(|| this.body.set(None)) {
-            Ok(()) => ended,
-            Err(panic) => Ended {
-                outcome: Outcome::Panicked,
-                how: ended.how.and(Err(panic)),
-            },
+            Err(panic) => {
+                // Whatever panics while the body is dropped, the first panic is the one to go on.
+                let _ = catch(|| this.body.set(None));
+                Ended {
+                    outcome: Outcome::Panicked,
+                    how: Err(panic),
+                }
+            }
         })
     }
 }

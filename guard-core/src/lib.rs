@@ -41,6 +41,11 @@ mod sync;
 #[doc(hidden)]
 pub mod __private;
 
+// Its examples use everything.
+#[cfg(all(feature = "macros", feature = "tokio"))]
+#[doc = include_str!("from_python.md")]
+pub mod from_python {}
+
 #[cfg(feature = "std")]
 pub use adapters::TimeoutError;
 #[cfg(feature = "tokio")]

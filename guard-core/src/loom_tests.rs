@@ -112,7 +112,9 @@ fn drain_is_not_lost_when_an_unrelated_clean_up_starts_and_ends() {
             })
         });
         LATER.saw(!wait(&tally));
-        threads.map(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         assert_eq!(tally.count(), 0);
     });
     LATER.check();

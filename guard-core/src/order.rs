@@ -42,16 +42,21 @@ mod collecting {
             .ok()
     }
 
-    /// Whether the context being dropped has run out of time.
+    /// Whether the context being dropped has run out of time, or one that it is part of.
     pub(crate) fn is_expiring() -> bool {
-        innermost(|dropping| matches!(dropping, Some(Dropping::Expired(_)))).unwrap_or(false)
+        let is_expired = |dropping: &Dropping| matches!(dropping, Dropping::Expired(_));
+        DROPPING
+            .try_with(|dropping| dropping.borrow().iter().any(is_expired))
+            .unwrap_or(false)
     }
 
     /// Notes that what expires has been reported.
     pub(crate) fn expiry_is_reported() {
-        innermost(|dropping| {
-            if let Some(Dropping::Expired(reported)) = dropping {
-                *reported = true;
+        let _ = DROPPING.try_with(|dropping| {
+            for dropping in dropping.borrow_mut().iter_mut() {
+                if let Dropping::Expired(reported) = dropping {
+                    *reported = true;
+                }
             }
         });
     }
@@ -133,9 +138,11 @@ mod collecting {
 
     impl Drop for Order {
         fn drop(&mut self) {
-            let chain = self.end();
-            if !chain.is_empty() {
-                dispatch(chain);
+            if *self.collecting.get_mut() {
+                let chain = self.end();
+                if !chain.is_empty() {
+                    dispatch(chain);
+                }
             }
         }
     }

@@ -11,7 +11,8 @@ pub enum Loss<'a, E: ?Sized> {
     Abandoned,
     /// The clean-up failed, and its caller is gone or has a more important error to return.
     Failed(&'a E),
-    /// The set-up of a context whose user was cancelled was finished in the background, and failed.
+    /// The set-up failed, and its caller is gone, so that it was finished in the background, or has
+    /// another error to return, that of the context it was joined with.
     SetUpFailed(&'a E),
     /// The clean-up panicked, and its caller is gone or has another panic to resume. This is the payload.
     Panicked(&'a (dyn Any + Send)),
@@ -116,7 +117,7 @@ impl fmt::Display for Report<'_> {
         match self.loss {
             Loss::Abandoned => f.write_str(": clean-up abandoned, the context was dropped"),
             Loss::Failed(error) => write!(f, ": clean-up failed: {error}"),
-            Loss::SetUpFailed(error) => write!(f, ": set-up after cancellation failed: {error}"),
+            Loss::SetUpFailed(error) => write!(f, ": set-up failed: {error}"),
             Loss::Panicked(payload) => {
                 write!(f, ": clean-up panicked: {}", panic_message(payload))
             }

@@ -183,23 +183,26 @@ where
                         if this.parts.as_mut().body().is_none() {
                             this.parts.as_mut().start_body();
                         }
-                        match this.parts.as_mut().body() {
+                        let polled = match this.parts.as_mut().body() {
                             Some(body) => body.poll(cx),
                             None => Poll::Pending,
+                        };
+                        if polled.is_ready() {
+                            // The exit may need what the body holds.
+                            this.parts.as_mut().end_body();
                         }
+                        polled
                     });
-                    let (outcome, kept) = match polled {
+                    *this.stage = match polled {
                         Ok(polled) => {
                             let (outcome, kept) = S::split(ready!(polled));
-                            (outcome, Ok(kept))
+                            Stage::Exit(Some(outcome), Ok(kept))
                         }
-                        Err(panic) => (Outcome::Panicked, Err(panic)),
-                    };
-                    // The exit may need what the body holds.
-                    let dropped = catch(|| this.parts.as_mut().end_body());
-                    *this.stage = match dropped {
-                        Ok(()) => Stage::Exit(Some(outcome), kept),
-                        Err(panic) => Stage::Exit(Some(Outcome::Panicked), kept.and(Err(panic))),
+                        Err(panic) => {
+                            // Whatever panics while the body is dropped, the first panic goes on.
+                            let _ = catch(|| this.parts.as_mut().end_body());
+                            Stage::Exit(Some(Outcome::Panicked), Err(panic))
+                        }
                     };
                 }
                 Stage::Exit(outcome, kept) => {

@@ -11,6 +11,8 @@ mod args;
 mod context;
 mod diag;
 mod function;
+#[cfg(test)]
+mod tests;
 mod types;
 mod walk;
 mod with;

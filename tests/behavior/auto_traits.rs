@@ -1,1 +1,442 @@
-//! …
+//! Whether contexts and the futures of their uses are `Send`, `Sync` and `Unpin` follows from their parts.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use guard_core::{
+    AsyncContext, AsyncManager, BoxContext, Guard, Outcome, async_context, async_with, manage,
+    manage_scoped, yield_resource,
+};
+use guard_tests::{block_on, yield_once};
+
+use crate::reports;
+
+/// Compiles if, and only if, the value does (`: Trait`) or does not (`: !Trait`) implement the trait.
+///
+/// Where the trait is not to be implemented, `Ambiguous` is implemented once; if it is implemented, it is
+/// so twice, and which one is meant cannot be inferred.
+macro_rules! check {
+    ($value:expr, $($rest:tt)+) => {{
+        // A function of its own: inside one body rustc does not know yet what its futures are.
+        fn make() -> impl Sized {
+            $value
+        }
+        let value = make();
+        check!(@ value $($rest)+);
+    }};
+    (@ $value:ident ! $trait:ident $(, $($rest:tt)+)?) => {
+        {
+            trait Ambiguous<A> {
+                fn check(&self) {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            #[allow(dead_code)]
+            struct Implemented;
+            impl<T: ?Sized + $trait> Ambiguous<Implemented> for T {}
+            Ambiguous::<_>::check(&$value);
+        }
+        $(check!(@ $value $($rest)+);)?
+    };
+    (@ $value:ident $trait:ident $(, $($rest:tt)+)?) => {
+        {
+            fn check<T: ?Sized + $trait>(_: &T) {}
+            check(&$value);
+        }
+        $(check!(@ $value $($rest)+);)?
+    };
+}
+
+#[async_context]
+async fn owned(text: String) -> Result<String, fmt::Error> {
+    let mut text = text;
+    yield_resource!(text);
+    Ok(())
+}
+
+#[async_context(scoped)]
+async fn borrowed<'a>(text: &'a str) -> Result<&'a str, fmt::Error> {
+    let mut text = text;
+    yield_resource!(text);
+    Ok(())
+}
+
+#[async_context(scoped)]
+async fn mutable(text: &mut String) -> Result<String, fmt::Error> {
+    yield_resource!(*text);
+    Ok(())
+}
+
+/// `Rc` is an argument.
+#[async_context(scoped)]
+async fn rc_argument(shared: Rc<u32>) -> Result<u32, fmt::Error> {
+    let mut number = *shared;
+    yield_resource!(number);
+    Ok(())
+}
+
+/// `Rc` is held across the yield.
+#[async_context(scoped)]
+async fn rc_local() -> Result<u32, fmt::Error> {
+    let shared = Rc::new(1);
+    let mut number = 1;
+    yield_resource!(number);
+    drop(shared);
+    Ok(())
+}
+
+/// `Rc` is gone at the yield.
+#[async_context(scoped)]
+async fn rc_before() -> Result<u32, fmt::Error> {
+    let mut number = *Rc::new(1);
+    yield_resource!(number);
+    Ok(())
+}
+
+/// `Rc` is what is lent.
+#[async_context(scoped)]
+async fn rc_resource() -> Result<Rc<u32>, fmt::Error> {
+    let mut shared = Rc::new(1);
+    yield_resource!(shared);
+    Ok(())
+}
+
+/// `Cell` is `Send`, and not `Sync`.
+#[async_context]
+async fn cell() -> Result<Cell<u32>, fmt::Error> {
+    let mut cell = Cell::new(1);
+    yield_resource!(cell);
+    Ok(())
+}
+
+/// The error is only ever returned.
+#[async_context(scoped)]
+async fn rc_error() -> Result<u32, Rc<u32>> {
+    let mut number = 1;
+    yield_resource!(number);
+    Ok(())
+}
+
+#[async_context]
+async fn sure() -> u32 {
+    let mut number = 1;
+    yield_resource!(number);
+}
+
+#[test]
+fn contexts_are_what_their_parts_are() {
+    check!(owned(String::new()), Send, Sync, Unpin);
+    check!(borrowed("text"), Send, Sync, !Unpin);
+    check!(mutable(Box::leak(Box::default())), Send, Sync, !Unpin);
+    check!(rc_before(), Send, Sync, !Unpin);
+    check!(rc_argument(Rc::new(1)), !Send, !Sync, !Unpin);
+    check!(rc_local(), !Send, !Sync, !Unpin);
+    check!(rc_resource(), !Send);
+    check!(cell(), Send, Unpin);
+    check!(manage(Session(1)), Send, Sync, Unpin);
+    check!(manage_scoped(Session(1)), Send, Sync, !Unpin);
+    check!(
+        Box::pin(owned(String::new())) as BoxContext<'_, String, fmt::Error>,
+        Send,
+        !Sync,
+        Unpin
+    );
+}
+
+struct Session(u32);
+
+impl AsyncManager for Session {
+    type Resource = u32;
+    type Error = fmt::Error;
+
+    async fn enter(&mut self) -> Result<&mut u32, fmt::Error> {
+        yield_once().await;
+        Ok(&mut self.0)
+    }
+
+    async fn exit(&mut self, _: Outcome) -> Result<(), fmt::Error> {
+        yield_once().await;
+        Ok(())
+    }
+}
+
+#[test]
+fn so_are_the_futures_of_their_uses() {
+    macro_rules! uses {
+        ($context:expr, $($expected:tt)+) => {{
+            check!($context.with(async |_| Ok::<_, fmt::Error>(())), $($expected)+);
+            check!($context.try_with(async |_| Ok::<_, fmt::Error>(())), $($expected)+);
+            check!(
+                async {
+                    async_with!(_r = $context? => { yield_once().await });
+                    Ok::<_, fmt::Error>(())
+                },
+                $($expected)+
+            );
+        }};
+    }
+    uses!(owned(String::new()), Send, !Unpin);
+    uses!(borrowed("text"), Send, !Unpin);
+    uses!(mutable(Box::leak(Box::default())), Send, !Unpin);
+    uses!(rc_before(), Send, !Unpin);
+    uses!(rc_argument(Rc::new(1)), !Send);
+    uses!(rc_local(), !Send);
+    uses!(rc_resource(), !Send);
+    uses!(cell(), Send, !Unpin);
+    uses!(manage(Session(1)), Send, !Unpin);
+    uses!(manage_scoped(Session(1)), Send, !Unpin);
+    check!(sure().run(async |_| ()), Send, !Unpin);
+    check!(sure().run(async |_| Rc::new(1)), !Send);
+}
+
+#[test]
+fn the_body_counts_as_a_part() {
+    check!(sure().run(async |_| yield_once().await), Send);
+    check!(
+        {
+            let shared = Rc::new(1);
+            sure().run(async move |_| *shared)
+        },
+        !Send
+    );
+    check!(
+        sure().run(async |_| {
+            let shared = Rc::new(1);
+            yield_once().await;
+            drop(shared);
+        }),
+        !Send
+    );
+    check!(
+        async {
+            async_with!(_number = sure() => {
+                let shared = Rc::new(1);
+                yield_once().await;
+                drop(shared);
+            });
+        },
+        !Send
+    );
+    check!(
+        async {
+            async_with!(_number = sure() => {
+                drop(Rc::new(1));
+                yield_once().await;
+            });
+        },
+        Send
+    );
+}
+
+#[test]
+fn guards_and_their_futures_follow_too() {
+    reports::collect();
+    check!(owned(String::new()).enter(), Send);
+    check!(borrowed("text").enter(), Send);
+    check!(rc_local().enter(), !Send);
+    check!(cell().enter(), Send);
+    fn entered<C: AsyncContext<Error = fmt::Error>>(context: C) -> Guard<C> {
+        block_on(context.enter()).unwrap()
+    }
+    check!(entered(owned(String::new())), Send, Sync, Unpin);
+    check!(entered(owned(String::new())).exit(), Send);
+    check!(entered(rc_local()), !Send, !Sync);
+    check!(entered(rc_local()).exit(), !Send);
+    check!(entered(cell()), Send, !Sync);
+    check!(entered(cell()).exit(), Send);
+    reports::take();
+}
+
+#[test]
+fn an_error_that_is_only_returned_does_not_keep_a_context_from_being_sent() {
+    check!(rc_error(), Send);
+}
+
+mod on_a_runtime {
+    use super::*;
+
+    type Text<'a> = (&'a str, u32);
+
+    #[async_context(scoped)]
+    async fn with_lifetime<'a>(text: &'a str) -> Result<Text<'a>, fmt::Error> {
+        yield_once().await;
+        let mut lent = (text, 0);
+        yield_resource!(lent);
+        yield_once().await;
+        Ok(())
+    }
+
+    #[async_context(scoped)]
+    async fn with_two_lifetimes<'a, 'b>(
+        text: &'a mut Vec<&'b str>,
+    ) -> Result<&'a mut Vec<&'b str>, fmt::Error> {
+        let mut lent = text;
+        yield_resource!(lent);
+        yield_once().await;
+        Ok(())
+    }
+
+    async fn borrowing(text: &str, words: &mut Vec<&str>) -> Result<usize, fmt::Error> {
+        let by_block = async_with!(
+            first = with_lifetime(text)?,
+            second = with_lifetime(first.0)?,
+            words = with_two_lifetimes(words)? => {
+                yield_once().await;
+                second.1 += 1;
+                words.push("word");
+                second.0.len() + words.len()
+            }
+        );
+        let by_with = with_lifetime(text)
+            .with(async |outer| {
+                let length = with_lifetime(outer.0)
+                    .with(async |inner| {
+                        yield_once().await;
+                        inner.1 += 1;
+                        Ok::<_, fmt::Error>(inner.0.len())
+                    })
+                    .await?;
+                outer.1 += 1;
+                Ok::<_, fmt::Error>(length)
+            })
+            .await?;
+        let by_try_with = with_lifetime(text)
+            .try_with(async |lent| Ok::<_, fmt::Error>(lent.0.len()))
+            .await
+            .map_err(|_| fmt::Error)?;
+        let mut guard = with_lifetime(text).enter().await?;
+        yield_once().await;
+        guard.1 += 1;
+        let by_guard = guard.0.len();
+        guard.exit().await?;
+        Ok(by_block + by_with + by_try_with + by_guard)
+    }
+
+    async fn generic<C, E>(context: C) -> Result<String, E>
+    where
+        C: AsyncContext<Resource: AsRef<str> + Send, Error = E> + Send,
+        E: From<fmt::Error> + Send,
+    {
+        let text = async_with!(text = context? => {
+            yield_once().await;
+            AsRef::<str>::as_ref(text).to_owned()
+        });
+        Ok(text)
+    }
+
+    async fn generic_with<C>(context: C) -> Result<usize, C::Error>
+    where
+        C: AsyncContext<Resource = String, Error: Send> + Send,
+    {
+        context
+            .with(async |text| {
+                yield_once().await;
+                Ok::<_, C::Error>(text.len())
+            })
+            .await
+    }
+
+    #[async_context(scoped)]
+    async fn generic_context<T: Clone + Send, C>(value: &T, inner: C) -> Result<T, C::Error>
+    where
+        C: AsyncContext<Resource: Send, Error: Send> + Send,
+    {
+        async_with!(_inner = inner? => {
+            let mut value = value.clone();
+            yield_resource!(value);
+        });
+        Ok(())
+    }
+
+    #[async_context]
+    async fn made_of_contexts(text: String) -> Result<String, fmt::Error> {
+        async_with!(_first = owned(text.clone())?, second = owned(text)? => {
+            yield_once().await;
+            yield_resource!(*second);
+        });
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn uses_can_be_spawned() {
+        let borrowed = tokio::spawn(async {
+            let text = String::from("text");
+            let mut words = Vec::new();
+            borrowing(&text, &mut words).await
+        });
+        assert_eq!(borrowed.await.unwrap(), Ok(5 + 4 + 4 + 4));
+
+        assert_eq!(
+            tokio::spawn(generic(owned("a".into()))).await.unwrap(),
+            Ok("a".into())
+        );
+        assert_eq!(
+            tokio::spawn(generic_with(owned("ab".into())))
+                .await
+                .unwrap(),
+            Ok(2)
+        );
+        assert_eq!(
+            tokio::spawn(generic_with(made_of_contexts("abc".into())))
+                .await
+                .unwrap(),
+            Ok(3)
+        );
+
+        let shared = Arc::new(String::from("shared"));
+        let nested = tokio::spawn(async move {
+            generic_context(&*shared, generic_context(&1, owned(String::new())))
+                .with(async |text| Ok::<_, fmt::Error>(text.len()))
+                .await
+        });
+        assert_eq!(nested.await.unwrap(), Ok(6));
+
+        let boxed: BoxContext<'static, String, fmt::Error> = Box::pin(owned("boxed".into()));
+        assert_eq!(tokio::spawn(generic_with(boxed)).await.unwrap(), Ok(5));
+        let sure = tokio::spawn(sure().run(async |number| *number));
+        assert_eq!(sure.await.unwrap(), 1);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_cannot_be_sent_is_used_on_a_local_set() {
+        let local = tokio::task::LocalSet::new();
+        let number = local
+            .run_until(async {
+                tokio::task::spawn_local(async {
+                    let number = async_with!(
+                        a = rc_argument(Rc::new(2))?,
+                        b = rc_local()?,
+                        c = rc_resource()? => { *a + *b + **c }
+                    );
+                    Ok::<_, fmt::Error>(number)
+                })
+                .await
+                .unwrap()
+            })
+            .await;
+        assert_eq!(number, Ok(4));
+    }
+
+    #[test]
+    fn a_trait_may_promise_that_its_contexts_can_be_sent() {
+        trait Store: Send + Sync {
+            fn session(&self) -> impl AsyncContext<Resource = u32, Error = Infallible> + Send;
+        }
+        struct Disk;
+        impl Store for Disk {
+            #[allow(refining_impl_trait)]
+            #[async_context(scoped)]
+            async fn session(&self) -> u32 {
+                let mut number = 1;
+                yield_resource!(number);
+            }
+        }
+        fn spawnable<S: Store>(store: &S) -> impl Future<Output = u32> + Send + use<'_, S> {
+            store.session().run(async |number| *number)
+        }
+        assert_eq!(block_on(spawnable(&Disk)), 1);
+    }
+}

@@ -14,36 +14,43 @@ use crate::reports;
 
 /// What both can be driven by: polls, of which the last one says so.
 trait Driven {
-    fn poll_next(self: Pin<&mut Self>) -> Poll<()>;
+    fn poll_next(&mut self) -> Poll<()>;
 }
 
-struct Plain<F>(F);
+struct Plain<F>(Pin<Box<F>>);
+
+fn plain<F: Future>(future: F) -> Plain<F> {
+    Plain(Box::pin(future))
+}
 
 impl<F: Future> Driven for Plain<F> {
-    fn poll_next(self: Pin<&mut Self>) -> Poll<()> {
-        // SAFETY: a projection to the only field, which is pinned with the whole.
-        let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
-        poll_once(future).map(drop)
+    fn poll_next(&mut self) -> Poll<()> {
+        poll_once(self.0.as_mut()).map(drop)
     }
 }
 
 struct InContext<C> {
-    context: C,
+    context: Pin<Box<C>>,
     entered: bool,
 }
 
+fn context<C: AsyncContext>(context: C) -> InContext<C> {
+    InContext {
+        context: Box::pin(context),
+        entered: false,
+    }
+}
+
 impl<C: AsyncContext> Driven for InContext<C> {
-    fn poll_next(self: Pin<&mut Self>) -> Poll<()> {
-        // SAFETY: `context` is pinned with the whole, `entered` is not pinned.
-        let this = unsafe { self.get_unchecked_mut() };
-        let context = unsafe { Pin::new_unchecked(&mut this.context) };
+    fn poll_next(&mut self) -> Poll<()> {
         let mut cx = Context::from_waker(Waker::noop());
-        if this.entered {
+        let context = self.context.as_mut();
+        if self.entered {
             return context.poll_exit(&mut cx, Outcome::Completed).map(drop);
         }
         match context.poll_enter(&mut cx) {
             Poll::Ready(Ok(())) => {
-                this.entered = true;
+                self.entered = true;
                 Poll::Pending
             }
             Poll::Ready(Err(_)) => Poll::Ready(()),
@@ -53,12 +60,11 @@ impl<C: AsyncContext> Driven for InContext<C> {
 }
 
 /// What happens when it is dropped after `polls` polls, or when it has ended.
-fn events<D: Driven>(driven: D, log: &Log, polls: usize) -> (String, bool) {
+fn events(mut driven: impl Driven, log: &Log, polls: usize) -> (String, bool) {
     log.take();
-    let mut driven = Box::pin(driven);
     let mut ended = false;
     for _ in 0..polls {
-        if driven.as_mut().poll_next().is_ready() {
+        if driven.poll_next().is_ready() {
             ended = true;
             break;
         }
@@ -68,7 +74,11 @@ fn events<D: Driven>(driven: D, log: &Log, polls: usize) -> (String, bool) {
     (log.line(), ended)
 }
 
-fn same<P: Driven, C: Driven>(plain: impl Fn(&Log) -> P, context: impl Fn(&Log) -> C, never_polled: &str) {
+fn same<P: Driven, C: Driven>(
+    plain: impl Fn(&Log) -> P,
+    context: impl Fn(&Log) -> C,
+    never_polled: &str,
+) {
     reports::collect();
     let log = Log::new();
     for polls in 0.. {
@@ -95,12 +105,12 @@ macro_rules! case {
     ) => {
         #[test]
         fn $name() {
-            async fn plain($($arg)*) -> Result<(), ()> { $($before)* yield_once().await; $($after)* }
+            async fn future($($arg)*) -> Result<(), ()> { $($before)* yield_once().await; $($after)* }
             #[async_context(scoped)]
             async fn scoped($($arg)*) -> Result<(), ()> { $($before)* yield_resource!(); $($after)* }
             same(
-                |$log| Plain(plain($($value),*)),
-                |$log| InContext { context: scoped($($value),*), entered: false },
+                |$log| plain(future($($value),*)),
+                |$log| context(scoped($($value),*)),
                 $never,
             );
         }
@@ -209,102 +219,91 @@ case! {
 fn receivers_come_first() {
     struct Receiver(Dropped);
     impl Receiver {
-        async fn plain(self, _b: Dropped) {
+        async fn future(self, _b: Dropped) {
             let _local = d(&(self.0).0, "local");
             yield_once().await;
         }
         #[async_context(scoped)]
-        async fn context(self, _b: Dropped) {
+        async fn scoped(self, _b: Dropped) {
             let _local = d(&(self.0).0, "local");
             yield_resource!();
         }
-        async fn plain_unused(self, _b: Dropped) {
+        async fn future_unused(self, _b: Dropped) {
             yield_once().await;
         }
         #[async_context(scoped)]
-        async fn context_unused(self, _b: Dropped) {
+        async fn scoped_unused(self, _b: Dropped) {
             yield_resource!();
         }
     }
     same(
-        |log| Plain(Receiver(d(log, "self")).plain(d(log, "b"))),
-        |log| InContext {
-            context: Receiver(d(log, "self")).context(d(log, "b")),
-            entered: false,
-        },
+        |log| plain(Receiver(d(log, "self")).future(d(log, "b"))),
+        |log| context(Receiver(d(log, "self")).scoped(d(log, "b"))),
         "| drop(self) drop(b)",
     );
     same(
-        |log| Plain(Receiver(d(log, "self")).plain_unused(d(log, "b"))),
-        |log| InContext {
-            context: Receiver(d(log, "self")).context_unused(d(log, "b")),
-            entered: false,
-        },
+        |log| plain(Receiver(d(log, "self")).future_unused(d(log, "b"))),
+        |log| context(Receiver(d(log, "self")).scoped_unused(d(log, "b"))),
         "| drop(self) drop(b)",
     );
 }
 
 #[test]
 fn guaranteed_contexts_drop_in_the_same_order_when_never_polled_or_completed() {
-    async fn plain(a: Dropped, _: Dropped, (b, _): (Dropped, Dropped)) {
+    async fn future(a: Dropped, _: Dropped, (b, _): (Dropped, Dropped)) {
         let _local = d(&a.0, "local");
         yield_once().await;
         Named(d(&b.0, "temporary")).name();
     }
     #[async_context]
-    async fn context(a: Dropped, _: Dropped, (b, _): (Dropped, Dropped)) {
+    async fn scoped(a: Dropped, _: Dropped, (b, _): (Dropped, Dropped)) {
         let _local = d(&a.0, "local");
         yield_resource!();
         Named(d(&b.0, "temporary")).name();
     }
     let log = Log::new();
-    let arguments = || (d(&log, "a"), d(&log, "ignored"), (d(&log, "b"), d(&log, "c")));
+    let arguments = || {
+        (
+            d(&log, "a"),
+            d(&log, "ignored"),
+            (d(&log, "b"), d(&log, "c")),
+        )
+    };
     for polls in [0, 10] {
         let (a, b, c) = arguments();
-        let expected = events(Plain(plain(a, b, c)), &log, polls);
+        let expected = events(plain(future(a, b, c)), &log, polls);
         let (a, b, c) = arguments();
-        let context = InContext {
-            context: context(a, b, c),
-            entered: false,
-        };
+        let context = context(scoped(a, b, c));
         assert_eq!(events(context, &log, polls), expected);
     }
 }
 
 #[test]
 fn a_panic_drops_in_the_same_order() {
-    async fn plain(a: Dropped, _b: Dropped) {
+    async fn future(a: Dropped, _b: Dropped) {
         let _local = d(&a.0, "local");
         yield_once().await;
         panic!("expected");
     }
     #[async_context(scoped)]
-    async fn context(a: Dropped, _b: Dropped) {
+    async fn scoped(a: Dropped, _b: Dropped) {
         let _local = d(&a.0, "local");
         yield_resource!();
         panic!("expected");
     }
-    fn events(mut driven: impl Driven + Unpin, log: &Log) -> String {
-        assert!(Pin::new(&mut driven).poll_next().is_pending());
-        let poll = std::panic::AssertUnwindSafe(|| Pin::new(&mut driven).poll_next());
+    fn events(mut driven: impl Driven, log: &Log) -> String {
+        assert!(driven.poll_next().is_pending());
+        let poll = std::panic::AssertUnwindSafe(|| driven.poll_next());
         assert!(std::panic::catch_unwind(poll).is_err());
         log.push("|");
         drop(driven);
         log.line()
     }
-    impl<D: Driven + ?Sized> Driven for Pin<Box<D>> {
-        fn poll_next(self: Pin<&mut Self>) -> Poll<()> {
-            self.get_mut().as_mut().poll_next()
-        }
-    }
     let log = Log::new();
-    let expected = events(Box::pin(Plain(plain(d(&log, "a"), d(&log, "b")))), &log);
+    let expected = events(plain(future(d(&log, "a"), d(&log, "b"))), &log);
     assert_eq!(expected, "drop(local) drop(b) drop(a) |");
-    let context = InContext {
-        context: context(d(&log, "a"), d(&log, "b")),
-        entered: false,
-    };
-    assert_eq!(events(Box::pin(context), &log), expected);
+    let context = context(scoped(d(&log, "a"), d(&log, "b")));
+    assert_eq!(events(context, &log), expected);
 }
 
 /// Tail temporaries are dropped before locals since edition 2024, after them in 2021: the block keeps
@@ -312,16 +311,13 @@ fn a_panic_drops_in_the_same_order() {
 #[test]
 fn the_edition_of_the_function_decides_about_tail_temporaries() {
     #[async_context(scoped)]
-    async fn context(log: Log) -> Result<(), ()> {
+    async fn scoped(log: Log) -> Result<(), ()> {
         let _local = d(&log, "local");
         yield_resource!();
         Named(d(&log, "temporary")).fail()
     }
     let log = Log::new();
-    let context = InContext {
-        context: context(log.clone()),
-        entered: false,
-    };
+    let context = context(scoped(log.clone()));
     let expected = if crate::EDITION_2021 {
         "drop(local) drop(temporary) |"
     } else {

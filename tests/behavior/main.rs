@@ -8,6 +8,8 @@ mod nested;
 mod protocol;
 mod recursion;
 mod reports;
+mod stack;
+mod stack_many;
 mod using;
 mod yields;
 

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
 use guard_tests::{Log, block_on, yield_once};
 
+use crate::reports;
+
 #[derive(Debug, PartialEq)]
 struct Failure(&'static str);
 
@@ -65,10 +67,10 @@ async fn returning(log: Log) -> Result<u32, Failure> {
 /// Leaves its block by `break`.
 #[async_context]
 async fn breaking(log: Log) -> Result<u32, Failure> {
-    loop {
+    'block: {
         async_with!(number = inner(log.clone(), "inner")? => {
             yield_resource!(*number);
-            break;
+            break 'block;
         });
     }
     Ok(())
@@ -109,6 +111,7 @@ fn told<C>(context: impl Fn(Log) -> C) -> [String; 3]
 where
     C: AsyncContext<Resource = u32, Error = Failure>,
 {
+    reports::collect();
     let log = Log::new();
     let completed = block_on(context(log.clone()).with(async |_| Ok(())));
     log.push(match completed {
@@ -153,7 +156,11 @@ fn every_context_around_the_yield_is_told() {
 
 #[test]
 fn they_are_told_also_when_the_block_is_left_by_a_jump() {
-    let expected = ["inner(Completed) ok", "inner(Failed(()))", "inner(Panicked)"];
+    let expected = [
+        "inner(Completed) ok",
+        "inner(Failed(()))",
+        "inner(Panicked)",
+    ];
     assert_eq!(told(returning), expected);
     assert_eq!(told(breaking), expected);
 }
@@ -170,7 +177,11 @@ fn an_error_of_the_block_itself_is_a_failure() {
 fn an_inner_exit_that_fails_fails_the_outer_one() {
     assert_eq!(
         told(over_broken),
-        ["broken(Completed) broken", "broken(Failed(()))", "broken(Panicked)"]
+        [
+            "broken(Completed) broken",
+            "broken(Failed(()))",
+            "broken(Panicked)"
+        ]
     );
 }
 

@@ -5,6 +5,7 @@ use std::sync::Once;
 
 thread_local! {
     static REPORTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static NAMES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Collects from now on what this thread reports, without the place where it happened.
@@ -17,12 +18,19 @@ pub fn collect() {
                 None => format!("{:?}", report.loss()),
             };
             REPORTS.with_borrow_mut(|reports| reports.push(line));
+            NAMES.with_borrow_mut(|names| names.push(report.name().to_string()));
         });
     });
     take();
+    take_names();
 }
 
 /// What was reported since the last call.
 pub fn take() -> Vec<String> {
     REPORTS.take()
+}
+
+/// Whom the reports named since the last call.
+pub fn take_names() -> Vec<String> {
+    NAMES.take()
 }

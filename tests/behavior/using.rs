@@ -49,7 +49,9 @@ struct Plan {
 
 #[async_context]
 async fn planned(plan: Plan) -> Result<u32, Failure> {
-    let Plan { log, enter, exit, .. } = plan;
+    let Plan {
+        log, enter, exit, ..
+    } = plan;
     log.push("enter");
     yield_once().await;
     enter.reach("enter")?;
@@ -81,7 +83,9 @@ async fn by_return(plan: Plan) -> Result<u32, Failure> {
 }
 
 async fn by_with(plan: Plan) -> Result<u32, Failure> {
-    planned(plan.clone()).with(async |number| body(&plan, number).await).await
+    planned(plan.clone())
+        .with(async |number| body(&plan, number).await)
+        .await
 }
 
 async fn by_guard(plan: Plan) -> Result<u32, Failure> {
@@ -102,7 +106,12 @@ fn observe<T>(
 ) -> (Result<T, String>, String, Vec<String>) {
     reports::collect();
     let log = Log::new();
-    let plan = Plan { log: log.clone(), enter, body, exit };
+    let plan = Plan {
+        log: log.clone(),
+        enter,
+        body,
+        exit,
+    };
     let result = catch_unwind(AssertUnwindSafe(|| block_on(way(plan))));
     let result = result.map_err(|payload| match payload.downcast::<String>() {
         Ok(message) => *message,
@@ -174,7 +183,9 @@ fn with_loses_nothing() {
 fn try_with_returns_every_failure() {
     async fn by_try_with(plan: Plan) -> Result<u32, ScopeError<u32, Failure, Failure>> {
         let context = planned(plan.clone());
-        context.try_with(async |number| body(&plan, number).await).await
+        context
+            .try_with(async |number| body(&plan, number).await)
+            .await
     }
     const BODY: Failure = Failure("body");
     const EXIT: Failure = Failure("exit");
@@ -201,7 +212,9 @@ fn run_exits_whatever_the_body_returns() {
         let _ = plan.exit.reach("exit");
     }
     async fn by_run(plan: Plan) -> Result<u32, Failure> {
-        quiet(plan.clone()).run(async |number| body(&plan, number).await).await
+        quiet(plan.clone())
+            .run(async |number| body(&plan, number).await)
+            .await
     }
 
     table! { by_run =>
@@ -229,7 +242,12 @@ fn a_guard_is_told_the_outcome_by_its_user() {
 #[test]
 fn a_guard_gives_the_resource_until_it_is_exited() {
     let log = Log::new();
-    let plan = Plan { log: log.clone(), enter: Fine, body: Fine, exit: Fine };
+    let plan = Plan {
+        log: log.clone(),
+        enter: Fine,
+        body: Fine,
+        exit: Fine,
+    };
     block_on(async {
         let mut guard = planned(plan).enter().await.unwrap();
         *guard += 1;
@@ -305,7 +323,10 @@ fn several_contexts_exit_in_reverse_and_later_ones_may_use_earlier_ones() {
 #[test]
 fn a_failing_inner_exit_fails_the_outer_context() {
     async fn nested(plan: Plan) -> Result<u32, Failure> {
-        let outer = Plan { exit: Fine, ..plan.clone() };
+        let outer = Plan {
+            exit: Fine,
+            ..plan.clone()
+        };
         Ok(async_with!(_a = planned(outer)?, number = planned(plan.clone())? => { *number }))
     }
     table! { nested =>
@@ -395,11 +416,15 @@ mod control_flow {
 
     /// A context whose errors a test does not care about.
     trait InfallibleForTests: AsyncContext + Sized {
-        fn infallible_for_tests(self) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible>;
+        fn infallible_for_tests(
+            self,
+        ) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible>;
     }
 
     impl<C: AsyncContext<Error = Failure>> InfallibleForTests for C {
-        fn infallible_for_tests(self) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible> {
+        fn infallible_for_tests(
+            self,
+        ) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible> {
             self.map_err(|error: Failure| -> Infallible { panic!("{error}") })
         }
     }
@@ -691,7 +716,9 @@ mod inference {
             let empty: Vec<u8> = async_with!(_text = text() => { Vec::new() });
             let default: (u8, String) = async_with!(_text = text() => { Default::default() });
             async_with!(_text = text() => {});
-            file().with(async |text| Ok::<_, AppError>(text.len())).await?;
+            file()
+                .with(async |text| Ok::<_, AppError>(text.len()))
+                .await?;
             let parsed = text().run(async |text| text.parse::<u32>()).await;
             assert_eq!(parsed, Ok(12));
             let with: Result<u32, AppError> = file().with(async |text| Ok(text.parse()?)).await;
@@ -762,7 +789,12 @@ mod inference {
 #[test]
 fn a_use_that_is_never_polled_runs_nothing() {
     let log = Log::new();
-    let plan = Plan { log: log.clone(), enter: Fine, body: Fine, exit: Fine };
+    let plan = Plan {
+        log: log.clone(),
+        enter: Fine,
+        body: Fine,
+        exit: Fine,
+    };
     drop(by_block(plan.clone()));
     drop(by_with(plan.clone()));
     drop(by_guard(plan));
@@ -772,7 +804,12 @@ fn a_use_that_is_never_polled_runs_nothing() {
 #[test]
 fn entering_runs_at_the_first_poll_and_no_further_than_asked() {
     let log = Log::new();
-    let plan = Plan { log: log.clone(), enter: Fine, body: Fine, exit: Fine };
+    let plan = Plan {
+        log: log.clone(),
+        enter: Fine,
+        body: Fine,
+        exit: Fine,
+    };
     let mut using = std::pin::pin!(by_with(plan));
     let mut seen = Vec::new();
     while poll_once(using.as_mut()).is_pending() {
@@ -793,11 +830,17 @@ fn scope_errors_read_well_and_keep_their_sources() {
     );
     assert_eq!(text(Scope::Body(Failure("b"))), ("b".into(), None));
     assert_eq!(
-        text(Scope::Exit { value: 1, error: Failure("c") }),
+        text(Scope::Exit {
+            value: 1,
+            error: Failure("c")
+        }),
         ("could not clean up: c".into(), Some("c".into()))
     );
     assert_eq!(
-        text(Scope::BodyAndExit { body: Failure("b"), exit: Failure("c") }),
+        text(Scope::BodyAndExit {
+            body: Failure("b"),
+            exit: Failure("c")
+        }),
         ("b (and could not clean up: c)".into(), None)
     );
 }

@@ -5,13 +5,17 @@
 //! oracle notices them; `model` does the same with random trees of contexts against a small model.
 
 mod alone;
+mod deadlines;
 mod drain;
 mod hand_off;
 mod matrix;
+mod model;
 mod oracle;
 mod panics;
+mod regressions;
 mod reports;
 mod runtimes;
+mod stack;
 mod stand_in;
 mod ways;
 mod windows;

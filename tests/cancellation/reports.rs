@@ -129,7 +129,7 @@ fn an_error_of_a_set_up_in_the_background_is_reported() {
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
     let report = the_report("set_up_fails_in_the_background");
-    let what = ": set-up after cancellation failed: the disk is full: invalid digit found in string";
+    let what = ": set-up failed: the disk is full: invalid digit found in string";
     assert!(report.ends_with(what), "{report}");
 }
 

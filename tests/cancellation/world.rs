@@ -416,6 +416,11 @@ pub fn drive(
     })
 }
 
+/// The reports of this thread that are not about a context of the matrix, since the last call.
+pub fn take_other_reports() -> Vec<String> {
+    with(|world| std::mem::take(&mut world.strange))
+}
+
 /// How many tasks are in the background of this thread and have not been polled there.
 pub fn background_tasks() -> usize {
     with(|world| world.background.len())

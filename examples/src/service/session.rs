@@ -36,17 +36,16 @@ async fn session(pool: SqlitePool, sessions: Arc<Sessions>) -> Result<SqliteConn
     // A transaction that is to write should say so at once, or it may find that another one has written.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     sessions.begun.fetch_add(1, Ordering::Relaxed);
-    let ended = match yield_resource!(*transaction) {
-        Outcome::Completed => transaction.commit().await.map(|()| &sessions.committed),
-        _ => transaction.rollback().await.map(|()| &sessions.rolled_back),
+    let (ended, count) = match yield_resource!(*transaction) {
+        Outcome::Completed => match transaction.commit().await {
+            Ok(()) => (Ok(()), &sessions.committed),
+            // What cannot be committed has been rolled back by being dropped.
+            failed => (failed, &sessions.rolled_back),
+        },
+        _ => (transaction.rollback().await, &sessions.rolled_back),
     };
-    // A transaction that could not be committed is rolled back when it is dropped.
-    ended
-        .as_ref()
-        .unwrap_or(&&sessions.rolled_back)
-        .fetch_add(1, Ordering::Relaxed);
-    ended?;
-    Ok(())
+    count.fetch_add(1, Ordering::Relaxed);
+    Ok(ended?)
 }
 
 /// The keys of what a request has changed, which the cache must forget, but not before the commit.

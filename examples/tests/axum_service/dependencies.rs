@@ -15,6 +15,7 @@ use guard_examples::http::server;
 use guard_examples::service::{Dependency, Depends, Error, Result, depends, with_request_scope};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::requests::{Request, request};
@@ -36,15 +37,23 @@ impl Log {
     }
 
     async fn until(&self, event: &str) {
-        while !self
-            .events
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|happened| happened == event)
-        {
-            self.changed.notified().await;
-        }
+        let happened = async {
+            while !self
+                .events
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|happened| happened == event)
+            {
+                self.changed.notified().await;
+            }
+        };
+        let in_time = timeout(Duration::from_secs(20), happened).await;
+        assert!(
+            in_time.is_ok(),
+            "{event} has not happened, but {}",
+            self.line()
+        );
     }
 }
 

@@ -65,7 +65,7 @@ async fn a_panic_rolls_back_and_answers_500() -> Result<()> {
 #[tokio::test]
 async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
     async_with!(world = world()? => {
-        let (status, body) = world.request("POST", "/item/1/orphan").await;
+        let (status, body) = world.request("POST", "/item/1/orphan/true").await;
         assert_eq!((status, body.as_str()), (500, "the database failed"));
         assert!(!world.has(1).await);
         // The connection is as good as new: its transaction is not open any more.
@@ -74,6 +74,18 @@ async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
         }
         let Counts { committed, rolled_back, .. } = world.settled().await;
         assert_eq!((committed, rolled_back), (8, 1));
+    });
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_cache_forgets_what_was_changed_after_the_commit_and_only_then() -> Result<()> {
+    async_with!(world = world()? => {
+        world.request("POST", "/item/1/orphan/true").await;
+        assert_eq!(world.request("GET", "/cached").await.1, "Some(1)");
+        world.request("POST", "/item/2/orphan/false").await;
+        assert_eq!(world.request("GET", "/cached").await.1, "None");
+        assert_eq!(world.items().await, [2]);
     });
     Ok(())
 }

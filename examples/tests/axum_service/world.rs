@@ -48,8 +48,14 @@ pub async fn world() -> Result<World> {
         world.outside.close().await;
         drop(stop);
         service.await.expect("the service does not panic")?;
+        assert!(is_closed(&directory.path().join("test.db")));
     });
     Ok(())
+}
+
+/// Whether nobody has the database open: the last one to close it removes its log.
+pub fn is_closed(database: &FilePath) -> bool {
+    !database.with_extension("db-wal").exists()
 }
 
 pub fn settings(database: &FilePath) -> Settings {
@@ -156,7 +162,8 @@ pub fn routes(signals: Signals) -> Router<App> {
         .route("/item/{id}", post(insert))
         .route("/item/{id}/status/{status}", post(insert_and_answer))
         .route("/item/{id}/panic", post(insert_and_panic))
-        .route("/item/{id}/orphan", post(insert_orphan))
+        .route("/item/{id}/orphan/{orphan}", post(insert_cached))
+        .route("/cached", get(cached))
         .route("/item/{id}/stuck", post(insert_and_hang))
         .route("/item/{id}/slow", post(insert_slowly))
         .route("/item/{id}/carry-off", post(carry_off))
@@ -200,18 +207,26 @@ async fn insert_and_panic(session: Depends<Session>, Path(id): Path<i64>) -> Res
     std::panic::resume_unwind(Box::new("a handler panics"))
 }
 
-async fn insert_orphan(
+/// Changes what is cached as `item`, and leaves a child without its mother if it is told to.
+async fn insert_cached(
     State(app): State<App>,
-    changes: Depends<Changes>,
     session: Depends<Session>,
-    Path(id): Path<i64>,
+    // Asked for later than the session, and still exited later.
+    changes: Depends<Changes>,
+    Path((id, orphan)): Path<(i64, bool)>,
 ) -> Result<&'static str> {
     put(&session, id).await?;
-    app.cache.put("orphan", id);
-    changes.lock().await?.push("orphan".to_owned());
-    let insert = sqlx::query("INSERT INTO child VALUES (?)").bind(id + 1);
-    insert.execute(&mut *session.lock().await?).await?;
+    app.cache.put("item", id);
+    changes.lock().await?.push("item".to_owned());
+    if orphan {
+        let insert = sqlx::query("INSERT INTO child VALUES (?)").bind(id + 1);
+        insert.execute(&mut *session.lock().await?).await?;
+    }
     Ok("all went well")
+}
+
+async fn cached(State(app): State<App>) -> String {
+    format!("{:?}", app.cache.get("item"))
 }
 
 async fn insert_and_hang(

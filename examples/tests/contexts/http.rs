@@ -59,7 +59,7 @@ async fn a_client_whose_service_has_gone_says_so() -> io::Result<()> {
     let Err(ScopeError::Exit { error, .. }) = used else {
         panic!("{used:?}")
     };
-    assert!(error.is_connect(), "{error:?}");
+    assert!(error.is_request(), "{error:?}");
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! The ways out of a context.
 
-use std::future::Future;
-
 use guard_core::{AsyncContext, drain};
 
 /// How a use ends.
@@ -46,14 +44,12 @@ where
     drain().await;
 }
 
-fn hold(way: Way) -> impl Future<Output = Result<(), &'static str>> + Send {
-    async move {
-        match way {
-            Way::Ends => Ok(()),
-            Way::Fails => Err("failed"),
-            // Without the hook, which would write into the test's output.
-            Way::Panics => std::panic::resume_unwind(Box::new("panicked")),
-            Way::IsCancelled => std::future::pending().await,
-        }
+async fn hold(way: Way) -> Result<(), &'static str> {
+    match way {
+        Way::Ends => Ok(()),
+        Way::Fails => Err("failed"),
+        // Without the hook, which would write into the test's output.
+        Way::Panics => std::panic::resume_unwind(Box::new("panicked")),
+        Way::IsCancelled => std::future::pending().await,
     }
 }

@@ -14,6 +14,7 @@ use sqlx::{Connection, Database, MySql, Pool, Postgres, Sqlite};
 use tokio::time::{sleep, timeout};
 
 use crate::poll_until::poll_until;
+use crate::run_example::run_example;
 
 /// One test for each law, by a function that takes the law and calls it with a pool.
 macro_rules! laws {
@@ -327,4 +328,20 @@ impl Random {
         z ^= z >> 31;
         usize::try_from(z % bound as u64).expect("below a usize")
     }
+}
+
+/// Runs the example on the database with this URL, or on its own.
+#[track_caller]
+pub fn the_example_tells_the_same(url: Option<&str>) {
+    let output = run_example("database", url.as_slice());
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let expected = [
+        "at first: ann 100, bob 0",
+        "30 transferred: ann 70, bob 30",
+        "500 not transferred, ann cannot pay that: ann 70, bob 30",
+        "20 not transferred, a panic in between: ann 70, bob 30",
+        "20 not transferred, a time-out in between: ann 70, bob 30",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
 }

@@ -4,6 +4,8 @@
 mod laws;
 #[path = "../support/poll_until.rs"]
 mod poll_until;
+#[path = "../support/run_example.rs"]
+mod run_example;
 
 use guard_core::async_with;
 use laws::pool;
@@ -26,3 +28,8 @@ async fn with_sqlite(
 }
 
 laws!(with_sqlite);
+
+#[test]
+fn the_example_tells_the_same() {
+    laws::the_example_tells_the_same(None);
+}

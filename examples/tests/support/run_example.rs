@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// What the example wrote, and how it ended.
-pub fn run_example(name: &str) -> Output {
+pub fn run_example(name: &str, arguments: &[&str]) -> Output {
     Command::new(built_example(name))
+        .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("the example `{name}` could not be started: {error}"))
 }

@@ -2,10 +2,18 @@
 
 use alloc::boxed::Box;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
+use crate::panics::{Panic, catch};
 use crate::report::{Identity, Loss, describe_type};
 use crate::{AsyncContext, Outcome};
+
+/// How a step of one side failed.
+enum Fault<E> {
+    Enter(E),
+    Exit(E),
+    Panic(Panic),
+}
 
 /// What one of two joined contexts failed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +28,8 @@ pub enum JoinError<A, B> {
 /// [`async_with!`](crate::async_with).
 ///
 /// If one cannot be entered, the other, once entered, is exited with `Failed`. Of two errors the one
-/// that came first is returned and the other reported. Each context is exited by itself: an error of one
-/// does not keep the other from its clean-up.
+/// that came first is returned and the other reported. Each context is exited by itself: neither an error
+/// nor a panic of one keeps the other from its clean-up. A panic goes on when both are over.
 pub struct Join<A, B>
 where
     A: AsyncContext,
@@ -30,6 +38,7 @@ where
     first: Side<A>,
     second: Side<B>,
     error: Option<JoinError<A::Error, B::Error>>,
+    panic: Option<Panic>,
 }
 
 struct Side<C> {
@@ -47,34 +56,54 @@ enum State {
 
 impl<C: AsyncContext> Side<C> {
     /// Goes on entering; `Some` if that failed now.
-    fn enter(&mut self, cx: &mut Context<'_>) -> Option<C::Error> {
+    fn enter(&mut self, cx: &mut Context<'_>) -> Option<Fault<C::Error>> {
         if self.state != State::Entering {
             return None;
         }
-        match self.context.as_mut().poll_enter(cx) {
-            Poll::Pending => None,
-            Poll::Ready(Ok(())) => {
+        let fault = match catch(|| self.context.as_mut().poll_enter(cx)) {
+            Ok(Poll::Pending) => return None,
+            Ok(Poll::Ready(Ok(()))) => {
                 self.state = State::Entered;
-                None
+                return None;
             }
-            Poll::Ready(Err(error)) => {
-                self.state = State::Out;
-                Some(error)
-            }
-        }
+            Ok(Poll::Ready(Err(error))) => Fault::Enter(error),
+            Err(panic) => Fault::Panic(panic),
+        };
+        self.state = State::Out;
+        Some(fault)
     }
 
     /// Goes on exiting; `Some` if that failed now.
-    fn exit(&mut self, cx: &mut Context<'_>, outcome: Outcome) -> Option<C::Error> {
+    fn exit(&mut self, cx: &mut Context<'_>, outcome: Outcome) -> Option<Fault<C::Error>> {
         if self.state != State::Entered {
             return None;
         }
-        match self.context.as_mut().poll_exit(cx, outcome) {
-            Poll::Pending => None,
-            Poll::Ready(exited) => {
-                self.state = State::Out;
-                exited.err()
+        let fault = match catch(|| self.context.as_mut().poll_exit(cx, outcome)) {
+            Ok(Poll::Pending) => return None,
+            Ok(Poll::Ready(exited)) => exited.err().map(Fault::Exit),
+            Err(panic) => Some(Fault::Panic(panic)),
+        };
+        self.state = State::Out;
+        fault
+    }
+
+    /// Keeps a fault for the end, or reports it if there is one already.
+    fn failed<E>(
+        &self,
+        fault: Option<Fault<C::Error>>,
+        first_error: &mut Option<E>,
+        first_panic: &mut Option<Panic>,
+        into: fn(C::Error) -> E,
+    ) {
+        match fault {
+            None => {}
+            Some(Fault::Enter(error) | Fault::Exit(error)) if first_error.is_none() => {
+                *first_error = Some(into(error));
             }
+            Some(Fault::Enter(error)) => self.context.report(Loss::SetUpFailed(&error)),
+            Some(Fault::Exit(error)) => self.context.report(Loss::Failed(&error)),
+            Some(Fault::Panic(panic)) if first_panic.is_none() => *first_panic = Some(panic),
+            Some(Fault::Panic(panic)) => panic.report_to(self.context.identity()),
         }
     }
 }
@@ -95,6 +124,7 @@ where
             state: State::Entering,
         },
         error: None,
+        panic: None,
     }
 }
 
@@ -111,38 +141,55 @@ where
         )
     }
 
-    fn first_failed(&mut self, error: Option<A::Error>) {
-        match (error, &self.error) {
-            (None, _) => {}
-            (Some(error), None) => self.error = Some(JoinError::First(error)),
-            (Some(error), Some(_)) => self.first.context.report(Loss::Failed(&error)),
-        }
-    }
-
-    fn second_failed(&mut self, error: Option<B::Error>) {
-        match (error, &self.error) {
-            (None, _) => {}
-            (Some(error), None) => self.error = Some(JoinError::Second(error)),
-            (Some(error), Some(_)) => self.second.context.report(Loss::Failed(&error)),
+    /// Goes on entering both.
+    fn poll_in(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            first,
+            second,
+            error,
+            panic,
+        } = self;
+        let fault = first.enter(cx);
+        first.failed(fault, error, panic, JoinError::First);
+        let fault = second.enter(cx);
+        second.failed(fault, error, panic, JoinError::Second);
+        if first.state == State::Entering || second.state == State::Entering {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
         }
     }
 
     /// Exits both as far as they are entered.
     fn poll_out(&mut self, cx: &mut Context<'_>, outcome: Outcome) -> Poll<()> {
+        let Self {
+            first,
+            second,
+            error,
+            panic,
+        } = self;
         // The one entered last begins, though both go on together.
-        let error = self.second.exit(cx, outcome);
-        self.second_failed(error);
-        let error = self.first.exit(cx, outcome);
-        self.first_failed(error);
-        if self.first.state == State::Out && self.second.state == State::Out {
+        let fault = second.exit(cx, outcome);
+        second.failed(fault, error, panic, JoinError::Second);
+        let fault = first.exit(cx, outcome);
+        first.failed(fault, error, panic, JoinError::First);
+        if first.state == State::Out && second.state == State::Out {
             Poll::Ready(())
         } else {
             Poll::Pending
         }
     }
 
+    /// The end of both: a panic goes on, and then an error is reported.
     fn result(&mut self) -> Result<(), JoinError<A::Error, B::Error>> {
-        self.error.take().map_or(Ok(()), Err)
+        let error = self.error.take();
+        if let Some(panic) = self.panic.take() {
+            if let Some(error) = error {
+                self.report(Loss::Failed(&error));
+            }
+            panic.resume();
+        }
+        error.map_or(Ok(()), Err)
     }
 }
 
@@ -163,16 +210,13 @@ where
 
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let this = self.get_mut();
-        let error = this.first.enter(cx);
-        this.first_failed(error);
-        let error = this.second.enter(cx);
-        this.second_failed(error);
-        if this.first.state == State::Entering || this.second.state == State::Entering {
-            return Poll::Pending;
-        }
-        if this.error.is_some() && this.poll_out(cx, Outcome::Failed(())).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(this.poll_in(cx));
+        let outcome = match (&this.panic, &this.error) {
+            (None, None) => return Poll::Ready(Ok(())),
+            (None, Some(_)) => Outcome::Failed(()),
+            (Some(_), _) => Outcome::Panicked,
+        };
+        ready!(this.poll_out(cx, outcome));
         Poll::Ready(this.result())
     }
 
@@ -186,9 +230,7 @@ where
         outcome: Outcome,
     ) -> Poll<Result<(), Self::Error>> {
         let this = self.get_mut();
-        if this.poll_out(cx, outcome).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(this.poll_out(cx, outcome));
         Poll::Ready(this.result())
     }
 

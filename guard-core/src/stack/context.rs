@@ -5,11 +5,9 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::course::{Catching, Plain, StackMode};
+use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
 use super::exit_stack::{AsyncExitStack, ScopedExitStack};
-use crate::coroutine::scoped;
-use crate::raw::Anchor;
 use crate::report::{Identity, Loss, describe_debug};
 use crate::scope::{Body, TryWith, scope};
 use crate::{AsyncContext, Outcome};
@@ -28,9 +26,7 @@ pub fn exit_stack<E>() -> ExitStackContext<E>
 where
     E: fmt::Debug + Send + 'static,
 {
-    ExitStackContext {
-        stack: AsyncExitStack::new(),
-    }
+    ExitStackContext::of(AsyncExitStack::new())
 }
 
 /// [`exit_stack`] for entries that borrow, or are not `Send`: see [`ScopedExitStack`].
@@ -39,24 +35,10 @@ pub fn scoped_exit_stack<'a, E>() -> impl AsyncContext<Resource = ScopedExitStac
 where
     E: fmt::Debug + 'a,
 {
-    scoped(
-        |anchor: Anchor<ScopedExitStack<'a, E>, ()>| async move {
-            let mut stack = ScopedExitStack::new();
-            let outcome = anchor.handle().lend(&mut stack).await;
-            let closed = stack.close(outcome).await;
-            closed.map_err(|errors| primary(stack.identity(), errors))
-        },
-        Identity::here::<ScopedExitStack<'a, E>>(describe_debug),
-    )
-}
-
-/// The primary error; nobody else will hear of the others.
-fn primary<E>(identity: Identity<E>, errors: ExitErrors<E>) -> E {
-    let (first, rest) = errors.into_parts();
-    for error in rest {
-        identity.report(Loss::Failed(&error));
+    ScopedExitStackContext {
+        stack: ScopedExitStack::new(),
+        failed: Whose::new(),
     }
-    first
 }
 
 /// The context of [`exit_stack`].
@@ -66,6 +48,21 @@ where
     M: StackMode<E> + 'static,
 {
     stack: AsyncExitStack<E, M>,
+    /// Whose error or panic the exit ended with: it is reported in that name.
+    failed: Whose<E>,
+}
+
+impl<E, M> ExitStackContext<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn of(stack: AsyncExitStack<E, M>) -> Self {
+        Self {
+            stack,
+            failed: Whose::new(),
+        }
+    }
 }
 
 impl<E> ExitStackContext<E>
@@ -76,9 +73,7 @@ where
     /// be used with [`catch`](AsyncContext::catch).
     #[track_caller]
     pub fn catching(self) -> ExitStackContext<E, Catching> {
-        ExitStackContext {
-            stack: AsyncExitStack::catching(),
-        }
+        ExitStackContext::of(AsyncExitStack::catching())
     }
 
     /// The same stack, whose error is all errors.
@@ -118,6 +113,7 @@ where
     type Error = E;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.get_mut().stack.entered();
         Poll::Ready(Ok(()))
     }
 
@@ -130,13 +126,47 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<M::Caught>,
     ) -> Poll<Result<(), E>> {
-        let stack = &mut self.get_mut().stack;
-        let closed = ready!(stack.poll_close(cx, &mut Some(outcome)));
-        Poll::Ready(closed.map_err(|errors| primary(stack.identity(), errors)))
+        let Self { stack, failed } = self.get_mut();
+        let course = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        Poll::Ready(course.finish_primary(failed))
     }
 
     fn identity(&self) -> Identity<E> {
-        self.stack.identity()
+        *self.failed.first().unwrap_or(&self.stack.identity())
+    }
+}
+
+/// The context of [`scoped_exit_stack`].
+struct ScopedExitStackContext<'a, E> {
+    stack: ScopedExitStack<'a, E>,
+    /// Whose error or panic the exit ended with: it is reported in that name.
+    failed: Whose<E>,
+}
+
+impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
+    type Resource = ScopedExitStack<'a, E>;
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut ScopedExitStack<'a, E> {
+        &mut self.get_mut().stack
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), E>> {
+        let Self { stack, failed } = self.get_mut();
+        let course = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        Poll::Ready(course.finish_primary(failed))
+    }
+
+    fn identity(&self) -> Identity<E> {
+        *self.failed.first().unwrap_or(&self.stack.identity())
     }
 }
 
@@ -148,6 +178,7 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     type Error = ExitErrors<E>;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ExitErrors<E>>> {
+        self.get_mut().0.stack.entered();
         Poll::Ready(Ok(()))
     }
 
@@ -160,12 +191,24 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), ExitErrors<E>>> {
-        let stack = &mut self.get_mut().0.stack;
-        stack.poll_close(cx, &mut Some(outcome))
+        let ExitStackContext { stack, failed } = &mut self.get_mut().0;
+        let course = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        Poll::Ready(course.finish(failed))
     }
 
     fn identity(&self) -> Identity<ExitErrors<E>> {
-        self.0.stack.identity().with_error(describe_debug)
+        self.0.identity().with_error(describe_debug)
+    }
+
+    fn report(&self, loss: Loss<'_, ExitErrors<E>>) {
+        match loss.error() {
+            Some(errors) => {
+                for (error, who) in errors.iter().zip(&self.0.failed) {
+                    who.report(loss.with_error(error));
+                }
+            }
+            None => self.identity().report(loss),
+        }
     }
 }
 
@@ -177,6 +220,7 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
     type Error = Infallible;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.get_mut().0.stack.entered();
         Poll::Ready(Ok(()))
     }
 
@@ -190,7 +234,7 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
         outcome: Outcome,
     ) -> Poll<Result<(), Infallible>> {
         if let Err(error) = ready!(Pin::new(&mut self.0).poll_exit(cx, outcome)) {
-            self.0.stack.identity().report(Loss::Failed(&error));
+            self.0.report(Loss::Failed(&error));
         }
         Poll::Ready(Ok(()))
     }

@@ -1,12 +1,13 @@
 //! What both forms of the stack are made of.
 
 use alloc::boxed::Box;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
 use super::entry::Entry;
 use super::late::Late;
 use crate::Outcome;
+use crate::order::Order;
 use crate::panics::catch;
 use crate::raw::Shelf;
 use crate::report::Identity;
@@ -60,16 +61,25 @@ impl<T: ?Sized, E> Stack<T, E> {
         }
     }
 
+    /// The key of an entry that is about to be added.
     pub(super) fn next_key(&self) -> Key {
+        // What came through a handle before it is below it.
+        if let Some(late) = &self.late {
+            for entry in late.take() {
+                self.shelf.push(entry);
+            }
+        }
         Key(self.next_key.with(|next| {
             *next += 1;
             *next
         }))
     }
 
-    pub(super) fn is_empty(&mut self) -> bool {
-        let late = self.late.as_ref().is_none_or(Late::is_empty);
-        late && self.unwinding.get_mut().current.is_none() && self.shelf.entries().is_empty()
+    /// Whether there is nothing to do, and, since handles are refused from now on, never will be.
+    pub(super) fn close_if_empty(&mut self) -> bool {
+        self.unwinding.get_mut().current.is_none()
+            && self.shelf.entries().is_empty()
+            && self.late.as_ref().is_none_or(Late::close_if_empty)
     }
 
     /// Takes an entry out, for it to be exited by itself.
@@ -106,23 +116,21 @@ impl<T: ?Sized, E> Stack<T, E> {
         taken
     }
 
-    /// Whether no unwinding has begun.
-    pub(super) fn is_unbegun(&mut self) -> bool {
-        self.unwinding.get_mut().course.is_none()
-    }
-
-    /// Begins an unwinding of which nobody will hear.
+    /// Begins an unwinding of which nobody will hear, or makes one of that which has begun.
     pub(super) fn cancel(&mut self) {
-        self.unwinding.get_mut().course = Some(Course::cancelled(self.identity));
+        let identity = self.identity;
+        let course = &mut self.unwinding.get_mut().course;
+        course.get_or_insert_with(|| Course::new(identity)).cancel();
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
     pub(super) fn begin<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
-        if self.is_unbegun() {
-            let mut course = Course::new(self.identity);
+        let identity = self.identity;
+        self.unwinding.get_mut().course.get_or_insert_with(|| {
+            let mut course = Course::new(identity);
             M::begin(&mut course, outcome);
-            self.unwinding.get_mut().course = Some(course);
-        }
+            course
+        });
     }
 
     /// Exits the entries, last in first out, those included that are added meanwhile.
@@ -146,13 +154,10 @@ impl<T: ?Sized, E> Stack<T, E> {
             let Some(entry) = current else {
                 break;
             };
-            match catch(|| entry.entry.poll_exit(cx, course)) {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(())) => {}
-                Err(panic) => course.panicked(panic),
-            }
+            ready!(exit_entry::<T, E, M>(entry, cx, course));
+            let who = entry.entry.identity();
             if let Err(panic) = catch(|| drop(current.take())) {
-                course.panicked(panic);
+                course.panicked(panic, who);
             }
         }
         match begun.take() {
@@ -162,19 +167,47 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 }
 
+/// Goes on with the exit of one entry; its panic is noted in the course.
+pub(super) fn exit_entry<T, E, M>(
+    entry: &mut Keyed<T>,
+    cx: &mut Context<'_>,
+    course: &mut Course<E>,
+) -> Poll<()>
+where
+    T: Entry<E, M> + ?Sized,
+    M: StackMode<E>,
+{
+    catch(|| entry.entry.poll_exit(cx, course)).unwrap_or_else(|panic| {
+        course.panicked(panic, entry.entry.identity());
+        Poll::Ready(())
+    })
+}
+
 impl<T: ?Sized, E> Drop for Stack<T, E> {
     fn drop(&mut self) {
-        // One by one, the last first, and without recursion.
-        drop(self.unwinding.get_mut().current.take());
-        if let Some(late) = &self.late {
-            while let Some(entry) = late.pop() {
-                drop(entry);
+        if self.close_if_empty() {
+            return;
+        }
+        // One by one, the last first, and without recursion. A panic of one must not change that. What
+        // they leave to do in the background is done in that order too.
+        let order = Order::new();
+        order.begin();
+        let identity = self.identity;
+        let drop_one = |entry| {
+            if let Err(panic) = catch(|| drop(entry)) {
+                panic.report_to(identity);
             }
-            late.close();
+        };
+        if let Some(current) = self.unwinding.get_mut().current.take() {
+            drop_one(current);
+        }
+        if let Some(late) = &self.late {
+            late.close().into_iter().rev().for_each(drop_one);
         }
         while let Some(entry) = self.shelf.entries().pop() {
-            drop(entry);
+            drop_one(entry);
         }
+        drop(order);
         if let Some(course) = self.unwinding.get_mut().course.take() {
             course.finish_unheard();
         }

@@ -1,5 +1,6 @@
 //! How the unwinding of a stack goes: what entries are told, and what they answer.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::errors::ExitErrors;
@@ -17,7 +18,7 @@ pub trait StackMode<E> {
     #[doc(hidden)]
     fn told(course: &mut Course<E>) -> Outcome<Self::Caught>;
     #[doc(hidden)]
-    fn answered(course: &mut Course<E>, answer: Result<(), E>);
+    fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>);
 }
 
 /// The stack is told only that its use failed: the error is the caller's, and stays so.
@@ -33,29 +34,38 @@ pub struct Course<E> {
     /// How things stand, without the error.
     outcome: Outcome,
     /// In the order in which they happened; the first is what a catching entry is offered.
-    errors: Vec<E>,
-    panic: Option<Panic>,
+    errors: VecDeque<By<E, E>>,
+    panic: Option<By<Panic, E>>,
     /// The error was taken out of `errors` and offered to the current entry.
     offered: bool,
+    /// The stack.
     identity: Identity<E>,
+}
+
+/// Who failed or panicked, for what a caller reports.
+pub(super) type Whose<E> = Vec<Identity<E>>;
+
+/// What went wrong, and with whom.
+struct By<T, E> {
+    what: T,
+    who: Identity<E>,
 }
 
 impl<E> Course<E> {
     pub(super) fn new(identity: Identity<E>) -> Self {
         Self {
             outcome: Outcome::Completed,
-            errors: Vec::new(),
+            errors: VecDeque::new(),
             panic: None,
             offered: false,
             identity,
         }
     }
 
-    pub(super) fn cancelled(identity: Identity<E>) -> Self {
-        Self {
-            outcome: Outcome::Cancelled,
-            ..Self::new(identity)
-        }
+    /// Nobody is waiting any more: what has not begun is told so.
+    pub(super) fn cancel(&mut self) {
+        self.outcome = Outcome::Cancelled;
+        self.offered = false;
     }
 
     /// How things stand.
@@ -64,43 +74,66 @@ impl<E> Course<E> {
     }
 
     /// An entry failed.
-    pub(super) fn failed(&mut self, error: E) {
+    pub(super) fn failed(&mut self, what: E, who: Identity<E>) {
         if self.outcome.is_completed() {
             self.outcome = Outcome::Failed(());
         }
-        self.errors.push(error);
+        self.errors.push_back(By { what, who });
     }
 
     /// An entry panicked. The first panic is the one to go on.
-    pub(super) fn panicked(&mut self, panic: Panic) {
-        self.outcome = Outcome::Panicked;
+    pub(super) fn panicked(&mut self, panic: Panic, who: Identity<E>) {
+        // A panic in the background does not make a cancelled use a panicked one.
+        if !self.outcome.is_cancelled() {
+            self.outcome = Outcome::Panicked;
+        }
         self.offered = false;
         match &self.panic {
-            None => self.panic = Some(panic),
-            Some(_) => panic.report_to(self.identity),
+            None => self.panic = Some(By { what: panic, who }),
+            Some(_) => panic.report_to(who),
         }
     }
 
-    /// The end of the unwinding; a panic goes on, and then errors are reported.
-    pub(super) fn finish(mut self) -> Result<(), ExitErrors<E>> {
+    /// The end of the unwinding; a panic goes on, and then errors are reported. Notes whose the panic or
+    /// the errors are.
+    pub(super) fn finish(mut self, whose: &mut Whose<E>) -> Result<(), ExitErrors<E>> {
+        self.resume_panic(whose);
+        whose.extend(self.errors.iter().map(|error| error.who));
+        let errors = self.errors.into_iter().map(|error| error.what).collect();
+        ExitErrors::new(errors).map_or(Ok(()), Err)
+    }
+
+    /// [`finish`](Self::finish) for a caller who takes one error, the primary one: the others are
+    /// reported.
+    pub(super) fn finish_primary(mut self, whose: &mut Whose<E>) -> Result<(), E> {
+        self.resume_panic(whose);
+        let first = self.errors.pop_front();
+        self.report_errors();
+        first.map_or(Ok(()), |error| {
+            whose.push(error.who);
+            Err(error.what)
+        })
+    }
+
+    fn resume_panic(&mut self, whose: &mut Whose<E>) {
         if let Some(panic) = self.panic.take() {
             self.report_errors();
-            panic.resume();
+            whose.push(panic.who);
+            panic.what.resume();
         }
-        ExitErrors::new(self.errors).map_or(Ok(()), Err)
     }
 
     /// The end of an unwinding of which nobody will hear.
     pub(super) fn finish_unheard(mut self) {
         self.report_errors();
         if let Some(panic) = self.panic.take() {
-            panic.report_to(self.identity);
+            panic.what.report_to(panic.who);
         }
     }
 
     fn report_errors(&mut self) {
         for error in self.errors.drain(..) {
-            self.identity.report(Loss::Failed(&error));
+            error.who.report(Loss::Failed(&error.what));
         }
     }
 }
@@ -116,9 +149,9 @@ impl<E> StackMode<E> for Plain {
         course.outcome
     }
 
-    fn answered(course: &mut Course<E>, answer: Result<(), E>) {
+    fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>) {
         if let Err(error) = answer {
-            course.failed(error);
+            course.failed(error, who);
         }
     }
 }
@@ -129,25 +162,24 @@ impl<E> StackMode<E> for Catching {
     fn begin(course: &mut Course<E>, outcome: Outcome<E>) {
         course.outcome = outcome.without_error();
         if let Outcome::Failed(error) = outcome {
-            course.errors.push(error);
+            let who = course.identity;
+            course.errors.push_back(By { what: error, who });
         }
     }
 
     fn told(course: &mut Course<E>) -> Outcome<E> {
-        if course.outcome.is_failed() && !course.errors.is_empty() {
+        course.outcome.map(|()| {
             course.offered = true;
-            return Outcome::Failed(course.errors.remove(0));
-        }
-        course
-            .outcome
-            .map(|()| unreachable!("a failed stack knows its error"))
+            let error = course.errors.pop_front();
+            error.expect("a failed stack knows its error").what
+        })
     }
 
-    fn answered(course: &mut Course<E>, answer: Result<(), E>) {
+    fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>) {
         let offered = core::mem::take(&mut course.offered);
         match answer {
-            Err(error) if offered => course.errors.insert(0, error),
-            Err(error) => course.failed(error),
+            Err(what) if offered => course.errors.push_front(By { what, who }),
+            Err(error) => course.failed(error, who),
             // Swallowed; what failed besides is not part of that, and nobody else will hear of it.
             Ok(()) if offered => {
                 course.outcome = Outcome::Completed;

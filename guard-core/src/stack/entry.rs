@@ -14,14 +14,18 @@ use crate::{AsyncContext, Outcome};
 pub(super) trait Entry<E, M> {
     /// Exits it, with the outcome as it stands at the first poll, and says in the course how that went.
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()>;
+
+    /// Who it is, in reports.
+    fn identity(&self) -> Identity<E>;
 }
 
 /// An entered context, its exit and its error, whatever it is told.
-pub(super) struct ContextEntry<C, X>
+pub(super) struct ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
     state: ContextState<C, X>,
+    identity: Identity<E>,
 }
 
 enum ContextState<C, X>
@@ -33,13 +37,14 @@ where
     Done,
 }
 
-impl<C, X> ContextEntry<C, X>
+impl<C, X, E> ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    pub(super) fn new(held: Held<C, X>) -> Self {
+    pub(super) fn new(held: Held<C, X>, identity: Identity<E>) -> Self {
         Self {
             state: ContextState::Held(held),
+            identity,
         }
     }
 
@@ -67,21 +72,25 @@ where
     }
 }
 
-impl<C, E, M> Entry<E, M> for ContextEntry<C, ()>
+impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
 where
     C: AsyncContext,
     E: From<C::Error>,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || course.outcome())) {
-            course.failed(error.into());
+            course.failed(error.into(), self.identity);
         }
         Poll::Ready(())
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.identity
     }
 }
 
 /// An entered context that catches.
-pub(super) struct CatchEntry<C, E>(pub(super) ContextEntry<C, E>)
+pub(super) struct CatchEntry<C, E>(pub(super) ContextEntry<C, E, E>)
 where
     C: AsyncContext<E, Error = E>;
 
@@ -92,8 +101,12 @@ where
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         let answer = ready!(self.0.poll(cx, || M::told(course)));
-        M::answered(course, answer);
+        M::answered(course, answer, self.0.identity);
         Poll::Ready(())
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.0.identity
     }
 }
 
@@ -138,7 +151,7 @@ where
         match running.as_mut().poll(cx) {
             Poll::Ready(answer) => {
                 drop(running);
-                M::answered(course, answer);
+                M::answered(course, answer, self.identity);
                 Poll::Ready(())
             }
             Poll::Pending => {
@@ -146,6 +159,10 @@ where
                 Poll::Pending
             }
         }
+    }
+
+    fn identity(&self) -> Identity<E> {
+        self.identity
     }
 }
 

@@ -1,13 +1,14 @@
 //! The stack, in its two forms.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::adopted::Adopted;
-use super::core::{Key, Keyed, Stack};
+use super::core::{Key, Keyed, Stack, exit_entry};
 use super::course::{Catching, Course, Plain, StackMode};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
@@ -16,7 +17,7 @@ use crate::background::{Cleanup, hand_off};
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::runtime::Runtime;
-use crate::{AsyncContext, Outcome};
+use crate::{AsyncContext, Outcome, nullcontext};
 
 /// The entries of an [`AsyncExitStack`].
 type Owned<E, M> = dyn Entry<E, M> + Send;
@@ -70,6 +71,10 @@ type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
 /// A stack that is dropped, also in the middle of being closed, is closed in the background with
 /// [`Outcome::Cancelled`], as a guaranteed context would be. [`ScopedExitStack`] is for entries that
 /// borrow.
+///
+/// A context that is dropped while it is being entered is not on the stack, and a stack that is owned does
+/// not wait for it. Where that order matters, as in a constructor, fill the stack in
+/// `async_with!(stack = exit_stack()? => { … })`, which waits, and end with [`pop_all`](Self::pop_all).
 #[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
 pub struct AsyncExitStack<E, M = Plain>
 where
@@ -202,9 +207,10 @@ macro_rules! methods {
             {
                 let mut context = Box::pin(context);
                 core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;
+                let identity = context.identity().with_error(self.stack.identity.describe);
                 let key = self.stack.next_key();
                 Ok(self.stack.shelf.lend(Held::new(context), |held| {
-                    let entry = ContextEntry::new(held);
+                    let entry = ContextEntry::new(held, identity);
                     Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
                 }))
             }
@@ -218,11 +224,7 @@ macro_rules! methods {
                 Fut: Future<Output = Result<(), E>> + $($bound)+,
             {
                 let adopted = Adopted::new(value, release, self.stack.identity);
-                let key = self.stack.next_key();
-                self.stack.shelf.lend(Held::new(Box::pin(adopted)), |held| {
-                    let entry = ContextEntry::new(held);
-                    Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
-                })
+                self.lend(adopted)
             }
 
             /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
@@ -231,10 +233,8 @@ macro_rules! methods {
             where
                 T: $($bound)+,
             {
-                self.adopt(value, |value| {
-                    drop(value);
-                    core::future::ready(Ok(()))
-                })
+                // An entry is dropped when it has been exited.
+                self.lend(nullcontext(value).infallible())
             }
 
             /// Adds an asynchronous callback. It is not told the outcome.
@@ -299,15 +299,12 @@ macro_rules! methods {
                 };
                 let mut course = Course::new(releasing.stack.identity);
                 core::future::poll_fn(|cx| match &mut releasing.entry {
-                    Some(entry) => entry.entry.poll_exit(cx, &mut course),
+                    Some(entry) => exit_entry::<_, E, M>(entry, cx, &mut course),
                     None => Poll::Ready(()),
                 })
                 .await;
                 drop(releasing.entry.take());
-                match course.finish() {
-                    Ok(()) => Ok(true),
-                    Err(errors) => Err(errors.into_parts().0),
-                }
+                course.finish_primary(&mut Vec::new()).map(|()| true)
             }
 
             /// Moves all entries to a new stack; this one is empty then, and closing it does nothing.
@@ -334,25 +331,40 @@ macro_rules! methods {
             /// # Cancellation
             ///
             /// Dropping the future keeps what is left, and the entry that is being exited stays half-way: the
-            /// next `close` goes on from there, with the outcome of the first, and so does dropping the stack.
+            /// next `close` goes on from there, with the outcome of the first. If the stack is dropped instead,
+            /// the entry goes on, and the others are told `Cancelled`.
             pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
                 let mut outcome = Some(outcome);
-                core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await
+                let course = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
+                course.finish(&mut Vec::new())
             }
 
             pub(super) fn poll_close(
                 &mut self,
                 cx: &mut Context<'_>,
                 outcome: &mut Option<Outcome<M::Caught>>,
-            ) -> Poll<Result<(), ExitErrors<E>>> {
+            ) -> Poll<Course<E>> {
                 if let Some(outcome) = outcome.take() {
                     self.stack.begin::<M>(outcome);
                 }
-                Poll::Ready(ready!(self.stack.poll_course::<M>(cx)).finish())
+                self.stack.poll_course::<M>(cx)
             }
 
             pub(super) fn identity(&self) -> Identity<E> {
                 self.stack.identity
+            }
+
+            fn lend<C>(&self, entered: C) -> &mut C::Resource
+            where
+                C: AsyncContext<Error = E> + $($bound)+,
+                C::Resource: $($bound)+,
+            {
+                let identity = self.stack.identity;
+                let key = self.stack.next_key();
+                self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
+                    let entry = ContextEntry::new(held, identity);
+                    Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
+                })
             }
 
             fn push(&self, entry: impl Entry<E, M> + $($bound)+) -> Key {
@@ -383,9 +395,10 @@ macro_rules! methods {
             {
                 let mut context = Box::pin(context);
                 core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;
+                let identity = context.identity();
                 let key = self.stack.next_key();
                 Ok(self.stack.shelf.lend(Held::new(context), |held| {
-                    let entry = CatchEntry(ContextEntry::new(held));
+                    let entry = CatchEntry(ContextEntry::new(held, identity));
                     Box::new(Keyed { key, entry }) as Box<Keyed<$catching_object>>
                 }))
             }
@@ -397,13 +410,13 @@ macro_rules! methods {
 fn deferred<E, F, Fut>(
     callback: F,
     identity: Identity<E>,
-) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, ()>
+) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, (), E>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
     let adopted = Adopted::new((), move |()| callback(), identity);
-    ContextEntry::new(Held::new(Box::pin(adopted)))
+    ContextEntry::new(Held::new(Box::pin(adopted)), identity)
 }
 
 methods! {
@@ -444,6 +457,11 @@ where
         }
     }
 
+    /// The stack is used here, wherever it was made.
+    pub(super) fn entered(&mut self) {
+        self.runtime = Runtime::current();
+    }
+
     /// Adds entries from elsewhere, also while the stack is being closed: those are exited next.
     pub fn handle(&mut self) -> StackHandle<E, M> {
         StackHandle {
@@ -467,13 +485,11 @@ where
     M: StackMode<E> + 'static,
 {
     fn drop(&mut self) {
-        if self.stack.is_empty() {
+        if self.stack.close_if_empty() {
             return;
         }
         let mut stack = self.stack.take();
-        if stack.is_unbegun() {
-            stack.cancel();
-        }
+        stack.cancel();
         let left = Left::<E, M> {
             stack,
             _mode: core::marker::PhantomData,
@@ -496,9 +512,14 @@ where
     M: StackMode<E> + 'static,
 {
     fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The panics of entries are caught one by one.
-        ready!(self.stack.poll_course::<M>(cx)).finish_unheard();
-        Poll::Ready(())
+        loop {
+            // The panics of entries are caught one by one.
+            ready!(self.stack.poll_course::<M>(cx)).finish_unheard();
+            if self.stack.close_if_empty() {
+                return Poll::Ready(());
+            }
+            self.stack.cancel();
+        }
     }
 }
 

@@ -21,9 +21,21 @@ impl<T: ?Sized> Late<T> {
         Self(Arc::new(Shared::new(Some(Vec::new()))))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0
-            .with(|entries| entries.as_ref().is_none_or(Vec::is_empty))
+    /// Refuses entries from now on, if there are none.
+    pub(super) fn close_if_empty(&self) -> bool {
+        self.0.with(|entries| {
+            let empty = entries.as_ref().is_none_or(Vec::is_empty);
+            if empty {
+                *entries = None;
+            }
+            empty
+        })
+    }
+
+    /// Takes all entries, the last one last.
+    pub(super) fn take(&self) -> Vec<Box<T>> {
+        let entries = self.0.with(|entries| entries.as_mut().map(core::mem::take));
+        entries.unwrap_or_default()
     }
 
     pub(super) fn pop(&self) -> Option<Box<T>> {
@@ -39,9 +51,9 @@ impl<T: ?Sized> Late<T> {
         });
     }
 
-    pub(super) fn close(&self) {
-        let rest = self.0.with(Option::take);
-        drop(rest);
+    /// Refuses entries from now on, and returns what is left.
+    pub(super) fn close(&self) -> Vec<Box<T>> {
+        self.0.with(Option::take).unwrap_or_default()
     }
 }
 

@@ -128,17 +128,25 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                 let pat = &*typed.pat;
                 // What is configured away is so in the body too, and a lint is about the local now.
                 let attrs = &typed.attrs;
-                let (name, binding): (Ident, _) = match pat {
+                // In the signature the name is for the documentation; with a hygiene of its own, it is
+                // not what the body sees.
+                let (name, binding) = match pat {
                     Pat::Ident(PatIdent {
                         by_ref: None,
                         ident,
                         subpat: None,
                         mutability,
                         ..
-                    }) => (
-                        ident.clone(),
-                        quote!(#(#attrs)* let #mutability #ident = #ident;),
-                    ),
+                    }) => {
+                        let mut name = ident.clone();
+                        name.set_span(site.located_at(ident.span()));
+                        let binding = quote! {
+                            #(#attrs)*
+                            #[allow(clippy::no_effect_underscore_binding)]
+                            let #mutability #ident = #name;
+                        };
+                        (name, binding)
+                    }
                     _ => {
                         let name = format_ident!("argument_{index}", span = start);
                         let binding = quote! {
@@ -151,7 +159,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                     }
                 };
                 let mut referred = name.clone();
-                referred.set_span(end.resolved_at(name.span()));
+                referred.set_span(site.located_at(end));
                 *typed.pat = parse_quote!(#name);
                 arguments.push(Argument {
                     binding,
@@ -217,7 +225,8 @@ fn expand_body(
     let proven = proof.proof(block.brace_token.span.close());
     // After an error has been told, the proof would only repeat it.
     let excused = is_broken.then(|| quote!(= #private::Yielded));
-    let anchor = Ident::new("anchor", site);
+    // The arguments are captured under names of the same hygiene.
+    let anchor = Ident::new("__guard_anchor", site);
     let out = Ident::new("out", site);
 
     quote_spanned! {here=>
@@ -228,7 +237,7 @@ fn expand_body(
                     #(#bindings)*
                     #[allow(unused_variables)]
                     let #the_handle = #anchor.handle();
-                    #[allow(unused_mut, unused_assignments)]
+                    #[allow(unused_mut, unused_assignments, unused_variables)]
                     let #mutable #the_proof #excused;
                     if false {
                         return #private::Returns::<#output>::new().never();
@@ -240,7 +249,7 @@ fn expand_body(
                 {
                     #[allow(unused_imports)]
                     use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
-                    (&&&#private::Describe::<#error>::new()).printer()
+                    (&&&#private::Describe::<#error>::new()).__guard_printer()
                 },
             )
         }

@@ -1,5 +1,7 @@
 //! `async_with!`: contexts around a block.
 
+mod block;
+mod contexts;
 pub(crate) mod expand;
 mod parse;
 

@@ -15,7 +15,7 @@ pub(crate) struct AsyncWith {
 
 /// One context, or several to be entered together.
 pub(crate) enum Use {
-    Single(Single),
+    Single(Box<Single>),
     /// `join(pattern = context?, …)`
     Join {
         join: Ident,
@@ -26,14 +26,14 @@ pub(crate) enum Use {
 impl Use {
     fn parts_mut(&mut self) -> &mut [Single] {
         match self {
-            Self::Single(single) => core::slice::from_mut(single),
+            Self::Single(single) => core::slice::from_mut(&mut **single),
             Self::Join { parts, .. } => parts,
         }
     }
 
     pub(crate) fn parts(&self) -> &[Single] {
         match self {
-            Self::Single(single) => core::slice::from_ref(single),
+            Self::Single(single) => core::slice::from_ref(&**single),
             Self::Join { parts, .. } => parts,
         }
     }
@@ -110,7 +110,7 @@ impl Parse for Use {
             && !ahead.peek(Token![=])
             || ahead.peek(Token![=>]);
         if !is_join {
-            return input.parse().map(Self::Single);
+            return Ok(Self::Single(Box::new(input.parse()?)));
         }
         let join = input.parse()?;
         let content;

@@ -1,0 +1,463 @@
+//! What the macros write. After a change: `UPDATE_EXPECT=1 cargo test -p guard-macros`, then read the
+//! difference.
+
+use expect_test::{Expect, expect};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+fn check(output: &TokenStream, expected: &Expect) {
+    let file: syn::File = syn::parse2(output.clone()).expect("the macro writes Rust");
+    expected.assert_eq(&prettyplease::unparse(&file));
+}
+
+fn context(args: TokenStream, item: TokenStream, expected: &Expect) {
+    check(&crate::context::async_context(args, item), expected);
+}
+
+fn with(input: TokenStream, expected: &Expect) {
+    let block = crate::with::async_with(quote!($crate; #input));
+    // `$crate` is no Rust outside of a macro.
+    let block = rename_crate(block);
+    check(&quote!(async fn user() #block), expected);
+}
+
+fn rename_crate(tokens: TokenStream) -> TokenStream {
+    let text = tokens
+        .to_string()
+        .replace("$ crate", "guard_core")
+        .replace("$crate", "guard_core");
+    text.parse().expect("they were tokens before")
+}
+
+#[test]
+fn a_guaranteed_context() {
+    context(
+        quote!(),
+        quote! {
+            /// Documentation.
+            pub async fn open(path: PathBuf, (a, mut b): (u32, u32)) -> io::Result<File> {
+                let mut file = File::open(path).await?;
+                match yield_resource!(file) {
+                    Outcome::Completed => file.sync_all().await,
+                    _ => Ok(()),
+                }
+            }
+        },
+        &expect![[r#"
+            /// Documentation.
+            #[track_caller]
+            pub fn open(
+                path: PathBuf,
+                argument_1: (u32, u32),
+            ) -> impl ::guard_core::AsyncContext<
+                Resource = File,
+                Error = <io::Result<()> as ::guard_core::__private::Fallible>::Error,
+            > + ::guard_core::__private::core::marker::Send + 'static {
+                ::guard_core::__private::owned(&path);
+                ::guard_core::__private::owned(&argument_1);
+                ::guard_core::__private::guaranteed::<
+                    File,
+                    <io::Result<()> as ::guard_core::__private::Fallible>::Error,
+                    (),
+                    _,
+                    _,
+                >(
+                    move |__guard_anchor: ::guard_core::__private::Anchor<File, ()>| async move {
+                        let path = path;
+                        let argument_1 = argument_1;
+                        let (a, mut b) = argument_1;
+                        #[allow(unused_variables)]
+                        let the_one_yield = __guard_anchor.handle();
+                        #[allow(unused_mut, unused_assignments, unused_variables)]
+                        let mut a_yield_on_every_path;
+                        if false {
+                            return ::guard_core::__private::Returns::<io::Result<()>>::new().never();
+                        }
+                        let out: io::Result<()> = {
+                            let mut file = File::open(path).await?;
+                            match {
+                                #[allow(unused_assignments)]
+                                {
+                                    a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                }
+                                yield_resource!(@ lend the_one_yield; & mut file)
+                            } {
+                                Outcome::Completed => file.sync_all().await,
+                                _ => Ok(()),
+                            }
+                        };
+                        #[allow(unreachable_code)]
+                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                    },
+                    {
+                        #[allow(unused_imports)]
+                        use ::guard_core::__private::{
+                            DescribeDebug as _, DescribeDisplay as _, DescribeError as _,
+                        };
+                        (&&&::guard_core::__private::Describe::<
+                            <io::Result<()> as ::guard_core::__private::Fallible>::Error,
+                        >::new())
+                            .__guard_printer()
+                    },
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_scoped_context_that_cannot_fail() {
+    context(
+        quote!(scoped, crate = crate::reexport),
+        quote! {
+            async fn lock(&self, key: &str) {
+                self.acquire(key).await;
+                yield_resource!();
+                if key.is_empty() {
+                    return;
+                }
+                self.release(key).await;
+            }
+        },
+        &expect![[r#"
+            #[track_caller]
+            fn lock(
+                &self,
+                key: &str,
+            ) -> impl crate::reexport::AsyncContext<
+                Resource = (),
+                Error = crate::reexport::__private::core::convert::Infallible,
+            > {
+                crate::reexport::__private::scoped::<
+                    (),
+                    crate::reexport::__private::core::convert::Infallible,
+                    (),
+                    _,
+                    _,
+                >(
+                    move |__guard_anchor: crate::reexport::__private::Anchor<(), ()>| async move {
+                        let _ = &self;
+                        let key = key;
+                        #[allow(unused_variables)]
+                        let the_one_yield = __guard_anchor.handle();
+                        #[allow(unused_mut, unused_assignments, unused_variables)]
+                        let mut a_yield_on_every_path;
+                        if false {
+                            return crate::reexport::__private::Returns::<()>::new().never();
+                        }
+                        let out: () = {
+                            self.acquire(key).await;
+                            {
+                                #[allow(unused_assignments)]
+                                {
+                                    a_yield_on_every_path = crate::reexport::__private::Yielded;
+                                }
+                                yield_resource!(@ lend the_one_yield; & mut ())
+                            };
+                            if key.is_empty() {
+                                return crate::reexport::__private::finish((), a_yield_on_every_path);
+                            }
+                            self.release(key).await;
+                        };
+                        #[allow(unreachable_code)]
+                        return crate::reexport::__private::finish(out, a_yield_on_every_path);
+                    },
+                    {
+                        #[allow(unused_imports)]
+                        use crate::reexport::__private::{
+                            DescribeDebug as _, DescribeDisplay as _, DescribeError as _,
+                        };
+                        (&&&crate::reexport::__private::Describe::<
+                            crate::reexport::__private::core::convert::Infallible,
+                        >::new())
+                            .__guard_printer()
+                    },
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_context_that_catches() {
+    context(
+        quote!(catch),
+        quote! {
+            async fn ignore() -> Result<(), Error> {
+                match yield_resource!() {
+                    Outcome::Failed(error) if error.is_serious() => Err(error),
+                    _ => Ok(()),
+                }
+            }
+        },
+        &expect![[r#"
+            #[track_caller]
+            fn ignore() -> impl ::guard_core::AsyncContext<
+                Error,
+                Resource = (),
+                Error = Error,
+            > + ::guard_core::__private::core::marker::Send + 'static {
+                ::guard_core::__private::guaranteed::<
+                    (),
+                    Error,
+                    Error,
+                    _,
+                    _,
+                >(
+                    move |__guard_anchor: ::guard_core::__private::Anchor<(), Error>| async move {
+                        #[allow(unused_variables)]
+                        let the_one_yield = __guard_anchor.handle();
+                        #[allow(unused_mut, unused_assignments, unused_variables)]
+                        let mut a_yield_on_every_path;
+                        if false {
+                            return ::guard_core::__private::Returns::<Result<(), Error>>::new()
+                                .never();
+                        }
+                        let out: Result<(), Error> = {
+                            match {
+                                #[allow(unused_assignments)]
+                                {
+                                    a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                }
+                                yield_resource!(@ lend the_one_yield catch; & mut ())
+                            } {
+                                Outcome::Failed(error) if error.is_serious() => {
+                                    #[allow(unused_assignments)]
+                                    {
+                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                    }
+                                    Err(error)
+                                }
+                                _ => Ok(()),
+                            }
+                        };
+                        #[allow(unreachable_code)]
+                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                    },
+                    {
+                        #[allow(unused_imports)]
+                        use ::guard_core::__private::{
+                            DescribeDebug as _, DescribeDisplay as _, DescribeError as _,
+                        };
+                        (&&&::guard_core::__private::Describe::<Error>::new()).__guard_printer()
+                    },
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_required_function_of_a_trait() {
+    let function = crate::context::async_context(
+        quote!(scoped),
+        quote!(
+            async fn session(&self) -> Result<Session, Error>;
+        ),
+    );
+    check(
+        &quote!(trait Store { #function }),
+        &expect![[r#"
+        trait Store {
+            #[track_caller]
+            fn session(
+                &self,
+            ) -> impl ::guard_core::AsyncContext<Resource = Session, Error = Error>;
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn yields_in_a_use_and_in_another_macro() {
+    context(
+        quote!(),
+        quote! {
+            async fn nested(which: bool) -> u32 {
+                if which {
+                    async_with!(inner = inner() => { yield_resource!(*inner); });
+                } else {
+                    assert!(yield_resource!(1).is_completed());
+                }
+            }
+        },
+        &expect![[r#"
+            #[track_caller]
+            fn nested(
+                which: bool,
+            ) -> impl ::guard_core::AsyncContext<
+                Resource = u32,
+                Error = ::guard_core::__private::core::convert::Infallible,
+            > + ::guard_core::__private::core::marker::Send + 'static {
+                ::guard_core::__private::owned(&which);
+                ::guard_core::__private::guaranteed::<
+                    u32,
+                    ::guard_core::__private::core::convert::Infallible,
+                    (),
+                    _,
+                    _,
+                >(
+                    move |__guard_anchor: ::guard_core::__private::Anchor<u32, ()>| async move {
+                        let which = which;
+                        #[allow(unused_variables)]
+                        let the_one_yield = __guard_anchor.handle();
+                        #[allow(unused_mut, unused_assignments, unused_variables)]
+                        let mut a_yield_on_every_path;
+                        if false {
+                            return ::guard_core::__private::Returns::<()>::new().never();
+                        }
+                        let out: () = {
+                            if which {
+                                {
+                                    #[allow(unused_assignments)]
+                                    {
+                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                    }
+                                    async_with!(
+                                        inner = inner() => { yield_resource!(@ lend the_one_yield; &
+                                        mut * inner); }
+                                    )
+                                };
+                            } else {
+                                {
+                                    #[allow(unused_assignments)]
+                                    {
+                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                    }
+                                    assert!(
+                                        yield_resource!(@ lend_waking the_one_yield; & mut 1)
+                                        .is_completed()
+                                    )
+                                };
+                            }
+                        };
+                        #[allow(unreachable_code)]
+                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                    },
+                    {
+                        #[allow(unused_imports)]
+                        use ::guard_core::__private::{
+                            DescribeDebug as _, DescribeDisplay as _, DescribeError as _,
+                        };
+                        (&&&::guard_core::__private::Describe::<
+                            ::guard_core::__private::core::convert::Infallible,
+                        >::new())
+                            .__guard_printer()
+                    },
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_wrong_definition_stays_with_its_errors() {
+    context(
+        quote!(scope, scoped, scoped),
+        quote! {
+            fn wrong(text: &str) -> u32 {
+                let lend = || yield_resource!(text);
+            }
+        },
+        &expect![[r#"
+            ::core::compile_error! {
+                "unknown argument `scope`: expected `scoped`, `catch` or `crate = path`"
+            }
+            ::core::compile_error! {
+                "`scoped` is given twice"
+            }
+            ::core::compile_error! {
+                "a context is an `async fn`: write `async` before `fn`"
+            }
+            ::core::compile_error! {
+                "`yield_resource!` inside a closure, which is a function of its own: yield in the body of the context itself"
+            }
+            #[track_caller]
+            fn wrong(
+                text: &str,
+            ) -> impl ::guard_core::AsyncContext<
+                Resource = u32,
+                Error = ::guard_core::__private::core::convert::Infallible,
+            > {
+                ::guard_core::__private::scoped::<
+                    u32,
+                    ::guard_core::__private::core::convert::Infallible,
+                    (),
+                    _,
+                    _,
+                >(
+                    move |__guard_anchor: ::guard_core::__private::Anchor<u32, ()>| async move {
+                        let text = text;
+                        #[allow(unused_variables)]
+                        let the_one_yield = __guard_anchor.handle();
+                        #[allow(unused_mut, unused_assignments, unused_variables)]
+                        let mut a_yield_on_every_path = ::guard_core::__private::Yielded;
+                        if false {
+                            return ::guard_core::__private::Returns::<()>::new().never();
+                        }
+                        let out: () = {
+                            let lend = || yield_resource!(@ misplaced(); text);
+                        };
+                        #[allow(unreachable_code)]
+                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                    },
+                    {
+                        #[allow(unused_imports)]
+                        use ::guard_core::__private::{
+                            DescribeDebug as _, DescribeDisplay as _, DescribeError as _,
+                        };
+                        (&&&::guard_core::__private::Describe::<
+                            ::guard_core::__private::core::convert::Infallible,
+                        >::new())
+                            .__guard_printer()
+                    },
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_use() {
+    with(
+        quote!(file = open(path)? => { file.write(b"x").await }),
+        &expect![[r#"
+            async fn user() {
+                ::core::compile_error! {
+                    "expected identifier"
+                }
+                ::core::unreachable!()
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_use_that_is_left_in_every_way() {
+    with(
+        quote! {
+            number = number() => {
+                if a {
+                    return Ok(1);
+                }
+                if b {
+                    return Err(error);
+                }
+                if c {
+                    break 'outer *number;
+                }
+                loop {
+                    continue;
+                }
+            }
+        },
+        &expect![[r#"
+            async fn user() {
+                ::core::compile_error! {
+                    "expected identifier"
+                }
+                ::core::unreachable!()
+            }
+        "#]],
+    );
+}

@@ -1,0 +1,203 @@
+//! An exit stack is judged by the laws of nested contexts: every plan, dropped after every number of
+//! polls, cut in the background after every number of polls.
+
+use guard_core::{
+    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopeError, ScopedExitStack, async_with,
+    exit_stack, scoped_exit_stack,
+};
+
+use crate::matrix::{Verdict, plans, sweep};
+use crate::oracle::Case;
+use crate::ways::{Kind, Plan, Way, body};
+use crate::world::{End, Fault, Using};
+
+macro_rules! levels {
+    ($(#[$doc:meta] $name:ident $args:tt;)+) => {$(
+        #[$doc]
+        mod $name {
+            use crate::ways::{Plan, Token, clean_up, set_up};
+            use crate::world::Fault;
+            use guard_core::{async_context, yield_resource};
+
+            levels!(@$args 0 level0);
+            levels!(@$args 1 level1);
+            levels!(@$args 2 level2);
+        }
+    )+};
+    (@$args:tt $number:literal $level:ident) => {
+        #[async_context $args]
+        pub(super) async fn $level(plan: Plan) -> Result<Token, Fault> {
+            let mut token = set_up($number, plan).await?;
+            let outcome = yield_resource!(token);
+            clean_up($number, plan, outcome).await
+        }
+    };
+}
+
+levels! {
+    /// Contexts that are finished when they are dropped.
+    sure ();
+    /// Contexts that are dropped where they stand, but for what finishes them.
+    scoped (scoped);
+}
+
+macro_rules! uses {
+    ($name:ident: $levels:ident on $stack:ty) => {
+        /// Enters as many contexts as are planned, and runs the body with the last one's resource.
+        async fn $name(stack: &$stack, plan: Plan) -> Result<(), Fault> {
+            let mut token = stack.enter($levels::level0(plan)).await?;
+            if plan.depth > 1 {
+                token = stack.enter($levels::level1(plan)).await?;
+            }
+            if plan.depth > 2 {
+                token = stack.enter($levels::level2(plan)).await?;
+            }
+            body(plan, token).await
+        }
+    };
+}
+
+uses!(use_sure: sure on AsyncExitStack<Fault>);
+uses!(use_scoped: scoped on AsyncExitStack<Fault>);
+uses!(borrow_sure: sure on ScopedExitStack<'_, Fault>);
+uses!(borrow_scoped: scoped on ScopedExitStack<'_, Fault>);
+
+fn one(using: impl Future<Output = Result<(), Fault>> + 'static) -> Using {
+    Box::pin(async { using.await.map_err(|fault| vec![fault]) })
+}
+
+/// Every fault, in the order in which they happened.
+fn all<T>(error: ScopeError<T, Fault, ExitErrors<Fault>>) -> Vec<Fault> {
+    match error {
+        ScopeError::Enter(faults) | ScopeError::Exit { error: faults, .. } => {
+            faults.into_iter().collect()
+        }
+        ScopeError::Body(fault) => vec![fault],
+        ScopeError::BodyAndExit { body, exit } => std::iter::once(body).chain(exit).collect(),
+    }
+}
+
+fn judge(way: Way, kind: Kind, using: impl Fn(Plan) -> Using) {
+    judge_plans(way, kind, |_| true, using);
+}
+
+fn judge_plans(
+    way: Way,
+    kind: Kind,
+    is_tried: impl Fn(&Plan) -> bool,
+    using: impl Fn(Plan) -> Using,
+) {
+    let mut verdict = Verdict::default();
+    // What three can show that two cannot is tried by the matrix of nested contexts, and by the models.
+    for depth in 1..=2 {
+        for plan in plans(depth).into_iter().filter(&is_tried) {
+            sweep(Case { way, kind }, plan, &mut verdict, || using(plan));
+        }
+    }
+    verdict.assert_lawful();
+    println!("{} runs", verdict.runs);
+}
+
+#[test]
+fn in_async_with() {
+    judge(Way::AsyncWith, Kind::Default, |plan| {
+        one(async move {
+            async_with!(stack = exit_stack::<Fault>()? => { use_sure(stack, plan).await?; });
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn in_with_all_errors_kept() {
+    judge(Way::TryWith, Kind::Default, |plan| {
+        Box::pin(async move {
+            let used = exit_stack::<Fault>()
+                .try_with(async move |stack| use_sure(stack, plan).await)
+                .await;
+            used.map_err(all)
+        })
+    });
+}
+
+#[test]
+fn owned_and_closed_by_hand() {
+    async fn using(plan: Plan) -> Result<(), Vec<Fault>> {
+        let mut stack = AsyncExitStack::new();
+        let used = use_sure(&stack, plan).await;
+        let outcome = match used {
+            Ok(()) => Outcome::Completed,
+            Err(_) => Outcome::Failed(()),
+        };
+        let closed = stack.close(outcome).await;
+        let mut faults: Vec<Fault> = used.err().into_iter().collect();
+        faults.extend(closed.err().into_iter().flatten());
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+
+    // Two things are not tried here. A context that is dropped while it is entered is finished by itself:
+    // the stack does not wait for what is not on it. And nothing but a drop tells the stack of a panic.
+    let is_tried = |plan: &Plan| {
+        let panics = plan.enter.iter().any(|enter| enter.end == End::Panic);
+        plan.enter[0].pauses == 0 && !panics && plan.body.end != End::Panic
+    };
+    judge_plans(Way::TryWith, Kind::Default, is_tried, |plan| {
+        Box::pin(using(plan))
+    });
+}
+
+#[test]
+fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
+    /// Owns its stack, as what a constructor returns would.
+    struct Service(AsyncExitStack<Fault>);
+
+    async fn construct(plan: Plan) -> Result<Service, Vec<Fault>> {
+        let made = exit_stack().try_with(async move |stack| {
+            use_sure(stack, plan).await?;
+            Ok(Service(stack.pop_all()))
+        });
+        made.await.map_err(all)
+    }
+
+    // It is judged as one use: the constructor is the body, and the owner does nothing but close.
+    judge(Way::TryWith, Kind::Default, |plan| {
+        Box::pin(async move {
+            let mut service = construct(plan).await?;
+            let closed = service.0.close(Outcome::Completed).await;
+            closed.map_err(|faults| faults.into_iter().collect())
+        })
+    });
+}
+
+#[test]
+fn of_scoped_contexts_which_it_finishes() {
+    judge(Way::AsyncWith, Kind::DefaultOfScoped, |plan| {
+        one(async move {
+            async_with!(stack = exit_stack::<Fault>()? => { use_scoped(stack, plan).await?; });
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn scoped_with_scoped_contexts() {
+    judge(Way::AsyncWith, Kind::Scoped, |plan| {
+        one(async move {
+            async_with!(stack = scoped_exit_stack::<Fault>()? => {
+                borrow_scoped(stack, plan).await?;
+            });
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn scoped_with_contexts_that_finish_themselves() {
+    judge(Way::With, Kind::Default, |plan| {
+        one(scoped_exit_stack::<Fault>().with(async move |stack| borrow_sure(stack, plan).await))
+    });
+}

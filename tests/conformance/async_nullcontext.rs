@@ -1,0 +1,24 @@
+//! `TestAsyncNullcontext`.
+
+use guard_core::{AsyncContext, async_with, nullcontext};
+use guard_tests::block_on;
+
+use crate::raised::{Raised, raised};
+
+/// 58. The value is lent, and nothing else happens; it costs no more than the value.
+#[test]
+fn test_async_nullcontext() {
+    struct C(u64);
+
+    let used: Result<u64, Raised> = block_on(async {
+        let value = async_with!(x = nullcontext(C(42)) => { x.0 += 1; x.0 });
+        async_with!(() = nullcontext(()) => {});
+        nullcontext(C(0))
+            .infallible()
+            .with(async |_| Err(raised("body")))
+            .await
+            .or(Ok(value))
+    });
+    assert_eq!(used, Ok(43));
+    assert_eq!(size_of_val(&nullcontext(C(42))), size_of::<C>());
+}

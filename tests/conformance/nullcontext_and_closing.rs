@@ -1,0 +1,48 @@
+//! `NullcontextTestCase` and `ClosingTestCase`, which are about `with`: the same contexts, in bodies that
+//! await nothing.
+
+use guard_core::{AsyncClose, AsyncContext, closing, nullcontext};
+use guard_tests::{Log, block_on};
+
+use crate::raised::{Raised, raised};
+
+/// n1. The value is lent as it is.
+#[test]
+fn test_nullcontext() {
+    let text = String::from("c");
+    let address = text.as_ptr();
+    assert!(block_on(
+        nullcontext(text).run(async |x| std::ptr::eq(x.as_ptr(), address))
+    ));
+}
+
+/// A close that has nothing to wait for.
+struct Closed(Log);
+
+impl AsyncClose for Closed {
+    type Error = Raised;
+
+    async fn close(self) -> Result<(), Raised> {
+        self.0.push("close");
+        Ok(())
+    }
+}
+
+/// n1. It is closed after the body.
+#[test]
+fn test_closing() {
+    let log = Log::new();
+    let used =
+        block_on(closing(Closed(log.clone())).with(async |x| Ok::<_, Raised>(x.0.push("body"))));
+    assert_eq!((used, log.line()), (Ok(()), "body close".into()));
+}
+
+/// n1. Also when the body has failed, whose error then leaves.
+#[test]
+fn test_closing_error() {
+    let log = Log::new();
+    let used =
+        block_on(closing(Closed(log.clone())).with(async |_| Err::<(), _>(raised("ZeroDivision"))));
+    assert_eq!(used, Err(raised("ZeroDivision")));
+    assert_eq!(log.line(), "close");
+}
