@@ -50,9 +50,9 @@ pub mod from_python {}
 pub use adapters::TimeoutError;
 #[cfg(feature = "tokio")]
 pub use adapters::blocking;
-pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
 pub use adapters::{AsyncClose, closing, from_fns};
+pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
 pub use background::{Task, set_spawner};
 pub use context::AsyncContext;

@@ -11,8 +11,8 @@ use std::task::Poll;
 
 use futures::FutureExt;
 use guard_core::{
-    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopeError, ScopedExitStack, StackGone,
-    async_context, async_with, exit_stack, nullcontext, scoped_exit_stack, yield_resource,
+    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopeError, ScopedExitStack, async_context,
+    async_with, exit_stack, future::StackGone, nullcontext, scoped_exit_stack, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
 

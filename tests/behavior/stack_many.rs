@@ -194,7 +194,7 @@ async fn the_use_of_a_stack_can_be_spawned() {
             Ok::<_, String>(6)
         })),
         tokio::spawn(async {
-            let mut stack = AsyncExitStack::new();
+            let mut stack = AsyncExitStack::<String>::new();
             stack.enter(context("abc")).await?;
             yield_once().await;
             let key = stack.last_key().unwrap();

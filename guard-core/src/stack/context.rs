@@ -86,7 +86,10 @@ where
     /// # Errors
     ///
     /// As [`ScopeError`](crate::ScopeError) says.
-    #[allow(clippy::type_complexity, reason = "futures of closures are spelled out like this")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "futures of closures are spelled out like this"
+    )]
     pub fn try_with<'r, T, X, F>(
         self,
         body: F,

@@ -1,6 +1,6 @@
 //! Writing a checked context down.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned};
@@ -229,8 +229,7 @@ fn expand_body(
     let anchor = Ident::new("__guard_anchor", site);
     let out = Ident::new("out", site);
 
-    quote_spanned! {here=>
-        {
+    let expanded = quote_spanned! {here=>
             #(#owned)*
             #private::#make::<#resource, #error, #caught, _, _>(
                 move |#anchor: #private::Anchor<#resource, #caught>| async move {
@@ -252,6 +251,9 @@ fn expand_body(
                     (&&&#private::Describe::<#error>::new()).__guard_printer()
                 },
             )
-        }
-    }
+    };
+    // The braces of the user make it the user's function, for lints such as `dead_code`.
+    let mut function_body = Group::new(Delimiter::Brace, expanded);
+    function_body.set_span(block.brace_token.span.join());
+    function_body.into_token_stream()
 }

@@ -1,0 +1,84 @@
+//! A future lives beside the context whose resource it borrows.
+
+use core::marker::PhantomPinned;
+use core::pin::Pin;
+use core::ptr::NonNull;
+
+use crate::AsyncContext;
+use crate::scope::Body;
+
+/// A context and, beside it, a future that borrows its resource.
+pub(crate) struct Borrowing<C, X, F, Fut>
+where
+    C: AsyncContext<X>,
+{
+    // Dropped first: it borrows from the context.
+    body: Option<Fut>,
+    context: C,
+    start: Option<F>,
+    /// Knows the bound that makes [`Body`] of `F`, so that the type need not.
+    begin: fn(F, NonNull<C::Resource>) -> Fut,
+    _pinned: PhantomPinned,
+}
+
+/// A context, and the closure that is to make the future.
+pub(crate) fn borrowing<'r, C, X, F>(
+    context: C,
+    start: F,
+) -> Borrowing<C, X, F, <F as Body<&'r mut C::Resource>>::Fut>
+where
+    C: AsyncContext<X>,
+    C::Resource: 'r,
+    F: for<'a> Body<&'a mut C::Resource>,
+{
+    Borrowing {
+        body: None,
+        context,
+        start: Some(start),
+        // SAFETY: `start_body` passes the resource of the pinned context, which stays borrowed as long
+        // as the body exists: `context` panics while there is one, and the body is dropped before the
+        // context. The body's type names the lifetime `'r`, which may be longer than that; but `F` works
+        // for every lifetime, so it cannot make use of which one it is given.
+        begin: |start, mut resource| start(unsafe { resource.as_mut() }),
+        _pinned: PhantomPinned,
+    }
+}
+
+impl<C, X, F, Fut> Borrowing<C, X, F, Fut>
+where
+    C: AsyncContext<X>,
+{
+    /// The context, while no body borrows from it.
+    pub(crate) fn context(self: Pin<&mut Self>) -> Pin<&mut C> {
+        assert!(self.body.is_none(), "the body borrows the context");
+        // SAFETY: `context` is pinned with `self`: it is never moved out, and `Borrowing` has no
+        // `Drop` and is `!Unpin`.
+        unsafe { self.map_unchecked_mut(|this| &mut this.context) }
+    }
+
+    pub(crate) fn context_ref(&self) -> &C {
+        assert!(self.body.is_none(), "the body borrows the context");
+        &self.context
+    }
+
+    /// Makes the body from the entered context's resource.
+    pub(crate) fn start_body(mut self: Pin<&mut Self>) {
+        let resource = NonNull::from(self.as_mut().context().resource());
+        // SAFETY: neither pinned field is moved: `body` is `None` and becomes `Some` in place.
+        let this = unsafe { self.get_unchecked_mut() };
+        let start = this.start.take().expect("the body is started once");
+        this.body = Some((this.begin)(start, resource));
+    }
+
+    /// The body, pinned.
+    pub(crate) fn body(self: Pin<&mut Self>) -> Option<Pin<&mut Fut>> {
+        // SAFETY: `body` is pinned with `self`; it leaves its place only by being dropped there.
+        unsafe { self.map_unchecked_mut(|this| &mut this.body) }.as_pin_mut()
+    }
+
+    /// Drops the body, and with it the borrow of the context.
+    pub(crate) fn end_body(self: Pin<&mut Self>) {
+        // SAFETY: as above; setting a pinned `Option` drops its content in place.
+        unsafe { self.map_unchecked_mut(|this| &mut this.body) }.set(None);
+    }
+}

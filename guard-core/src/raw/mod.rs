@@ -1,0 +1,35 @@
+//! Every `unsafe` of the crate: what safe Rust cannot say, each a small type with a safe interface.
+//!
+//! - A coroutine lends a reference to one of its own locals to whoever polls it ([`Slot`]).
+//! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
+//! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
+//! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
+//! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
+//!
+//! The first four rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
+//! only pointer to its inside.
+#![allow(unsafe_code)]
+
+mod borrowing;
+#[cfg(not(feature = "std"))]
+mod fn_cell;
+#[cfg(feature = "alloc")]
+mod held;
+#[cfg(feature = "alloc")]
+mod shelf;
+mod slot;
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+mod spin;
+
+pub(crate) use borrowing::{Borrowing, borrowing};
+#[cfg(not(feature = "std"))]
+pub(crate) use fn_cell::FnCell;
+#[cfg(feature = "alloc")]
+pub(crate) use held::Held;
+#[cfg(feature = "alloc")]
+pub(crate) use shelf::Shelf;
+pub(crate) use slot::Slot;
+pub use slot::{Anchor, Handle};
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+pub(crate) use spin::Shared;

@@ -1,0 +1,235 @@
+//! A coroutine lends a reference to one of its own locals to whoever polls it.
+
+use core::cell::Cell;
+use core::future::Future;
+use core::marker::{PhantomData, PhantomPinned};
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+
+use crate::Outcome;
+
+/// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
+/// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
+pub(crate) struct Slot<R: ?Sized, X> {
+    /// Set while a [`Lend`] holds the resource.
+    lent: Cell<Option<NonNull<R>>>,
+    told: Cell<Option<Outcome<X>>>,
+    /// For a yield inside a foreign combinator that only polls what was woken.
+    waker: Cell<Option<Waker>>,
+    window: AtomicBool,
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `Waker` (which is `Send`);
+// sending it sends those.
+unsafe impl<R: ?Sized + Send, X: Send> Send for Slot<R, X> {}
+// SAFETY: every method needs exclusive access, so `&Slot` gives access to nothing.
+unsafe impl<R: ?Sized, X> Sync for Slot<R, X> {}
+
+impl<R: ?Sized, X> Slot<R, X> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            lent: Cell::new(None),
+            told: Cell::new(None),
+            waker: Cell::new(None),
+            window: AtomicBool::new(false),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// The coroutine's end of the slot. The caller puts it into the body future that lies beside this
+    /// slot and is dropped before it; only generated code ever holds one (see [`Anchor`]).
+    pub(crate) fn anchor(self: Pin<&mut Self>) -> Anchor<R, X> {
+        // SAFETY: only the address is taken; nothing is moved.
+        let slot = NonNull::from(unsafe { self.get_unchecked_mut() });
+        Anchor {
+            slot,
+            _invariant: PhantomData,
+        }
+    }
+
+    /// Whether the body stands at its yield.
+    pub(crate) fn is_lent(self: Pin<&mut Self>) -> bool {
+        self.lent.get().is_some()
+    }
+
+    /// Whether the body waits in a `cancellable!` window.
+    pub(crate) fn in_window(self: Pin<&mut Self>) -> bool {
+        self.window.load(Ordering::Relaxed)
+    }
+
+    /// The lent resource.
+    pub(crate) fn resource<'a>(self: Pin<&'a mut Self>) -> Option<&'a mut R>
+    where
+        X: 'a,
+    {
+        // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place, does not use it
+        // itself, and unsets `lent` when it ends or is dropped. It lives in the body, which can
+        // neither be polled nor dropped during `'a`: both need the coroutine that `'a` borrows.
+        self.lent.get().map(|mut lent| unsafe { lent.as_mut() })
+    }
+
+    /// Tells the suspended body how its use ended; it goes on when it is polled next.
+    pub(crate) fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) {
+        self.told.set(Some(outcome));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The coroutine's end of its [`Slot`], handed to the closure that makes the body future.
+///
+/// Not public API: generated code keeps it in a local of the body future that nothing else can name,
+/// and makes from it, once, the [`Handle`] that the user's code moves. The handle borrows that local,
+/// so it cannot leave the body future, however it is moved about.
+pub struct Anchor<R: ?Sized, X> {
+    slot: NonNull<Slot<R, X>>,
+    _invariant: PhantomData<Invariant<R, X>>,
+}
+
+type Invariant<R, X> = fn(&mut R) -> Outcome<X>;
+
+// SAFETY: an anchor is a reference to a slot, which is what is sent; the slot is `Send` for these.
+unsafe impl<R: ?Sized + Send, X: Send> Send for Anchor<R, X> {}
+// SAFETY: `&Anchor` gives out handles, which can be sent only if the slot can.
+unsafe impl<R: ?Sized, X> Sync for Anchor<R, X> {}
+
+impl<R: ?Sized, X> Anchor<R, X> {
+    /// The right to yield, once.
+    #[must_use]
+    pub fn handle(&self) -> Handle<'_, R, X> {
+        Handle {
+            slot: self.slot,
+            _anchor: PhantomData,
+        }
+    }
+}
+
+/// The right to yield. It is moved by the yield, which is how rustc proves that there is one only.
+pub struct Handle<'s, R: ?Sized, X> {
+    slot: NonNull<Slot<R, X>>,
+    _anchor: PhantomData<&'s Anchor<R, X>>,
+}
+
+// SAFETY: as for `Anchor`: what travels is the slot.
+unsafe impl<R: ?Sized + Send, X: Send> Send for Handle<'_, R, X> {}
+// SAFETY: `&Handle` opens windows, which touch only an atomic.
+unsafe impl<R: ?Sized, X> Sync for Handle<'_, R, X> {}
+
+impl<'s, R: ?Sized, X> Handle<'s, R, X> {
+    /// Lends the resource to the driver until it tells how the use ended.
+    pub fn lend<'a>(self, resource: &'a mut R) -> Lend<'a, R, X>
+    where
+        's: 'a,
+    {
+        Lend {
+            slot: self.slot,
+            resource: NonNull::from(resource),
+            lending: false,
+            wakes: false,
+            _borrow: PhantomData,
+        }
+    }
+
+    /// [`lend`](Self::lend) for a yield inside another macro, which may poll it only when it is woken.
+    pub fn lend_waking<'a>(self, resource: &'a mut R) -> Lend<'a, R, X>
+    where
+        's: 'a,
+    {
+        Lend {
+            wakes: true,
+            ..self.lend(resource)
+        }
+    }
+
+    /// Marks `future` as a wait that a cancelled enter may give up.
+    pub fn window<F: Future>(&self, future: F) -> Window<'_, F> {
+        // SAFETY: the handle borrows an anchor, which lives in a body future beside this slot and is
+        // dropped before it. The field is an atomic, so that a shared reference to it is all it takes.
+        let open = unsafe { &(*self.slot.as_ptr()).window };
+        Window { future, open }
+    }
+}
+
+/// The suspension of a body at its yield.
+pub struct Lend<'a, R: ?Sized, X> {
+    slot: NonNull<Slot<R, X>>,
+    resource: NonNull<R>,
+    lending: bool,
+    wakes: bool,
+    _borrow: PhantomData<(&'a mut R, Invariant<R, X>)>,
+}
+
+// SAFETY: it is a `&mut R` and a reference to the slot; both can be sent when `R` and `X` can.
+unsafe impl<R: ?Sized + Send, X: Send> Send for Lend<'_, R, X> {}
+// SAFETY: `&Lend` gives access to nothing.
+unsafe impl<R: ?Sized + Sync, X> Sync for Lend<'_, R, X> {}
+
+impl<R: ?Sized, X> Lend<'_, R, X> {
+    fn slot(&self) -> &Slot<R, X> {
+        // SAFETY: a `Lend` borrows its handle's anchor, which lives in a body future beside this slot
+        // and is dropped before it. It is reached only while the driver polls or drops that body,
+        // during which the driver itself does not touch the slot.
+        unsafe { self.slot.as_ref() }
+    }
+}
+
+impl<R: ?Sized, X> Unpin for Lend<'_, R, X> {}
+
+impl<R: ?Sized, X> Future for Lend<'_, R, X> {
+    type Output = Outcome<X>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
+        if !self.lending {
+            self.lending = true;
+            self.slot().lent.set(Some(self.resource));
+        } else if let Some(outcome) = self.slot().told.take() {
+            self.lending = false;
+            self.slot().lent.set(None);
+            return Poll::Ready(outcome);
+        }
+        if self.wakes {
+            self.slot().waker.set(Some(cx.waker().clone()));
+        }
+        Poll::Pending
+    }
+}
+
+impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
+    fn drop(&mut self) {
+        if self.lending {
+            self.slot().lent.set(None);
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of `cancellable!`.
+    pub struct Window<'s, F> {
+        #[pin]
+        future: F,
+        open: &'s AtomicBool,
+    }
+
+    impl<F> PinnedDrop for Window<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.open.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<F: Future> Future for Window<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        // Closed while the future runs: what it drops or panics with must not find an open window.
+        this.open.store(false, Ordering::Relaxed);
+        let polled = this.future.poll(cx);
+        this.open.store(polled.is_pending(), Ordering::Relaxed);
+        polled
+    }
+}
