@@ -59,6 +59,8 @@ mod silent {
         clippy::min_ident_chars,
         clippy::missing_docs_in_private_items,
         clippy::missing_trait_methods,
+        clippy::panic,
+        clippy::needless_return,
         clippy::pattern_type_mismatch,
         clippy::pub_with_shorthand,
         clippy::question_mark_used,
@@ -133,6 +135,20 @@ mod silent {
             return Err(fmt::Error);
         }
         return Ok(());
+    }
+
+    /// Nor is this one's.
+    #[async_context]
+    pub(super) async fn returning() -> Result<(), fmt::Error> {
+        yield_resource!();
+        return Ok(());
+    }
+
+    /// Nor this one's.
+    #[async_context]
+    pub(super) async fn panicking() {
+        yield_resource!();
+        panic!("expected");
     }
 
     #[async_context(catch)]
@@ -227,6 +243,25 @@ mod silent {
         async_with!(one = on_each_path(number == 1) => {
             return number + *one;
         })
+    }
+
+    pub(super) async fn always_panics() -> u32 {
+        async_with!(() = panicking() => {
+            let () = returning().with(async |()| Ok::<(), fmt::Error>(())).await.unwrap_or_default();
+            panic!("expected");
+        })
+    }
+
+    pub(super) async fn always_breaks(mut turns: u32) -> u32 {
+        loop {
+            turns += 1;
+            if turns < 3 {
+                continue;
+            }
+            async_with!(() = nothing() => {
+                break turns;
+            });
+        }
     }
 }
 
@@ -406,7 +441,11 @@ fn lints_are_silent_about_the_expansion() {
     // They are, or this would not compile.
     use guard_tests::block_on;
 
-    assert_eq!(block_on(silent::uses(false)), Ok(5 + 2 + 1 + 1));
+    guard_core::set_reporter(|_| {});
+    assert_eq!(block_on(silent::uses(false)), Ok(5 + 1 + 1 + 1));
     assert!(block_on(silent::uses(true)).is_err());
     assert_eq!(block_on(silent::early(1)), 2);
+    assert_eq!(block_on(silent::always_breaks(0)), 3);
+    let panics = std::panic::AssertUnwindSafe(|| block_on(silent::always_panics()));
+    assert!(std::panic::catch_unwind(panics).is_err());
 }

@@ -205,17 +205,20 @@ async fn the_lock_is_free_when_the_holder_is_cancelled() -> Result<()> {
 async fn the_lock_is_free_wherever_taking_and_releasing_it_was_cancelled() -> Result<()> {
     async_with!(server = redis()? => {
         let client = client(server)?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
         let mut ended = 0;
         let mut polls = 0;
         // The number of polls that it takes is not the same every time.
         while ended < 10 {
-            let user = lock_for(&client, LONG).with(async |_| {
+            let mut user = Box::pin(lock_for(&client, LONG).with(async |_| {
                 yield_now().await;
                 Ok::<_, LockError>(())
-            });
-            if poll_until(user, |polled| polled == polls).await.transpose()?.is_some() {
-                ended += 1;
-            }
+            }));
+            let end = poll_until(user.as_mut(), |polled| polled == polls).await;
+            ended += i32::from(end.transpose()?.is_some());
+            // Time for its last request to get there. Nobody looks at the answer any more.
+            connection.ping().await?;
+            drop(user);
             drain().await;
             assert!(is_free(&client).await?, "after {polls} polls");
             polls += 1;
@@ -324,7 +327,7 @@ async fn the_lock_of_a_process_that_is_killed_expires() -> Result<()> {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let left: i64 = redis::cmd("PTTL").arg(KEY).query_async(&mut connection).await?;
-        assert!(left < SHORT.as_millis().try_into()?);
+        assert!(left <= SHORT.as_millis().try_into()?);
         let next = lock_for(&client, LONG).with(async |_| Ok::<_, LockError>(()));
         timeout(SOON, next).await??;
     });

@@ -95,7 +95,7 @@ macro_rules! cancellable {
 ///   fail with `E`; its body ends in `Ok(())`. Any other return type `R`, or none for `()`, makes a context
 ///   that cannot fail, whose body ends in `()`.
 /// - Exactly one yield is reached on every path that does not end in an error; the compiler proves it. A
-///   yield in the arguments of a macro other than [`async_with!`], such as `select!`, is checked when it
+///   yield in the arguments of a macro other than [`async_with!`](crate::async_with), such as `select!`, is checked when it
 ///   runs.
 /// - It can be a free function, a method with any receiver, a function of a trait; it can be generic and
 ///   take patterns and `impl Trait`. Arguments and locals are dropped in the order of an `async fn`.
@@ -160,7 +160,7 @@ pub use guard_macros::async_context;
 
 /// Puts contexts around the body of an `async fn`.
 ///
-/// `#[within(name = context?, …)]` has the syntax of [`async_with!`]. The contexts are made anew for every
+/// `#[within(name = context?, …)]` has the syntax of [`async_with!`](crate::async_with). The contexts are made anew for every
 /// call, from its arguments, and entered when the call is first polled; the resources are there by name.
 /// What the body returns decides the outcome: an `Err` is `Failed`.
 ///

@@ -100,7 +100,7 @@ mod collecting {
         ended.unwrap_or(false)
     }
 
-    /// Collects what is handed off from [`begin`](Self::begin) until this is dropped.
+    /// Collects what is handed off from `begin` until this is dropped.
     ///
     /// Declared before the context of a use, so that it is dropped after it; the use's body calls `begin`
     /// when it is dropped unfinished.

@@ -165,7 +165,7 @@ case! {
     arguments_that_are_mutable_or_moved, never polled: "| drop(a) drop(b) drop(c)",
     (mut a: Dropped, b: Dropped, mut c: Dropped),
     (log: d(log, "a"), d(log, "b"), d(log, "c")),
-    { a.1 = "a2"; c.1 = "c2"; drop(b); } yield { let _moved = a; Ok(()) }
+    { a.1 = "a2"; c.1 = "c2"; drop(b); let _ = &c; } yield { let _moved = a; Ok(()) }
 }
 
 case! {

@@ -1,9 +1,13 @@
 //! What a context does, feature by feature.
 
+mod adapters;
 mod auto_traits;
+mod catch;
+mod deadlines;
 mod definition;
 mod drop_order;
 mod hygiene;
+mod join;
 mod nested;
 mod protocol;
 mod recursion;
@@ -11,6 +15,7 @@ mod reports;
 mod stack;
 mod stack_many;
 mod using;
+mod within;
 mod yields;
 
 /// Whether this is compiled as the fixture of that edition.

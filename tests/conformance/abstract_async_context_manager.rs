@@ -42,7 +42,7 @@ fn itself() -> Itself {
     }
 }
 
-/// 1. A context may be its own resource, and an exit that does nothing suppresses nothing.
+/// Row 1. A context may be its own resource, and an exit that does nothing suppresses nothing.
 ///
 /// `enter` has no default here: what is lent is a type that each implementation names.
 #[test]
@@ -102,15 +102,16 @@ impl AsyncClose for Numbers {
     }
 }
 
-/// 3. A stream that holds a context and is closed early exits it, and that is no error.
+/// Row 3. A stream that holds a context and is closed early exits it, and that is no error.
 #[test]
 fn test_async_gen_propagates_generator_exit() {
     let log = Log::new();
     block_on(async {
         async_with!(numbers = closing(Numbers::new(log.clone()).await) => {
             while let Some(number) = numbers.next().await {
-                assert_eq!(number, 11);
-                break;
+                if number == 11 {
+                    break;
+                }
             }
             log.push("left");
         });
@@ -119,7 +120,7 @@ fn test_async_gen_propagates_generator_exit() {
     assert_eq!(log.line(), "enter next left exit(Cancelled) closed");
 }
 
-/// 3. A stream that holds a context and is dropped early leaves its exit to the background; in Python,
+/// Row 3. A stream that holds a context and is dropped early leaves its exit to the background; in Python,
 /// to the event loop's hook for abandoned generators.
 #[test]
 fn test_async_gen_propagates_generator_exit_when_dropped() {

@@ -23,7 +23,7 @@ impl AsyncClose for Resource {
     }
 }
 
-/// 26. The thing itself is lent; nothing is called before the end, and then its close, once.
+/// Row 26. The thing itself is lent; nothing is called before the end, and then its close, once.
 #[test]
 fn test_aclosing() {
     let log = Log::new();
@@ -37,7 +37,7 @@ fn test_aclosing() {
     assert_eq!((used, log.line()), (Ok(()), "close(2)".into()));
 }
 
-/// 27. It is closed, once, when the body has failed, whose error then leaves.
+/// Row 27. It is closed, once, when the body has failed, whose error then leaves.
 #[test]
 fn test_aclosing_error() {
     let log = Log::new();
@@ -50,7 +50,7 @@ fn test_aclosing_error() {
     assert_eq!(log.line(), "close(1)");
 }
 
-/// 27. And when it has panicked.
+/// Row 27. And when it has panicked.
 #[test]
 fn test_aclosing_error_that_is_a_panic() {
     let log = Log::new();
@@ -88,7 +88,7 @@ impl AsyncClose for Generator {
     }
 }
 
-/// 28. What a suspended stream holds has been let go when the use of the stream ends, whether the body
+/// Row 28. What a suspended stream holds has been let go when the use of the stream ends, whether the body
 /// has failed or not.
 #[test]
 fn test_aclosing_bpo41229() {

@@ -24,7 +24,7 @@ async fn logged(log: Log) -> Result<u32, Raised> {
     Ok(())
 }
 
-/// 6. Set-up, body, clean-up, in that order; the body gets what is yielded.
+/// Row 6. Set-up, body, clean-up, in that order; the body gets what is yielded.
 #[test]
 fn test_contextmanager_plain() {
     let log = Log::new();
@@ -41,7 +41,7 @@ fn test_contextmanager_plain() {
     assert_eq!((used, log.line()), (Ok(()), "42 999 Completed".into()));
 }
 
-/// 7. The clean-up runs when the body has failed, and then the same error leaves. There is no `finally`
+/// Row 7. The clean-up runs when the body has failed, and then the same error leaves. There is no `finally`
 /// to forget.
 #[test]
 fn test_contextmanager_finally() {
@@ -57,7 +57,7 @@ fn test_contextmanager_finally() {
     assert_eq!(log.line(), "1 42 999 Failed(())");
 }
 
-/// 7. The clean-up runs when the body has panicked, and then the same panic goes on: the hook has been
+/// Row 7. The clean-up runs when the body has panicked, and then the same panic goes on: the hook has been
 /// called once.
 #[test]
 fn test_contextmanager_finally_after_a_panic() {
@@ -71,7 +71,7 @@ fn test_contextmanager_finally_after_a_panic() {
     assert_eq!(log.line(), "1 42 999 Panicked");
 }
 
-/// 7. The clean-up runs when the body has been cancelled. In Python it runs in the task that is
+/// Row 7. The clean-up runs when the body has been cancelled. In Python it runs in the task that is
 /// cancelled; here that task is gone, it runs in the background, and `drain` waits for it.
 #[test]
 fn test_contextmanager_finally_after_cancellation() {
@@ -118,7 +118,7 @@ fn address(error: &(impl Error + ?Sized)) -> *const () {
     (&raw const *error).cast()
 }
 
-/// 8. An error that has passed through a context is the very same: nothing is added to it, and what it
+/// Row 8. An error that has passed through a context is the very same: nothing is added to it, and what it
 /// knows of its origin stays.
 #[test]
 fn test_contextmanager_traceback() {
@@ -132,7 +132,7 @@ fn test_contextmanager_traceback() {
     assert_eq!(Some((address(&*error), error.to_string())), origin);
 }
 
-/// 8. A panic that has passed through a context is told to have begun where it did.
+/// Row 8. A panic that has passed through a context is told to have begun where it did.
 #[test]
 fn test_contextmanager_traceback_of_a_panic() {
     let line = line!() + 2;
@@ -142,7 +142,7 @@ fn test_contextmanager_traceback_of_a_panic() {
     assert_eq!((payload, lines_of_panics()), (Payload(8), vec![line]));
 }
 
-/// 9. Exiting with a failure by hand returns the exit's own result: the body's error is the caller's.
+/// Row 9. Exiting with a failure by hand returns the exit's own result: the body's error is the caller's.
 #[test]
 fn test_contextmanager_no_reraise() {
     let log = Log::new();
@@ -173,8 +173,8 @@ async fn replaces() -> Result<(), AnyError> {
     }
 }
 
-/// 13. The exit may raise an error of another type in place of the body's. That an exception may be told
-/// as a type without value, which the Python test is about, has no counterpart.
+/// Row 13. The exit may raise an error of another type in place of the body's. That an exception may be
+/// told as a type without value, which the Python test is about, has no counterpart.
 #[test]
 fn test_contextmanager_non_normalised() {
     block_on(async {
@@ -204,7 +204,7 @@ async fn swallows(log: Log, what: &'static str) -> Result<u32, Raised> {
     }
 }
 
-/// 14. A context that is given the error may swallow it, and what follows the use runs. It has to say
+/// Row 14. A context that is given the error may swallow it, and what follows the use runs. It has to say
 /// `catch` and to return `Ok(())`: in Python it is enough not to raise again.
 #[test]
 fn test_contextmanager_except() {
@@ -218,7 +218,7 @@ fn test_contextmanager_except() {
     assert_eq!(log.line(), "1 42 ZeroDivision 999");
 }
 
-/// 14. Ignoring the error is not swallowing it, unless the context catches.
+/// Row 14. Ignoring the error is not swallowing it, unless the context catches.
 #[test]
 fn test_contextmanager_except_is_explicit() {
     let used = block_on(logged(Log::new()).with(async |_| Err::<(), _>(raised("ZeroDivision"))));
@@ -243,8 +243,9 @@ async fn cannot_fail() -> u32 {
     yield_resource!(number);
 }
 
-/// 15. No error is a sentinel: one of the same type and value may come from the set-up, the body and the
-/// clean-up, and they are not confused. Python has to tell `StopAsyncIteration` from the generator's end.
+/// Row 15. No error is a sentinel: one of the same type and value may come from the set-up, the body and
+/// the clean-up, and they are not confused. Python has to tell `StopAsyncIteration` from the generator's
+/// end.
 #[test]
 fn test_contextmanager_except_stopiter() {
     let stop = || raised("Stop");
@@ -280,7 +281,7 @@ fn test_contextmanager_except_stopiter() {
     });
 }
 
-/// 15. The errors that say least pass through as well: `()` and `None`.
+/// Row 15. The errors that say least pass through as well: `()` and `None`.
 #[test]
 fn test_contextmanager_except_stopiter_without_an_error() {
     async fn no_item() -> Option<u32> {
@@ -305,8 +306,8 @@ async fn wraps() -> Result<(), Raised> {
     }
 }
 
-/// 16. The exit may wrap the body's error, which is then its source. Python takes the wrapping off again
-/// if what is wrapped is a `StopAsyncIteration`; nothing is special here.
+/// Row 16. The exit may wrap the body's error, which is then its source. Python takes the wrapping off
+/// again if what is wrapped is a `StopAsyncIteration`; nothing is special here.
 #[test]
 fn test_contextmanager_wrap_runtimeerror() {
     for name in ["ZeroDivision", "StopAsyncIteration"] {
@@ -328,9 +329,9 @@ mod attribs {
     #[deprecated(note = "kept")]
     #[must_use = "kept"]
     #[async_context(scoped)]
-    pub(super) async fn baz<'a, T: ?Sized, const N: usize>(text: &'a T) -> Result<&'a str, Raised>
+    pub(super) async fn baz<'a, T, const N: usize>(text: &'a T) -> Result<&'a str, Raised>
     where
-        T: AsRef<str>,
+        T: AsRef<str> + ?Sized,
     {
         let mut text = text.as_ref().get(..N).unwrap_or_default();
         yield_resource!(text);
@@ -352,7 +353,7 @@ mod attribs {
     }
 }
 
-/// 17. A context function keeps its name, visibility, generics, lifetimes, bounds and attributes.
+/// Row 17. A context function keeps its name, visibility, generics, lifetimes, bounds and attributes.
 #[test]
 #[deny(unfulfilled_lint_expectations)]
 fn test_contextmanager_attribs() {
@@ -413,7 +414,7 @@ async fn used_within(
     *resource * 1_000 + own
 }
 
-/// 20. No name of an argument is taken: not in a context, and not around its use.
+/// Row 20. No name of an argument is taken: not in a context, and not around its use.
 #[test]
 fn test_keywords() {
     block_on(async {
@@ -457,8 +458,8 @@ async fn recursive(depth: Depth, more: u32) {
     }
 }
 
-/// 21. A decorated function that calls itself has a context of its own for every call; they are left from
-/// the inside out.
+/// Row 21. A decorated function that calls itself has a context of its own for every call; they are left
+/// from the inside out.
 #[test]
 fn test_recursive() {
     let depth = Depth::default();
@@ -478,7 +479,7 @@ async fn decorated(log: Log, end: &'static str) -> Result<u32, Raised> {
     }
 }
 
-/// 22. A decorated function enters its context during the call, and leaves it before the call returns;
+/// Row 22. A decorated function enters its context during the call, and leaves it before the call returns;
 /// making the call's future enters nothing. Unlike Python's, it sees what is yielded.
 #[test]
 fn test_decorator() {
@@ -489,7 +490,7 @@ fn test_decorator() {
     assert_eq!(log.line(), "1 42 999 Completed");
 }
 
-/// 23. The error of a decorated function leaves after the clean-up.
+/// Row 23. The error of a decorated function leaves after the clean-up.
 #[test]
 fn test_decorator_with_exception() {
     let log = Log::new();
@@ -500,7 +501,7 @@ fn test_decorator_with_exception() {
     assert_eq!(log.line(), "1 42 999 Failed(())");
 }
 
-/// 23. So does its panic.
+/// Row 23. So does its panic.
 #[test]
 fn test_decorator_with_exception_that_is_a_panic() {
     let log = Log::new();
@@ -540,7 +541,8 @@ impl Method {
     }
 }
 
-/// 24. A method can be decorated, whatever its receiver, and in a trait; its arguments arrive unchanged.
+/// Row 24. A method can be decorated, whatever its receiver, and in a trait; its arguments arrive
+/// unchanged.
 #[test]
 fn test_decorating_method() {
     let log = Log::new();

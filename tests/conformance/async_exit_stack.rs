@@ -12,7 +12,7 @@ use guard_tests::{Log, block_on, yield_once};
 
 use crate::raised::{Raised, raised};
 
-/// 29. Asynchronous callbacks run last in, first out, with what they captured; that is how they get
+/// Row 29. Asynchronous callbacks run last in, first out, with what they captured; that is how they get
 /// arguments. What is returned is a key, where Python returns the callback.
 #[test]
 fn test_async_callback() {
@@ -55,8 +55,8 @@ impl AsyncManager for HasExit {
     }
 }
 
-/// 30. An exit that is pushed is told how things stand: those before a swallowing one see the error, those
-/// after it see that all is well. An object's exit can be pushed without entering the object.
+/// Row 30. An exit that is pushed is told how things stand: those before a swallowing one see the error,
+/// those after it see that all is well. An object's exit can be pushed without entering the object.
 #[test]
 fn test_async_push() {
     let log = Log::new();
@@ -123,8 +123,8 @@ async fn numbered(log: Log) -> u32 {
     log.push(3);
 }
 
-/// 31. A context that is entered on a stack is set up at once, lends its resource, and is cleaned up in its
-/// turn.
+/// Row 31. A context that is entered on a stack is set up at once, lends its resource, and is cleaned up
+/// in its turn.
 #[test]
 fn test_enter_async_context() {
     let log = Log::new();
@@ -151,9 +151,9 @@ fn fail(
     });
 }
 
-/// 33. The errors of exits are kept, and those that were swallowed before are not among them. The order is
-/// the other way round: what happened first comes first and is what leaves, since it is the cause; in
-/// Python the last error leaves, and the others hang from it.
+/// Row 33. The errors of exits are kept, and those that were swallowed before are not among them. The
+/// order is the other way round: what happened first comes first and is what leaves, since it is the
+/// cause; in Python the last error leaves, and the others hang from it.
 #[test]
 fn test_async_exit_exception_chaining() {
     let swallowed = Arc::new(Mutex::new(None));
@@ -188,8 +188,8 @@ async fn my_context() -> Result<(), Raised> {
     }
 }
 
-/// 34. An error that was replaced, and not kept as the source of the new one, is gone: the stack does not
-/// hang it back on, no more than using the context by itself does.
+/// Row 34. An error that was replaced, and not kept as the source of the new one, is gone: the stack does
+/// not hang it back on, no more than using the context by itself does.
 #[test]
 fn test_async_exit_exception_explicit_none_context() {
     block_on(async {

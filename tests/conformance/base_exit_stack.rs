@@ -28,7 +28,7 @@ fn fail(stack: &AsyncExitStack<Raised, Catching>, error: Raised) {
     stack.defer(move || ready(Err(error)));
 }
 
-/// 37. A stack without entries does nothing.
+/// Row 37. A stack without entries does nothing.
 #[test]
 fn test_no_resources() {
     reports::collect();
@@ -41,7 +41,8 @@ fn test_no_resources() {
     assert_eq!((used, reports::take()), (Ok(()), vec![]));
 }
 
-/// 38. Synchronous callbacks run last in, first out, with what they captured. What is returned is a key.
+/// Row 38. Synchronous callbacks run last in, first out, with what they captured. What is returned is a
+/// key.
 #[test]
 fn test_callback() {
     let log = Log::new();
@@ -61,7 +62,7 @@ fn test_callback() {
     assert_eq!(log.take(), ["body", "[1, 2, 3]", "[1, 2]", "[1]", "[]"]);
 }
 
-/// 39. An exit that awaits nothing is told how things stand like any other.
+/// Row 39. An exit that awaits nothing is told how things stand like any other.
 #[test]
 fn test_push() {
     let log = Log::new();
@@ -93,7 +94,7 @@ fn test_push() {
     );
 }
 
-/// 40. What cleans up when it is dropped can be kept on the stack; it is lent, and dropped in its turn.
+/// Row 40. What cleans up when it is dropped can be kept on the stack; it is lent, and dropped in its turn.
 #[test]
 fn test_enter_context() {
     let log = Log::new();
@@ -111,7 +112,8 @@ fn test_enter_context() {
     assert_eq!((used, log.line()), (Ok(()), "1 2 drop(3) 4".into()));
 }
 
-/// 42. Closing a stack in its own use runs what is on it, now and once. It can be used again afterwards.
+/// Row 42. Closing a stack in its own use runs what is on it, now and once. It can be used again
+/// afterwards.
 #[test]
 fn test_close() {
     let log = Log::new();
@@ -132,7 +134,7 @@ fn test_close() {
     assert_eq!((used, log.line()), (Ok(()), "1 2 3".into()));
 }
 
-/// 43. The entries of a stack can be moved to another, and outlive the use of the first.
+/// Row 43. The entries of a stack can be moved to another, and outlive the use of the first.
 #[test]
 fn test_pop_all() {
     let log = Log::new();
@@ -152,7 +154,7 @@ fn test_pop_all() {
     assert_eq!((used, log.line()), (Ok(()), "1 2 3".into()));
 }
 
-/// 44. An exit that passes the error on lets it leave.
+/// Row 44. An exit that passes the error on lets it leave.
 #[test]
 fn test_exit_raise() {
     let used = block_on(exit_stack().catching().catch(async |stack| {
@@ -162,7 +164,7 @@ fn test_exit_raise() {
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// 45. An exit that returns `Ok` swallows it. It can only where the stack was made to catch.
+/// Row 45. An exit that returns `Ok` swallows it. It can only where the stack was made to catch.
 #[test]
 fn test_exit_suppress() {
     let used = block_on(exit_stack::<Raised>().catching().catch(async |stack| {
@@ -177,7 +179,7 @@ fn test_exit_suppress() {
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// 46. The error of the body is kept beside that of a callback, and comes first; in Python it is the
+/// Row 46. The error of the body is kept beside that of a callback, and comes first; in Python it is the
 /// context of the callback's error, which is what leaves.
 #[test]
 fn test_exit_exception_traceback() {
@@ -192,9 +194,9 @@ fn test_exit_exception_traceback() {
     assert_eq!(exit.into_parts(), (raised("Value"), vec![]));
 }
 
-/// 47. How errors combine in contexts that are nested by hand. What is swallowed takes its cause with it;
-/// of the errors after that, the first leaves and the others are reported. In Python the last leaves, the
-/// others hanging from it.
+/// Row 47. How errors combine in contexts that are nested by hand. What is swallowed takes its cause with
+/// it; of the errors after that, the first leaves and the others are reported. In Python the last leaves,
+/// the others hanging from it.
 #[test]
 fn test_exit_exception_chaining_reference() {
     let expected = Observed {
@@ -213,7 +215,7 @@ fn test_exit_exception_chaining_reference() {
     assert_eq!(nested(&REFERENCE, Err(raised("ZeroDivision"))), expected);
 }
 
-/// 48. A stack gives what the same contexts give when they are nested: for Python's reference, and for
+/// Row 48. A stack gives what the same contexts give when they are nested: for Python's reference, and for
 /// every list of up to four contexts.
 #[test]
 fn test_exit_exception_chaining() {
@@ -230,7 +232,7 @@ fn test_exit_exception_chaining() {
     }
 }
 
-/// 49. As row 34, of an exit that awaits nothing.
+/// Row 49. As row 34, of an exit that awaits nothing.
 #[test]
 fn test_exit_exception_explicit_none_context() {
     let used = block_on(exit_stack().catching().catch(async |stack| {
@@ -241,8 +243,8 @@ fn test_exit_exception_explicit_none_context() {
     assert!(used.unwrap_err().source().is_none());
 }
 
-/// 50. An error that an exit raises is passed on by those that do nothing about it, and an error that is
-/// raised after another was swallowed leaves.
+/// Row 50. An error that an exit raises is passed on by those that do nothing about it, and an error that
+/// is raised after another was swallowed leaves.
 #[test]
 fn test_exit_exception_non_suppressing() {
     block_on(async {
@@ -269,7 +271,7 @@ async fn raises_in_the_end(name: &'static str) -> Result<(), Raised> {
     Err(raised(name))
 }
 
-/// 51. The errors of several exits are kept in the order in which they happened, after the body's. In
+/// Row 51. The errors of several exits are kept in the order in which they happened, after the body's. In
 /// Python each is the context of the next.
 #[test]
 fn test_exit_exception_with_correct_context() {
@@ -284,7 +286,7 @@ fn test_exit_exception_with_correct_context() {
     assert_eq!(errors, ["1", "2", "3", "4"].map(raised));
 }
 
-/// 52. An error that has a source keeps it; that of an earlier error is a matter of the list.
+/// Row 52. An error that has a source keeps it; that of an earlier error is a matter of the list.
 #[test]
 fn test_exit_exception_with_existing_context() {
     let closed = block_on(async {
@@ -302,14 +304,17 @@ fn test_exit_exception_with_existing_context() {
     assert_eq!(errors, chained);
 }
 
-/// 53. The body's error can be swallowed, and what follows the use runs.
+/// Row 53. The body's error can be swallowed, and what follows the use runs.
 #[test]
 fn test_body_exception_suppress() {
     let log = Log::new();
     block_on(async {
         let swallowed = log.clone();
         let used = exit_stack::<Raised>().catching().catch(async |stack| {
-            stack.push_exit(move |outcome| ready(Ok(swallowed.push(outcome.is_failed()))));
+            stack.push_exit(move |outcome| {
+                swallowed.push(outcome.is_failed());
+                ready(Ok(()))
+            });
             log.push("body");
             Err::<(), _>(raised("ZeroDivision"))
         });
@@ -319,7 +324,7 @@ fn test_body_exception_suppress() {
     assert_eq!(log.line(), "body true after");
 }
 
-/// 54. The errors of exits can be swallowed by an outer one. Of several, all are; those that it was not
+/// Row 54. The errors of exits can be swallowed by an outer one. Of several, all are; those that it was not
 /// given are reported.
 #[test]
 fn test_exit_exception_chaining_suppress() {
@@ -343,8 +348,8 @@ fn test_exit_exception_chaining_suppress() {
     assert_eq!(reports::take(), ["Failed(ZeroDivision)"]);
 }
 
-/// 55. However many entries there are, closing a stack does not recurse, nor does dropping it: both work
-/// with very little call stack.
+/// Row 55. However many entries there are, closing a stack does not recurse, nor does dropping it: both
+/// work with very little call stack.
 #[test]
 fn test_excessive_nesting() {
     const ENTRIES: usize = 10_000;
@@ -407,8 +412,8 @@ async fn converts() -> Result<(), Raised> {
     }
 }
 
-/// 57. An outer context converts the error that an inner one has raised again; the new error's source is
-/// that very error, and that has none.
+/// Row 57. An outer context converts the error that an inner one has raised again; the new error's source
+/// is that very error, and that has none.
 #[test]
 fn test_dont_reraise_runtimeerror() {
     let used = block_on(exit_stack().catching().catch(async |stack| {

@@ -35,7 +35,7 @@ impl AsyncManager for Mycontext {
     }
 }
 
-/// d1. It lends itself, and its exit is told that all went well.
+/// Row d1. It lends itself, and its exit is told that all went well.
 #[test]
 fn test_contextdecorator() {
     let context = Mycontext::default();
@@ -48,7 +48,7 @@ fn test_contextdecorator() {
     assert_eq!((used, context.log.line()), (Ok(()), "Completed".into()));
 }
 
-/// d2. Its exit is told that the body has failed, and the error leaves.
+/// Row d2. Its exit is told that the body has failed, and the error leaves.
 #[test]
 fn test_contextdecorator_with_exception() {
     let context = Mycontext::default();
@@ -57,7 +57,7 @@ fn test_contextdecorator_with_exception() {
     assert_eq!(context.log.line(), "started Failed(())");
 }
 
-/// d2. A type that swallows is the exception: a manager is not given the error, so that takes a context
+/// Row d2. A type that swallows is the exception: a manager is not given the error, so that takes a context
 /// that catches, around it.
 #[test]
 fn test_contextdecorator_with_exception_that_is_swallowed() {
@@ -79,8 +79,8 @@ async fn decorated(shared: &Mycontext, fails: bool) -> Result<u32, Raised> {
     if fails { Err(raised("Name")) } else { Ok(5) }
 }
 
-/// d3. As a decorator it is made for every call, from an expression; Python uses one instance for all. To
-/// share something between the calls, let the values share it.
+/// Row d3. As a decorator it is made for every call, from an expression; Python uses one instance for
+/// all. To share something between the calls, let the values share it.
 #[test]
 fn test_decorator() {
     let shared = Mycontext::default();
@@ -92,7 +92,7 @@ fn test_decorator() {
     });
 }
 
-/// d4. The error of the decorated function leaves after the exit, which is told.
+/// Row d4. The error of the decorated function leaves after the exit, which is told.
 #[test]
 fn test_decorator_with_exception() {
     let shared = Mycontext::default();
@@ -114,7 +114,7 @@ impl Test {
     }
 }
 
-/// d5. A method can be decorated, and the context be made from `self`.
+/// Row d5. A method can be decorated, and the context be made from `self`.
 #[test]
 fn test_decorating_method() {
     let mut test = Test {
@@ -163,8 +163,8 @@ async fn with_mixin(log: Log) {
     log.push("call");
 }
 
-/// d8. Whatever implements the protocol has all that contexts have: decorators, methods, adapters, a place
-/// on a stack. Python mixes `ContextDecorator` in.
+/// Row d8. Whatever implements the protocol has all that contexts have: decorators, methods, adapters, a
+/// place on a stack. Python mixes `ContextDecorator` in.
 #[test]
 fn test_contextdecorator_as_mixin() {
     let log = Log::new();
@@ -206,7 +206,7 @@ async fn test(log: Log, x: u32) {
     log.push(x);
 }
 
-/// d9. A decorated function can be called any number of times: its context is made anew.
+/// Row d9. A decorated function can be called any number of times: its context is made anew.
 #[test]
 fn test_contextmanager_as_decorator() {
     let log = Log::new();

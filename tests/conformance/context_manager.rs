@@ -21,8 +21,8 @@ async fn passes_on() -> Result<(), Raised> {
     }
 }
 
-/// s2. An error that was raised from another keeps its source on the way through a context, whatever the
-/// source is: nothing is unwrapped.
+/// Row s2. An error that was raised from another keeps its source on the way through a context, whatever
+/// the source is: nothing is unwrapped.
 #[test]
 fn test_contextmanager_do_not_unchain_non_stopiteration_exceptions() {
     for cause in ["ZeroDivision", "StopIteration"] {
@@ -44,8 +44,8 @@ async fn keeps_nothing(argument: Arc<Log>, dropped: Arc<Log>) {
     argument.push("exit");
 }
 
-/// s3. The arguments belong to the function: one that it drops before the yield is gone in the body, and
-/// none is copied.
+/// Row s3. The arguments belong to the function: one that it drops before the yield is gone in the body,
+/// and none is copied.
 #[test]
 fn test_nokeepref() {
     let (kept, dropped) = (Arc::new(Log::new()), Arc::new(Log::new()));

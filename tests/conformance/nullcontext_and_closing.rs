@@ -6,7 +6,7 @@ use guard_tests::{Log, block_on};
 
 use crate::raised::{Raised, raised};
 
-/// n1. The value is lent as it is.
+/// Row n1. The value is lent as it is.
 #[test]
 fn test_nullcontext() {
     let text = String::from("c");
@@ -28,16 +28,18 @@ impl AsyncClose for Closed {
     }
 }
 
-/// n1. It is closed after the body.
+/// Row n1. It is closed after the body.
 #[test]
 fn test_closing() {
     let log = Log::new();
-    let used =
-        block_on(closing(Closed(log.clone())).with(async |x| Ok::<_, Raised>(x.0.push("body"))));
+    let used = block_on(closing(Closed(log.clone())).with(async |x| {
+        x.0.push("body");
+        Ok::<_, Raised>(())
+    }));
     assert_eq!((used, log.line()), (Ok(()), "body close".into()));
 }
 
-/// n1. Also when the body has failed, whose error then leaves.
+/// Row n1. Also when the body has failed, whose error then leaves.
 #[test]
 fn test_closing_error() {
     let log = Log::new();

@@ -8,21 +8,21 @@ use guard_tests::{block_on, yield_once};
 
 use crate::raised::{Raised, raised};
 
-/// u1. Nothing is lent.
+/// Row u1. Nothing is lent.
 #[test]
 fn test_no_result_from_enter() {
-    let used = block_on(suppress(|_: &Raised| true).catch(async |nothing: &mut ()| Ok(*nothing)));
+    let used = block_on(suppress(|_: &Raised| true).catch(async |()| Ok(())));
     assert_eq!(used, Ok(Some(())));
 }
 
-/// u2. A body that does not fail is left alone, and its value comes out.
+/// Row u2. A body that does not fail is left alone, and its value comes out.
 #[test]
 fn test_no_exception() {
     let used = block_on(suppress(|_: &Raised| true).catch(async |()| Ok(4)));
     assert_eq!(used, Ok(Some(4)));
 }
 
-/// u2. An error that was asked for is swallowed, and what follows runs.
+/// Row u2. An error that was asked for is swallowed, and what follows runs.
 #[test]
 fn test_exact_exception() {
     let is_type = |error: &Raised| error.name == "Type";
@@ -37,8 +37,8 @@ enum Lookup {
     Other,
 }
 
-/// u3. There is no hierarchy of errors: a pattern says which are meant. One that a boxed error may be is
-/// asked for by type.
+/// Row u3. There is no hierarchy of errors: a pattern says which are meant. One that a boxed error may be
+/// is asked for by type.
 #[test]
 fn test_exception_hierarchy() {
     let lookup = |error: &Lookup| matches!(error, Lookup::Index(_) | Lookup::Key(_));
@@ -52,6 +52,7 @@ fn test_exception_hierarchy() {
             .await;
         assert_eq!(used, Err(Lookup::Other));
 
+        #[expect(clippy::borrowed_box, reason = "that is the body's error")]
         let is_raised = |error: &Box<dyn Error>| error.is::<Raised>();
         let raise = async |_: &mut ()| Err::<(), Box<dyn Error>>(raised("Index").into());
         assert!(matches!(suppress(is_raised).catch(raise).await, Ok(None)));
@@ -60,7 +61,7 @@ fn test_exception_hierarchy() {
     });
 }
 
-/// u4. All others leave.
+/// Row u4. All others leave.
 #[test]
 fn test_other_exception() {
     let is_type = |error: &Raised| error.name == "Type";
@@ -68,14 +69,14 @@ fn test_other_exception() {
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// u4. A predicate that is never true swallows nothing.
+/// Row u4. A predicate that is never true swallows nothing.
 #[test]
 fn test_no_args() {
     let used = block_on(suppress(|_| false).catch(async |()| Err::<(), _>(raised("ZeroDivision"))));
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// u5. Several kinds may be meant.
+/// Row u5. Several kinds may be meant.
 #[test]
 fn test_multiple_exception_args() {
     let both = suppress(|error: &Raised| matches!(error.name, "ZeroDivision" | "Type"));
@@ -85,7 +86,7 @@ fn test_multiple_exception_args() {
     }
 }
 
-/// u6. The same one can be used inside itself: the inner swallows, the outer body goes on.
+/// Row u6. The same one can be used inside itself: the inner swallows, the outer body goes on.
 #[test]
 fn test_cm_is_reentrant() {
     let ignore = suppress(|error: &Raised| error.name == "Type");
@@ -126,9 +127,9 @@ async fn fail_with(names: &[&'static str]) -> Result<(), Vec<Raised>> {
         .map_err(|errors| errors.into_iter().collect())
 }
 
-/// u7. Of an error that is made of errors, such as that of a stack, a context can swallow some and raise
-/// the rest; if none is left, nothing is raised. It is a context to write: the predicate of `suppress` is
-/// asked about the whole.
+/// Row u7. Of an error that is made of errors, such as that of a stack, a context can swallow some and
+/// raise the rest; if none is left, nothing is raised. It is a context to write: the predicate of
+/// `suppress` is asked about the whole.
 #[test]
 fn test_exception_groups() {
     block_on(async {
@@ -154,7 +155,7 @@ fn test_exception_groups() {
     });
 }
 
-/// u8. It is used like every other context around what awaits, and on a stack; Python's is for `with`
+/// Row u8. It is used like every other context around what awaits, and on a stack; Python's is for `with`
 /// only, and `async with` raises `TypeError`.
 #[test]
 fn test_async_with() {

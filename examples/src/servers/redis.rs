@@ -22,7 +22,7 @@ pub fn redis() -> impl AsyncContext<Resource = Server, Error = anyhow::Error> + 
     redis_on(0)
 }
 
-/// [`redis`] on a port of one's choice, such as that of one that was killed.
+/// [`redis()`] on a port of one's choice, such as that of one that was killed.
 ///
 /// # Errors
 ///

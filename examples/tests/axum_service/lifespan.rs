@@ -8,6 +8,7 @@ use guard_examples::service::{Error, Result, Settings, serve};
 use sqlx::{Connection, SqliteConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::requests::Request;
 use crate::world::{Signals, is_closed, routes, settings};
@@ -80,7 +81,8 @@ async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> 
         signals.get(1).notified().await;
         drop(stop);
 
-        let served = service.await.expect("no panic");
+        let ended = timeout(Duration::from_secs(20), service).await;
+        let served = ended.expect("it ends").expect("no panic");
         let Err(Error::Io(error)) = served else { panic!("{served:?}") };
         assert_eq!(error.to_string(), "1 connections were cut off after 50ms");
         assert_eq!(stuck.answer().await.0, 0);

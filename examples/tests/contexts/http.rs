@@ -9,6 +9,7 @@ use guard_examples::http::{api, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::ways::{WAYS, leave};
 
@@ -140,7 +141,8 @@ async fn a_request_that_takes_too_long_is_cut_off_and_its_handler_dropped() -> i
         panic!("it was not cut off")
     };
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    gone.notified().await;
+    let dropped = timeout(LONG, gone.notified()).await;
+    assert!(dropped.is_ok(), "its handler goes on");
     assert!(value.await?.is_err());
     Ok(())
 }

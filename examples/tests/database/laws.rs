@@ -98,7 +98,8 @@ pub async fn pool<DB: Statements>(server: ConnectOptions<DB>) -> anyhow::Result<
     let mut pool = options.connect_lazy_with(server);
     prepare(&pool).await?;
     yield_resource!(pool);
-    pool.close().await;
+    // It waits for the connections that are in use, of which there should be none.
+    timeout(Duration::from_secs(10), pool.close()).await?;
     Ok(())
 }
 

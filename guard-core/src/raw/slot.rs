@@ -80,7 +80,7 @@ impl<R: ?Sized, X> Slot<R, X> {
     }
 }
 
-/// The coroutine's end of its [`Slot`], handed to the closure that makes the body future.
+/// The coroutine's end of its `Slot`, handed to the closure that makes the body future.
 ///
 /// Not public API: generated code keeps it in a local of the body future that nothing else can name,
 /// and makes from it, once, the [`Handle`] that the user's code moves. The handle borrows that local,

@@ -238,7 +238,7 @@ fn excuse_errors(tail: &mut Expr, krate: &Path, proof: &Proof) {
             }
         }
         Expr::Block(code) if code.label.is_none() => {
-            excuse_errors_of_block(&mut code.block, krate, proof)
+            excuse_errors_of_block(&mut code.block, krate, proof);
         }
         Expr::Unsafe(code) => excuse_errors_of_block(&mut code.block, krate, proof),
         Expr::Call(_) if is_err(&quote!(#tail)) => {

@@ -148,7 +148,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                         (name, binding)
                     }
                     _ => {
-                        let name = format_ident!("argument_{index}", span = start);
+                        let name = format_ident!("__guard_argument_{index}", span = start);
                         let binding = quote! {
                             #(#attrs)*
                             let #name = #name;

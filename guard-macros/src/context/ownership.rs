@@ -56,18 +56,17 @@ impl Finder {
 
     fn receiver(&mut self, receiver: &Receiver) {
         match &receiver.kind {
-            ReceiverKind::Reference(_, lifetime, _) => {
-                if lifetime
-                    .as_ref()
-                    .is_none_or(|lifetime| lifetime.ident != "static")
-                {
-                    self.find(receiver);
-                }
+            ReceiverKind::Reference(_, lifetime, _) if !is_static(lifetime.as_ref()) => {
+                self.find(receiver);
             }
             ReceiverKind::Typed(_, ty) => self.visit_type_mut(&mut (**ty).clone()),
             _ => {}
         }
     }
+}
+
+fn is_static(lifetime: Option<&Lifetime>) -> bool {
+    lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 impl VisitMut for Finder {

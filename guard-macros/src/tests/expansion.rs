@@ -48,13 +48,13 @@ fn a_guaranteed_context() {
             #[track_caller]
             pub fn open(
                 path: PathBuf,
-                argument_1: (u32, u32),
+                __guard_argument_1: (u32, u32),
             ) -> impl ::guard_core::AsyncContext<
                 Resource = File,
                 Error = <io::Result<()> as ::guard_core::__private::Fallible>::Error,
             > + ::guard_core::__private::core::marker::Send + 'static {
                 ::guard_core::__private::owned(&path);
-                ::guard_core::__private::owned(&argument_1);
+                ::guard_core::__private::owned(&__guard_argument_1);
                 ::guard_core::__private::guaranteed::<
                     File,
                     <io::Result<()> as ::guard_core::__private::Fallible>::Error,
@@ -63,9 +63,10 @@ fn a_guaranteed_context() {
                     _,
                 >(
                     move |__guard_anchor: ::guard_core::__private::Anchor<File, ()>| async move {
+                        #[allow(clippy::no_effect_underscore_binding)]
                         let path = path;
-                        let argument_1 = argument_1;
-                        let (a, mut b) = argument_1;
+                        let __guard_argument_1 = __guard_argument_1;
+                        let (a, mut b) = __guard_argument_1;
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_anchor.handle();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
@@ -137,6 +138,7 @@ fn a_scoped_context_that_cannot_fail() {
                 >(
                     move |__guard_anchor: crate::reexport::__private::Anchor<(), ()>| async move {
                         let _ = &self;
+                        #[allow(clippy::no_effect_underscore_binding)]
                         let key = key;
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_anchor.handle();
@@ -298,6 +300,7 @@ fn yields_in_a_use_and_in_another_macro() {
                     _,
                 >(
                     move |__guard_anchor: ::guard_core::__private::Anchor<u32, ()>| async move {
+                        #[allow(clippy::no_effect_underscore_binding)]
                         let which = which;
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_anchor.handle();
@@ -387,6 +390,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                     _,
                 >(
                     move |__guard_anchor: ::guard_core::__private::Anchor<u32, ()>| async move {
+                        #[allow(clippy::no_effect_underscore_binding)]
                         let text = text;
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_anchor.handle();

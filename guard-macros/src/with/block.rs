@@ -111,10 +111,9 @@ impl Body {
         quote! {
             #label {
                 #bind
-                let #out = #block;
-                #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                {
-                    #value = #krate::__private::core::option::Option::Some(#out);
+                match #block {
+                    #[allow(unreachable_code)]
+                    #out => #value = #krate::__private::core::option::Option::Some(#out),
                 }
             }
         }

@@ -78,11 +78,15 @@ impl Parse for AsyncWith {
                 return Err(input.error(FORM));
             }
             uses.push(input.parse()?);
-            if input.peek(Token![,]) {
-                input.parse::<Token![,]>()?;
-            }
+            let comma: Option<Token![,]> = input.parse()?;
             if input.peek(Token![=>]) {
                 break;
+            }
+            if comma.is_none() {
+                return Err(input.error(
+                    "expected `,` and another context, or `=>` and the block: \
+                     `async_with!(name = context? => { … })`",
+                ));
             }
         }
         let arrow = input.parse()?;
@@ -107,8 +111,7 @@ impl Parse for Use {
         let ahead = input.fork();
         let is_join = ahead.parse::<Ident>().is_ok_and(|name| name == "join")
             && ahead.parse::<Group>().is_ok()
-            && !ahead.peek(Token![=])
-            || ahead.peek(Token![=>]);
+            && (!ahead.peek(Token![=]) || ahead.peek(Token![=>]));
         if !is_join {
             return Ok(Self::Single(Box::new(input.parse()?)));
         }
@@ -131,7 +134,7 @@ impl Parse for Use {
 
 impl Parse for Single {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let pat = Pat::parse_single(input)?;
+        let pat = Pat::parse_single(input).map_err(|error| syn::Error::new(error.span(), FORM))?;
         let ty = if input.peek(Token![:]) {
             Some((input.parse()?, input.parse()?))
         } else {

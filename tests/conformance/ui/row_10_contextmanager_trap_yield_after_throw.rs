@@ -1,4 +1,4 @@
-//! 10. A context cannot yield again after its body has failed. Python: `RuntimeError("generator didn't
+//! Row 10. A context cannot yield again after its body has failed. Python: `RuntimeError("generator didn't
 //! stop after athrow()")` at run time.
 
 use guard_core::{Outcome, async_context, yield_resource};

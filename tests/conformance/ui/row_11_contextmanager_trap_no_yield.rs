@@ -1,5 +1,5 @@
-//! 11. A context cannot end its set-up without a yield. Python: `RuntimeError("generator didn't yield")`
-//! when it is entered. To leave with an error before the yield is fine, as raising is in Python.
+//! Row 11. A context cannot end its set-up without a yield. Python: `RuntimeError("generator didn't
+//! yield")` when it is entered. To leave with an error before the yield is fine, as raising is in Python.
 
 use guard_core::{async_context, yield_resource};
 use std::io;

@@ -1,4 +1,4 @@
-//! 12. A context cannot yield twice, one after the other or in a loop. Python: `RuntimeError("generator
+//! Row 12. A context cannot yield twice, one after the other or in a loop. Python: `RuntimeError("generator
 //! didn't stop")` when it is exited.
 
 use guard_core::{async_context, yield_resource};

@@ -1,4 +1,4 @@
-//! 18. A context function keeps its documentation: the lint complains about the one that has none, and
+//! Row 18. A context function keeps its documentation: the lint complains about the one that has none, and
 //! about no other.
 #![deny(missing_docs)]
 

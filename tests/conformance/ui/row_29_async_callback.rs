@@ -1,4 +1,4 @@
-//! 29. A callback is an asynchronous function without arguments, and there has to be one. Python:
+//! Row 29. A callback is an asynchronous function without arguments, and there has to be one. Python:
 //! `TypeError`, or, if a synchronous function is given, an error when the stack is closed.
 
 use guard_core::AsyncExitStack;

@@ -1,4 +1,4 @@
-//! 32. Only a context can be entered on a stack. Python: `TypeError` when it is entered.
+//! Row 32. Only a context can be entered on a stack. Python: `TypeError` when it is entered.
 
 use guard_core::AsyncExitStack;
 use std::io;

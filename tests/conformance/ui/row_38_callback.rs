@@ -1,4 +1,4 @@
-//! 38. A synchronous callback has to be there, has no arguments, and is not asynchronous. Python:
+//! Row 38. A synchronous callback has to be there, has no arguments, and is not asynchronous. Python:
 //! `TypeError` for the first two; an `async def` is called and never awaited.
 
 use guard_core::AsyncExitStack;

@@ -1,4 +1,4 @@
-//! 41. Something synchronous is not a context, even if it cleans up when it is dropped: that is what
+//! Row 41. Something synchronous is not a context, even if it cleans up when it is dropped: that is what
 //! `keep` is for. And a value without destructor needs a release: `adopt`. Python: `TypeError`.
 
 use guard_core::AsyncExitStack;

@@ -1,4 +1,4 @@
-//! 4. A context without an exit cannot be made. Python: `TypeError` when it is instantiated.
+//! Row 4. A context without an exit cannot be made. Python: `TypeError` when it is instantiated.
 
 use guard_core::AsyncManager;
 use std::convert::Infallible;

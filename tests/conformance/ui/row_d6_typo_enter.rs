@@ -1,4 +1,4 @@
-//! d6. A misspelt `enter` is found. Python: `TypeError` that names the protocol.
+//! Row d6. A misspelt `enter` is found. Python: `TypeError` that names the protocol.
 
 use guard_core::{AsyncManager, Outcome};
 use std::convert::Infallible;

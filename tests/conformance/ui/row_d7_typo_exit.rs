@@ -1,4 +1,4 @@
-//! d7. A misspelt `exit` is found. Python: `TypeError` that names `__exit__`.
+//! Row d7. A misspelt `exit` is found. Python: `TypeError` that names `__exit__`.
 
 use guard_core::{AsyncManager, Outcome};
 use std::convert::Infallible;

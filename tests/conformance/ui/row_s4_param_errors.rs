@@ -1,4 +1,4 @@
-//! s4. Wrong arguments are an error where the function is called. Python: `TypeError` at the call, not
+//! Row s4. Wrong arguments are an error where the function is called. Python: `TypeError` at the call, not
 //! when the context is entered.
 
 use guard_core::{async_context, yield_resource};

@@ -1,3 +1,4 @@
+//! `yield_resource!(&mut place)` lends the place, too.
 use guard_core::{async_context, yield_resource};
 
 #[async_context]
@@ -6,4 +7,6 @@ async fn counter() -> u32 {
     yield_resource!(&mut count);
 }
 
-fn main() {}
+fn main() {
+    drop(counter());
+}

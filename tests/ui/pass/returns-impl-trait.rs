@@ -1,3 +1,4 @@
+//! What is lent may be an `impl Trait`.
 use guard_core::{async_context, yield_resource};
 
 #[async_context]
@@ -6,4 +7,6 @@ async fn numbers() -> impl Iterator<Item = u32> {
     yield_resource!(numbers);
 }
 
-fn main() {}
+fn main() {
+    drop(numbers());
+}

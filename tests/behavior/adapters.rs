@@ -1,0 +1,402 @@
+//! Contexts made of values, functions and other contexts.
+
+use std::future::pending;
+use std::num::ParseIntError;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::mpsc;
+
+use futures::FutureExt;
+use guard_core::{
+    AsyncClose, AsyncContext, AsyncManager, BoxContext, LocalBoxContext, Outcome, async_context,
+    async_with, blocking, closing, drain, from_fns, manage, manage_scoped, nullcontext,
+    yield_resource,
+};
+use guard_tests::{Log, block_on, poll_once, yield_once};
+use tokio::runtime::Builder;
+
+use crate::reports;
+
+#[async_context]
+async fn failing(log: Log, enter: Result<(), &'static str>) -> Result<u32, &'static str> {
+    enter?;
+    let mut lent = 1;
+    let outcome = yield_resource!(lent);
+    log.push(format_args!("exit({outcome:?})"));
+    Err("exit")
+}
+
+#[test]
+fn nullcontext_lends_a_value_and_does_nothing() {
+    let doubled = block_on(nullcontext(21).run(async |n| {
+        *n *= 2;
+        *n
+    }));
+    assert_eq!(doubled, 42);
+    // It need be neither `Send` nor `'static`, nor anything else.
+    let text = String::from("text");
+    let shared = Rc::new(&text);
+    let used: Result<usize, ParseIntError> = block_on(async {
+        Ok(async_with!(shared = nullcontext(shared.clone()) => { shared.len() }))
+    });
+    assert_eq!(used, Ok(4));
+    assert_eq!(Rc::strong_count(&shared), 1);
+    let again = nullcontext(());
+    let copy = again;
+    block_on(again.run(async |()| ()));
+    block_on(copy.run(async |()| ()));
+}
+
+struct Connection {
+    log: Log,
+    fails: bool,
+}
+
+impl AsyncClose for Connection {
+    type Error = &'static str;
+
+    async fn close(self) -> Result<(), &'static str> {
+        yield_once().await;
+        self.log.push("closed");
+        if self.fails { Err("close") } else { Ok(()) }
+    }
+}
+
+#[test]
+fn closing_closes_once_however_its_use_ended() {
+    let log = Log::new();
+    let connection = |fails| {
+        closing(Connection {
+            log: log.clone(),
+            fails,
+        })
+    };
+    let used = |fails, result: Result<u32, &'static str>| {
+        block_on(connection(fails).with(async |connection| {
+            connection.log.push("used");
+            result
+        }))
+    };
+    assert_eq!(used(false, Ok(1)), Ok(1));
+    assert_eq!(used(false, Err("body")), Err("body"));
+    assert_eq!(used(true, Ok(1)), Err("close"));
+    assert_eq!(log.line(), "used closed used closed used closed");
+
+    let panics = connection(false)
+        .with(async |_| -> Result<(), &'static str> { std::panic::panic_any("ouch") });
+    assert!(block_on(AssertUnwindSafe(panics).catch_unwind()).is_err());
+    assert_eq!(log.line(), "closed");
+}
+
+#[tokio::test]
+async fn closing_closes_when_it_is_dropped() {
+    let log = Log::new();
+    let connection = Connection {
+        log: log.clone(),
+        fails: false,
+    };
+    {
+        let used = closing(connection).with(async |_| pending::<Result<(), &'static str>>().await);
+        assert!(poll_once(pin!(used)).is_pending());
+    }
+    drain().await;
+    assert_eq!(log.line(), "closed");
+}
+
+#[test]
+fn from_fns_acquires_and_releases() {
+    let log = Log::new();
+    let context = |fails: bool| {
+        let log = log.clone();
+        from_fns(
+            async move || {
+                yield_once().await;
+                if fails { Err("acquire") } else { Ok(vec![1]) }
+            },
+            async move |lent: Vec<u32>, outcome: Outcome| {
+                yield_once().await;
+                log.push(format_args!("{lent:?} {outcome:?}"));
+                if lent.len() > 2 {
+                    Err("release")
+                } else {
+                    Ok(())
+                }
+            },
+        )
+    };
+    let used = |fails, add: &[u32], result: Result<(), &'static str>| {
+        block_on(context(fails).with(async |lent| {
+            lent.extend(add);
+            result
+        }))
+    };
+    assert_eq!(used(true, &[], Ok(())), Err("acquire"));
+    assert_eq!(log.line(), "", "nothing to release");
+    assert_eq!(used(false, &[2], Ok(())), Ok(()));
+    assert_eq!(log.line(), "[1, 2] Completed");
+    assert_eq!(used(false, &[], Err("body")), Err("body"));
+    assert_eq!(log.line(), "[1] Failed(())");
+    assert_eq!(used(false, &[2, 3], Ok(())), Err("release"));
+    assert_eq!(log.line(), "[1, 2, 3] Completed");
+}
+
+#[tokio::test]
+async fn from_fns_that_is_dropped_while_it_acquires_is_released() {
+    let log = Log::new();
+    let released = log.clone();
+    let context = from_fns(
+        async || {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            Ok::<_, &str>(1)
+        },
+        async move |lent, outcome| {
+            tokio::task::yield_now().await;
+            released.push(format_args!("{lent} {outcome:?}"));
+            Ok(())
+        },
+    );
+    assert!(poll_once(pin!(context.enter())).is_pending());
+    drain().await;
+    assert_eq!(log.line(), "1 Cancelled");
+}
+
+#[tokio::test]
+async fn blocking_runs_both_outside_the_task() {
+    let here = std::thread::current().id();
+    let elsewhere = move || assert_ne!(std::thread::current().id(), here);
+    let context = |fails: Option<&'static str>| {
+        blocking(
+            move || {
+                elsewhere();
+                if fails == Some("acquire") {
+                    Err("acquire")
+                } else {
+                    Ok(20)
+                }
+            },
+            move |lent, outcome| {
+                elsewhere();
+                assert_eq!((lent, outcome), (40, Outcome::Completed));
+                if fails == Some("release") {
+                    Err("release")
+                } else {
+                    Ok(())
+                }
+            },
+        )
+    };
+    for (fails, expected) in [
+        (None, Ok(40)),
+        (Some("acquire"), Err("acquire")),
+        (Some("release"), Err("release")),
+    ] {
+        let used = context(fails).with(async |lent| {
+            *lent *= 2;
+            Ok(*lent)
+        });
+        assert_eq!(used.await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_a_blocking_function_goes_on_in_the_task() {
+    fn panic_of(caught: Result<Result<(), &str>, Box<dyn std::any::Any + Send>>) -> &'static str {
+        caught.unwrap_err().downcast_ref::<&'static str>().unwrap()
+    }
+
+    let acquire = blocking(
+        || -> Result<(), &'static str> { std::panic::panic_any("acquire") },
+        |(), _| Ok(()),
+    );
+    let used = AssertUnwindSafe(acquire.with(async |()| Ok(()))).catch_unwind();
+    assert_eq!(panic_of(used.await), "acquire");
+    let release = blocking(
+        || Ok::<_, &str>(()),
+        |(), _| std::panic::panic_any("release"),
+    );
+    let used = AssertUnwindSafe(release.with(async |()| Ok(()))).catch_unwind();
+    assert_eq!(panic_of(used.await), "release");
+}
+
+#[test]
+fn a_blocking_release_does_not_wait_for_the_pool_that_waits_for_it() {
+    let runtime = Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (release, released) = mpsc::channel();
+        let (waiting, is_waiting) = tokio::sync::oneshot::channel();
+        let context = blocking(
+            || Ok::<_, &str>(()),
+            move |(), _| {
+                release.send(()).unwrap();
+                Ok(())
+            },
+        );
+        let used = context.with(async |()| {
+            // The only thread of the pool waits for the release.
+            let waits = tokio::task::spawn_blocking(move || {
+                waiting.send(()).unwrap();
+                released.recv().unwrap();
+            });
+            is_waiting.await.unwrap();
+            Ok::<_, &str>(waits)
+        });
+        used.await.unwrap().await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn what_is_dropped_while_it_is_acquired_by_a_blocking_call_is_released() {
+    let (acquire, is_acquired) = mpsc::channel::<()>();
+    let (release, released) = tokio::sync::oneshot::channel();
+    let context = blocking(
+        move || {
+            is_acquired.recv().unwrap();
+            Ok::<_, &str>(1)
+        },
+        move |lent, outcome| {
+            release.send((lent, outcome)).unwrap();
+            Ok(())
+        },
+    );
+    {
+        let mut entering = pin!(context.enter());
+        assert!(poll_once(entering.as_mut()).is_pending());
+    }
+    acquire.send(()).unwrap();
+    assert_eq!(released.await, Ok((1, Outcome::Cancelled)));
+    drain().await;
+}
+
+#[test]
+fn map_err_converts_every_error() {
+    let log = Log::new();
+    let mapped = |enter| failing(log.clone(), enter).map_err(|error| format!("<{error}>"));
+    let used = |enter| block_on(mapped(enter).with(async |n| Ok::<_, String>(*n)));
+    assert_eq!(used(Ok(())), Err("<exit>".to_string()));
+    assert_eq!(used(Err("enter")), Err("<enter>".to_string()));
+
+    // In reports too, under the context's own name.
+    reports::collect();
+    let used = mapped(Ok(())).with(async |_| Err::<(), _>("body".to_string()));
+    assert_eq!(block_on(used), Err("body".to_string()));
+    assert_eq!(reports::take(), ["Failed(\"<exit>\")"]);
+    assert_eq!(reports::take_names(), ["behavior::adapters::failing"]);
+    assert_eq!(log.line(), "exit(Completed) exit(Failed(()))");
+}
+
+#[test]
+fn infallible_has_whatever_error_is_asked_for() {
+    #[async_context]
+    async fn sure(log: Log) -> u32 {
+        let mut lent = 1;
+        let outcome = yield_resource!(lent);
+        log.push(format_args!("exit({outcome:?})"));
+    }
+
+    let log = Log::new();
+    let with = |text: &'static str| {
+        let context = sure(log.clone()).infallible();
+        block_on(context.with(async move |n| Ok(text.parse::<u32>()? + *n)))
+    };
+    let parsed: Result<u32, ParseIntError> = with("41");
+    assert_eq!(parsed, Ok(42));
+    assert!(with("x").is_err());
+    assert_eq!(log.line(), "exit(Completed) exit(Failed(()))");
+}
+
+#[test]
+fn boxed_contexts_of_different_types_are_of_one() {
+    fn choose(log: &Log, which: u32) -> BoxContext<'static, u32, &'static str> {
+        match which {
+            0 => nullcontext(7).infallible().boxed(),
+            1 => failing(log.clone(), Ok(())).boxed(),
+            _ => choose(log, which - 1).boxed(),
+        }
+    }
+
+    let log = Log::new();
+    for (which, expected) in [(0, Ok(7)), (1, Err("exit")), (2, Err("exit"))] {
+        let used = choose(&log, which).with(async |n| Ok(*n));
+        assert_eq!(block_on(used), expected);
+    }
+    assert_eq!(log.line(), "exit(Completed) exit(Completed)");
+    let text = String::from("text");
+    let borrowing: LocalBoxContext<'_, Rc<&str>, std::convert::Infallible> =
+        nullcontext(Rc::new(&*text)).boxed_local();
+    assert_eq!(block_on(borrowing.run(async |text| text.len())), 4);
+    // A box that is dropped finishes what is in it, and reports it in its own name.
+    reports::collect();
+    let mut used = Box::pin(choose(&log, 2).with(async |_| pending::<Result<(), &str>>().await));
+    assert!(poll_once(used.as_mut()).is_pending());
+    drop(used);
+    assert_eq!(log.line(), "exit(Cancelled)");
+    assert_eq!(reports::take_names(), ["behavior::adapters::failing"]);
+}
+
+struct Managed<'a> {
+    log: Log,
+    lent: &'a str,
+}
+
+impl AsyncManager for Managed<'_> {
+    type Resource = Log;
+    type Error = &'static str;
+
+    async fn enter(&mut self) -> Result<&mut Log, &'static str> {
+        self.log.push(format_args!("enter({})", self.lent));
+        yield_once().await;
+        Ok(&mut self.log)
+    }
+
+    async fn exit(&mut self, outcome: Outcome) -> Result<(), &'static str> {
+        yield_once().await;
+        self.log.push(format_args!("exit({outcome:?})"));
+        if outcome.is_failed() {
+            Err("exit")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn managed<'a>(log: &Log, lent: &'a str) -> Managed<'a> {
+    let log = log.clone();
+    Managed { log, lent }
+}
+
+#[test]
+fn a_manager_written_by_hand_is_a_context() {
+    let log = Log::new();
+    let text = String::from("borrowed");
+    let used = block_on(manage_scoped(managed(&log, &text)).with(async |log| {
+        log.push("body");
+        Ok::<_, &str>(1)
+    }));
+    assert_eq!(used, Ok(1));
+    assert_eq!(log.line(), "enter(borrowed) body exit(Completed)");
+
+    reports::collect();
+    let used = manage(managed(&log, "owned")).with(async |_| Err::<(), _>("body"));
+    assert_eq!(block_on(used), Err("body"));
+    assert_eq!(log.line(), "enter(owned) exit(Failed(()))");
+    assert_eq!(reports::take(), ["Failed(\"exit\")"]);
+}
+
+#[tokio::test]
+async fn a_manager_that_owns_what_it_uses_is_finished_when_it_is_dropped() {
+    let log = Log::new();
+    for polls in 1..=2 {
+        let mut used = Box::pin(
+            manage(managed(&log, "owned")).with(async |_| pending::<Result<(), &str>>().await),
+        );
+        assert!(guard_tests::poll_times(used.as_mut(), polls).is_pending());
+        drop(used);
+        drain().await;
+        assert_eq!(log.line(), "enter(owned) exit(Cancelled)", "{polls} polls");
+    }
+}
