@@ -48,6 +48,11 @@ async fn import(pool: &SqlitePool, ages: &[(&str, i64)]) -> sqlx::Result<(usize,
         for &(name, age) in ages {
             let done = optional_step(connection, &mut skipped)
                 .catch(async |connection| {
+                    // The first is undone if the second fails.
+                    sqlx::query("INSERT INTO invited VALUES (?)")
+                        .bind(name)
+                        .execute(&mut *connection)
+                        .await?;
                     sqlx::query("INSERT INTO person VALUES (?, ?)")
                         .bind(name)
                         .bind(age)
@@ -102,7 +107,10 @@ async fn main() -> anyhow::Result<()> {
             // So that the example need not wait; a service would let SQLite wait first.
             .busy_timeout(Duration::ZERO);
         let pool = SqlitePoolOptions::new().connect_with(options).await?;
-        sqlx::raw_sql("CREATE TABLE person (name TEXT UNIQUE, age INTEGER CHECK (age >= 0))")
+        sqlx::raw_sql(
+            "CREATE TABLE person (name TEXT UNIQUE, age INTEGER CHECK (age >= 0));
+             CREATE TABLE invited (name TEXT)",
+        )
             .execute(&pool)
             .await?;
 
@@ -113,6 +121,10 @@ async fn main() -> anyhow::Result<()> {
             println!("  {why}");
         }
         ensure!(imported == 2 && ages(&pool).await? == [30, 32]);
+        let invited: Vec<String> = sqlx::query_scalar("SELECT name FROM invited ORDER BY name")
+            .fetch_all(&pool)
+            .await?;
+        ensure!(invited == ["anna", "carl"]);
 
         // An error of another kind is not swallowed, and nothing at all is imported.
         sqlx::raw_sql("ALTER TABLE person RENAME TO people").execute(&pool).await?;

@@ -14,13 +14,17 @@ fn ui() {
     cases.pass("ui/pass/*.rs");
     for area in [
         "arguments",
+        "catch",
         "escape",
         "grammar",
         "item",
+        "join",
         "manager",
         "ownership",
+        "stack",
         "types",
         "using",
+        "within",
         "yields",
     ] {
         cases.compile_fail(format!("ui/{area}/*.rs"));

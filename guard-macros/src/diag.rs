@@ -27,9 +27,7 @@ impl Errors {
 
     /// The problems as `compile_error!` items.
     pub(crate) fn into_tokens(self) -> TokenStream {
-        self.0
-            .map(|errors| errors.into_compile_error())
-            .unwrap_or_default()
+        self.0.map(Error::into_compile_error).unwrap_or_default()
     }
 }
 

@@ -90,13 +90,15 @@ async fn an_exit_that_takes_too_long_is_dropped_and_reported_once() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_failed_keeps_its_error() {
     reports::collect();
-    let used = taking(Log::new(), 3 * SECOND)
-        .exit_within(SECOND)
-        .map_err(|error| error.to_string());
-    let used = used.with(async |_| Err::<(), _>("body".to_string())).await;
-    assert_eq!(used, Err("body".to_string()));
-    let told = reports::take();
-    assert_eq!(told[0], "TimedOut", "{told:?}");
+    let body = TimeoutError::Context("body".to_string());
+    let used = taking(Log::new(), 3 * SECOND).exit_within(SECOND);
+    let used = used.with(async |_| Err::<(), _>(body.clone())).await;
+    assert_eq!(used, Err(body));
+    assert_eq!(
+        reports::take(),
+        ["TimedOut"],
+        "told once, though it is lost twice"
+    );
 }
 
 #[tokio::test(start_paused = true)]

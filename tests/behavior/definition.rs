@@ -1,4 +1,12 @@
 //! Every kind of function and of signature that can be a context.
+#![allow(
+    clippy::multiple_bound_locations,
+    clippy::needless_arbitrary_self_type,
+    clippy::non_minimal_cfg,
+    clippy::too_many_arguments,
+    clippy::useless_vec,
+    reason = "every way of writing them is the point"
+)]
 
 use std::convert::Infallible;
 use std::fmt;

@@ -196,7 +196,7 @@ case! {
     (a: Dropped),
     (log: d(log, "a")),
     { let name = Named(d(&a.0, "temporary")).name(); a.0.push(name); }
-    yield { match Named(d(&a.0, "scrutinee")).name() { name => { yield_once().await; a.0.push(name) } } Ok(()) }
+    yield { match Named(d(&a.0, "scrutinee")).name() { "" => {} name => { yield_once().await; a.0.push(name) } } Ok(()) }
 }
 
 case! {

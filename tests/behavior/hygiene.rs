@@ -195,6 +195,7 @@ mod decoys {
     }
 
     async fn uses(start: u32) -> ::core::result::Result<u32, ::core::fmt::Error> {
+        #[allow(clippy::never_loop)]
         loop {
             async_with!(number = number(start)?, sure = sure(&start) => {
                 if *number == 2 {
@@ -261,6 +262,8 @@ mod without_a_prelude {
 
 /// Items in the body see what they would see in any function.
 mod items_in_the_body {
+    #![allow(clippy::needless_return, reason = "a `return` of its own is the point")]
+
     use guard_core::{AsyncContext, async_context, async_with, yield_resource};
     use guard_tests::block_on;
 

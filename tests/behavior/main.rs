@@ -14,6 +14,7 @@ mod recursion;
 mod reports;
 mod stack;
 mod stack_many;
+mod stack_model;
 mod using;
 mod within;
 mod yields;

@@ -1,4 +1,9 @@
 //! The ways of using a context, and what happens when the body, the exit, or both go wrong.
+#![allow(
+    clippy::needless_question_mark,
+    clippy::never_loop,
+    reason = "leaving a block in every way is the point"
+)]
 
 use std::convert::Infallible;
 use std::fmt;

@@ -258,7 +258,7 @@ mod places {
 
     #[async_context]
     async fn temporary() -> u32 {
-        yield_resource!(3 + 0);
+        yield_resource!(1 + 2);
     }
 
     #[async_context]

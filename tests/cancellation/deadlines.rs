@@ -225,7 +225,7 @@ fn any_future_can_be_the_limit() {
     world::install();
     let log = Log::new();
     let (signal, limit) = futures::channel::oneshot::channel::<()>();
-    let limit = async { drop(limit.await) };
+    let limit = async { _ = limit.await };
     let guard = block_on(until_a_signal(log.clone()).exit_until(limit).enter()).unwrap();
     let mut exiting = Box::pin(guard.exit());
     assert!(poll_once(exiting.as_mut()).is_pending());
@@ -240,7 +240,7 @@ fn any_future_can_be_the_limit() {
 
     // The same in the background, outside of any runtime.
     let (signal, limit) = futures::channel::oneshot::channel::<()>();
-    let limit = async { drop(limit.await) };
+    let limit = async { _ = limit.await };
     drop(block_on(until_a_signal(log.clone()).exit_until(limit).enter()));
     assert_eq!(world::background_tasks(), 1);
     signal.send(()).unwrap();

@@ -1,6 +1,7 @@
 //! Running the examples as programs.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What the example wrote, and how it ended.
@@ -18,16 +19,10 @@ fn built_example(name: &str) -> PathBuf {
     path.set_file_name("examples");
     path.push(name);
     path.set_extension(std::env::consts::EXE_EXTENSION);
-    if !path.exists() {
+    if !is_up_to_date(&path).unwrap_or(false) {
         let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "guard-examples",
-                "--example",
-                name,
-            ])
+            .args(["build", "--quiet", "--package", "guard-examples"])
+            .args(["--example", name])
             .status();
         assert!(
             built.is_ok_and(|status| status.success()),
@@ -35,4 +30,16 @@ fn built_example(name: &str) -> PathBuf {
         );
     }
     path
+}
+
+/// Whether no source is younger than the program, by the list of them that cargo writes beside it.
+fn is_up_to_date(program: &Path) -> io::Result<bool> {
+    let built = program.metadata()?.modified()?;
+    let sources = std::fs::read_to_string(program.with_extension("d"))?;
+    for source in sources.split_whitespace().skip(1) {
+        if std::fs::metadata(source)?.modified()? > built {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -220,6 +220,8 @@ where
             (Some(context), Some(TimeoutError::Context(error))) => {
                 context.report(loss.with_error(error));
             }
+            // It was reported when it happened, in the name of what was dropped.
+            (_, Some(TimeoutError::TimedOut)) => {}
             _ => self.identity().report(loss),
         }
     }

@@ -16,6 +16,7 @@ use crate::function::Function;
 use body::Body;
 use returns::Returns;
 
+#[allow(clippy::needless_pass_by_value, reason = "as the compiler calls it")]
 pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args, &mut errors);

@@ -7,6 +7,7 @@ use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, parse_quote};
 use crate::args::Args;
 
 /// The resource, and how the body returns.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Returns {
     /// `-> Result<R, E>`, or an alias of it, whose last segment ends in `Result`.
     Fallible {

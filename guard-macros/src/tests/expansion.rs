@@ -1,5 +1,10 @@
 //! What the macros write. After a change: `UPDATE_EXPECT=1 cargo test -p guard-macros`, then read the
 //! difference.
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::needless_raw_string_hashes,
+    reason = "tokens are written in place, and the expectations by a tool"
+)]
 
 use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
