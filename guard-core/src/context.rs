@@ -40,10 +40,9 @@ use alloc::boxed::Box;
 ///
 /// Implementations panic when called out of this order. They are never unsound.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an asynchronous context",
-    label = "this is not a context that can be entered here",
-    note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
-    note = "a context made with `#[async_context(catch)]` is used with `.catch(…)`, not with `async_with!`"
+    message = "`{Self}` cannot be used as an asynchronous context here",
+    label = "not a context, or one that catches errors and is used with `.catch(…)`",
+    note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
 pub trait AsyncContext<X = ()> {

@@ -56,7 +56,9 @@ mod tally {
         pub(crate) fn remove(&self) {
             if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
                 let woken = core::mem::take(&mut lock(&self.waiting).wakers);
-                woken.into_iter().for_each(|(_, waker)| waker.wake());
+                for (_, waker) in woken {
+                    waker.wake();
+                }
             }
         }
 

@@ -26,6 +26,10 @@ impl Span {
     }
 
     /// Calls `action` inside the span.
+    #[cfg_attr(
+        not(feature = "tracing"),
+        allow(clippy::unused_self, reason = "there is no span to be in")
+    )]
     pub(crate) fn inside<T>(&self, action: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]
         let _entered = self.span.enter();

@@ -35,5 +35,5 @@ pub fn async_with(input: TokenStream) -> TokenStream {
 #[allow(missing_docs, reason = "documented where guard-core re-exports it")]
 #[proc_macro_attribute]
 pub fn within(args: TokenStream, item: TokenStream) -> TokenStream {
-    within::within(args.into(), item.into()).into()
+    within::within(args.into(), &item.into()).into()
 }

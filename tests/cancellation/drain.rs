@@ -50,7 +50,9 @@ fn counts_every_clean_up_of_a_chain() {
         let (log, end) = (Log::new(), Arc::new(Notify::new()));
         let mut using = Box::pin(slow(log.clone(), end.clone()).run(async |()| {
             let inner = slow(log.clone(), end.clone());
-            inner.run(async |()| std::future::pending::<()>().await).await
+            inner
+                .run(async |()| std::future::pending::<()>().await)
+                .await
         }));
         assert!(poll_once(using.as_mut()).is_pending());
         drop(using);
@@ -70,7 +72,9 @@ fn is_ready_at_once_when_there_is_nothing() {
 #[test]
 fn waits_for_clean_ups_that_start_while_it_waits() {
     alone(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let log = Log::new();
             let enter = async || {
@@ -105,7 +109,9 @@ fn waits_for_clean_ups_that_a_clean_up_starts() {
     }
 
     alone(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let (log, end) = (Log::new(), Arc::new(Notify::new()));
             drop(starts_another(log.clone(), end.clone()).enter().await);
@@ -168,7 +174,9 @@ fn dropping_it_changes_nothing() {
 #[test]
 fn several_may_wait() {
     alone(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let end = Arc::new(Notify::new());
             drop(slow(Log::new(), end.clone()).enter().await);

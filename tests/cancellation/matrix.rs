@@ -43,7 +43,10 @@ fn pauses() -> impl Iterator<Item = [usize; 3]> {
 }
 
 /// Every plan of this depth.
+///
+/// Where every run takes long, as under a sanitizer, a sample has to do.
 pub fn plans(depth: usize) -> Vec<Plan> {
+    let every = std::env::var("GUARD_MATRIX_EVERY").map_or(1, |every| every.parse().unwrap());
     let mut plans = Vec::new();
     for (enter, body, exit) in faults(depth) {
         for [entering, using, exiting] in pauses() {
@@ -56,7 +59,7 @@ pub fn plans(depth: usize) -> Vec<Plan> {
             });
         }
     }
-    plans
+    plans.into_iter().step_by(every).collect()
 }
 
 /// How many runs there were, and what was wrong with the first ones that were not lawful.
@@ -142,11 +145,9 @@ fn can_run(way: Way, plan: Plan) -> bool {
 fn matrix(kind: Kind, ways: &[Way], depth: usize) {
     // Three levels are millions of runs. The drivers take turns there, unless this is set, as in CI.
     let whole = depth < 3 || std::env::var_os("GUARD_WHOLE_MATRIX").is_some();
-    // Where every run takes long, as under a sanitizer, a sample has to do.
-    let every = std::env::var("GUARD_MATRIX_EVERY").map_or(1, |every| every.parse().unwrap());
     let mut verdict = Verdict::default();
     for (turn, &way) in ways.iter().enumerate() {
-        for (number, plan) in plans(depth).into_iter().enumerate().step_by(every) {
+        for (number, plan) in plans(depth).into_iter().enumerate() {
             if can_run(way, plan) {
                 let case = Case { way, kind };
                 // There are 27 plans for each set of faults: that has to shift the turns too.

@@ -6,9 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use guard_core::{
-    AsyncContext, BoxContext, Outcome, async_context, async_with, yield_resource,
-};
+use guard_core::{AsyncContext, BoxContext, Outcome, async_context, async_with, yield_resource};
 use guard_tests::poll_once;
 use proptest::prelude::*;
 
@@ -130,8 +128,8 @@ macro_rules! context {
     };
 }
 
-context!(default ());
-context!(scoped (scoped));
+context!(default());
+context!(scoped(scoped));
 
 fn boxed(context: Arc<Ctx>) -> BoxContext<'static, (), Fault> {
     if context.scoped {
@@ -252,8 +250,7 @@ impl Model {
                 Err(Stop::Error(number)) if was_lent => self.failed(number),
                 Err(Stop::Error(number)) => {
                     let error = fault(number);
-                    self.reports
-                        .push(format!("set-up failed: {error}"));
+                    self.reports.push(format!("set-up failed: {error}"));
                 }
                 Err(Stop::Panic(_)) => self.panicked(),
                 Err(Stop::Dropped) if was_lent => {

@@ -174,10 +174,12 @@ fn a_closure_that_panics_before_its_future_is_made_has_panicked() {
     world::install();
     let log = Log::new();
     // An `async` closure runs nothing before its first poll, but it is called there.
-    let using = traced(log.clone()).run(async |()| panic_any(Fault {
-        level: 0,
-        step: Step::Body,
-    }));
+    let using = traced(log.clone()).run(async |()| {
+        panic_any(Fault {
+            level: 0,
+            step: Step::Body,
+        })
+    });
     let caught: Result<(), _> = catch_unwind(AssertUnwindSafe(|| block_on(using)));
     assert!(caught.unwrap_err().is::<Fault>());
     assert_eq!(log.line(), "exited(Panicked)");

@@ -169,7 +169,9 @@ async fn trio_455_a_cancelled_exit_does_not_eat_the_bodys_error() {
 
     world::install();
     let bounded = hangs_in_its_exit().exit_within(Duration::from_secs(1));
-    let result = bounded.try_with(async |()| Err::<(), _>("the body's")).await;
+    let result = bounded
+        .try_with(async |()| Err::<(), _>("the body's"))
+        .await;
     let both = ScopeError::BodyAndExit {
         body: "the body's",
         exit: TimeoutError::TimedOut,
@@ -280,7 +282,9 @@ async fn zio_common_pitfalls_a_deadline_fires_in_a_clean_up_that_nothing_interru
     }
 
     world::install();
-    let guard = uninterruptible().exit_within(Duration::from_secs(1)).enter();
+    let guard = uninterruptible()
+        .exit_within(Duration::from_secs(1))
+        .enter();
     assert_eq!(
         guard.await.unwrap().exit().await,
         Err(TimeoutError::TimedOut)
@@ -290,7 +294,9 @@ async fn zio_common_pitfalls_a_deadline_fires_in_a_clean_up_that_nothing_interru
 #[test]
 fn mysql_async_50_drain_is_a_barrier_before_the_next_open() {
     alone(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let pool = Pool::default();
             for _ in 0..100 {
@@ -336,7 +342,8 @@ async fn omicron_9259_a_future_that_is_put_aside_gives_its_lock_back_when_it_is_
     }
 
     let lock = Arc::new(Mutex::new(()));
-    let mut using = Box::pin(locked(lock.clone()).run(async |()| std::future::pending::<()>().await));
+    let mut using =
+        Box::pin(locked(lock.clone()).run(async |()| std::future::pending::<()>().await));
     let () = tokio::select! {
         biased;
         never = &mut using => never,
@@ -458,7 +465,8 @@ fn fauxgen_a_yield_needs_no_waker_of_its_own() {
     let log = Log::new();
     block_on(async {
         let first = named(log.clone(), "first").run(async |()| yield_once().await);
-        let second = named(log.clone(), "second").run(async |()| std::future::pending::<()>().await);
+        let second =
+            named(log.clone(), "second").run(async |()| std::future::pending::<()>().await);
         let (first, second) = (pin!(first), pin!(second));
         futures::future::select(first, second).await;
     });

@@ -42,7 +42,9 @@ fn the_report(name: &str) -> String {
 
 /// What a report says of a context of this file that was made at this line.
 fn report_of(name: &str, line: u32, column: u32, what: &str) -> String {
-    format!("context `cancellation::reports::{name}` (tests/cancellation/reports.rs:{line}:{column}): {what}")
+    format!(
+        "context `cancellation::reports::{name}` (tests/cancellation/reports.rs:{line}:{column}): {what}"
+    )
 }
 
 #[test]
@@ -91,7 +93,10 @@ fn a_scoped_context_that_is_dropped_in_its_set_up_is_not() {
     let mut entering = Box::pin(dropped_in_its_set_up().enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
-    assert_eq!(world::reports_containing("::dropped_in_its_set_up`"), [""; 0]);
+    assert_eq!(
+        world::reports_containing("::dropped_in_its_set_up`"),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -178,7 +183,10 @@ fn a_panic_in_the_background_is_reported_with_its_message() {
     drop(block_on(panics_in_the_background().enter()));
     world::finish_background();
     let report = the_report("panics_in_the_background");
-    assert!(report.ends_with(": clean-up panicked: number 7"), "{report}");
+    assert!(
+        report.ends_with(": clean-up panicked: number 7"),
+        "{report}"
+    );
 }
 
 #[test]

@@ -42,6 +42,7 @@ where
 }
 
 /// The context of [`exit_stack`].
+#[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct ExitStackContext<E, M = Plain>
 where
     E: Send + 'static,
@@ -174,6 +175,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
 }
 
 /// [`exit_stack`] whose error is [all errors](ExitStackContext::all_errors).
+#[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct AllErrors<E: Send + 'static>(ExitStackContext<E>);
 
 impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {

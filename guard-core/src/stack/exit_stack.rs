@@ -407,6 +407,7 @@ macro_rules! methods {
 }
 
 /// A callback as an entry: the release of nothing.
+#[allow(clippy::type_complexity, reason = "the closure has no name")]
 fn deferred<E, F, Fut>(
     callback: F,
     identity: Identity<E>,

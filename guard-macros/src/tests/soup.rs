@@ -218,7 +218,7 @@ fn expand_everywhere(first: &[TokenTree], second: &[TokenTree]) {
         (second.clone(), first.clone()),
     ] {
         let _ = crate::context::async_context(args.clone(), item.clone()).to_string();
-        let _ = crate::within::within(args, item).to_string();
+        let _ = crate::within::within(args, &item).to_string();
     }
     let mut with: TokenStream = "::guard_core;".parse().expect("these are tokens");
     with.extend(first.clone());

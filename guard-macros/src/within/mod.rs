@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::types::in_body;
 use crate::with::{AsyncWith, Use, expand};
 
-pub(crate) fn within(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = errors.take(Args::parse.parse2(args));
     let function = errors.take(syn::parse2::<Function>(item.clone()));
@@ -119,6 +119,7 @@ fn around(args: &Args, block: &Block, output: &TokenStream) -> TokenStream {
     let out = Ident::new("out", Span::mixed_site());
     // The value of the body is what the function returns, so that an `Err` is a failure.
     let returning: Block = parse_quote!({
+        #[allow(clippy::diverging_sub_expression)]
         let #out: #output = #block;
         #[allow(unreachable_code)]
         if true {

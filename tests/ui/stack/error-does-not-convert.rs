@@ -7,11 +7,8 @@ async fn buffer() -> Result<String, std::io::Error> {
     Ok(())
 }
 
-async fn fill(
-    stack: &AsyncExitStack<std::num::ParseIntError>,
-) -> Result<(), std::num::ParseIntError> {
-    stack.enter(buffer()).await?;
-    Ok(())
+fn fill(stack: &AsyncExitStack<std::num::ParseIntError>) {
+    let _ = stack.enter(buffer());
 }
 
 fn main() {
