@@ -155,6 +155,8 @@ pub struct Identity<E> {
     pub(crate) name: fn() -> &'static str,
     pub(crate) location: Option<&'static Location<'static>>,
     pub(crate) describe: Describe<E>,
+    /// What it fails with has been reported when it happened, and is not to be reported again.
+    pub(crate) has_reported: bool,
 }
 
 impl<E> fmt::Debug for Identity<E> {
@@ -182,6 +184,7 @@ impl<E> Identity<E> {
             name: type_name::<N>,
             location: Some(Location::caller()),
             describe,
+            has_reported: false,
         }
     }
 
@@ -191,6 +194,7 @@ impl<E> Identity<E> {
             name: self.name,
             location: self.location,
             describe,
+            has_reported: self.has_reported,
         }
     }
 
@@ -200,6 +204,7 @@ impl<E> Identity<E> {
             name: type_name::<C>,
             location: None,
             describe: describe_type::<E>,
+            has_reported: false,
         }
     }
 
@@ -221,6 +226,9 @@ impl<E> Identity<E> {
             }
         }
 
+        if self.has_reported {
+            return;
+        }
         let described = loss.error().map(|error| Described {
             error,
             describe: self.describe,

@@ -102,6 +102,17 @@ async fn a_body_that_failed_keeps_its_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_time_out_is_reported_once_also_through_map_err() {
+    reports::collect();
+    let used = taking(Log::new(), 3 * SECOND)
+        .exit_within(SECOND)
+        .map_err(|error| error.to_string());
+    let used = used.with(async |_| Err::<(), _>("body".to_string())).await;
+    assert_eq!(used, Err("body".to_string()));
+    assert_eq!(reports::take(), ["TimedOut"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_the_background_the_limit_holds_too() {
     reports::collect();
     let log = Log::new();

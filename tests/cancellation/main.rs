@@ -8,6 +8,7 @@ mod alone;
 mod deadlines;
 mod drain;
 mod hand_off;
+mod limits;
 mod matrix;
 mod model;
 mod oracle;

@@ -210,7 +210,11 @@ where
     fn identity(&self) -> Identity<Self::Error> {
         match &self.context {
             Some(context) => context.identity().with_error(describe_type),
-            None => Identity::of_type::<Self>(),
+            // It was dropped when its time was up, and that was reported in its own name.
+            None => Identity {
+                has_reported: true,
+                ..Identity::of_type::<Self>()
+            },
         }
     }
 
@@ -220,8 +224,6 @@ where
             (Some(context), Some(TimeoutError::Context(error))) => {
                 context.report(loss.with_error(error));
             }
-            // It was reported when it happened, in the name of what was dropped.
-            (_, Some(TimeoutError::TimedOut)) => {}
             _ => self.identity().report(loss),
         }
     }

@@ -1,6 +1,7 @@
 //! What both forms of the stack are made of.
 
 use alloc::boxed::Box;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
@@ -15,9 +16,15 @@ use crate::shared::Shared;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(u64);
+pub struct Key(usize);
 
 impl Key {
+    /// A key that no entry of any stack has, so that it cannot be mistaken for one of another stack.
+    fn unique() -> Self {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
     /// That of an entry which was added through a handle, and is not released early.
     pub(super) const LATE: Self = Self(0);
 }
@@ -31,7 +38,7 @@ pub(super) struct Keyed<T: ?Sized> {
 /// What both forms of the stack are made of. `T` is the entries' type, a trait object.
 pub(super) struct Stack<T: ?Sized, E> {
     pub(super) shelf: Shelf<Keyed<T>>,
-    next_key: Shared<u64>,
+    last_key: Shared<Option<Key>>,
     late: Option<Late<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
     unwinding: Shared<Unwinding<T, E>>,
@@ -51,7 +58,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) const fn new(identity: Identity<E>) -> Self {
         Self {
             shelf: Shelf::new(),
-            next_key: Shared::new(0),
+            last_key: Shared::new(None),
             late: None,
             unwinding: Shared::new(Unwinding {
                 course: None,
@@ -69,10 +76,9 @@ impl<T: ?Sized, E> Stack<T, E> {
                 self.shelf.push(entry);
             }
         }
-        Key(self.next_key.with(|next| {
-            *next += 1;
-            *next
-        }))
+        let key = Key::unique();
+        self.last_key.with(|last| *last = Some(key));
+        key
     }
 
     /// Whether there is nothing to do, and, since handles are refused from now on, never will be.
@@ -97,8 +103,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// The key of the entry that was added last.
     pub(super) fn last_key(&self) -> Option<Key> {
-        let last = self.next_key.with(|next| *next);
-        (last > 0).then_some(Key(last))
+        self.last_key.with(|last| *last)
     }
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
@@ -108,8 +113,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     pub(super) fn take(&mut self) -> Self {
         let mut taken = Self::new(self.identity);
-        // Keys stay valid, and are not given out twice.
-        *taken.next_key.get_mut() = *self.next_key.get_mut();
+        *taken.last_key.get_mut() = *self.last_key.get_mut();
         core::mem::swap(taken.shelf.entries(), self.shelf.entries());
         taken.late = self.late.take();
         core::mem::swap(taken.unwinding.get_mut(), self.unwinding.get_mut());

@@ -1,0 +1,256 @@
+//! Exits that may take only so long, in place and in the background.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use guard_core::{AsyncContext, TimeoutError, async_context, async_with, drain, yield_resource};
+use guard_tests::{Dropped, Log, block_on, poll_once};
+use tokio::time::{Instant, sleep};
+
+use crate::alone::alone;
+use crate::world;
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Takes this long to clean up.
+macro_rules! takes {
+    ($name:ident) => {
+        #[async_context]
+        async fn $name(log: Log, time: Duration) -> Result<(), Infallible> {
+            let _held = Dropped(log.clone(), "held");
+            let outcome = yield_resource!();
+            log.push(format_args!("exiting({outcome:?})"));
+            sleep(time).await;
+            log.push("exited");
+            Ok(())
+        }
+    };
+}
+
+/// The only report that names this context says that it took too long.
+#[track_caller]
+fn assert_timed_out(name: &str) {
+    let reports = world::reports_containing(&format!("::{name}`"));
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    let what = ": clean-up exceeded its time limit and was dropped";
+    assert!(reports[0].ends_with(what), "{reports:?}");
+    assert!(reports[0].contains("limits.rs:"), "{reports:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_that_ends_in_time_is_not_disturbed() {
+    takes!(in_time);
+    world::install();
+    let log = Log::new();
+    let time = LIMIT - Duration::from_millis(1);
+    let using = in_time(log.clone(), time).exit_within(LIMIT);
+    let result: Result<u8, TimeoutError<Infallible>> = using.with(async |()| Ok(7)).await;
+    assert_eq!(result, Ok(7));
+    assert_eq!(log.line(), "exiting(Completed) exited drop(held)");
+    assert_eq!(world::reports_containing("::in_time`"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_that_takes_too_long_is_dropped_and_says_so() {
+    takes!(too_long);
+    world::install();
+    let log = Log::new();
+    let start = Instant::now();
+    let using = too_long(log.clone(), 2 * LIMIT).exit_within(LIMIT);
+    let result: Result<(), TimeoutError<Infallible>> = using.with(async |()| Ok(())).await;
+    assert_eq!(result, Err(TimeoutError::TimedOut));
+    assert_eq!(start.elapsed(), LIMIT);
+    assert_eq!(log.line(), "exiting(Completed) drop(held)");
+    assert_timed_out("too_long");
+    assert!(
+        TimeoutError::<Infallible>::TimedOut
+            .to_string()
+            .contains("time limit")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_begins_to_run_with_the_exit() {
+    takes!(after_a_long_body);
+    world::install();
+    let log = Log::new();
+    let using = after_a_long_body(log.clone(), LIMIT / 2).exit_within(LIMIT);
+    let result: Result<(), TimeoutError<Infallible>> = using
+        .with(async |()| {
+            sleep(10 * LIMIT).await;
+            Ok(())
+        })
+        .await;
+    assert_eq!(result, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bodys_error_comes_before_the_time_out() {
+    takes!(after_an_error);
+    #[derive(Debug, PartialEq)]
+    enum Error {
+        Body,
+        Exit,
+    }
+    impl From<TimeoutError<Infallible>> for Error {
+        fn from(_: TimeoutError<Infallible>) -> Self {
+            Self::Exit
+        }
+    }
+
+    async fn inline(log: Log) -> Result<(), Error> {
+        async_with!(_bounded = after_an_error(log, 2 * LIMIT).exit_within(LIMIT)? => {
+            Err(Error::Body)?;
+        });
+        Ok(())
+    }
+
+    world::install();
+    let log = Log::new();
+    assert_eq!(inline(log.clone()).await, Err(Error::Body));
+    assert_eq!(log.line(), "exiting(Failed(())) drop(held)");
+    let reports = world::reports_containing("::after_an_error`");
+    assert!(!reports.is_empty());
+    assert!(reports.iter().all(|report| report.contains("time limit")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_contexts_own_error_is_kept() {
+    #[async_context]
+    async fn fails_in_time() -> Result<(), &'static str> {
+        yield_resource!();
+        Err("disk full")
+    }
+
+    let using = fails_in_time().exit_within(LIMIT);
+    let result: Result<(), TimeoutError<&str>> = using.with(async |()| Ok(())).await;
+    assert_eq!(result, Err(TimeoutError::Context("disk full")));
+}
+
+#[test]
+fn an_exit_in_the_background_is_bounded_too() {
+    takes!(in_the_background);
+    alone(|| {
+        world::install();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (log, start) = (Log::new(), Instant::now());
+            let bounded = in_the_background(log.clone(), 2 * LIMIT).exit_within(LIMIT);
+            let mut using = Box::pin(bounded.with(async |()| {
+                std::future::pending::<()>().await;
+                Ok::<_, TimeoutError<Infallible>>(())
+            }));
+            assert!(poll_once(using.as_mut()).is_pending());
+            drop(using);
+            drain().await;
+            assert_eq!(start.elapsed(), LIMIT);
+            assert_eq!(log.line(), "exiting(Cancelled) drop(held)");
+            assert_timed_out("in_the_background");
+        });
+    });
+}
+
+#[test]
+fn an_exit_that_is_dropped_half_way_goes_on_bounded() {
+    takes!(dropped_half_way);
+    alone(|| {
+        world::install();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (log, start) = (Log::new(), Instant::now());
+            let bounded = dropped_half_way(log.clone(), 2 * LIMIT).exit_within(LIMIT);
+            let using = bounded.with(async |()| Ok::<_, TimeoutError<Infallible>>(()));
+            assert!(tokio::time::timeout(LIMIT / 2, using).await.is_err());
+            drain().await;
+            assert_eq!(start.elapsed(), LIMIT, "the clock goes on as well");
+            assert_eq!(log.line(), "exiting(Completed) drop(held)");
+            assert_timed_out("dropped_half_way");
+        });
+    });
+}
+
+#[test]
+fn an_outer_context_is_exited_after_an_inner_one_ran_out_of_time() {
+    takes!(hangs);
+    alone(|| {
+        world::install();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (outer, inner, start) = (Log::new(), Log::new(), Instant::now());
+            let mut using = Box::pin({
+                let (outer, inner) = (outer.clone(), inner.clone());
+                async move {
+                    let outer = hangs(outer, Duration::from_secs(1));
+                    outer
+                        .run(async |()| {
+                            let inner = hangs(inner, Duration::MAX).exit_within(LIMIT);
+                            let pending = inner.try_with(async |()| {
+                                std::future::pending::<()>().await;
+                                Ok::<_, ()>(())
+                            });
+                            pending.await.is_ok()
+                        })
+                        .await
+                }
+            });
+            assert!(poll_once(using.as_mut()).is_pending());
+            drop(using);
+            assert_eq!(outer.line(), "", "it waits");
+            drain().await;
+            assert_eq!(inner.line(), "exiting(Cancelled) drop(held)");
+            assert_eq!(outer.line(), "exiting(Cancelled) exited drop(held)");
+            assert_eq!(start.elapsed(), LIMIT + Duration::from_secs(1));
+            assert_timed_out("hangs");
+        });
+    });
+}
+
+#[test]
+fn any_future_can_be_the_limit() {
+    #[async_context]
+    async fn until_a_signal(log: Log) -> Result<(), Infallible> {
+        let _held = Dropped(log.clone(), "held");
+        yield_resource!();
+        std::future::pending().await
+    }
+
+    world::install();
+    let log = Log::new();
+    let (signal, limit) = futures::channel::oneshot::channel::<()>();
+    let limit = async { _ = limit.await };
+    let guard = block_on(until_a_signal(log.clone()).exit_until(limit).enter()).unwrap();
+    let mut exiting = Box::pin(guard.exit());
+    assert!(poll_once(exiting.as_mut()).is_pending());
+    assert_eq!(log.line(), "");
+    signal.send(()).unwrap();
+    let std::task::Poll::Ready(exited) = poll_once(exiting.as_mut()) else {
+        panic!("its time is up");
+    };
+    assert_eq!(exited, Err(TimeoutError::TimedOut));
+    assert_eq!(log.line(), "drop(held)");
+    assert_timed_out("until_a_signal");
+
+    // The same in the background, outside of any runtime.
+    let (signal, limit) = futures::channel::oneshot::channel::<()>();
+    let limit = async { _ = limit.await };
+    drop(block_on(
+        until_a_signal(log.clone()).exit_until(limit).enter(),
+    ));
+    assert_eq!(world::background_tasks(), 1);
+    signal.send(()).unwrap();
+    world::finish_background();
+    assert_eq!(log.line(), "drop(held)");
+    assert_eq!(world::reports_containing("::until_a_signal`").len(), 2);
+}
