@@ -229,7 +229,9 @@ fn is_the_last_line_of_main() {
         drain().await;
     }
 
-    let stderr = alone(|| program());
+    // It is the closure that knows the test's name.
+    #[allow(clippy::redundant_closure)]
+    let stderr = alone(program);
     assert!(stderr.contains("cleaned up"), "{stderr}");
     assert!(!stderr.contains("abandoned"), "{stderr}");
 }

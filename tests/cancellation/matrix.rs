@@ -44,7 +44,8 @@ fn pauses() -> impl Iterator<Item = [usize; 3]> {
 
 /// Every plan of this depth.
 ///
-/// Where every run takes long, as under a sanitizer, a sample has to do.
+/// Where every run takes long, as under a sanitizer, a sample has to do: every so many, a number without
+/// a factor 3, or they would all wait in the same places.
 pub fn plans(depth: usize) -> Vec<Plan> {
     let every = std::env::var("GUARD_MATRIX_EVERY").map_or(1, |every| every.parse().unwrap());
     let mut plans = Vec::new();

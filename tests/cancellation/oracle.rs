@@ -32,6 +32,9 @@ pub fn judge(case: Case, run: &Run) -> Vec<String> {
     judge.violations
 }
 
+/// The level that an event of some kind is about.
+type LevelOf = fn(Event) -> Option<usize>;
+
 struct Judge<'a> {
     case: Case,
     run: &'a Run,
@@ -101,7 +104,7 @@ impl Judge<'_> {
     /// Set-up and clean-up are begun once and ended once: what is handed on is never restarted.
     fn each_step_at_most_once(&mut self) {
         for level in 0..3 {
-            let steps: [(&str, fn(Event) -> Option<usize>); 4] = [
+            let steps: [(&str, LevelOf); 4] = [
                 ("set-up began", |event| match event {
                     Event::Enter(level) => Some(level),
                     _ => None,

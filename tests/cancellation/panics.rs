@@ -40,6 +40,7 @@ fn the_very_same_payload_goes_on() {
 }
 
 #[test]
+#[allow(clippy::await_holding_lock, reason = "that is what is tried")]
 fn the_body_is_dropped_before_the_exit_which_may_need_its_locks() {
     #[async_context]
     async fn locks_in_its_exit(shared: Arc<Mutex<u8>>, log: Log) {
