@@ -231,7 +231,7 @@ fn is_the_last_line_of_main() {
 
     // It is the closure that knows the test's name.
     #[allow(clippy::redundant_closure)]
-    let stderr = alone(program);
+    let stderr = alone(|| program());
     assert!(stderr.contains("cleaned up"), "{stderr}");
     assert!(!stderr.contains("abandoned"), "{stderr}");
 }
