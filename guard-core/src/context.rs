@@ -13,6 +13,7 @@ use crate::adapters::{ExitWithin, Within};
 use crate::adapters::{Infallibly, MapErr};
 #[cfg(feature = "alloc")]
 use crate::guard::Enter;
+use crate::inline::CannotFail;
 use crate::report::{Identity, Loss};
 use crate::scope::{Body, Catch, Run, TryWith, With, scope};
 #[cfg(feature = "alloc")]
@@ -171,7 +172,7 @@ pub trait AsyncContext<X = ()> {
     fn run<'r, T, F>(self, body: F) -> Run<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
     where
         Self: Sized,
-        Self: AsyncContext<X, Error = core::convert::Infallible>,
+        Self::Error: CannotFail,
         Self::Resource: 'r,
         X: Untyped,
         F: for<'a> Body<&'a mut Self::Resource, Out = T>

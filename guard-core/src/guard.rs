@@ -72,8 +72,34 @@ where
 /// # Ok(()) }
 /// ```
 ///
+/// In a struct its type is that of a boxed context; an `Option` lets it be taken out to be exited.
+///
+/// ```
+/// use guard_core::{AsyncContext, BoxContext, Guard};
+/// use std::io;
+///
+/// struct Client {
+///     connection: Option<Guard<BoxContext<'static, String, io::Error>>>,
+/// }
+///
+/// impl Client {
+///     async fn open(context: impl AsyncContext<Resource = String, Error = io::Error> + Send + 'static) -> io::Result<Self> {
+///         let connection = context.boxed().enter().await?;
+///         Ok(Self { connection: Some(connection) })
+///     }
+///
+///     async fn close(mut self) -> io::Result<()> {
+///         match self.connection.take() {
+///             Some(connection) => connection.exit().await,
+///             None => Ok(()),
+///         }
+///     }
+/// }
+/// ```
+///
 /// # Cancellation
 ///
+/// Nothing tells a guard that the function around it failed: on a `?` before its exit it is dropped.
 /// A guard that is dropped without being exited drops its context, whose outcome then is
 /// [`Cancelled`](Outcome::Cancelled), also when it is dropped by a panic: only
 /// [`async_with!`](crate::async_with) and [`AsyncContext::with`] catch a panic and tell it. Several

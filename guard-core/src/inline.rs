@@ -33,7 +33,7 @@ pub async fn enter<C: AsyncContext>(mut context: Pin<&mut C>) -> Result<(), C::E
 
 /// An error that cannot happen, for a context without `?`.
 #[diagnostic::on_unimplemented(
-    message = "this context can fail, with `{Self}`: write `?` after it",
+    message = "this context can fail, with `{Self}`: write `?` after it, or `.with` instead of `.run`",
     label = "its errors have nowhere to go",
     note = "in `async_with!(name = context? => …)` the `?` is where the context's own errors leave"
 )]

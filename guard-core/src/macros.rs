@@ -241,7 +241,8 @@ pub use guard_macros::within;
 ///
 /// - The value is the value of the block.
 /// - `?`, `return`, `break` and `continue` in the block mean what they mean around it, after the exits have
-///   run: it is no closure. `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`; everything
+///   run. (For the borrow checker the block is an `async` block, all the same: it cannot initialise a variable
+///   that was declared before it, and what it moves is moved on every path.) `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`; everything
 ///   else exits with `Completed`.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none.

@@ -151,18 +151,23 @@ mod global {
 
     /// Waits until no clean-up is in the background, those included that start while it waits.
     ///
-    /// Await it before the runtime ends: as the last line of `main`, or of a test. A runtime that is
-    /// dropped drops its tasks, and clean-ups among them are [reported](crate::set_reporter) as
-    /// abandoned. It counts the whole process, so it also waits for other runtimes.
+    /// Await it before the runtime ends, when everything that uses contexts has ended or been dropped:
+    /// guards in local variables, and tasks that still run, have nothing in the background yet. So let
+    /// `main` only call what does the work, and drain on every way out of it:
     ///
     /// ```
+    /// # async fn run() -> std::io::Result<()> { Ok(()) }
     /// #[tokio::main(flavor = "current_thread")]
-    /// async fn main() {
-    ///     // …
+    /// async fn main() -> std::io::Result<()> {
+    ///     let result = run().await;
     ///     guard_core::drain().await;
-    ///     assert_eq!(guard_core::pending_cleanups(), 0);
+    ///     result
     /// }
     /// ```
+    ///
+    /// A runtime that is dropped drops its tasks, and clean-ups among them are
+    /// [reported](crate::set_reporter) as abandoned. It counts the whole process, so it also waits for other
+    /// runtimes.
     ///
     /// # Cancellation
     ///

@@ -1,12 +1,12 @@
 //! Using a context for the time of an asynchronous closure: `with`, `try_with`, `run`, `catch`.
 
-use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use crate::inline::CannotFail as _;
 use crate::order::Order;
 use crate::panics::{Panic, catch, poll_exit_after_panic};
 use crate::raw::{Borrowing, borrowing};
@@ -313,7 +313,8 @@ pub enum CannotFail {}
 
 impl<C, X, T> Form<C, X, T> for CannotFail
 where
-    C: AsyncContext<X, Error = Infallible>,
+    C: AsyncContext<X>,
+    C::Error: crate::inline::CannotFail,
 {
     type Kept = T;
     type Output = T;
@@ -322,14 +323,15 @@ where
         (Outcome::Completed, output)
     }
 
-    fn not_entered(error: Infallible) -> T {
-        match error {}
+    fn not_entered(error: C::Error) -> T {
+        let never = error.never();
+        match never {}
     }
 
-    fn settle(_: &C, kept: T, exited: Result<(), Infallible>) -> T {
+    fn settle(_: &C, kept: T, exited: Result<(), C::Error>) -> T {
         match exited {
             Ok(()) => kept,
-            Err(error) => match error {},
+            Err(error) => <Self as Form<C, X, T>>::not_entered(error),
         }
     }
 }

@@ -280,7 +280,9 @@ macro_rules! methods {
 
             /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
             ///
-            /// A resource that is still in use keeps the stack borrowed, so releasing it does not compile.
+            /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
+            /// is does not compile. What goes early while others stay in use is better entered by itself, with
+            /// [`AsyncContext::enter`].
             ///
             /// # Errors
             ///

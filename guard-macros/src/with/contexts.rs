@@ -49,9 +49,12 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
             }}
         }
         None => {
-            let span = Span::mixed_site().located_at(part.context.span());
-            let error = Ident::new(&error.to_string(), span);
-            quote_spanned!(span=> match #private::CannotFail::never(#error) {})
+            // As an argument it has a span of the user's own, so that is what is shown.
+            let failed = Ident::new("__guard_failed", part.context.span());
+            quote! {{
+                let #failed = #error;
+                match #private::CannotFail::never(#failed) {}
+            }}
         }
     };
     match parts {
