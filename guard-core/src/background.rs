@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -23,9 +24,19 @@ pub(crate) trait Cleanup: Send {
 /// What a [spawner](set_spawner) is given: run it to its end.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Clean-ups that run one after the other.
+/// Clean-ups in groups: those of a group go on together, and each group waits for the one before.
 #[derive(Default)]
-pub(crate) struct Chain(VecDeque<Item>);
+pub(crate) struct Chain(VecDeque<Vec<Member>>);
+
+enum Member {
+    Single(Item),
+    /// What an inner use left to do.
+    #[cfg_attr(
+        not(feature = "std"),
+        allow(dead_code, reason = "nothing is collected")
+    )]
+    Chain(Chain),
+}
 
 struct Item {
     // Dropped first, so that whoever waits for the ticket finds the report sent.
@@ -35,39 +46,79 @@ struct Item {
 }
 
 impl Chain {
-    pub(crate) fn push(&mut self, cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) {
-        self.0.push_back(Item {
+    /// One clean-up.
+    pub(crate) fn single(cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) -> Self {
+        Self::of(Item {
             cleanup,
             runtime,
             _ticket: Some(Ticket::new()),
-        });
+        })
     }
 
-    /// Pushes a clean-up that is made of others, which are counted themselves.
+    /// A clean-up that is made of others, which are counted themselves.
     #[cfg(feature = "std")]
-    pub(crate) fn push_compound(&mut self, cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) {
-        self.0.push_back(Item {
+    pub(crate) fn compound(cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) -> Self {
+        Self::of(Item {
             cleanup,
             runtime,
             _ticket: None,
-        });
+        })
+    }
+
+    fn of(item: Item) -> Self {
+        Self(VecDeque::from([Vec::from([Member::Single(item)])]))
     }
 
     #[cfg(feature = "std")]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(Vec::is_empty)
     }
 
+    /// Adds to the last group.
     #[cfg(feature = "std")]
-    pub(crate) fn append(&mut self, mut later: Chain) {
-        self.0.append(&mut later.0);
+    pub(crate) fn add(&mut self, chain: Chain) {
+        if self.0.is_empty() {
+            self.0.push_back(Vec::new());
+        }
+        if let Some(last) = self.0.back_mut() {
+            last.push(Member::Chain(chain));
+        }
     }
 
-    /// The runtime of the first clean-up, to go on in.
+    /// Begins a new group, which waits for what there is.
+    #[cfg(feature = "std")]
+    pub(crate) fn advance(&mut self) {
+        if self.0.back().is_some_and(|last| !last.is_empty()) {
+            self.0.push_back(Vec::new());
+        }
+    }
+
+    /// Whether what is added now has to wait.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_advanced(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// The runtime to go on in: that of the first clean-up that has one.
     pub(crate) fn runtime(&self) -> Runtime {
-        self.0
-            .front()
-            .map_or_else(Runtime::none, |item| item.runtime.clone())
+        let members = self.0.iter().flatten();
+        let mut runtimes = members.map(|member| match member {
+            Member::Single(item) => item.runtime.clone(),
+            Member::Chain(chain) => chain.runtime(),
+        });
+        let runtime = runtimes.find(Runtime::is_some);
+        runtime.unwrap_or_else(Runtime::none)
+    }
+}
+
+impl Member {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Single(Item {
+                cleanup, runtime, ..
+            }) => runtime.inside(|| cleanup.as_mut().poll_cleanup(cx)),
+            Self::Chain(chain) => Pin::new(chain).poll(cx),
+        }
     }
 }
 
@@ -75,14 +126,9 @@ impl Future for Chain {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(Item {
-            cleanup, runtime, ..
-        }) = self.0.front_mut()
-        {
-            if runtime
-                .inside(|| cleanup.as_mut().poll_cleanup(cx))
-                .is_pending()
-            {
+        while let Some(group) = self.0.front_mut() {
+            group.retain_mut(|member| member.poll(cx).is_pending());
+            if !group.is_empty() {
                 return Poll::Pending;
             }
             self.0.pop_front();
@@ -106,9 +152,7 @@ pub(crate) fn hand_off(mut cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) {
                 return;
             }
         }
-        let mut chain = Chain::default();
-        chain.push(cleanup, runtime);
-        dispatch(chain);
+        dispatch(Chain::single(cleanup, runtime));
     });
 }
 

@@ -82,13 +82,22 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
 
     /// Drops the body where it stands, and reports that.
     fn abandon(mut self: Pin<&mut Self>) {
+        /// Reports when the body is gone, also if one of its destructors panics.
+        struct Reporting<E>(Option<Identity<E>>);
+
+        impl<E> Drop for Reporting<E> {
+            fn drop(&mut self) {
+                if let Some(identity) = self.0 {
+                    identity.report(Loss::dropped());
+                }
+            }
+        }
+
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
         *this.phase = Phase::Ended;
+        let _reporting = Reporting(unfinished.then_some(*this.identity));
         this.span.inside(|| this.body.set(Body::Ended));
-        if unfinished {
-            this.identity.report(Loss::dropped());
-        }
     }
 }
 

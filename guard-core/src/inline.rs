@@ -215,7 +215,9 @@ pin_project_lite::pin_project! {
     impl<F> PinnedDrop for Drive<'_, F> {
         fn drop(this: Pin<&mut Self>) {
             if this.body.is_some() {
-                this.order.begin();
+                let mut this = this.project();
+                let _advance = this.order.begin_with_body();
+                this.body.set(None);
             }
         }
     }

@@ -233,9 +233,7 @@ fn hand_on(fate: &Arc<Fate>) {
         fate: fate.clone(),
         over: false,
     });
-    let mut chain = Chain::default();
-    chain.push(cleanup, Runtime::none());
-    dispatch(chain);
+    dispatch(Chain::single(cleanup, Runtime::none()));
 }
 
 #[test]

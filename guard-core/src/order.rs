@@ -2,8 +2,9 @@
 //!
 //! A future that is dropped takes all its nested uses with it, from the inside out, in one go. An inner
 //! clean-up that cannot be finished on the spot must still come before the outer ones. So while a use is
-//! being dropped, what is handed off is collected, in the order of dropping, and goes to the background
-//! as one chain. The use that encloses it, if it is being dropped too, takes over that chain.
+//! being dropped, what is handed off is collected: first what its body leaves to do, which goes on together,
+//! for there it may have been concurrent; then what its context does, which waits for that. The use that
+//! encloses it, if it is being dropped too, takes over the whole; else it goes to the background.
 //!
 //! The collecting is per thread, between the first and the last destructor of one use; nothing is polled
 //! in between but the clean-ups themselves.
@@ -64,7 +65,7 @@ mod collecting {
     /// Whether an inner clean-up is still to be done, so that the next one has to wait.
     pub(crate) fn must_wait() -> bool {
         let is_waiting =
-            |dropping: &Dropping| matches!(dropping, Dropping::Use(inner) if !inner.is_empty());
+            |dropping: &Dropping| matches!(dropping, Dropping::Use(inner) if inner.has_advanced());
         DROPPING
             .try_with(|dropping| dropping.borrow().iter().any(is_waiting))
             .unwrap_or(false)
@@ -75,7 +76,7 @@ mod collecting {
         let mut chain = Some(chain);
         innermost(|dropping| {
             if let Some(Dropping::Use(inner)) = dropping {
-                inner.append(chain.take().unwrap_or_default());
+                inner.add(chain.take().unwrap_or_default());
             }
         });
         chain
@@ -124,6 +125,31 @@ mod collecting {
             self.collecting.store(begun.is_ok(), Ordering::Relaxed);
         }
 
+        /// What is handed off from now on waits for what has been.
+        pub(crate) fn advance(&self) {
+            if self.collecting.load(Ordering::Relaxed) {
+                innermost(|dropping| {
+                    if let Some(Dropping::Use(inner)) = dropping {
+                        inner.advance();
+                    }
+                });
+            }
+        }
+
+        /// [`begin`](Self::begin), and [`advance`](Self::advance) when what this returns is dropped:
+        /// around the dropping of a body.
+        pub(crate) fn begin_with_body(&self) -> impl Drop {
+            struct Advance<'a>(&'a Order);
+            impl Drop for Advance<'_> {
+                fn drop(&mut self) {
+                    self.0.advance();
+                }
+            }
+
+            self.begin();
+            Advance(self)
+        }
+
         /// Ends the collecting and returns what was collected.
         pub(crate) fn end(&self) -> Chain {
             if self.collecting.swap(false, Ordering::Relaxed) {
@@ -169,8 +195,16 @@ mod unordered {
             Self(())
         }
 
+        #[cfg(feature = "alloc")]
         #[allow(clippy::unused_self, reason = "as with `std`")]
         pub(crate) fn begin(&self) {}
+
+        #[cfg(feature = "alloc")]
+        #[allow(clippy::unused_self, reason = "as with `std`")]
+        pub(crate) fn advance(&self) {}
+
+        #[allow(clippy::unused_self, reason = "as with `std`")]
+        pub(crate) fn begin_with_body(&self) {}
     }
 
     #[cfg(feature = "alloc")]

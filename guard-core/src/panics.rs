@@ -39,6 +39,10 @@ impl Panic {
             let payload = self.0.into_inner();
             let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
             identity.report(Loss::Panicked(&*payload));
+            // A payload whose destructor panics is left alone after that.
+            if let Err(panic) = catch(|| drop(payload)) {
+                core::mem::forget(panic);
+            }
         }
         #[cfg(not(feature = "std"))]
         {

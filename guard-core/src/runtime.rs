@@ -17,6 +17,15 @@ impl Runtime {
         }
     }
 
+    /// Whether a context was entered inside a runtime.
+    #[allow(clippy::unused_self, reason = "without tokio there is none")]
+    pub(crate) fn is_some(&self) -> bool {
+        #[cfg(feature = "tokio")]
+        return self.tokio.is_some();
+        #[cfg(not(feature = "tokio"))]
+        false
+    }
+
     /// The runtime of the current task, if there is one.
     pub(crate) fn current() -> Self {
         Self {

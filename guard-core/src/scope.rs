@@ -126,7 +126,9 @@ pin_project_lite::pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             if let Stage::Body = this.stage {
-                this.project().order.begin();
+                let mut this = this.project();
+                let _advance = this.order.begin_with_body();
+                this.parts.as_mut().end_body();
             }
         }
     }
@@ -324,8 +326,8 @@ where
     }
 
     fn not_entered(error: C::Error) -> T {
-        let never = error.never();
-        match never {}
+        #[allow(unreachable_code, reason = "which is to be shown")]
+        match error.never() {}
     }
 
     fn settle(_: &C, kept: T, exited: Result<(), C::Error>) -> T {

@@ -36,6 +36,14 @@ pub(crate) trait Rewrite {
     /// A `yield_resource!`.
     fn yields(&mut self, call: &Macro, place: Place) -> Option<TokenStream>;
 
+    /// The label of a body of code, with which a yield in the arguments of a macro proves that it is
+    /// awaited in that very body, whatever the macro makes of it: a label cannot be reached from an
+    /// `async` block or a closure. Were it awaited in a future of its own, that could be leaked, and with
+    /// it the borrow of what is lent.
+    fn label(&mut self, _level: usize) -> Option<Lifetime> {
+        None
+    }
+
     /// A `cancellable!`.
     fn window(&mut self, _call: &Macro, _place: Place) -> Option<TokenStream> {
         None
@@ -65,8 +73,13 @@ pub(crate) trait Rewrite {
 }
 
 /// Walks a block.
-pub(crate) fn walk_block(block: &mut Block, rewrite: &mut impl Rewrite) {
-    Walker::new(rewrite).visit_block_mut(block);
+///
+/// Returns the label that the block needs, if it does.
+pub(crate) fn walk_block(block: &mut Block, rewrite: &mut impl Rewrite) -> Option<Lifetime> {
+    let mut walker = Walker::new(rewrite);
+    walker.visit_block_mut(block);
+    let is_labelled = walker.labelled.contains(&0);
+    is_labelled.then(|| rewrite.label(0)).flatten()
 }
 
 struct Walker<'a, R> {
@@ -76,6 +89,11 @@ struct Walker<'a, R> {
     in_loop: bool,
     labels: Vec<Ident>,
     yields: usize,
+    /// The body of code: the function's own, or the block of an `async_with!`. Each has a number.
+    level: usize,
+    levels: usize,
+    /// The levels whose label is needed.
+    labelled: Vec<usize>,
 }
 
 impl<'a, R: Rewrite> Walker<'a, R> {
@@ -86,6 +104,9 @@ impl<'a, R: Rewrite> Walker<'a, R> {
             in_loop: false,
             labels: Vec::new(),
             yields: 0,
+            level: 0,
+            levels: 1,
+            labelled: Vec::new(),
         }
     }
 
@@ -111,7 +132,8 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     fn call(&mut self, call: &mut Macro, is_statement: bool) -> Option<TokenStream> {
         if is_named(call, "yield_resource") {
             self.yields += 1;
-            return self.rewrite.yields(call, self.place);
+            let yields = self.rewrite.yields(call, self.place)?;
+            return Some(self.in_this_body(yields));
         }
         if is_named(call, "cancellable") {
             return self.rewrite.window(call, self.place);
@@ -129,12 +151,37 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         let place = self.place;
         self.arguments(call);
         self.place = place;
-        if self.yields > yields && place == Place::Direct {
-            return self
-                .rewrite
-                .contains_yield(call.to_token_stream(), is_statement);
+        if self.yields == yields {
+            return None;
         }
-        None
+        match place {
+            Place::Direct => self
+                .rewrite
+                .contains_yield(call.to_token_stream(), is_statement),
+            Place::InMacro if is_named(call, "async_with") => {
+                Some(self.in_this_body(call.to_token_stream()))
+            }
+            Place::InMacro | Place::InAsyncWith => None,
+        }
+    }
+
+    /// In the arguments of a macro, proves that `code` runs in this body.
+    fn in_this_body(&mut self, code: TokenStream) -> TokenStream {
+        if self.place != Place::InMacro {
+            return code;
+        }
+        let Some(mut label) = self.rewrite.label(self.level) else {
+            return code;
+        };
+        if let Some(first) = code.clone().into_iter().next() {
+            label.set_span(label.span().located_at(first.span()));
+        }
+        self.labelled.push(self.level);
+        quote!({
+            #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
+            if false { break #label loop {} }
+            #code
+        })
     }
 
     fn arguments(&mut self, call: &mut Macro) {
@@ -143,10 +190,18 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                 for context in with.contexts_mut() {
                     self.visit_expr_mut(context);
                 }
-                if self.place == Place::Direct {
-                    self.place = Place::InAsyncWith;
-                }
+                let level = self.level;
+                self.level = self.levels;
+                self.levels += 1;
+                self.place = Place::InAsyncWith;
                 self.visit_block_mut(&mut with.block);
+                if self.labelled.contains(&self.level) {
+                    if let Some(label) = self.rewrite.label(self.level) {
+                        let block = &with.block;
+                        with.block = syn::parse_quote!({ #label: #block });
+                    }
+                }
+                self.level = level;
                 call.tokens = with.into_token_stream();
                 return;
             }
@@ -209,6 +264,13 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                     let code = rest[..skip].iter().cloned().collect();
                     out.extend(self.function("an `async` block", &code).unwrap_or(code));
                     rest = &rest[skip..];
+                    continue;
+                }
+                (TokenTree::Punct(bar), _) if bar.as_char() == '|' && closure(rest) > 0 => {
+                    let (code, after) = rest.split_at(closure(rest));
+                    let code = code.iter().cloned().collect();
+                    out.extend(self.function("a closure", &code).unwrap_or(code));
+                    rest = after;
                     continue;
                 }
                 (TokenTree::Ident(word), _) if word == "return" => {
@@ -476,6 +538,17 @@ fn prefix_yields(tokens: TokenStream, prefix: &TokenStream) -> TokenStream {
         };
     }
     out
+}
+
+/// How many tokens the closure takes with which `tokens` begin; none if it is an `|` of another kind.
+fn closure(tokens: &[TokenTree]) -> usize {
+    let parse = |input: syn::parse::ParseStream<'_>| {
+        let closure = input.parse::<syn::ExprClosure>()?;
+        let rest: TokenStream = input.parse()?;
+        Ok((closure, rest.into_iter().count()))
+    };
+    let all: TokenStream = tokens.iter().cloned().collect();
+    parse.parse2(all).map_or(0, |(_, rest)| tokens.len() - rest)
 }
 
 /// The expression with which `tokens` begin, and how many of them it takes.

@@ -11,6 +11,7 @@ mod join;
 mod nested;
 mod protocol;
 mod recursion;
+mod regressions;
 mod reports;
 mod stack;
 mod stack_many;

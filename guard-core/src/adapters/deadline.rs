@@ -111,13 +111,12 @@ where
         }
         self.clock.start();
         let runtime = cleanups.runtime();
-        let mut chain = Chain::default();
-        match core::mem::replace(&mut self.clock, Clock::Off) {
+        let chain = match core::mem::replace(&mut self.clock, Clock::Off) {
             Clock::Running(limit) => {
-                chain.push_compound(Box::pin(Limited { cleanups, limit }), runtime);
+                Chain::compound(Box::pin(Limited { cleanups, limit }), runtime)
             }
-            _ => chain = cleanups,
-        }
+            _ => cleanups,
+        };
         dispatch(chain);
     }
 }

@@ -38,6 +38,7 @@ where
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
         failed: Whose::new(),
+        is_told: false,
     }
 }
 
@@ -51,6 +52,8 @@ where
     stack: AsyncExitStack<E, M>,
     /// Whose error or panic the exit ended with: it is reported in that name.
     failed: Whose<E>,
+    /// The outcome has been told.
+    is_told: bool,
 }
 
 impl<E, M> ExitStackContext<E, M>
@@ -62,6 +65,7 @@ where
         Self {
             stack,
             failed: Whose::new(),
+            is_told: false,
         }
     }
 }
@@ -130,8 +134,15 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<M::Caught>,
     ) -> Poll<Result<(), E>> {
-        let Self { stack, failed } = self.get_mut();
-        let course = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        let Self {
+            stack,
+            failed,
+            is_told,
+        } = self.get_mut();
+        if !core::mem::replace(is_told, true) {
+            stack.end_of_use(outcome);
+        }
+        let course = ready!(stack.poll_close(cx, &mut None));
         Poll::Ready(course.finish_primary(failed))
     }
 
@@ -145,6 +156,8 @@ struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     /// Whose error or panic the exit ended with: it is reported in that name.
     failed: Whose<E>,
+    /// The outcome has been told.
+    is_told: bool,
 }
 
 impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
@@ -164,8 +177,15 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), E>> {
-        let Self { stack, failed } = self.get_mut();
-        let course = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        let Self {
+            stack,
+            failed,
+            is_told,
+        } = self.get_mut();
+        if !core::mem::replace(is_told, true) {
+            stack.end_of_use(outcome);
+        }
+        let course = ready!(stack.poll_close(cx, &mut None));
         Poll::Ready(course.finish_primary(failed))
     }
 
@@ -196,8 +216,15 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), ExitErrors<E>>> {
-        let ExitStackContext { stack, failed } = &mut self.get_mut().0;
-        let course = ready!(stack.poll_close(cx, &mut Some(outcome)));
+        let ExitStackContext {
+            stack,
+            failed,
+            is_told,
+        } = &mut self.get_mut().0;
+        if !core::mem::replace(is_told, true) {
+            stack.end_of_use(outcome);
+        }
+        let course = ready!(stack.poll_close(cx, &mut None));
         Poll::Ready(course.finish(failed))
     }
 

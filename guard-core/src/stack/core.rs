@@ -130,11 +130,19 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Begins an unwinding, or goes on with the one that has begun.
     pub(super) fn begin<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
         let identity = self.identity;
-        self.unwinding.get_mut().course.get_or_insert_with(|| {
-            let mut course = Course::new(identity);
-            M::begin(&mut course, outcome);
-            course
-        });
+        match &mut self.unwinding.get_mut().course {
+            Some(course) => M::go_on(course, outcome),
+            begun => M::begin(begun.insert(Course::new(identity)), outcome),
+        }
+    }
+
+    /// The use of the stack ended like this, which counts also if its body had begun to close it.
+    pub(super) fn end_of_use<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
+        let told = outcome.without_error();
+        self.begin::<M>(outcome);
+        if let Some(course) = &mut self.unwinding.get_mut().course {
+            course.worsen(told);
+        }
     }
 
     /// Exits the entries, last in first out, those included that are added meanwhile.
@@ -201,6 +209,7 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             if let Err(panic) = catch(|| drop(entry)) {
                 panic.report_to(identity);
             }
+            order.advance();
         };
         if let Some(current) = self.unwinding.get_mut().current.take() {
             drop_one(current);

@@ -16,6 +16,8 @@ pub trait StackMode<E> {
     #[doc(hidden)]
     fn begin(course: &mut Course<E>, outcome: Outcome<Self::Caught>);
     #[doc(hidden)]
+    fn go_on(course: &mut Course<E>, outcome: Outcome<Self::Caught>);
+    #[doc(hidden)]
     fn told(course: &mut Course<E>) -> Outcome<Self::Caught>;
     #[doc(hidden)]
     fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>);
@@ -82,6 +84,13 @@ impl<E> Course<E> {
     }
 
     /// An entry panicked. The first panic is the one to go on.
+    /// What has begun as a success goes on as this.
+    pub(super) fn worsen(&mut self, outcome: Outcome) {
+        if self.outcome.is_completed() {
+            self.outcome = outcome;
+        }
+    }
+
     pub(super) fn panicked(&mut self, panic: Panic, who: Identity<E>) {
         // A panic in the background does not make a cancelled use a panicked one.
         if !self.outcome.is_cancelled() {
@@ -145,6 +154,8 @@ impl<E> StackMode<E> for Plain {
         course.outcome = outcome;
     }
 
+    fn go_on(_: &mut Course<E>, _: Outcome) {}
+
     fn told(course: &mut Course<E>) -> Outcome {
         course.outcome
     }
@@ -164,6 +175,13 @@ impl<E> StackMode<E> for Catching {
         if let Outcome::Failed(error) = outcome {
             let who = course.identity;
             course.errors.push_back(By { what: error, who });
+        }
+    }
+
+    fn go_on(course: &mut Course<E>, outcome: Outcome<E>) {
+        // Whatever the unwinding began with, no error is lost.
+        if let Outcome::Failed(error) = outcome {
+            course.failed(error, course.identity);
         }
     }
 

@@ -67,6 +67,7 @@ where
             panic!("an entry of an exit stack was exited twice");
         };
         let exited = ready!(context.as_mut().poll_exit(cx, told));
+        self.identity.has_reported |= context.identity().has_reported;
         self.state = ContextState::Done;
         Poll::Ready(exited)
     }

@@ -341,6 +341,10 @@ macro_rules! methods {
                 course.finish(&mut Vec::new())
             }
 
+            pub(super) fn end_of_use(&mut self, outcome: Outcome<M::Caught>) {
+                self.stack.end_of_use::<M>(outcome);
+            }
+
             pub(super) fn poll_close(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -497,7 +501,12 @@ where
             stack,
             _mode: core::marker::PhantomData,
         };
-        hand_off(Box::pin(left), self.runtime.clone());
+        let runtime = if self.runtime.is_some() {
+            self.runtime.clone()
+        } else {
+            Runtime::current()
+        };
+        hand_off(Box::pin(left), runtime);
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, ExprReference, Macro, Path, Stmt, Token};
+use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token};
 
 use crate::args::Args;
 use crate::diag::{Errors, path_at};
@@ -13,6 +13,8 @@ use crate::walk::{Place, Rewrite, is_err, mentions, walk_block};
 /// A body whose yields use the handle and leave the proof.
 pub(crate) struct Body {
     pub(crate) block: Block,
+    /// What the block is labelled with, if a yield in a macro needs it.
+    pub(crate) label: Option<Lifetime>,
     pub(crate) proof: Proof,
 }
 
@@ -81,7 +83,7 @@ impl Body {
             found: false,
             errors,
         };
-        walk_block(&mut block, &mut rewrite);
+        let label = walk_block(&mut block, &mut rewrite);
         if !rewrite.found {
             errors.push(Error::new(
                 name.span(),
@@ -92,7 +94,11 @@ impl Body {
             ));
         }
         excuse_errors_of_block(&mut block, &args.krate, &proof);
-        Self { block, proof }
+        Self {
+            block,
+            label,
+            proof,
+        }
     }
 }
 
@@ -137,6 +143,15 @@ impl Rewrite for Yields<'_> {
         }
         let prove = self.proof.prove(&self.args.krate, span);
         Some(quote_spanned!(site=> { #prove #call }))
+    }
+
+    fn label(&mut self, level: usize) -> Option<Lifetime> {
+        let name = if level == 0 {
+            "'yield_in_the_context_itself".to_owned()
+        } else {
+            format!("'yield_in_the_block_itself_{level}")
+        };
+        Some(Lifetime::new(&name, Span::mixed_site()))
     }
 
     fn window(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {

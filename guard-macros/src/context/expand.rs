@@ -187,7 +187,12 @@ fn expand_body(
         is_broken,
         ..
     } = definition;
-    let Body { block, proof } = body;
+    let Body {
+        block,
+        label,
+        proof,
+    } = body;
+    let label = label.as_ref().map(|label| quote!(#label:));
     let site = Span::mixed_site();
     let here = site.located_at(sig.ident.span());
     // An import is looked up first, so a wrong `crate = path` is complained about where it is written.
@@ -241,7 +246,7 @@ fn expand_body(
                     if false {
                         return #private::Returns::<#output>::new().never();
                     }
-                    let #out: #output = #block;
+                    let #out: #output = #label #block;
                     #[allow(unreachable_code)]
                     return #private::finish(#out, #proven);
                 },

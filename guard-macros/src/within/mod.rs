@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Error, Expr, Path, ReturnType, Token, parse_quote};
+use syn::{Block, Error, Expr, Path, ReturnType, Stmt, Token, parse_quote};
 
 use crate::diag::Errors;
 use crate::function::Function;
@@ -97,13 +97,19 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
         let around = around(args, &block, &output);
         return Ok(around);
     }
-    // An attribute that came first, such as `#[tokio::test]`, has made of the body an `async` block.
+    // An attribute that came first, such as `#[tokio::test]`, has made a local of the body.
+    let body = block.stmts.iter_mut().find_map(|stmt| match stmt {
+        Stmt::Local(local) => local.init.as_mut().map(|init| &mut *init.expr),
+        _ => None,
+    });
     let mut search = Search {
         args,
         output: &output,
         found: false,
     };
-    search.visit_block_mut(&mut block);
+    if let Some(body) = body {
+        search.visit_expr_mut(body);
+    }
     if search.found {
         Ok(block.into_token_stream())
     } else {

@@ -1,0 +1,205 @@
+//! What reviews found, so that it stays found.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use guard_core::{
+    AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, exit_stack,
+    yield_resource,
+};
+use guard_tests::{Log, poll_times, yield_once};
+use tokio::sync::Notify;
+
+use crate::reports;
+
+#[async_context]
+async fn told(log: Log, name: &'static str) -> Result<(), String> {
+    let outcome = yield_resource!();
+    log.push(format_args!("{name}:{outcome:?}"));
+    Ok(())
+}
+
+/// Siblings in one body were concurrent, so one may wait for the other in its clean-up.
+#[tokio::test]
+async fn siblings_that_are_cancelled_together_do_not_wait_in_line() {
+    #[async_context]
+    async fn waits(for_it: Arc<Notify>, log: Log) {
+        yield_resource!();
+        for_it.notified().await;
+        log.push("waited");
+    }
+    #[async_context]
+    async fn notifies(it: Arc<Notify>, log: Log) {
+        yield_resource!();
+        yield_once().await;
+        it.notify_one();
+        log.push("notified");
+    }
+    let (log, notify) = (Log::new(), Arc::new(Notify::new()));
+    {
+        let mut using = pin!(async {
+            async_with!(_outer = told(log.clone(), "outer")? => {
+                let first = waits(notify.clone(), log.clone()).run(async |()| std::future::pending().await);
+                let second = notifies(notify.clone(), log.clone()).run(async |()| std::future::pending().await);
+                let ((), ()) = tokio::join!(first, second);
+            });
+            Ok::<_, String>(())
+        });
+        assert!(poll_times(using.as_mut(), 2).is_pending());
+    }
+    tokio::time::timeout(Duration::from_secs(10), drain())
+        .await
+        .expect("nothing hangs");
+    assert_eq!(log.line(), "notified waited outer:Cancelled");
+}
+
+#[tokio::test]
+async fn a_catching_stack_that_was_half_closed_is_still_given_the_error() {
+    let used = exit_stack::<String>()
+        .catching()
+        .catch(async |stack| {
+            stack.defer(async || {
+                yield_once().await;
+                Ok(())
+            });
+            // Given up after one poll.
+            assert!(poll_times(pin!(stack.close(Outcome::Completed)), 1).is_pending());
+            Err::<(), _>("body".to_string())
+        })
+        .await;
+    assert_eq!(used, Err("body".to_string()));
+}
+
+#[tokio::test]
+async fn a_stack_that_was_half_closed_tells_the_rest_how_its_use_ended() {
+    let log = Log::new();
+    let used: Result<(), String> = exit_stack::<String>()
+        .with(async |stack| {
+            stack.enter(told(log.clone(), "below")).await?;
+            stack.defer(async || {
+                yield_once().await;
+                Ok(())
+            });
+            assert!(poll_times(pin!(stack.close(Outcome::Completed)), 1).is_pending());
+            Err("body".to_string())
+        })
+        .await;
+    assert_eq!(used, Err("body".to_string()));
+    assert_eq!(log.line(), "below:Failed(())");
+}
+
+#[test]
+fn a_loss_is_reported_though_a_destructor_panics() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    #[async_context]
+    async fn never_done() {
+        let _panics = Panics;
+        yield_resource!();
+        std::future::pending().await
+    }
+    reports::collect();
+    {
+        let mut using = pin!(never_done().run(async |()| yield_once().await));
+        assert!(poll_times(using.as_mut(), 1).is_pending());
+    }
+    assert_eq!(reports::take(), ["Abandoned"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_on_a_stack_is_reported_once() {
+    #[async_context]
+    async fn stubborn() -> Result<(), String> {
+        yield_resource!();
+        std::future::pending().await
+    }
+    reports::collect();
+    async_with!(stack = exit_stack::<String>() => {
+        let stubborn = stubborn().exit_within(Duration::from_millis(10));
+        let entered = stack.enter(stubborn.map_err(|error| error.to_string())).await;
+        assert!(entered.is_ok());
+    });
+    assert_eq!(reports::take(), ["TimedOut"]);
+}
+
+#[test]
+fn a_stack_made_outside_a_runtime_finishes_in_the_one_it_is_dropped_in() {
+    let stack = AsyncExitStack::<String>::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let log = Log::new();
+    runtime.block_on(async {
+        let done = log.clone();
+        stack.defer(async move || {
+            yield_once().await;
+            done.push("done");
+            Ok(())
+        });
+        drop(stack);
+        drain().await;
+    });
+    assert_eq!(log.line(), "done");
+}
+
+#[tokio::test]
+async fn a_return_in_a_closure_in_a_macro_is_the_closures_own() -> Result<(), String> {
+    use futures::FutureExt;
+    let log = Log::new();
+    let seen = Cell::new(0);
+    async_with!(_told = told(log.clone(), "told")? => {
+        tokio::select! {
+            value = std::future::ready(1).map(|n: u32| { return n + 1; }) => seen.set(value),
+        }
+    });
+    assert_eq!((seen.get(), log.line()), (2, "told:Completed".to_string()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_yield_in_a_handler_of_select_is_in_the_context_itself() {
+    #[async_context]
+    async fn selecting() -> Result<u32, String> {
+        let mut n = 1;
+        tokio::select! {
+            () = std::future::ready(()) => {
+                let outcome = yield_resource!(n);
+                assert!(outcome.is_completed());
+            }
+        }
+        Ok(())
+    }
+    #[async_context]
+    async fn in_a_loop_in_a_use() -> Result<u32, String> {
+        async_with!(n = selecting()? => {
+            loop {
+                tokio::select! {
+                    () = std::future::ready(()) => {
+                        let _ = yield_resource!(*n);
+                        break;
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+    #[async_context]
+    async fn in_a_use_in_a_handler() -> Result<u32, String> {
+        tokio::select! {
+            () = std::future::ready(()) => {
+                async_with!(n = in_a_loop_in_a_use()? => {
+                    assert!(matches!(yield_resource!(*n), Outcome::Completed));
+                });
+            }
+        }
+        Ok(())
+    }
+    let used: Result<u32, String> = in_a_use_in_a_handler().with(async |n| Ok(*n)).await;
+    assert_eq!(used, Ok(1));
+}
