@@ -91,7 +91,7 @@ macro_rules! cancellable {
 ///
 /// # The function
 ///
-/// - `-> Result<R, E>`, or an alias whose name ends in `Result`, makes a context that lends an `R` and may
+/// - `-> Result<R, E>`, or a generic alias whose name ends in `Result`, makes a context that lends an `R` and may
 ///   fail with `E`; its body ends in `Ok(())`. Any other return type `R`, or none for `()`, makes a context
 ///   that cannot fail, whose body ends in `()`.
 /// - Exactly one yield is reached on every path that does not end in an error; the compiler proves it. A
@@ -127,7 +127,9 @@ macro_rules! cancellable {
 /// | the exit panics, the body had panicked | the body's panic; the other is reported | the same |
 /// | nowhere to go on | the exit is polled once in place; if that is not enough it is dropped, reported | – |
 ///
-/// *In the background* is the tokio runtime in which the context was entered (feature `tokio`), else what
+/// Going on in the background begins with one poll on the spot, in the destructor, with which many exits
+/// are done; so an exit must not take a lock that its user may hold while it drops. *In the background* is
+/// the tokio runtime in which the context was entered (feature `tokio`), else what
 /// [`set_spawner`](crate::set_spawner) installed. [`drain`](crate::drain) waits for it.
 ///
 /// # Expansion

@@ -5,7 +5,7 @@
 //! statements, or token by token.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
@@ -177,7 +177,8 @@ impl<'a, R: Rewrite> Walker<'a, R> {
             label.set_span(label.span().located_at(first.span()));
         }
         self.labelled.push(self.level);
-        quote!({
+        let site = label.span();
+        quote_spanned!(site=> {
             #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
             if false { break #label loop {} }
             #code

@@ -9,6 +9,12 @@
 //! The first four rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
 //! only pointer to its inside.
+//!
+//! The soundness of the first rests on generated code as well: an [`Anchor`] stays in the body future that it
+//! was made for, and a [`Lend`](slot::Lend) is awaited right in that body, not in a future that could be
+//! leaked. The user's code can do neither, because it cannot name them; a macro in between is held to it by
+//! a label (see `label` in guard-macros' `walk.rs`). Whoever names `__private`, or takes the tokens of
+//! generated code apart, gives that up.
 #![allow(unsafe_code)]
 
 mod borrowing;

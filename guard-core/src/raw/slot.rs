@@ -66,8 +66,9 @@ impl<R: ?Sized, X> Slot<R, X> {
         X: 'a,
     {
         // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place, does not use it
-        // itself, and unsets `lent` when it ends or is dropped. It lives in the body, which can
-        // neither be polled nor dropped during `'a`: both need the coroutine that `'a` borrows.
+        // itself, and unsets `lent` when it ends or is dropped. It is a temporary of the body, awaited where
+        // it was made, so it is not leaked unless the whole body is; and the body can neither be polled nor
+        // dropped during `'a`: both need the coroutine that `'a` borrows.
         self.lent.get().map(|mut lent| unsafe { lent.as_mut() })
     }
 

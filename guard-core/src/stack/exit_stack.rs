@@ -333,7 +333,8 @@ macro_rules! methods {
             /// # Cancellation
             ///
             /// Dropping the future keeps what is left, and the entry that is being exited stays half-way: the
-            /// next `close` goes on from there, with the outcome of the first. If the stack is dropped instead,
+            /// next `close` goes on from there, with the outcome of the first; an error that the next one is told
+            /// is added. If the stack is dropped instead,
             /// the entry goes on, and the others are told `Cancelled`.
             pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
                 let mut outcome = Some(outcome);
