@@ -314,7 +314,7 @@ fn yields_in_a_use_and_in_another_macro() {
                         if false {
                             return ::guard_core::__private::Returns::<()>::new().never();
                         }
-                        let out: () = {
+                        let out: () = 'yield_in_the_context_itself: {
                             if which {
                                 {
                                     #[allow(unused_assignments)]
@@ -333,8 +333,10 @@ fn yields_in_a_use_and_in_another_macro() {
                                         a_yield_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     assert!(
-                                        yield_resource!(@ lend_waking the_one_yield; & mut 1)
-                                        .is_completed()
+                                        { #[allow(unreachable_code, clippy::diverging_sub_expression,
+                                        clippy::empty_loop)] if false { break
+                                        'yield_in_the_context_itself loop {} } yield_resource!(@
+                                        lend_waking the_one_yield; & mut 1) } .is_completed()
                                     )
                                 };
                             }
