@@ -178,11 +178,12 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         }
         self.labelled.push(self.level);
         let site = label.span();
-        quote_spanned!(site=> {
+        // In parentheses: as a statement, a block would end there.
+        quote_spanned!(site=> ({
             #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
             if false { break #label loop {} }
             #code
-        })
+        }))
     }
 
     fn arguments(&mut self, call: &mut Macro) {

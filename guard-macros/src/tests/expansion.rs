@@ -333,10 +333,11 @@ fn yields_in_a_use_and_in_another_macro() {
                                         a_yield_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     assert!(
-                                        { #[allow(unreachable_code, clippy::diverging_sub_expression,
-                                        clippy::empty_loop)] if false { break
-                                        'yield_in_the_context_itself loop {} } yield_resource!(@
-                                        lend_waking the_one_yield; & mut 1) } .is_completed()
+                                        ({ #[allow(unreachable_code,
+                                        clippy::diverging_sub_expression, clippy::empty_loop)] if
+                                        false { break 'yield_in_the_context_itself loop {} }
+                                        yield_resource!(@ lend_waking the_one_yield; & mut 1) })
+                                        .is_completed()
                                     )
                                 };
                             }
