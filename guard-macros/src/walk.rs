@@ -238,6 +238,13 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         // Whether the next braces are the body of a loop.
         let mut loop_ahead = false;
         while let [first, after @ ..] = rest {
+            if let Some((what, length)) = function_ahead(rest) {
+                let (code, after) = rest.split_at(length);
+                let code = code.iter().cloned().collect();
+                out.extend(self.function(what, &code).unwrap_or(code));
+                rest = after;
+                continue;
+            }
             match (first, after) {
                 (
                     TokenTree::Ident(name),
@@ -248,30 +255,6 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                         .ok()
                         .and_then(|mut call| self.call(&mut call, false));
                     out.extend(replaced.unwrap_or(source));
-                    rest = after;
-                    continue;
-                }
-                (TokenTree::Ident(word), _) if word == "async" => {
-                    // An `async` block is a function of its own.
-                    let skip = 1 + after
-                        .iter()
-                        .take_while(
-                            |token| matches!(token, TokenTree::Ident(word) if word == "move"),
-                        )
-                        .count();
-                    let skip = match rest.get(skip) {
-                        Some(TokenTree::Group(_)) => skip + 1,
-                        _ => skip,
-                    };
-                    let code = rest[..skip].iter().cloned().collect();
-                    out.extend(self.function("an `async` block", &code).unwrap_or(code));
-                    rest = &rest[skip..];
-                    continue;
-                }
-                (TokenTree::Punct(bar), _) if bar.as_char() == '|' && closure(rest) > 0 => {
-                    let (code, after) = rest.split_at(closure(rest));
-                    let code = code.iter().cloned().collect();
-                    out.extend(self.function("a closure", &code).unwrap_or(code));
                     rest = after;
                     continue;
                 }
@@ -542,15 +525,30 @@ fn prefix_yields(tokens: TokenStream, prefix: &TokenStream) -> TokenStream {
     out
 }
 
-/// How many tokens the closure takes with which `tokens` begin; none if it is an `|` of another kind.
-fn closure(tokens: &[TokenTree]) -> usize {
+/// The function of its own with which `tokens` begin, a closure or an `async` block: what it is, and how
+/// many tokens it takes.
+fn function_ahead(tokens: &[TokenTree]) -> Option<(&'static str, usize)> {
+    let is_word =
+        |token: &TokenTree, wanted: &str| matches!(token, TokenTree::Ident(word) if word == wanted);
+    let first = tokens.first()?;
+    let is_bar = matches!(first, TokenTree::Punct(bar) if bar.as_char() == '|');
+    if !is_bar && !is_word(first, "async") && !is_word(first, "move") {
+        return None;
+    }
     let parse = |input: syn::parse::ParseStream<'_>| {
-        let closure = input.parse::<syn::ExprClosure>()?;
+        let what = if input.fork().parse::<syn::ExprClosure>().is_ok() {
+            input.parse::<syn::ExprClosure>()?;
+            "a closure"
+        } else {
+            input.parse::<syn::ExprAsync>()?;
+            "an `async` block"
+        };
         let rest: TokenStream = input.parse()?;
-        Ok((closure, rest.into_iter().count()))
+        Ok((what, rest.into_iter().count()))
     };
     let all: TokenStream = tokens.iter().cloned().collect();
-    parse.parse2(all).map_or(0, |(_, rest)| tokens.len() - rest)
+    let (what, rest) = parse.parse2(all).ok()?;
+    Some((what, tokens.len() - rest))
 }
 
 /// The expression with which `tokens` begin, and how many of them it takes.

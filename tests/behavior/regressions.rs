@@ -149,6 +149,7 @@ fn a_stack_made_outside_a_runtime_finishes_in_the_one_it_is_dropped_in() {
 }
 
 #[tokio::test]
+#[allow(clippy::needless_return, reason = "it is what is looked at")]
 async fn a_return_in_a_closure_in_a_macro_is_the_closures_own() -> Result<(), String> {
     use futures::FutureExt;
     let log = Log::new();
@@ -163,6 +164,7 @@ async fn a_return_in_a_closure_in_a_macro_is_the_closures_own() -> Result<(), St
 }
 
 #[tokio::test]
+#[allow(clippy::never_loop, reason = "it is what is looked at")]
 async fn a_yield_in_a_handler_of_select_is_in_the_context_itself() {
     #[async_context]
     async fn selecting() -> Result<u32, String> {
