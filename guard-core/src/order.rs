@@ -204,7 +204,9 @@ mod unordered {
         pub(crate) fn advance(&self) {}
 
         #[allow(clippy::unused_self, reason = "as with `std`")]
-        pub(crate) fn begin_with_body(&self) {}
+        pub(crate) fn begin_with_body(&self) -> impl Sized {
+            Order::new()
+        }
     }
 
     #[cfg(feature = "alloc")]
@@ -218,6 +220,7 @@ mod unordered {
     }
 
     #[cfg(feature = "alloc")]
+    #[allow(clippy::unnecessary_wraps, reason = "as with `std`")]
     pub(crate) fn collect(chain: Chain) -> Option<Chain> {
         Some(chain)
     }

@@ -62,6 +62,7 @@ pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
 }
 
 #[cfg(not(feature = "std"))]
+#[allow(clippy::unnecessary_wraps, reason = "as with `std`")]
 pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     Ok(action())
 }

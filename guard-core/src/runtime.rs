@@ -9,6 +9,14 @@ pub(crate) struct Runtime {
     tokio: Option<tokio::runtime::Handle>,
 }
 
+#[cfg_attr(
+    not(feature = "tokio"),
+    allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "there is none"
+    )
+)]
 impl Runtime {
     pub(crate) fn none() -> Self {
         Self {
@@ -18,7 +26,6 @@ impl Runtime {
     }
 
     /// Whether a context was entered inside a runtime.
-    #[allow(clippy::unused_self, reason = "without tokio there is none")]
     pub(crate) fn is_some(&self) -> bool {
         #[cfg(feature = "tokio")]
         return self.tokio.is_some();
