@@ -2,9 +2,8 @@
 //!
 //! An implementation detail: depend on `guard-core`, which re-exports them with their documentation.
 //!
-//! Each macro goes through the same stages: parse what was written ([`function`], [`args`],
-//! [`with`](crate::with)), check it and collect every problem ([`diag`]), walk the code that belongs to
-//! it ([`walk`]), and expand.
+//! Each macro goes through the same stages: parse what was written (`function`, `args`, `with::parse`), check
+//! it and collect every problem (`diag`), walk the code that belongs to it (`walk`), and expand.
 #![forbid(unsafe_code)]
 
 mod args;

@@ -220,7 +220,10 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         while let Some(entry) = self.shelf.entries().pop() {
             drop_one(entry);
         }
-        #[allow(clippy::drop_non_drop, reason = "without `std` there is no order to end")]
+        #[allow(
+            clippy::drop_non_drop,
+            reason = "without `std` there is no order to end"
+        )]
         drop(order);
         if let Some(course) = self.unwinding.get_mut().course.take() {
             course.finish_unheard();
