@@ -440,3 +440,48 @@ mod on_a_runtime {
         assert_eq!(block_on(spawnable(&Disk)), 1);
     }
 }
+
+#[test]
+fn stacks_adapters_and_decorated_functions_follow_their_parts() {
+    use guard_core::{
+        AsyncExitStack, ScopedExitStack, exit_stack, from_fns, nullcontext, suppress, within,
+    };
+
+    #[within(text = owned(String::new())?)]
+    async fn decorated() -> Result<usize, fmt::Error> {
+        yield_once().await;
+        Ok(text.len())
+    }
+    async fn joined() -> Result<usize, fmt::Error> {
+        let both = async_with!(join(a = owned("a".into())?, b = owned("b".into())?) => {
+            yield_once().await;
+            a.len() + b.len()
+        });
+        Ok(both)
+    }
+    async fn stacked() -> Result<usize, fmt::Error> {
+        let all = async_with!(stack = exit_stack::<fmt::Error>()? => {
+            let one = stack.enter(owned("a".into())).await?;
+            let two = stack.enter(owned("b".into())).await?;
+            one.len() + two.len()
+        });
+        Ok(all)
+    }
+
+    check!(decorated(), Send);
+    check!(joined(), Send);
+    check!(stacked(), Send);
+    check!(AsyncExitStack::<fmt::Error>::new(), Send, Sync, Unpin);
+    check!(ScopedExitStack::<fmt::Error>::new(), !Send, !Sync, Unpin);
+    check!(owned(String::new()).map_err(|error| error), Send);
+    check!(rc_local().map_err(|error| error), !Send);
+    check!(owned(String::new()).boxed(), Send);
+    check!(owned(String::new()).boxed_local(), !Send);
+    check!(nullcontext(1), Send, Sync);
+    check!(nullcontext(Rc::new(1)), !Send, !Sync);
+    check!(suppress(|_: &fmt::Error| true), Send, Sync);
+    check!(
+        from_fns(async || Ok::<_, fmt::Error>(1), async |_, _| Ok(())),
+        Send
+    );
+}
