@@ -238,6 +238,45 @@ fn a_panic_of_one_does_not_keep_the_other_from_its_clean_up() {
 }
 
 #[test]
+fn what_one_failed_with_is_reported_when_nobody_will_be_told() {
+    reports::collect();
+    let failing = Side {
+        enter_fails: true,
+        ..Side::open()
+    };
+    // Beside a panic.
+    let panicking = Side {
+        panics: Some("enter"),
+        ..Side::open()
+    };
+    for (a, b) in [
+        (failing.clone(), panicking.clone()),
+        (panicking, failing.clone()),
+    ] {
+        let using = AssertUnwindSafe(used(Log::new(), a, b)).catch_unwind();
+        assert_eq!(block_on(using).unwrap_err().downcast_ref(), Some(&"enter"));
+        assert!(matches!(&*reports::take(), [report] if report.starts_with("SetUpFailed(enter ")));
+    }
+    // And when the user is dropped while the other is still being entered, or exited.
+    let waiting = Side::default();
+    let mut using = Box::pin(used(Log::new(), failing, waiting));
+    assert!(poll_once(using.as_mut()).is_pending());
+    drop(using);
+    let reported = |report: &str| reports::take().contains(&report.to_string());
+    assert!(reported("SetUpFailed(enter a)"));
+    let failing = Side {
+        exit_fails: true,
+        ..Side::open()
+    };
+    let waiting = Side::open();
+    waiting.exit.0.store(false, Ordering::Relaxed);
+    let mut using = Box::pin(used(Log::new(), waiting, failing));
+    assert!(poll_once(using.as_mut()).is_pending());
+    drop(using);
+    assert!(reported("Failed(exit b)"));
+}
+
+#[test]
 fn dropped_after_any_number_of_polls_it_loses_nothing() {
     async fn waiting(log: Log, name: &'static str, polls: usize) {
         let context = waits(log.clone(), name, polls);

@@ -129,7 +129,7 @@ fn at_every_poll_a_bounded_exit_ends_or_is_given_up_and_told_once() {
             let in_time = exiting <= ticks;
             assert_eq!(whole.violations.is_empty(), in_time, "{what}");
             let told = count(&whole, |event| {
-                matches!(event, Event::Release(0, Outcome::Completed))
+                matches!(event, Event::Release(0, Some(Outcome::Completed)))
             });
             assert_eq!(told == 1, in_time, "the outer one is told of it: {what}");
             for drop_at in 0..=whole.polls {

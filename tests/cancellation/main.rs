@@ -4,6 +4,7 @@
 //! faults, and `oracle` judges what happened by the log alone. `stand_in` seeds faults to show that the
 //! oracle notices them; `model` does the same with random trees of contexts against a small model.
 
+mod adapted;
 mod alone;
 mod deadlines;
 mod drain;
@@ -11,6 +12,7 @@ mod hand_off;
 mod limits;
 mod matrix;
 mod model;
+mod nested;
 mod oracle;
 mod panics;
 mod regressions;

@@ -138,9 +138,15 @@ fn sweep_with(
     }
 }
 
-fn can_run(way: Way, plan: Plan) -> bool {
-    let mut contexts = plan.enter.iter().chain(&plan.exit);
-    way != Way::Run || contexts.all(|doing| doing.end != End::Error)
+/// Whether what is planned can be done in this way.
+pub fn can_run(way: Way, plan: Plan) -> bool {
+    match way {
+        Way::Run => {
+            let mut contexts = plan.enter.iter().chain(&plan.exit);
+            contexts.all(|doing| doing.end != End::Error)
+        }
+        _ => way.sides().is_none_or(|[_, last]| last < plan.depth),
+    }
 }
 
 fn matrix(kind: Kind, ways: &[Way], depth: usize) {

@@ -90,6 +90,16 @@ impl Judge<'_> {
         self.at(|event| event == Event::Reported(who, Lost::Abandoned))
     }
 
+    /// The level that is entered and exited beside this one.
+    fn beside(&self, level: usize) -> Option<usize> {
+        let [one, other] = self.case.way.sides()?;
+        match level {
+            _ if level == one => Some(other),
+            _ if level == other => Some(one),
+            _ => None,
+        }
+    }
+
     fn panicked_before(&self, at: usize) -> bool {
         self.log[..at].iter().any(|event| {
             matches!(
@@ -202,7 +212,7 @@ impl Judge<'_> {
                 ) else {
                     continue;
                 };
-                if first >= later {
+                if first >= later || self.beside(outer) == Some(inner) {
                     continue;
                 }
                 let together = self.case.way == Way::Guards
@@ -261,9 +271,11 @@ impl Judge<'_> {
     /// Every clean-up is told how the use inside it ended.
     fn outcomes(&mut self) {
         for (at, &event) in self.log.iter().enumerate() {
-            if let Event::Release(level, told) = event {
+            if let Event::Release(level, Some(told)) = event {
                 let expected = if self.case.way == Way::Composed {
                     self.outcome_in_composed(at)
+                } else if let Some(other) = self.beside(level) {
+                    self.outcome_beside(other, at)
                 } else {
                     self.outcome(at)
                 };
@@ -297,6 +309,12 @@ impl Judge<'_> {
         } else {
             Outcome::Completed
         }
+    }
+
+    /// The exit of one does not wait for that of the other, and does not hear of it.
+    fn outcome_beside(&self, other: usize, at: usize) -> Outcome {
+        let at = self.release(other).map_or(at, |release| release.min(at));
+        self.outcome(at)
     }
 
     /// In a composed context all levels are told what its yield was told, unless one inside them fails
@@ -381,7 +399,7 @@ impl Judge<'_> {
                 .filter(|event| match event {
                     Event::Reported(_, Lost::Failed(seen)) => {
                         *seen == fault && end == End::Error && fault.step == Step::Exit
-                            || self.case.way == Way::Composed && *seen == fault
+                            || matches!(self.case.way, Way::Composed | Way::Catch) && *seen == fault
                     }
                     Event::Reported(_, Lost::SetUpFailed(seen)) => {
                         *seen == fault && end == End::Error && fault.step == Step::Enter
@@ -394,7 +412,14 @@ impl Judge<'_> {
             // After the drop each context of its own reports at once.
             let alone = self.case.way != Way::Composed
                 && self.dropped().is_some_and(|dropped| dropped < at);
-            let lawful = if alone || !interrupted(at) {
+            // What the first of two that are side by side failed with waits for the second; until then
+            // nobody has been told.
+            let waits = fault.step != Step::Body
+                && self.beside(fault.level).is_some_and(|other| {
+                    let over = self.over(other).unwrap_or(usize::MAX);
+                    self.dropped().is_some_and(|dropped| dropped < over)
+                });
+            let lawful = if alone || waits || !interrupted(at) {
                 seen == 1
             } else {
                 seen <= 1
@@ -446,7 +471,7 @@ impl Judge<'_> {
             (Ending::Dropped, _) => return,
             (_, Some(&(_, fault, _))) => Ending::Panicked(fault),
             (_, None) if errors.is_empty() => Ending::Returned(Ok(())),
-            (_, None) if matches!(self.case.way, Way::TryWith | Way::Guards) => {
+            (_, None) if matches!(self.case.way, Way::TryWith | Way::Catch | Way::Guards) => {
                 Ending::Returned(Err(errors))
             }
             // The body's error or, if that was fine, the first exit's; a composed context has but one

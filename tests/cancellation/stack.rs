@@ -8,38 +8,8 @@ use guard_core::{
 
 use crate::matrix::{Verdict, plans, sweep};
 use crate::oracle::Case;
-use crate::ways::{Kind, Plan, Way, body};
+use crate::ways::{Kind, Plan, Way, body, borrowing, default, one};
 use crate::world::{End, Fault, Using};
-
-macro_rules! levels {
-    ($(#[$doc:meta] $name:ident $args:tt;)+) => {$(
-        #[$doc]
-        mod $name {
-            use crate::ways::{Plan, Token, clean_up, set_up};
-            use crate::world::Fault;
-            use guard_core::{async_context, yield_resource};
-
-            levels!(@$args 0 level0);
-            levels!(@$args 1 level1);
-            levels!(@$args 2 level2);
-        }
-    )+};
-    (@$args:tt $number:literal $level:ident) => {
-        #[async_context $args]
-        pub(super) async fn $level(plan: Plan) -> Result<Token, Fault> {
-            let mut token = set_up($number, plan).await?;
-            let outcome = yield_resource!(token);
-            clean_up($number, plan, outcome).await
-        }
-    };
-}
-
-levels! {
-    /// Contexts that are finished when they are dropped.
-    sure ();
-    /// Contexts that are dropped where they stand, but for what finishes them.
-    scoped (scoped);
-}
 
 macro_rules! uses {
     ($name:ident: $levels:ident on $stack:ty) => {
@@ -57,14 +27,10 @@ macro_rules! uses {
     };
 }
 
-uses!(use_sure: sure on AsyncExitStack<Fault>);
-uses!(use_scoped: scoped on AsyncExitStack<Fault>);
-uses!(borrow_sure: sure on ScopedExitStack<'_, Fault>);
-uses!(borrow_scoped: scoped on ScopedExitStack<'_, Fault>);
-
-fn one(using: impl Future<Output = Result<(), Fault>> + 'static) -> Using {
-    Box::pin(async { using.await.map_err(|fault| vec![fault]) })
-}
+uses!(use_default: default on AsyncExitStack<Fault>);
+uses!(use_scoped: borrowing on AsyncExitStack<Fault>);
+uses!(borrow_default: default on ScopedExitStack<'_, Fault>);
+uses!(borrow_scoped: borrowing on ScopedExitStack<'_, Fault>);
 
 /// Every fault, in the order in which they happened.
 fn all<T>(error: ScopeError<T, Fault, ExitErrors<Fault>>) -> Vec<Fault> {
@@ -102,7 +68,7 @@ fn judge_plans(
 fn in_async_with() {
     judge(Way::AsyncWith, Kind::Default, |plan| {
         one(async move {
-            async_with!(stack = exit_stack::<Fault>()? => { use_sure(stack, plan).await?; });
+            async_with!(stack = exit_stack::<Fault>()? => { use_default(stack, plan).await?; });
             Ok(())
         })
     });
@@ -113,7 +79,7 @@ fn in_with_all_errors_kept() {
     judge(Way::TryWith, Kind::Default, |plan| {
         Box::pin(async move {
             let used = exit_stack::<Fault>()
-                .try_with(async move |stack| use_sure(stack, plan).await)
+                .try_with(async move |stack| use_default(stack, plan).await)
                 .await;
             used.map_err(all)
         })
@@ -124,7 +90,7 @@ fn in_with_all_errors_kept() {
 fn owned_and_closed_by_hand() {
     async fn using(plan: Plan) -> Result<(), Vec<Fault>> {
         let mut stack = AsyncExitStack::new();
-        let used = use_sure(&stack, plan).await;
+        let used = use_default(&stack, plan).await;
         let outcome = match used {
             Ok(()) => Outcome::Completed,
             Err(_) => Outcome::Failed(()),
@@ -157,7 +123,7 @@ fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
 
     async fn construct(plan: Plan) -> Result<Service, Vec<Fault>> {
         let made = exit_stack().try_with(async move |stack| {
-            use_sure(stack, plan).await?;
+            use_default(stack, plan).await?;
             Ok(Service(stack.pop_all()))
         });
         made.await.map_err(all)
@@ -198,6 +164,6 @@ fn scoped_with_scoped_contexts() {
 #[test]
 fn scoped_with_contexts_that_finish_themselves() {
     judge(Way::With, Kind::Default, |plan| {
-        one(scoped_exit_stack::<Fault>().with(async move |stack| borrow_sure(stack, plan).await))
+        one(scoped_exit_stack::<Fault>().with(async move |stack| borrow_default(stack, plan).await))
     });
 }

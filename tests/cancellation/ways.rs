@@ -1,13 +1,16 @@
 //! What the matrix tries: contexts that fail as planned, nested in every way there is.
 
+use std::borrow::BorrowMut;
 use std::convert::Infallible;
+use std::fmt;
 use std::panic::panic_any;
 
 use guard_core::{
     AsyncContext, AsyncManager, Outcome, ScopeError, async_context, async_with, manage,
-    manage_scoped, yield_resource,
+    manage_scoped, within, yield_resource,
 };
 
+use crate::nested::{exit_guard, nested};
 use crate::world::{End, Event, Fault, Step, Using, log, pause};
 
 /// How long a step takes, and how it ends.
@@ -36,22 +39,45 @@ pub enum Way {
     TryWith,
     /// For contexts that cannot fail: the plan has no errors but the body's.
     Run,
+    /// By contexts that could swallow the body's error.
+    Catch,
     Guards,
     Manage,
+    /// By `#[within]`.
+    Within,
+    /// The outer two are entered and exited side by side.
+    Join,
+    /// The inner two of three.
+    JoinInside,
     /// One context made of all levels, which are used in its body.
     Composed,
 }
 
-pub const WAYS: [Way; 8] = [
+pub const WAYS: [Way; 12] = [
     Way::AsyncWith,
     Way::AsyncWithList,
     Way::With,
     Way::TryWith,
     Way::Run,
+    Way::Catch,
     Way::Guards,
     Way::Manage,
+    Way::Within,
+    Way::Join,
+    Way::JoinInside,
     Way::Composed,
 ];
+
+impl Way {
+    /// The contexts that are entered and exited side by side.
+    pub fn sides(self) -> Option<[usize; 2]> {
+        match self {
+            Self::Join => Some([0, 1]),
+            Self::JoinInside => Some([1, 2]),
+            _ => None,
+        }
+    }
+}
 
 /// Which of the contexts are finished when their user is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +98,7 @@ impl Kind {
 }
 
 /// What a context lends: it is touched by the body.
-pub struct Token(usize);
+pub struct Token(pub usize);
 
 async fn doing(level: usize, step: Step, doing: Doing) -> Result<(), Fault> {
     for _ in 0..doing.pauses {
@@ -111,8 +137,13 @@ pub async fn set_up(level: usize, plan: Plan) -> Result<Token, Fault> {
     done.map(|()| Token(level))
 }
 
-pub async fn clean_up(level: usize, plan: Plan, outcome: Outcome) -> Result<(), Fault> {
-    log(Event::Release(level, outcome));
+/// `told`: how the use ended, if the clean-up is told.
+pub async fn clean_up(
+    level: usize,
+    plan: Plan,
+    told: impl Into<Option<Outcome>>,
+) -> Result<(), Fault> {
+    log(Event::Release(level, told.into()));
     let done = doing(level, Step::Exit, plan.exit[level]).await;
     log(Event::Released(level, end_of(done)));
     done
@@ -123,7 +154,7 @@ fn infallible<T>(done: Result<T, Fault>) -> T {
     done.unwrap_or_else(|fault| unreachable!("{fault} was not planned"))
 }
 
-pub async fn body(plan: Plan, token: &mut Token) -> Result<(), Fault> {
+pub async fn body(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Fault> {
     struct Gone;
     impl Drop for Gone {
         fn drop(&mut self) {
@@ -131,6 +162,7 @@ pub async fn body(plan: Plan, token: &mut Token) -> Result<(), Fault> {
         }
     }
 
+    let token = lent.borrow_mut();
     assert_eq!(token.0, plan.depth - 1, "the innermost resource is lent");
     let _gone = Gone;
     log(Event::BodyStarted);
@@ -140,8 +172,13 @@ pub async fn body(plan: Plan, token: &mut Token) -> Result<(), Fault> {
     done
 }
 
+/// The body, for those who keep all faults.
+pub async fn body_of_many(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Vec<Fault>> {
+    body(plan, lent).await.map_err(|fault| vec![fault])
+}
+
 /// Every fault of a nest of [`ScopeError`]s, in the order in which they happened.
-fn all(error: ScopeError<(), Vec<Fault>, Fault>) -> Vec<Fault> {
+pub fn all(error: ScopeError<(), Vec<Fault>, Fault>) -> Vec<Fault> {
     match error {
         ScopeError::Enter(fault) | ScopeError::Exit { error: fault, .. } => vec![fault],
         ScopeError::Body(faults) => faults,
@@ -151,6 +188,25 @@ fn all(error: ScopeError<(), Vec<Fault>, Fault>) -> Vec<Fault> {
         }
     }
 }
+
+/// Every fault of a nest of contexts that catch, in the order in which they happened.
+#[derive(Debug)]
+pub struct Faults(Vec<Fault>);
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<String> = self.0.iter().map(Fault::to_string).collect();
+        f.write_str(&faults.join("+"))
+    }
+}
+
+impl std::error::Error for Faults {}
 
 struct Managed {
     level: usize,
@@ -172,27 +228,10 @@ impl AsyncManager for Managed {
     }
 }
 
-/// Exits a guard with what became of the use inside it, and keeps both faults.
-macro_rules! exit_guard {
-    ($guard:ident, $inner:expr) => {{
-        let mut inner: Result<(), Vec<Fault>> = $inner;
-        let outcome = match inner {
-            Ok(()) => Outcome::Completed,
-            Err(_) => Outcome::Failed(()),
-        };
-        if let Err(fault) = $guard.exit_with(outcome).await {
-            let mut faults = inner.err().unwrap_or_default();
-            faults.push(fault);
-            inner = Err(faults);
-        }
-        inner
-    }};
-}
-
 /// The ways of nesting the contexts `level0`, `level1` and `level2` of a module.
 macro_rules! nests {
-    ($(#[$name:ident: $args:tt, $manage:ident])+) => {$(
-        mod $name {
+    ($(#[$name:ident: $args:tt, $catch:tt, $manage:ident])+) => {$(
+        pub mod $name {
             use super::*;
 
             nests!(@levels $args; level0 0, level1 1, level2 2);
@@ -201,74 +240,22 @@ macro_rules! nests {
             mod managed {
                 use super::*;
                 nests!(@managed $manage; level0 0, level1 1, level2 2);
+                nested!();
             }
 
             /// The same, but they cannot fail.
-            mod sure {
+            pub mod sure {
                 use super::*;
                 nests!(@sure $args; level0 0, level1 1, level2 2);
             }
 
-            async fn async_with(plan: Plan) -> Result<(), Fault> {
-                match plan.depth {
-                    1 => async_with!(token = level0(plan)? => { body(plan, token).await?; }),
-                    2 => async_with!(_token = level0(plan)? => {
-                        async_with!(token = level1(plan)? => { body(plan, token).await?; });
-                    }),
-                    _ => async_with!(_token = level0(plan)? => {
-                        async_with!(_token = level1(plan)? => {
-                            async_with!(token = level2(plan)? => { body(plan, token).await?; });
-                        });
-                    }),
-                }
-                Ok(())
+            /// The same, but they are given the body's error, and raise it again.
+            mod caught {
+                use super::*;
+                nests!(@caught $catch; level0 0, level1 1, level2 2);
             }
 
-            /// The body leaves by `return`.
-            async fn async_with_list(plan: Plan) -> Result<(), Fault> {
-                match plan.depth {
-                    1 => async_with!(token = level0(plan)? => { return body(plan, token).await; }),
-                    2 => async_with!(_outer = level0(plan)?, token = level1(plan)? => {
-                        return body(plan, token).await;
-                    }),
-                    _ => async_with!(
-                        _outer = level0(plan)?,
-                        _middle = level1(plan)?,
-                        token = level2(plan)? => { return body(plan, token).await; }
-                    ),
-                }
-            }
-
-            async fn with(plan: Plan) -> Result<(), Fault> {
-                match plan.depth {
-                    1 => level0(plan).with(async |token| body(plan, token).await).await,
-                    2 => level0(plan).with(async |_| {
-                        level1(plan).with(async |token| body(plan, token).await).await
-                    }).await,
-                    _ => level0(plan).with(async |_| {
-                        level1(plan).with(async |_| {
-                            level2(plan).with(async |token| body(plan, token).await).await
-                        }).await
-                    }).await,
-                }
-            }
-
-            async fn try_with(plan: Plan) -> Result<(), Vec<Fault>> {
-                let body = async |token: &mut Token| {
-                    body(plan, token).await.map_err(|fault| vec![fault])
-                };
-                match plan.depth {
-                    1 => level0(plan).try_with(async |token| body(token).await).await.map_err(all),
-                    2 => level0(plan).try_with(async |_| {
-                        level1(plan).try_with(async |token| body(token).await).await.map_err(all)
-                    }).await.map_err(all),
-                    _ => level0(plan).try_with(async |_| {
-                        level1(plan).try_with(async |_| {
-                            level2(plan).try_with(async |token| body(token).await).await.map_err(all)
-                        }).await.map_err(all)
-                    }).await.map_err(all),
-                }
-            }
+            nested!();
 
             async fn run(plan: Plan) -> Result<(), Fault> {
                 use sure::{level0, level1, level2};
@@ -285,60 +272,30 @@ macro_rules! nests {
                 }
             }
 
-            async fn guards(plan: Plan) -> Result<(), Vec<Fault>> {
-                let body = async |token: &mut Token| {
-                    body(plan, token).await.map_err(|fault| vec![fault])
-                };
-                let error = |fault| vec![fault];
-                let mut guard0 = level0(plan).enter().await.map_err(error)?;
-                if plan.depth == 1 {
-                    let done = body(&mut guard0).await;
-                    return exit_guard!(guard0, done);
-                }
-                let inner = async {
-                    let mut guard1 = level1(plan).enter().await.map_err(error)?;
-                    if plan.depth == 2 {
-                        let done = body(&mut guard1).await;
-                        return exit_guard!(guard1, done);
-                    }
-                    let inner = async {
-                        let mut guard2 = level2(plan).enter().await.map_err(error)?;
-                        let done = body(&mut guard2).await;
-                        exit_guard!(guard2, done)
-                    };
-                    let done = inner.await;
-                    exit_guard!(guard1, done)
-                };
-                let done = inner.await;
-                exit_guard!(guard0, done)
-            }
-
-            async fn managers(plan: Plan) -> Result<(), Fault> {
-                use managed::{level0, level1, level2};
+            async fn catch(plan: Plan) -> Result<(), Faults> {
+                use caught::{level0, level1, level2};
+                let body = async |token: &mut Token| Ok(body(plan, token).await?);
+                let raised = |caught: Option<()>| caught.expect("no error is swallowed");
                 match plan.depth {
-                    1 => async_with!(token = level0(plan)? => { body(plan, token).await?; }),
-                    2 => async_with!(_outer = level0(plan)?, token = level1(plan)? => {
-                        body(plan, token).await?;
-                    }),
-                    _ => async_with!(
-                        _outer = level0(plan)?,
-                        _middle = level1(plan)?,
-                        token = level2(plan)? => { body(plan, token).await?; }
-                    ),
+                    1 => level0(plan).catch(async |token| body(token).await).await.map(raised),
+                    2 => level0(plan).catch(async |_| {
+                        level1(plan).catch(async |token| body(token).await).await.map(raised)
+                    }).await.map(raised),
+                    _ => level0(plan).catch(async |_| {
+                        level1(plan).catch(async |_| {
+                            level2(plan).catch(async |token| body(token).await).await.map(raised)
+                        }).await.map(raised)
+                    }).await.map(raised),
                 }
-                Ok(())
             }
 
             pub(super) fn using(way: Way, plan: Plan) -> Using {
                 match way {
-                    Way::AsyncWith => one(async_with(plan)),
-                    Way::AsyncWithList => one(async_with_list(plan)),
-                    Way::With => one(with(plan)),
-                    Way::TryWith => Box::pin(try_with(plan)),
                     Way::Run => one(run(plan)),
-                    Way::Guards => Box::pin(guards(plan)),
-                    Way::Manage => one(managers(plan)),
+                    Way::Manage => managed::nested(Way::AsyncWithList, plan),
                     Way::Composed => one(composed(plan)),
+                    Way::Catch => Box::pin(async move { catch(plan).await.map_err(|faults| faults.0) }),
+                    _ => nested(way, plan),
                 }
             }
 
@@ -347,7 +304,7 @@ macro_rules! nests {
     )+};
     (@levels $args:tt; $($level:ident $number:literal),+) => {$(
         #[async_context $args]
-        pub(super) async fn $level(plan: Plan) -> Result<Token, Fault> {
+        pub async fn $level(plan: Plan) -> Result<Token, Fault> {
             let mut token = set_up($number, plan).await?;
             let outcome = yield_resource!(token);
             clean_up($number, plan, outcome).await
@@ -355,11 +312,25 @@ macro_rules! nests {
     )+};
     (@sure $args:tt; $($level:ident $number:literal),+) => {$(
         #[async_context $args]
-        pub(super) async fn $level(plan: Plan) -> Result<Token, Infallible> {
+        pub async fn $level(plan: Plan) -> Result<Token, Infallible> {
             let mut token = infallible(set_up($number, plan).await);
             let outcome = yield_resource!(token);
             infallible(clean_up($number, plan, outcome).await);
             Ok(())
+        }
+    )+};
+    (@caught $args:tt; $($level:ident $number:literal),+) => {$(
+        #[async_context $args]
+        pub async fn $level(plan: Plan) -> Result<Token, Faults> {
+            let mut token = set_up($number, plan).await?;
+            let outcome = yield_resource!(token);
+            let cleaned = clean_up($number, plan, outcome.without_error()).await;
+            let raised = match outcome {
+                Outcome::Failed(faults) => faults.0,
+                _ => Vec::new(),
+            };
+            let faults: Vec<Fault> = raised.into_iter().chain(cleaned.err()).collect();
+            if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
         }
     )+};
     (@managed $manage:ident; $($level:ident $number:literal),+) => {$(
@@ -423,8 +394,8 @@ macro_rules! nests {
 }
 
 nests! {
-    #[default: (), manage]
-    #[borrowing: (scoped), manage_scoped]
+    #[default: (), (catch), manage]
+    #[borrowing: (scoped), (scoped, catch), manage_scoped]
 }
 
 mod default_of_scoped {
@@ -437,7 +408,8 @@ mod scoped_of_default {
     nests!(@composed (scoped); default);
 }
 
-fn one(using: impl Future<Output = Result<(), Fault>> + 'static) -> Using {
+/// A use that ends with the first error.
+pub fn one(using: impl Future<Output = Result<(), Fault>> + 'static) -> Using {
     Box::pin(async { using.await.map_err(|fault| vec![fault]) })
 }
 

@@ -95,8 +95,8 @@ pub enum Event {
     BodyEnded(End),
     /// What the body owned is dropped.
     BodyGone,
-    /// Clean-up begins.
-    Release(usize, Outcome),
+    /// Clean-up begins, and may be told how the use ended.
+    Release(usize, Option<Outcome>),
     /// Clean-up ended.
     Released(usize, End),
     Reported(Who, Lost),
@@ -183,23 +183,28 @@ pub fn spawn(task: Task) {
 }
 
 fn report(report: &Report<'_>) {
-    let who = match report.name().rsplit("::").next() {
-        Some("level0") => Some(Who::Level(0)),
-        Some("level1") => Some(Who::Level(1)),
-        Some("level2") => Some(Who::Level(2)),
-        Some(name) if name.starts_with("composed") => Some(Who::Composed),
+    // The context is a function or a type of this name, or something inside it.
+    let who = report.name().rsplit("::").find_map(|name| match name {
+        "level0" => Some(Who::Level(0)),
+        "level1" => Some(Who::Level(1)),
+        "level2" => Some(Who::Level(2)),
+        name if name.starts_with("composed") => Some(Who::Composed),
         _ => None,
+    });
+    // A context that catches has the body's error in its own.
+    let faults = || -> Option<Vec<Fault>> {
+        let error = report.error()?.to_string();
+        error.split('+').map(Fault::parse).collect()
     };
-    let error = report
-        .error()
-        .and_then(|error| Fault::parse(&error.to_string()));
-    let lost = match (report.loss(), error) {
-        (Loss::Abandoned, None) => Some(Lost::Abandoned),
-        (Loss::Failed(_), Some(fault)) => Some(Lost::Failed(fault)),
-        (Loss::SetUpFailed(_), Some(fault)) => Some(Lost::SetUpFailed(fault)),
-        (Loss::Panicked(payload), None) => payload
+    let lost: Option<Vec<Lost>> = match report.loss() {
+        Loss::Abandoned => Some(vec![Lost::Abandoned]),
+        Loss::Failed(_) => faults().map(|faults| faults.into_iter().map(Lost::Failed).collect()),
+        Loss::SetUpFailed(_) => {
+            faults().map(|faults| faults.into_iter().map(Lost::SetUpFailed).collect())
+        }
+        Loss::Panicked(payload) => payload
             .downcast_ref::<Fault>()
-            .map(|&fault| Lost::Panicked(fault)),
+            .map(|&fault| vec![Lost::Panicked(fault)]),
         _ => None,
     };
     let text = report.to_string();
@@ -207,7 +212,8 @@ fn report(report: &Report<'_>) {
         let mut world = world.borrow_mut();
         match (who, lost) {
             (Some(who), Some(lost)) if report.location().is_some() => {
-                world.log.push(Event::Reported(who, lost));
+                let lost = lost.into_iter().map(|lost| Event::Reported(who, lost));
+                world.log.extend(lost);
             }
             _ => world.strange.push(text.clone()),
         }

@@ -29,7 +29,9 @@ pub enum JoinError<A, B> {
 ///
 /// If one cannot be entered, the other, once entered, is exited with `Failed`. Of two errors the one
 /// that came first is returned and the other reported. Each context is exited by itself: neither an error
-/// nor a panic of one keeps the other from its clean-up. A panic goes on when both are over.
+/// nor a panic of one keeps the other from its clean-up. A panic goes on when both are over; an error
+/// beside it is reported. So is what one side failed with while the other is not over, if their user
+/// is cancelled then.
 pub struct Join<A, B>
 where
     A: AsyncContext,
@@ -37,13 +39,17 @@ where
 {
     first: Side<A>,
     second: Side<B>,
-    error: Option<JoinError<A::Error, B::Error>>,
-    panic: Option<Panic>,
+    second_failed_first: bool,
 }
 
-struct Side<C> {
+struct Side<C>
+where
+    C: AsyncContext,
+{
     context: Pin<Box<C>>,
     state: State,
+    /// Kept until both sides are over.
+    fault: Option<Fault<C::Error>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,60 +57,77 @@ enum State {
     Entering,
     Entered,
     /// Exited, or never entered.
-    Out,
+    Over,
 }
 
 impl<C: AsyncContext> Side<C> {
-    /// Goes on entering; `Some` if that failed now.
-    fn enter(&mut self, cx: &mut Context<'_>) -> Option<Fault<C::Error>> {
-        if self.state != State::Entering {
-            return None;
+    fn new(context: C) -> Self {
+        Self {
+            context: Box::pin(context),
+            state: State::Entering,
+            fault: None,
         }
-        let fault = match catch(|| self.context.as_mut().poll_enter(cx)) {
-            Ok(Poll::Pending) => return None,
-            Ok(Poll::Ready(Ok(()))) => {
-                self.state = State::Entered;
-                return None;
+    }
+
+    /// Goes on entering.
+    fn enter(&mut self, cx: &mut Context<'_>) {
+        if self.state == State::Entering {
+            match catch(|| self.context.as_mut().poll_enter(cx)) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(Ok(()))) => self.state = State::Entered,
+                Ok(Poll::Ready(Err(error))) => self.over(Some(Fault::Enter(error))),
+                Err(panic) => self.over(Some(Fault::Panic(panic))),
             }
-            Ok(Poll::Ready(Err(error))) => Fault::Enter(error),
-            Err(panic) => Fault::Panic(panic),
-        };
-        self.state = State::Out;
-        Some(fault)
-    }
-
-    /// Goes on exiting; `Some` if that failed now.
-    fn exit(&mut self, cx: &mut Context<'_>, outcome: Outcome) -> Option<Fault<C::Error>> {
-        if self.state != State::Entered {
-            return None;
         }
-        let fault = match catch(|| self.context.as_mut().poll_exit(cx, outcome)) {
-            Ok(Poll::Pending) => return None,
-            Ok(Poll::Ready(exited)) => exited.err().map(Fault::Exit),
-            Err(panic) => Some(Fault::Panic(panic)),
-        };
-        self.state = State::Out;
-        fault
     }
 
-    /// Keeps a fault for the end, or reports it if there is one already.
-    fn failed<E>(
-        &self,
-        fault: Option<Fault<C::Error>>,
-        first_error: &mut Option<E>,
-        first_panic: &mut Option<Panic>,
-        into: fn(C::Error) -> E,
-    ) {
-        match fault {
+    /// Goes on exiting, if it was entered.
+    fn exit(&mut self, cx: &mut Context<'_>, outcome: Outcome) {
+        assert!(
+            self.state != State::Entering,
+            "a context was exited that is not entered"
+        );
+        if self.state == State::Entered {
+            match catch(|| self.context.as_mut().poll_exit(cx, outcome)) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(exited)) => self.over(exited.err().map(Fault::Exit)),
+                Err(panic) => self.over(Some(Fault::Panic(panic))),
+            }
+        }
+    }
+
+    fn over(&mut self, fault: Option<Fault<C::Error>>) {
+        self.state = State::Over;
+        self.fault = fault;
+    }
+
+    fn has_panicked(&self) -> bool {
+        matches!(self.fault, Some(Fault::Panic(_)))
+    }
+
+    /// Ends with its fault.
+    fn end(&mut self) -> Result<(), C::Error> {
+        match self.fault.take() {
+            None => Ok(()),
+            Some(Fault::Enter(error) | Fault::Exit(error)) => Err(error),
+            Some(Fault::Panic(panic)) => panic.resume(),
+        }
+    }
+
+    /// Reports its fault, which nobody will be told.
+    fn report_fault(&mut self) {
+        match self.fault.take() {
             None => {}
-            Some(Fault::Enter(error) | Fault::Exit(error)) if first_error.is_none() => {
-                *first_error = Some(into(error));
-            }
             Some(Fault::Enter(error)) => self.context.report(Loss::SetUpFailed(&error)),
             Some(Fault::Exit(error)) => self.context.report(Loss::Failed(&error)),
-            Some(Fault::Panic(panic)) if first_panic.is_none() => *first_panic = Some(panic),
             Some(Fault::Panic(panic)) => panic.report_to(self.context.identity()),
         }
+    }
+}
+
+impl<C: AsyncContext> Drop for Side<C> {
+    fn drop(&mut self) {
+        self.report_fault();
     }
 }
 
@@ -115,16 +138,9 @@ where
     B: AsyncContext,
 {
     Join {
-        first: Side {
-            context: Box::pin(first),
-            state: State::Entering,
-        },
-        second: Side {
-            context: Box::pin(second),
-            state: State::Entering,
-        },
-        error: None,
-        panic: None,
+        first: Side::new(first),
+        second: Side::new(second),
+        second_failed_first: false,
     }
 }
 
@@ -143,17 +159,10 @@ where
 
     /// Goes on entering both.
     fn poll_in(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self {
-            first,
-            second,
-            error,
-            panic,
-        } = self;
-        let fault = first.enter(cx);
-        first.failed(fault, error, panic, JoinError::First);
-        let fault = second.enter(cx);
-        second.failed(fault, error, panic, JoinError::Second);
-        if first.state == State::Entering || second.state == State::Entering {
+        self.first.enter(cx);
+        self.second.enter(cx);
+        self.note_who_failed_first();
+        if self.first.state == State::Entering || self.second.state == State::Entering {
             Poll::Pending
         } else {
             Poll::Ready(())
@@ -162,34 +171,37 @@ where
 
     /// Exits both as far as they are entered.
     fn poll_out(&mut self, cx: &mut Context<'_>, outcome: Outcome) -> Poll<()> {
-        let Self {
-            first,
-            second,
-            error,
-            panic,
-        } = self;
         // The one entered last begins, though both go on together.
-        let fault = second.exit(cx, outcome);
-        second.failed(fault, error, panic, JoinError::Second);
-        let fault = first.exit(cx, outcome);
-        first.failed(fault, error, panic, JoinError::First);
-        if first.state == State::Out && second.state == State::Out {
+        self.second.exit(cx, outcome);
+        self.note_who_failed_first();
+        self.first.exit(cx, outcome);
+        if self.first.state == State::Over && self.second.state == State::Over {
             Poll::Ready(())
         } else {
             Poll::Pending
         }
     }
 
-    /// The end of both: a panic goes on, and then an error is reported.
-    fn result(&mut self) -> Result<(), JoinError<A::Error, B::Error>> {
-        let error = self.error.take();
-        if let Some(panic) = self.panic.take() {
-            if let Some(error) = error {
-                self.report(Loss::Failed(&error));
-            }
-            panic.resume();
+    fn note_who_failed_first(&mut self) {
+        if self.first.fault.is_none() {
+            self.second_failed_first = self.second.fault.is_some();
         }
-        error.map_or(Ok(()), Err)
+    }
+
+    /// The end of both.
+    fn result(&mut self) -> Result<(), JoinError<A::Error, B::Error>> {
+        let second_leads = match (self.first.has_panicked(), self.second.has_panicked()) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => self.second_failed_first,
+        };
+        if second_leads {
+            self.first.report_fault();
+            self.second.end().map_err(JoinError::Second)
+        } else {
+            self.second.report_fault();
+            self.first.end().map_err(JoinError::First)
+        }
     }
 }
 
@@ -211,10 +223,12 @@ where
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let this = self.get_mut();
         ready!(this.poll_in(cx));
-        let outcome = match (&this.panic, &this.error) {
-            (None, None) => return Poll::Ready(Ok(())),
-            (None, Some(_)) => Outcome::Failed(()),
-            (Some(_), _) => Outcome::Panicked,
+        let outcome = if this.first.has_panicked() || this.second.has_panicked() {
+            Outcome::Panicked
+        } else if this.first.fault.is_some() || this.second.fault.is_some() {
+            Outcome::Failed(())
+        } else {
+            return Poll::Ready(Ok(()));
         };
         ready!(this.poll_out(cx, outcome));
         Poll::Ready(this.result())
