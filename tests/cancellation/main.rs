@@ -6,6 +6,7 @@
 
 mod adapted;
 mod alone;
+mod blocking;
 mod deadlines;
 mod drain;
 mod hand_off;

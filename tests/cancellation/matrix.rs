@@ -72,7 +72,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn judge(&mut self, case: Case, run: &Run, what: impl FnOnce() -> String) {
+    pub fn judge(&mut self, case: Case, run: &Run, what: impl FnOnce() -> String) {
         self.runs += 1;
         let violations = judge(case, run);
         if !violations.is_empty() {

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -151,6 +151,9 @@ pub fn reports_containing(text: &str) -> Vec<String> {
 
 static ALL_REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// How often the panic hook was called with a fault, on all threads.
+pub static HOOK_CALLS: AtomicUsize = AtomicUsize::new(0);
+
 /// Directs spawner, reporter and panic hook to the worlds.
 pub fn install() {
     static ONCE: Once = Once::new();
@@ -160,6 +163,7 @@ pub fn install() {
         let default = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if info.payload().is::<Fault>() {
+                HOOK_CALLS.fetch_add(1, Ordering::Relaxed);
                 with(|world| world.hook_calls += 1);
             } else {
                 default(info);
@@ -271,6 +275,11 @@ pub async fn pause() {
     Pausing { key: None }.await;
 }
 
+/// Whether something waits for the clock.
+pub fn is_pausing() -> bool {
+    with(|world| world.pauses.iter().any(|pause| !pause.over))
+}
+
 /// Ends every pause.
 pub fn tick() {
     let wakers: Vec<Waker> = with(|world| {
@@ -373,8 +382,7 @@ pub fn drive(
     drop_at: Option<usize>,
     cut_at: Option<usize>,
 ) -> Run {
-    install();
-    with(|world| *world = World::default());
+    begin();
     let mut violations = Vec::new();
     let mut polling = Polling::new(driver);
     let mut polls = 0;
@@ -392,20 +400,39 @@ pub fn drive(
             break Ending::Dropped;
         };
         polls += 1;
-        let mut cx = Context::from_waker(&waker);
-        match catch_unwind(AssertUnwindSafe(|| using.as_mut().poll(&mut cx))) {
-            Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(returned)) => break Ending::Returned(returned),
-            Err(payload) => match payload.downcast::<Fault>() {
-                Ok(fault) => break Ending::Panicked(*fault),
-                Err(payload) => std::panic::resume_unwind(payload),
-            },
+        if let Some(ending) = poll(&mut using, &waker) {
+            break ending;
         }
     };
     if catch_unwind(AssertUnwindSafe(|| drop(using))).is_err() {
         violations.push("dropping the use panicked".into());
     }
     let background_polls = drive_background(driver, cut_at, &mut violations);
+    end(ending, [polls, background_polls], violations)
+}
+
+/// Polls the use; `Some` if that was its end.
+pub fn poll(using: &mut Using, waker: &Waker) -> Option<Ending> {
+    let mut cx = Context::from_waker(waker);
+    match catch_unwind(AssertUnwindSafe(|| using.as_mut().poll(&mut cx))) {
+        Ok(Poll::Pending) => None,
+        Ok(Poll::Ready(returned)) => Some(Ending::Returned(returned)),
+        Err(payload) => match payload.downcast::<Fault>() {
+            Ok(fault) => Some(Ending::Panicked(*fault)),
+            Err(payload) => std::panic::resume_unwind(payload),
+        },
+    }
+}
+
+/// A new world for this thread.
+pub fn begin() {
+    install();
+    with(|world| *world = World::default());
+}
+
+/// What happened in the world of this thread. `polls` are those of the use and those in the background.
+pub fn end(ending: Ending, polls: [usize; 2], mut violations: Vec<String>) -> Run {
+    let [polls, background_polls] = polls;
     with(|world| {
         violations.append(&mut world.strange);
         if !world.pauses.is_empty() {
