@@ -35,7 +35,9 @@ fn judge(
     for &way in ways {
         // Three levels are for the contexts themselves: an adapter has no more than one inside it.
         for plan in [plans(1), plans(2)].concat().into_iter().filter(&is_tried) {
-            sweep(Case { way, kind }, plan, &mut verdict, || using(way, plan));
+            sweep(Case::new(way, kind), plan, &mut verdict, || {
+                using(way, plan)
+            });
         }
     }
     verdict.assert_lawful();

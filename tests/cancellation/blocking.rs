@@ -29,15 +29,19 @@ enum Message {
     Wake,
 }
 
-/// How a thread reaches the driver, which knows by the `Arc` whether it is over.
+/// How a thread reaches the driver.
 #[derive(Clone)]
-struct Port(UnboundedSender<Message>, Arc<()>);
+struct Port {
+    driver: UnboundedSender<Message>,
+    /// For the driver to know when all threads are over.
+    _at_work: Arc<()>,
+}
 
 impl Port {
     /// Waits until it is in the log, if there still is one.
     fn happens(&self, event: Event) {
         let (sender, go_on) = mpsc::channel();
-        let _ = self.0.send(Message::Happens(event, sender));
+        let _ = self.driver.send(Message::Happens(event, sender));
         let _ = go_on.recv();
     }
 
@@ -57,7 +61,7 @@ impl Port {
 
 impl Wake for Port {
     fn wake(self: Arc<Self>) {
-        let _ = self.0.send(Message::Wake);
+        let _ = self.driver.send(Message::Wake);
     }
 }
 
@@ -114,7 +118,10 @@ fn drive(way: Way, plan: Plan, drop_at: Option<usize>, cut_at: Option<usize>) ->
         .unwrap();
     let (sender, mut messages) = unbounded_channel();
     let threads = Arc::new(());
-    let port = Port(sender, threads.clone());
+    let port = Port {
+        driver: sender,
+        _at_work: threads.clone(),
+    };
     PORT.set(Some(port.clone()));
     let waker = Waker::from(Arc::new(port));
     let mut violations = Vec::new();
@@ -212,10 +219,7 @@ fn judge(way: Way) {
     let mut verdict = Verdict::default();
     let plans = [plans(1), plans(2)].concat();
     for plan in plans.into_iter().filter(|plan| is_tried(way, plan)) {
-        let case = Case {
-            way,
-            kind: Kind::Default,
-        };
+        let case = Case::new(way, Kind::Default);
         let whole = drive(way, plan, None, None);
         verdict.judge(case, &whole, || format!("{way:?} {plan:?}"));
         for drop_at in 0..=whole.polls {

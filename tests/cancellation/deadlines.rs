@@ -48,7 +48,7 @@ fn a_limit_that_is_not_reached_changes_nothing() {
     let (way, kind) = (Way::AsyncWithList, Kind::Default);
     for depth in 1..=2 {
         for plan in plans(depth) {
-            sweep(Case { way, kind }, plan, &mut verdict, || {
+            sweep(Case::new(way, kind), plan, &mut verdict, || {
                 Box::pin(async move { unlimited(plan).await.map_err(|fault| vec![fault]) })
             });
         }

@@ -156,7 +156,7 @@ fn matrix(kind: Kind, ways: &[Way], depth: usize) {
     for (turn, &way) in ways.iter().enumerate() {
         for (number, plan) in plans(depth).into_iter().enumerate() {
             if can_run(way, plan) {
-                let case = Case { way, kind };
+                let case = Case::new(way, kind);
                 // There are 27 plans for each set of faults: that has to shift the turns too.
                 let turn = (number + number / 27 + turn) % DRIVERS.len();
                 let drivers = if whole {

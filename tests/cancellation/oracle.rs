@@ -10,6 +10,18 @@ use crate::world::{End, Ending, Event, Fault, Lost, Run, Step, Who};
 pub struct Case {
     pub way: Way,
     pub kind: Kind,
+    /// Whether the contexts are those of one exit stack, which keeps their errors until it is unwound.
+    pub is_stack: bool,
+}
+
+impl Case {
+    pub const fn new(way: Way, kind: Kind) -> Self {
+        Self {
+            way,
+            kind,
+            is_stack: false,
+        }
+    }
 }
 
 /// Everything that is wrong with a run.
@@ -412,13 +424,7 @@ impl Judge<'_> {
             // After the drop each context of its own reports at once.
             let alone = self.case.way != Way::Composed
                 && self.dropped().is_some_and(|dropped| dropped < at);
-            // What the first of two that are side by side failed with waits for the second; until then
-            // nobody has been told.
-            let waits = fault.step != Step::Body
-                && self.beside(fault.level).is_some_and(|other| {
-                    let over = self.over(other).unwrap_or(usize::MAX);
-                    self.dropped().is_some_and(|dropped| dropped < over)
-                });
+            let waits = self.waits_for_others(at, fault);
             let lawful = if alone || waits || !interrupted(at) {
                 seen == 1
             } else {
@@ -446,6 +452,23 @@ impl Judge<'_> {
             }
         }
         self.violations.append(&mut violations);
+    }
+
+    /// Whether what failed was kept until others are over, so that nobody had been told by the drop.
+    fn waits_for_others(&self, at: usize, fault: Fault) -> bool {
+        let Some(dropped) = self.dropped().filter(|&dropped| at < dropped) else {
+            return false;
+        };
+        let is_unwinding = |level| {
+            let begun = self.at(|event| event == Event::Enter(level));
+            begun.is_some_and(|begun| begun < dropped)
+                && self.over(level).is_none_or(|over| dropped < over)
+        };
+        match fault.step {
+            Step::Exit if self.case.is_stack => (0..3).any(is_unwinding),
+            Step::Enter | Step::Exit => self.beside(fault.level).is_some_and(is_unwinding),
+            Step::Body => false,
+        }
     }
 
     fn panicked_after(&self, at: usize) -> bool {

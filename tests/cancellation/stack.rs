@@ -53,11 +53,15 @@ fn judge_plans(
     is_tried: impl Fn(&Plan) -> bool,
     using: impl Fn(Plan) -> Using,
 ) {
+    let case = Case {
+        is_stack: true,
+        ..Case::new(way, kind)
+    };
     let mut verdict = Verdict::default();
     // What three can show that two cannot is tried by the matrix of nested contexts, and by the models.
     for depth in 1..=2 {
         for plan in plans(depth).into_iter().filter(&is_tried) {
-            sweep(Case { way, kind }, plan, &mut verdict, || using(plan));
+            sweep(case, plan, &mut verdict, || using(plan));
         }
     }
     verdict.assert_lawful();

@@ -392,10 +392,7 @@ impl Drop for Background {
     }
 }
 
-const CASE: Case = Case {
-    way: Way::AsyncWith,
-    kind: Kind::Default,
-};
+const CASE: Case = Case::new(Way::AsyncWith, Kind::Default);
 
 fn using(plan: Plan, defect: Defect) -> Using {
     Box::pin(Nest::new(plan, defect))
