@@ -98,6 +98,7 @@ fn drain_waits_for_a_clean_up_that_starts_before_the_last_one_ends() {
 
 #[test]
 fn drain_is_not_lost_when_an_unrelated_clean_up_starts_and_ends() {
+    static FIRST: Witness = Witness::new("both ended before drain looked");
     static LATER: Witness = Witness::new("drain waited");
     loom::model(|| {
         let tally = Arc::new(Tally::new());
@@ -111,12 +112,15 @@ fn drain_is_not_lost_when_an_unrelated_clean_up_starts_and_ends() {
                 tally.remove();
             })
         });
-        LATER.saw(!wait(&tally));
+        let at_once = wait(&tally);
+        FIRST.saw(at_once);
+        LATER.saw(!at_once);
         for thread in threads {
             thread.join().unwrap();
         }
         assert_eq!(tally.count(), 0);
     });
+    FIRST.check();
     LATER.check();
 }
 
@@ -162,7 +166,9 @@ fn the_newest_waker_is_woken() {
 
 #[test]
 fn a_drain_that_is_dropped_takes_no_wake_up_from_another() {
-    static FORGOTTEN: Witness = Witness::new("it was dropped before the clean-up ended");
+    static FIRST: Witness = Witness::new("the clean-up ended before it looked");
+    static FORGOTTEN: Witness = Witness::new("it waited when it was dropped");
+    static WOKEN: Witness = Witness::new("the other one waited too");
     loom::model(|| {
         let tally = Arc::new(Tally::new());
         tally.add();
@@ -173,19 +179,24 @@ fn a_drain_that_is_dropped_takes_no_wake_up_from_another() {
                 let mut cx = Context::from_waker(Waker::noop());
                 let polled = tally.poll_zero(&mut waiter, &mut cx);
                 tally.forget(&waiter);
-                FORGOTTEN.saw(polled.is_pending());
+                polled.is_pending()
             }
         });
         let ending = thread::spawn({
             let tally = tally.clone();
             move || tally.remove()
         });
-        wait(&tally);
-        dropping.join().unwrap();
+        let at_once = wait(&tally);
+        let waited = dropping.join().unwrap();
+        FIRST.saw(!waited);
+        FORGOTTEN.saw(waited);
+        WOKEN.saw(waited && !at_once);
         ending.join().unwrap();
         assert_eq!(tally.waiting(), 0);
     });
+    FIRST.check();
     FORGOTTEN.check();
+    WOKEN.check();
 }
 
 /// What became of a clean-up.
@@ -309,23 +320,39 @@ fn drain_finds_what_it_waited_for_finished() {
 
 #[test]
 fn what_is_replaced_is_dropped_where_it_can_look_again() {
-    struct Looks(Arc<Installed<Self>>);
+    static BY_GETTER: Witness = Witness::new("it was dropped by who had asked for it");
+    static BY_SETTER: Witness = Witness::new("it was dropped by who replaced it");
+
+    /// Looks, when it is dropped, and notes whether the thread that does it is the one named here.
+    struct Looks(Arc<Installed<Self>>, thread::ThreadId);
     impl Drop for Looks {
         fn drop(&mut self) {
             // Would be a deadlock if the lock were still held.
-            drop(self.0.get());
+            if self.0.get().is_some() {
+                let by_setter = thread::current().id() == self.1;
+                BY_SETTER.saw(by_setter);
+                BY_GETTER.saw(!by_setter);
+            }
         }
     }
 
     loom::model(|| {
+        let setter = thread::current().id();
         let installed = Arc::new(Installed::nothing());
-        installed.set(Arc::new(Looks(installed.clone())));
-        let empty = Arc::new(Looks(Arc::new(Installed::nothing())));
+        installed.set(Arc::new(Looks(installed.clone(), setter)));
+        let last = Arc::new(Looks(Arc::new(Installed::nothing()), setter));
         let getting = thread::spawn({
             let installed = installed.clone();
-            move || drop(installed.get())
+            move || {
+                let got = installed.get();
+                // While it has this one, it may be replaced: another look is when.
+                drop(installed.get());
+                drop(got);
+            }
         });
-        installed.set(empty);
+        installed.set(last);
         getting.join().unwrap();
     });
+    BY_GETTER.check();
+    BY_SETTER.check();
 }
