@@ -13,9 +13,14 @@ where
     C: AsyncContext<X>,
 {
     pub(super) resource: NonNull<C::Resource>,
-    /// Owned; a raw pointer because moving a `Box` claims that nothing else points into it.
-    context: NonNull<C>,
-    _owns: PhantomData<(C, fn(X))>,
+    context: Owner<C>,
+    _outcome: PhantomData<fn(X)>,
+}
+
+/// A pinned box; a raw pointer because moving a `Box` claims that nothing else points into it.
+struct Owner<C> {
+    place: NonNull<C>,
+    _owns: PhantomData<C>,
 }
 
 // SAFETY: it is a `Pin<Box<C>>` and a `&mut C::Resource`.
@@ -39,16 +44,13 @@ where
 {
     /// Borrows the resource of a context that has been entered.
     pub(crate) fn new(context: Pin<Box<C>>) -> Self {
-        // SAFETY: the box is unpacked only to be packed again by `release`; until then the context
-        // stays where it is.
-        let context = Box::into_raw(unsafe { Pin::into_inner_unchecked(context) });
+        let context = Owner::new(context);
         // SAFETY: it comes from a box, so it is valid, exclusive and stays in place.
-        let resource = unsafe { Pin::new_unchecked(&mut *context) }.resource();
+        let resource = unsafe { Pin::new_unchecked(&mut *context.place.as_ptr()) }.resource();
         Self {
             resource: NonNull::from(resource),
-            // SAFETY: a box is never null.
-            context: unsafe { NonNull::new_unchecked(context) },
-            _owns: PhantomData,
+            context,
+            _outcome: PhantomData,
         }
     }
 
@@ -65,19 +67,32 @@ where
 
     /// Ends the borrow of the resource and gives the context back.
     pub(crate) fn release(self) -> Pin<Box<C>> {
-        let context = self.context;
-        core::mem::forget(self);
-        // SAFETY: the pointer came from a pinned box, which nobody else owns.
-        unsafe { Pin::new_unchecked(Box::from_raw(context.as_ptr())) }
+        self.context.into_box()
     }
 }
 
-impl<C, X> Drop for Held<C, X>
-where
-    C: AsyncContext<X>,
-{
+impl<C> Owner<C> {
+    fn new(context: Pin<Box<C>>) -> Self {
+        // SAFETY: the box is unpacked only to be packed again; until then the context stays where it is.
+        let place = Box::into_raw(unsafe { Pin::into_inner_unchecked(context) });
+        Self {
+            // SAFETY: a box is never null.
+            place: unsafe { NonNull::new_unchecked(place) },
+            _owns: PhantomData,
+        }
+    }
+
+    fn into_box(self) -> Pin<Box<C>> {
+        let place = self.place;
+        core::mem::forget(self);
+        // SAFETY: the pointer came from a pinned box, which nobody else owns.
+        unsafe { Pin::new_unchecked(Box::from_raw(place.as_ptr())) }
+    }
+}
+
+impl<C> Drop for Owner<C> {
     fn drop(&mut self) {
-        // SAFETY: as in `release`, which does not come here.
-        drop(unsafe { Box::from_raw(self.context.as_ptr()) });
+        // SAFETY: as in `into_box`, which does not come here.
+        drop(unsafe { Box::from_raw(self.place.as_ptr()) });
     }
 }
