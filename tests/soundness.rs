@@ -7,13 +7,13 @@ use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
 
 use guard_core::{
-    AsyncContext, AsyncExitStack, AsyncManager, Outcome, ScopedExitStack, async_context,
+    AsyncContext, AsyncExitStack, AsyncManager, Outcome, ScopedExitStack, Task, async_context,
     async_with, cancellable, exit_stack, manage, manage_scoped, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
@@ -40,7 +40,9 @@ async fn array_here() -> Array {
 }
 
 /// Lends a part of itself.
-struct Manager(u8, Array);
+struct Manager {
+    array: Array,
+}
 
 impl AsyncManager for Manager {
     type Resource = Array;
@@ -48,17 +50,17 @@ impl AsyncManager for Manager {
 
     async fn enter(&mut self) -> Result<&mut Array, Infallible> {
         yield_once().await;
-        Ok(&mut self.1)
+        Ok(&mut self.array)
     }
 
     async fn exit(&mut self, _: Outcome) -> Result<(), Infallible> {
         yield_once().await;
-        assert_eq!(self.1, [7; 64], "what was written there is found");
+        assert_eq!(self.array, [7; 64], "what was written there is found");
         Ok(())
     }
 }
 
-const MANAGER: Manager = Manager(0, [0; 64]);
+const MANAGER: Manager = Manager { array: [0; 64] };
 
 /// Bytes that say in the log what they are when they are dropped: then they can no longer be written to.
 struct Bytes(Vec<u8>, Log);
@@ -82,7 +84,7 @@ async fn bytes_here(log: &Log) -> Vec<u8> {
 }
 
 /// Writes to what it borrows when it is dropped.
-struct Writes<'a>(&'a mut Vec<u8>);
+struct Writes<'a>(&'a mut [u8]);
 
 impl Drop for Writes<'_> {
     fn drop(&mut self) {
@@ -105,7 +107,7 @@ fn moves_the_handle(context: impl AsyncContext<Resource = Array, Error = Infalli
     let _ = poll_once(pin!(&mut exiting));
     // A half-run exit can be moved too.
     let moved = Box::new(exiting);
-    let Ok(()) = block_on(async { (*moved).await });
+    let Ok(()) = block_on(*moved);
 }
 
 /// The context stays in its box, and the resource borrows from it.
@@ -129,6 +131,7 @@ fn a_body_is_dropped_before_what_it_borrows() {
         }
         assert_eq!(log.line(), "dropped at 7");
     }
+    #[allow(clippy::ptr_arg, reason = "it is what is lent")]
     async fn writes_at_its_end(bytes: &mut Vec<u8>) {
         let _writes = Writes(bytes);
         pending::<()>().await;
@@ -222,7 +225,9 @@ fn a_context_without_a_destructor_is_freed_once() {
 }
 
 /// Has nothing to lend after all.
-struct Hostile(Dropped);
+struct Hostile {
+    _dropped: Dropped,
+}
 
 impl AsyncContext for Hostile {
     type Resource = u8;
@@ -258,7 +263,8 @@ fn a_context_whose_resource_panics_is_dropped_all_the_same() {
     ];
     for way in ways {
         let log = Log::new();
-        let hostile = Hostile(Dropped(log.clone(), "context"));
+        let _dropped = Dropped(log.clone(), "context");
+        let hostile = Hostile { _dropped };
         let entered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| way(hostile)));
         assert!(entered.is_err());
         assert_eq!(log.line(), "drop(context)");
@@ -285,7 +291,7 @@ fn what_a_stack_lends_stays_in_place_while_the_stack_grows() {
         *kept += 1;
     });
     // Moved as a whole, with all that is on it.
-    let mut stack = Box::new(stack).pop_all();
+    let mut stack = { stack }.pop_all();
     assert!(block_on(stack.close(Outcome::Completed)).is_ok());
 }
 
@@ -319,9 +325,14 @@ fn elsewhere<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T 
     thread::spawn(call).join().unwrap()
 }
 
-/// Each clean-up in the background gets a thread.
-fn finish_on_threads() {
-    guard_core::set_spawner(|task| drop(thread::spawn(|| block_on(task))));
+/// What goes on in the background goes on in a thread, which tells nobody when it is through.
+fn finish_elsewhere() {
+    static WORKER: LazyLock<mpsc::Sender<Task>> = LazyLock::new(|| {
+        let (sender, tasks) = mpsc::channel();
+        thread::spawn(|| tasks.into_iter().for_each(block_on));
+        sender
+    });
+    guard_core::set_spawner(|task| WORKER.send(task).unwrap());
 }
 
 #[async_context]
@@ -363,7 +374,7 @@ fn a_context_may_be_on_another_thread_at_every_step() {
     assert_eq!(polls, 3, "body, exit, end");
 
     // Dropped there, and finished on a third one.
-    finish_on_threads();
+    finish_elsewhere();
     let Ok(guard) = block_on(counter().enter());
     guard.set(4);
     elsewhere(move || drop(guard));
@@ -430,7 +441,7 @@ fn what_a_clean_up_did_is_there_for_whoever_finds_none_pending() {
         unsafe { *bare.0.get() = 7 };
     }
 
-    finish_on_threads();
+    finish_elsewhere();
     let bare = Arc::<Bare>::default();
     let Ok(guard) = block_on(writes(bare.clone()).enter());
     drop(guard);
