@@ -8,7 +8,7 @@ use guard_core::{
     within,
 };
 
-use crate::matrix::{Verdict, can_run, plans, sweep};
+use crate::matrix::{Verdict, can_run, plans_of_all_depths, sweep};
 use crate::nested::{exit_guard, nested};
 use crate::oracle::Case;
 use crate::ways::{
@@ -33,8 +33,7 @@ fn judge(
 ) {
     let mut verdict = Verdict::default();
     for &way in ways {
-        // Three levels are for the contexts themselves: an adapter has no more than one inside it.
-        for plan in [plans(1), plans(2)].concat().into_iter().filter(&is_tried) {
+        for plan in plans_of_all_depths(50).into_iter().filter(&is_tried) {
             sweep(Case::new(way, kind), plan, &mut verdict, || {
                 using(way, plan)
             });
@@ -181,10 +180,15 @@ fn a_null_context_beside_others_does_not_show() {
             1 => async_with!(_null = nullcontext(()), token = default::level0(plan)? => {
                 body(plan, token).await?;
             }),
-            _ => async_with!(
+            2 => async_with!(
                 _outer = default::level0(plan)?,
                 _null = nullcontext(()),
                 token = default::level1(plan)? => { body(plan, token).await?; }
+            ),
+            _ => async_with!(
+                _outer = default::level0(plan)?,
+                join(_null = nullcontext(()), _middle = default::level1(plan)?),
+                token = default::level2(plan)? => { body(plan, token).await?; }
             ),
         }
         Ok(())

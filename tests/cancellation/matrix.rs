@@ -63,6 +63,13 @@ pub fn plans(depth: usize) -> Vec<Plan> {
     plans.into_iter().step_by(every).collect()
 }
 
+/// Every plan of one and two levels, and some of three: for what adds nothing of its own there. `every`
+/// has no factor 3, for the reason that [`plans`] gives.
+pub fn plans_of_all_depths(every: usize) -> Vec<Plan> {
+    let three = plans(3).into_iter().step_by(every);
+    plans(1).into_iter().chain(plans(2)).chain(three).collect()
+}
+
 /// How many runs there were, and what was wrong with the first ones that were not lawful.
 #[derive(Default)]
 pub struct Verdict {

@@ -409,14 +409,7 @@ impl Judge<'_> {
                 .log
                 .iter()
                 .filter(|event| match event {
-                    Event::Reported(_, Lost::Failed(seen)) => {
-                        *seen == fault && end == End::Error && fault.step == Step::Exit
-                            || matches!(self.case.way, Way::Composed | Way::Catch) && *seen == fault
-                    }
-                    Event::Reported(_, Lost::SetUpFailed(seen)) => {
-                        *seen == fault && end == End::Error && fault.step == Step::Enter
-                    }
-                    Event::Reported(_, Lost::Panicked(seen)) => *seen == fault && end == End::Panic,
+                    Event::Reported(who, lost) => self.tells_of(*who, *lost, fault, end),
                     _ => false,
                 })
                 .count();
@@ -452,6 +445,23 @@ impl Judge<'_> {
             }
         }
         self.violations.append(&mut violations);
+    }
+
+    /// Whether the report is about this fault, in the right name.
+    fn tells_of(&self, who: Who, lost: Lost, fault: Fault, end: End) -> bool {
+        // In these ways a context may have ended with an error that is not its own.
+        let is_passed_on = matches!(self.case.way, Way::Composed | Way::Catch);
+        let is_its_own = who == Who::Level(fault.level) && fault.step != Step::Body;
+        let (seen, is_told_so) = match lost {
+            Lost::Failed(seen) => (
+                seen,
+                end == End::Error && (is_passed_on || fault.step == Step::Exit),
+            ),
+            Lost::SetUpFailed(seen) => (seen, end == End::Error && fault.step == Step::Enter),
+            Lost::Panicked(seen) => (seen, end == End::Panic),
+            Lost::Abandoned => return false,
+        };
+        seen == fault && is_told_so && (is_passed_on || is_its_own)
     }
 
     /// Whether what failed was kept until others are over, so that nobody had been told by the drop.

@@ -6,7 +6,7 @@ use guard_core::{
     exit_stack, scoped_exit_stack,
 };
 
-use crate::matrix::{Verdict, plans, sweep};
+use crate::matrix::{Verdict, plans_of_all_depths, sweep};
 use crate::oracle::Case;
 use crate::ways::{Kind, Plan, Way, body, borrowing, default, one};
 use crate::world::{End, Fault, Using};
@@ -58,11 +58,8 @@ fn judge_plans(
         ..Case::new(way, kind)
     };
     let mut verdict = Verdict::default();
-    // What three can show that two cannot is tried by the matrix of nested contexts, and by the models.
-    for depth in 1..=2 {
-        for plan in plans(depth).into_iter().filter(&is_tried) {
-            sweep(case, plan, &mut verdict, || using(plan));
-        }
+    for plan in plans_of_all_depths(5).into_iter().filter(&is_tried) {
+        sweep(case, plan, &mut verdict, || using(plan));
     }
     verdict.assert_lawful();
     println!("{} runs", verdict.runs);

@@ -40,6 +40,8 @@ where
     first: Side<A>,
     second: Side<B>,
     second_failed_first: bool,
+    /// Whether it ended with a panic of the second, which is reported in that name.
+    second_panicked: bool,
 }
 
 struct Side<C>
@@ -141,6 +143,7 @@ where
         first: Side::new(first),
         second: Side::new(second),
         second_failed_first: false,
+        second_panicked: false,
     }
 }
 
@@ -196,6 +199,7 @@ where
             _ => self.second_failed_first,
         };
         if second_leads {
+            self.second_panicked = self.second.has_panicked();
             self.first.report_fault();
             self.second.end().map_err(JoinError::Second)
         } else {
@@ -249,7 +253,11 @@ where
     }
 
     fn identity(&self) -> Identity<Self::Error> {
-        self.first.context.identity().with_error(describe_type)
+        if self.second_panicked {
+            self.second.context.identity().with_error(describe_type)
+        } else {
+            self.first.context.identity().with_error(describe_type)
+        }
     }
 
     fn report(&self, loss: Loss<'_, Self::Error>) {
