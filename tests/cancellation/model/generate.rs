@@ -1,0 +1,163 @@
+//! Thinks up programs.
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Program};
+
+pub(super) fn programs() -> impl Strategy<Value = Program> {
+    let leaf = prop_oneof![
+        6 => Just(Node::Pause),
+        3 => Just(Node::Step(0)),
+        1 => Just(Node::Fail(0)),
+        1 => Just(Node::Panic(0)),
+    ];
+    let node = leaf.prop_recursive(5, 48, 4, |node| {
+        let program = || vec(node.clone(), 0..4).prop_map(Program::from);
+        let context = || {
+            (
+                any::<bool>(),
+                program(),
+                program(),
+                answer(),
+                made(),
+                vec(adapter(), 0..3),
+            )
+                .prop_map(|(scoped, set_up, clean_up, answer, made, adapters)| Ctx {
+                    number: 0,
+                    scoped,
+                    around: None,
+                    set_up,
+                    clean_up,
+                    answer,
+                    made,
+                    adapters,
+                })
+        };
+        let inner = around(
+            context().boxed(),
+            program().boxed(),
+            Just(Form::AsyncWith).boxed(),
+        );
+        let nested = (context(), prop::option::weighted(0.3, inner))
+            .prop_map(|(context, around)| Ctx { around, ..context });
+        let around = around(nested.boxed(), program().boxed(), form().boxed());
+        prop_oneof![
+            8 => (around, program()).prop_map(|(around, body)| Node::Use(around, body)),
+            2 => program().prop_map(Node::Attempt),
+            1 => program().prop_map(Node::Null),
+            1 => program().prop_map(Node::Suppress),
+        ]
+    });
+    vec(node, 1..4).prop_map(|nodes| numbered(&nodes, &mut 0))
+}
+
+fn around(
+    context: BoxedStrategy<Ctx>,
+    program: BoxedStrategy<Program>,
+    form: BoxedStrategy<Form>,
+) -> impl Strategy<Value = Around> + use<> {
+    let context = context.prop_map(Arc::new).boxed();
+    let entry = prop_oneof![
+        4 => context.clone().prop_map(Entry::Enter),
+        1 => program.clone().prop_map(Entry::Defer),
+        1 => program.prop_map(|program| Entry::PushExit(0, program)),
+        1 => Just(Entry::Callback(0)),
+    ];
+    prop_oneof![
+        4 => (form, context.clone()).prop_map(|(form, context)| Around::One(form, context)),
+        1 => (context.clone(), context).prop_map(|(first, second)| Around::Join(first, second)),
+        1 => vec(entry, 0..4).prop_map(|entries| Around::Stack(entries.into())),
+    ]
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    prop_oneof![
+        Just(Form::AsyncWith),
+        Just(Form::With),
+        Just(Form::TryWith),
+        Just(Form::Within),
+        Just(Form::Guard),
+        Just(Form::Catch),
+    ]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        Just(Answer::Raise),
+        Just(Answer::Replace),
+        Just(Answer::Swallow),
+    ]
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    prop_oneof![
+        2 => Just(Made::ByAttribute),
+        1 => Just(Made::OfFunctions),
+        1 => Just(Made::AsManager),
+    ]
+}
+
+fn adapter() -> impl Strategy<Value = Adapter> {
+    prop_oneof![
+        Just(Adapter::MapErr),
+        Just(Adapter::Boxed),
+        Just(Adapter::ExitUntil),
+    ]
+}
+
+/// Gives everything a number of its own.
+fn numbered(nodes: &[Node], next: &mut usize) -> Program {
+    let nodes = nodes.iter().map(|node| match node {
+        Node::Pause => Node::Pause,
+        Node::Step(_) => Node::Step(number(next)),
+        Node::Fail(_) => Node::Fail(number(next)),
+        Node::Panic(_) => Node::Panic(number(next)),
+        Node::Attempt(program) => Node::Attempt(numbered(program, next)),
+        Node::Use(around, body) => Node::Use(numbered_around(around, next), numbered(body, next)),
+        Node::Null(program) => Node::Null(numbered(program, next)),
+        Node::Suppress(program) => Node::Suppress(numbered(program, next)),
+    });
+    nodes.collect()
+}
+
+fn number(next: &mut usize) -> usize {
+    *next += 1;
+    *next
+}
+
+fn numbered_around(around: &Around, next: &mut usize) -> Around {
+    match around {
+        Around::One(form, context) => Around::One(*form, numbered_context(context, next)),
+        Around::Join(first, second) => Around::Join(
+            numbered_context(first, next),
+            numbered_context(second, next),
+        ),
+        Around::Stack(entries) => {
+            let entries = entries.iter().map(|entry| match entry {
+                Entry::Enter(context) => Entry::Enter(numbered_context(context, next)),
+                Entry::Defer(program) => Entry::Defer(numbered(program, next)),
+                Entry::PushExit(_, program) => {
+                    Entry::PushExit(number(next), numbered(program, next))
+                }
+                Entry::Callback(_) => Entry::Callback(number(next)),
+            });
+            Around::Stack(entries.collect())
+        }
+    }
+}
+
+fn numbered_context(context: &Ctx, next: &mut usize) -> Arc<Ctx> {
+    let around = |around: &Around| numbered_around(around, next);
+    let around = context.around.as_ref().map(around);
+    Arc::new(Ctx {
+        number: number(next),
+        around,
+        set_up: numbered(&context.set_up, next),
+        clean_up: numbered(&context.clean_up, next),
+        adapters: context.adapters.clone(),
+        ..*context
+    })
+}
