@@ -86,9 +86,8 @@ struct Moment {
     /// The events that come right before what happens now.
     after: Vec<usize>,
     pauses: usize,
-    /// Whether the user has been dropped: then the pauses do not count any more. It is the level of the
-    /// outermost context that is finished: its use and those around it are dropped, those inside it notice
-    /// nothing.
+    /// Whether the user has been dropped: the level of the outermost context that is finished. Its use and
+    /// those around it are dropped, those inside it notice nothing.
     dropped: Option<usize>,
 }
 
@@ -174,14 +173,12 @@ impl Model {
     }
 
     fn pause(&mut self) -> Result<(), Stop> {
-        if self.now.dropped.is_none() {
-            self.now.pauses += 1;
-            if self.drop_at == Some(self.now.pauses) {
-                let outermost = self.finishes.iter().position(|&finishes| finishes);
-                self.drop_comes(outermost.unwrap_or(usize::MAX));
-                if outermost.is_none() {
-                    return Err(Stop::Dropped);
-                }
+        self.now.pauses += 1;
+        if self.now.dropped.is_none() && self.drop_at == Some(self.now.pauses) {
+            let outermost = self.finishes.iter().position(|&finishes| finishes);
+            self.drop_comes(outermost.unwrap_or(usize::MAX));
+            if outermost.is_none() {
+                return Err(Stop::Dropped);
             }
         }
         Ok(())
