@@ -61,15 +61,18 @@ fn around(
 ) -> impl Strategy<Value = Around> + use<> {
     let context = context.prop_map(Arc::new).boxed();
     let entry = prop_oneof![
-        4 => context.clone().prop_map(Entry::Enter),
+        3 => context.clone().prop_map(Entry::Enter),
+        2 => context.clone().prop_map(Entry::Catch),
         1 => program.clone().prop_map(Entry::Defer),
-        1 => program.prop_map(|program| Entry::PushExit(0, program)),
+        1 => program.prop_map(Entry::Late),
+        1 => context.clone().prop_map(Entry::PushExit),
         1 => Just(Entry::Callback(0)),
     ];
     prop_oneof![
-        4 => (form, context.clone()).prop_map(|(form, context)| Around::One(form, context)),
+        4 => (form.clone(), context.clone()).prop_map(|(form, context)| Around::One(form, context)),
         1 => (context.clone(), context).prop_map(|(first, second)| Around::Join(first, second)),
-        1 => vec(entry, 0..4).prop_map(|entries| Around::Stack(entries.into())),
+        1 => (form, vec(entry, 0..4))
+            .prop_map(|(form, entries)| Around::Stack(form, entries.into())),
     ]
 }
 
@@ -135,16 +138,16 @@ fn numbered_around(around: &Around, next: &mut usize) -> Around {
             numbered_context(first, next),
             numbered_context(second, next),
         ),
-        Around::Stack(entries) => {
+        Around::Stack(form, entries) => {
             let entries = entries.iter().map(|entry| match entry {
                 Entry::Enter(context) => Entry::Enter(numbered_context(context, next)),
+                Entry::Catch(context) => Entry::Catch(numbered_context(context, next)),
                 Entry::Defer(program) => Entry::Defer(numbered(program, next)),
-                Entry::PushExit(_, program) => {
-                    Entry::PushExit(number(next), numbered(program, next))
-                }
+                Entry::Late(program) => Entry::Late(numbered(program, next)),
+                Entry::PushExit(context) => Entry::PushExit(numbered_context(context, next)),
                 Entry::Callback(_) => Entry::Callback(number(next)),
             });
-            Around::Stack(entries.collect())
+            Around::Stack(*form, entries.collect())
         }
     }
 }

@@ -3,12 +3,13 @@
 //! one.
 //!
 //! `program` is what is tried, as data; `real` does it with guard, `predicted` says what comes of it, and
-//! `generate` thinks programs up.
+//! `story` compares the two. `generate` thinks programs up.
 
 mod generate;
 mod predicted;
 mod program;
 mod real;
+mod story;
 
 use proptest::prelude::*;
 

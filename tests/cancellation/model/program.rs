@@ -28,8 +28,8 @@ pub(super) enum Around {
     One(Form, Arc<Ctx>),
     /// Two in `join`.
     Join(Arc<Ctx>, Arc<Ctx>),
-    /// Any number on an exit stack.
-    Stack(Arc<[Entry]>),
+    /// Any number on an exit stack, which is used in `async_with!`, or as one that catches.
+    Stack(Form, Arc<[Entry]>),
 }
 
 /// How one context is used.
@@ -52,7 +52,8 @@ pub(super) enum Form {
 pub(super) struct Ctx {
     pub(super) number: usize,
     pub(super) scoped: bool,
-    /// The contexts in which it does everything else, its yield included. They are used in `async_with!`.
+    /// The contexts in which it does everything else, its yield included. They are used in `async_with!`,
+    /// and do not catch.
     pub(super) around: Option<Around>,
     pub(super) set_up: Program,
     pub(super) clean_up: Program,
@@ -95,9 +96,13 @@ pub(super) enum Adapter {
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
     Enter(Arc<Ctx>),
+    /// As a context that catches, if the stack does.
+    Catch(Arc<Ctx>),
     Defer(Program),
-    /// Is told the outcome, as a context is.
-    PushExit(usize, Program),
+    /// The same, put there only when the stack is being closed.
+    Late(Program),
+    /// Of a context, only what comes after its yield.
+    PushExit(Arc<Ctx>),
     /// Is a step.
     Callback(usize),
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::BoxFuture;
+use guard_core::exit_stack_parts::Catching;
 use guard_core::{
     AsyncContext, AsyncExitStack, AsyncManager, BoxContext, Outcome, ScopeError, TimeoutError,
     async_context, async_with, exit_stack, from_fns, manage, manage_scoped, nullcontext, suppress,
@@ -15,8 +16,8 @@ use guard_core::{
 };
 use guard_tests::poll_once;
 
-use super::predicted::Told;
 use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Program};
+use super::story::Told;
 use super::{DROP, Stop, fault};
 use crate::world::{self, Fault};
 
@@ -82,7 +83,15 @@ async fn use_all(around: Around, body: BoxFuture<'static, Done>) -> Done {
             });
             Ok(())
         }
-        Around::Stack(entries) => {
+        Around::Stack(Form::Catch, entries) => {
+            let catching = exit_stack::<Fault>().catching();
+            let caught = catching.catch(async |stack| {
+                fill_catching(stack, &entries).await?;
+                body.await
+            });
+            caught.await.map(Option::unwrap_or_default)
+        }
+        Around::Stack(_, entries) => {
             async_with!(stack = exit_stack::<Fault>()? => {
                 fill(stack, &entries).await?;
                 body.await?;
@@ -136,25 +145,53 @@ fn both(used: Done, exited: Done) -> Done {
     used.and(exited)
 }
 
-async fn fill(stack: &AsyncExitStack<Fault>, entries: &[Entry]) -> Done {
-    for entry in entries {
-        match entry.clone() {
-            Entry::Enter(context) => {
-                stack.enter(make(context)).await?;
+macro_rules! fill {
+    ($name:ident, $stack:ty, $enter_catch:ident, $answer:expr) => {
+        async fn $name(stack: &mut $stack, entries: &[Entry]) -> Done {
+            for entry in entries {
+                match entry.clone() {
+                    Entry::Enter(context) => {
+                        stack.enter(make(context)).await?;
+                    }
+                    Entry::Catch(context) => $enter_catch(stack, context).await?,
+                    Entry::Defer(program) => {
+                        stack.defer(|| run(program));
+                    }
+                    Entry::Late(program) => {
+                        let handle = stack.handle();
+                        stack.callback(move || {
+                            let added = handle.defer(|| run(program));
+                            added.expect("the stack is being closed");
+                        });
+                    }
+                    Entry::PushExit(context) => {
+                        stack.push_exit(async move |outcome| {
+                            clean_up(&context, outcome, $answer).await
+                        });
+                    }
+                    Entry::Callback(number) => {
+                        stack.callback(move || happens(format!("step {number}")));
+                    }
+                }
             }
-            Entry::Defer(program) => {
-                stack.defer(|| run(program));
-            }
-            Entry::PushExit(number, program) => {
-                stack.push_exit(move |outcome| {
-                    happens(format!("exit {number} {outcome:?}"));
-                    run(program)
-                });
-            }
-            Entry::Callback(number) => {
-                stack.callback(move || happens(format!("step {number}")));
-            }
+            Ok(())
         }
+    };
+}
+
+fill!(fill, AsyncExitStack<Fault>, enter_plain, not_asked);
+fill!(fill_catching, AsyncExitStack<Fault, Catching>, enter_catching, answer);
+
+async fn enter_plain(stack: &AsyncExitStack<Fault>, context: Arc<Ctx>) -> Done {
+    stack.enter(make(context)).await?;
+    Ok(())
+}
+
+async fn enter_catching(stack: &AsyncExitStack<Fault, Catching>, context: Arc<Ctx>) -> Done {
+    if context.scoped {
+        stack.enter_catch(scoped_catching(context)).await?;
+    } else {
+        stack.enter_catch(catching(context)).await?;
     }
     Ok(())
 }
@@ -215,7 +252,7 @@ macro_rules! context {
                     let outcome = yield_resource!();
                     clean_up(&context, outcome, $answer).await?;
                 }),
-                Some(Around::Stack(entries)) => async_with!(stack = exit_stack::<Fault>()? => {
+                Some(Around::Stack(_, entries)) => async_with!(stack = exit_stack::<Fault>()? => {
                     fill(stack, &entries).await?;
                     set_up(&context).await?;
                     let outcome = yield_resource!();

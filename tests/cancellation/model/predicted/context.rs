@@ -1,0 +1,238 @@
+//! What a context does, and what a use makes of it.
+
+use guard_core::Outcome;
+
+use super::moment::Moment;
+use super::{Body, Ended, Model, Stop, fault};
+use crate::model::program::{Answer, Ctx, Form};
+
+/// How a context went from its beginning to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    pub(super) entered: bool,
+    pub(super) ended: Result<(), Stop>,
+}
+
+impl Course {
+    /// It failed in its exit.
+    pub(super) fn of_exit(stop: Stop) -> Self {
+        Self {
+            entered: true,
+            ended: Err(stop),
+        }
+    }
+}
+
+impl Model {
+    /// The code of a context. `lending` is what is done at its yield; it says how that ended.
+    fn code(
+        &mut self,
+        context: &Ctx,
+        catches: bool,
+        lending: &mut dyn FnMut(&mut Self) -> Result<Ended, Stop>,
+    ) -> Result<(), Stop> {
+        let number = context.number;
+        self.happens(format!("enter {number}"));
+        let mut inside = |model: &mut Self, told: &mut Option<Ended>| {
+            model.run(&context.set_up)?;
+            model.happens(format!("entered {number}"));
+            let outcome = lending(model)?;
+            if !(catches && outcome.is_failed()) {
+                *told = Some(outcome);
+            }
+            model.clean_up(context, catches, outcome)
+        };
+        match &context.around {
+            None => inside(self, &mut None)?,
+            Some(around) => self.around(around, &mut inside)?,
+        }
+        self.happens(format!("exited {number}"));
+        Ok(())
+    }
+
+    /// What a context does after its yield, and what it decides about the error if it catches.
+    pub(super) fn clean_up(
+        &mut self,
+        context: &Ctx,
+        catches: bool,
+        outcome: Ended,
+    ) -> Result<(), Stop> {
+        let number = context.number;
+        if catches {
+            self.happens(format!("exit {number} {:?}", outcome.map(fault)));
+        } else {
+            self.happens(format!("exit {number} {:?}", outcome.without_error()));
+        }
+        self.run(&context.clean_up)?;
+        match (outcome, context.answer) {
+            (Outcome::Failed(error), Answer::Raise) if catches => Err(Stop::Error(error)),
+            (Outcome::Failed(_), Answer::Replace) if catches => Err(Stop::Error(number)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A context in its use. `used` comes when it has been entered, and says how that ended: `None` if it was
+    /// dropped.
+    pub(super) fn context(
+        &mut self,
+        context: &Ctx,
+        catches: bool,
+        used: &mut dyn FnMut(&mut Self) -> Option<Ended>,
+    ) -> Course {
+        let level = self.finishes.len();
+        let guaranteed = !context.scoped;
+        self.finishes.push(guaranteed);
+        let mut entered = false;
+        let ended = self.code(context, catches, &mut |model| {
+            entered = true;
+            if model.now.has_dropped(level) {
+                return Ok(Outcome::Cancelled);
+            }
+            model.finishes[level] = false;
+            let outcome = used(model);
+            model.finishes[level] = guaranteed;
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+            if context.scoped {
+                return Err(Stop::Dropped);
+            }
+            model.now.dropped = Some(level);
+            Ok(Outcome::Cancelled)
+        });
+        self.finishes.pop();
+        Course { entered, ended }
+    }
+
+    /// Does what there is to do in the use of a context, and says how that ended.
+    pub(super) fn body(
+        &mut self,
+        body: Body<'_>,
+        used: &mut Option<Result<(), Stop>>,
+    ) -> Option<Ended> {
+        let mut told = None;
+        let ended = body(self, &mut told);
+        *used = Some(ended);
+        match ended {
+            Ok(()) => Some(told.unwrap_or(Outcome::Completed)),
+            Err(stop) => failure(stop),
+        }
+    }
+
+    pub(super) fn one(&mut self, form: Form, context: &Ctx, body: Body<'_>) -> Result<(), Stop> {
+        let level = self.finishes.len();
+        let mut used = None;
+        let mut apart = None;
+        let course = self.context(context, form == Form::Catch, &mut |model| {
+            let outcome = model.body(body, &mut used);
+            if form != Form::Guard {
+                return outcome;
+            }
+            // A guard is dropped by a panic too, and nobody waits for it. Nor does it wait for what else
+            // is dropped with it.
+            let alone = match used {
+                Some(Err(Stop::Panic(_))) => Moment {
+                    dropped: Some(level),
+                    ..model.now.clone()
+                },
+                Some(Err(Stop::Dropped)) => Moment {
+                    after: vec![0],
+                    ..model.now.clone()
+                },
+                _ => return outcome,
+            };
+            apart = Some(std::mem::replace(&mut model.now, alone));
+            None
+        });
+        match (used, apart) {
+            (Some(Err(Stop::Panic(panic))), Some(apart)) => {
+                self.now = apart;
+                self.unheard(course);
+                return Err(Stop::Panic(panic));
+            }
+            (_, Some(apart)) => self.now = self.now.clone().and(apart),
+            _ => {}
+        }
+        self.settle(form, level, used, &[course])
+    }
+
+    /// What becomes of how a use ended, if it came to that, and of how its contexts did, in the order of
+    /// time.
+    pub(super) fn settle(
+        &mut self,
+        form: Form,
+        level: usize,
+        used: Option<Result<(), Stop>>,
+        courses: &[Course],
+    ) -> Result<(), Stop> {
+        if used == Some(Err(Stop::Dropped)) || self.now.has_dropped(level) {
+            courses.iter().for_each(|&course| self.unheard(course));
+            return Err(Stop::Dropped);
+        }
+        // What catches has been given the error.
+        let used = match used {
+            Some(Err(Stop::Error(_))) if form == Form::Catch => Some(Ok(())),
+            used => used,
+        };
+        // A panic comes before all errors.
+        let is_panic = |course: &&Course| matches!(course.ended, Err(Stop::Panic(_)));
+        let is_error = |course: &&Course| matches!(course.ended, Err(Stop::Error(_)));
+        let mut leading = courses.iter().find(is_panic);
+        leading = leading.or_else(|| courses.iter().find(is_error));
+        for course in courses {
+            if !leading.is_some_and(|leading| std::ptr::eq(leading, course)) {
+                self.unheard(*course);
+            }
+        }
+        let Some(&leading) = leading else {
+            return used.unwrap_or(Ok(()));
+        };
+        match (used, leading.ended) {
+            (None | Some(Ok(())), ended) => ended,
+            (Some(Err(Stop::Panic(first))), _) => {
+                self.unheard(leading);
+                Err(Stop::Panic(first))
+            }
+            // The error of the use is lost.
+            (Some(_), Err(Stop::Panic(_))) => leading.ended,
+            (Some(first), Err(Stop::Error(number))) => {
+                match form {
+                    Form::TryWith | Form::Guard => self.happens(format!("and {}", fault(number))),
+                    _ => self.unheard(leading),
+                }
+                first
+            }
+            (Some(first), _) => first,
+        }
+    }
+
+    /// Nobody is told how it went.
+    pub(super) fn unheard(&mut self, course: Course) {
+        match course.ended {
+            Ok(()) => {}
+            Err(Stop::Error(number)) => {
+                let step = if course.entered { "clean-up" } else { "set-up" };
+                self.reports
+                    .push(format!("{step} failed: {}", fault(number)));
+            }
+            Err(Stop::Panic(_)) => {
+                let what = "clean-up panicked: (a payload that is not a string)";
+                self.reports.push(what.into());
+            }
+            Err(Stop::Dropped) if course.entered => {
+                let what = "clean-up abandoned, the context was dropped";
+                self.reports.push(what.into());
+            }
+            Err(Stop::Dropped) => {}
+        }
+    }
+}
+
+/// What a context is told by which a failure passes; nothing by a drop.
+pub(super) fn failure(stop: Stop) -> Option<Ended> {
+    match stop {
+        Stop::Error(number) => Some(Outcome::Failed(number)),
+        Stop::Panic(_) => Some(Outcome::Panicked),
+        Stop::Dropped => None,
+    }
+}

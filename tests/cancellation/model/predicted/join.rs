@@ -1,0 +1,64 @@
+//! Two contexts beside each other.
+
+use super::context::{Course, failure};
+use super::moment::Moment;
+use super::{Body, Ended, Model, Stop};
+use crate::model::program::{Ctx, Form};
+
+impl Model {
+    /// The sides are entered beside each other, and exited beside each other.
+    pub(super) fn join(&mut self, first: &Ctx, second: &Ctx, body: Body<'_>) -> Result<(), Stop> {
+        let level = self.finishes.len();
+        self.finishes.push(false);
+        let start = self.now.clone();
+        let mut used = None;
+        let mut other = None;
+        let one = self.context(first, false, &mut |model| {
+            let entered = std::mem::replace(&mut model.now, start.clone());
+            let mut parting = None;
+            let two = model.context(second, false, &mut |model| {
+                model.now = model.now.clone().and(entered.clone());
+                let outcome = model.body(body, &mut used);
+                parting = Some((model.now.clone(), outcome));
+                outcome
+            });
+            let end = std::mem::take(&mut model.now);
+            let outcome = if let Some((moment, outcome)) = parting {
+                model.now = moment;
+                outcome
+            } else {
+                model.now = entered;
+                model.instead(level, &two, &end)
+            };
+            other = Some((two, end));
+            outcome
+        });
+        let (two, end) = other.unwrap_or_else(|| {
+            let end = std::mem::replace(&mut self.now, start.clone());
+            let two = self.context(second, false, &mut |model| model.instead(level, &one, &end));
+            (two, std::mem::replace(&mut self.now, end))
+        });
+        // What went wrong first: in each round the first side is the first to be entered, and the second
+        // the first to be exited.
+        let when_one = (one.entered, self.now.pauses, u8::from(one.entered));
+        let when_two = (two.entered, end.pauses, u8::from(!two.entered));
+        let courses = if when_one < when_two {
+            [one, two]
+        } else {
+            [two, one]
+        };
+        self.now = self.now.clone().and(end);
+        self.finishes.pop();
+        self.settle(Form::AsyncWith, level, used, &courses)
+    }
+
+    /// What a side of a join is told that has been entered, when the other has not.
+    fn instead(&mut self, level: usize, other: &Course, end: &Moment) -> Option<Ended> {
+        if end.has_dropped(level) {
+            self.drop_comes(usize::MAX);
+            return None;
+        }
+        self.now = self.now.clone().and(end.clone());
+        other.ended.err().and_then(failure)
+    }
+}

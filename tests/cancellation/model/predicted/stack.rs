@@ -1,0 +1,164 @@
+//! Contexts and callbacks on an exit stack.
+
+use guard_core::Outcome;
+
+use super::context::{Course, failure};
+use super::{Body, Ended, Model, Stop};
+use crate::model::program::{Entry, Form};
+
+/// How the closing of an exit stack goes.
+struct Closing {
+    /// The level of the use of the stack.
+    level: usize,
+    /// Whether the stack is given the error of its use.
+    catches: bool,
+    /// What the next entry is told.
+    outcome: Ended,
+    /// In the order in which they happened.
+    errors: Vec<usize>,
+    panic: Option<usize>,
+    /// Whether the current entry was given the first of the errors, and decides about it.
+    is_asked: bool,
+}
+
+impl Closing {
+    /// The use has ended like this, or was dropped.
+    fn begins(&mut self, outcome: Option<Ended>) {
+        self.outcome = outcome.unwrap_or(Outcome::Cancelled);
+        if let (Outcome::Failed(number), true) = (self.outcome, self.catches) {
+            self.errors.push(number);
+        }
+    }
+
+    /// What an entry is told; if it catches, with the error.
+    fn tells(&mut self, catches: bool) -> Ended {
+        self.is_asked = catches && self.catches && self.outcome.is_failed();
+        if self.is_asked {
+            Outcome::Failed(self.errors.remove(0))
+        } else {
+            self.outcome
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn stack(
+        &mut self,
+        form: Form,
+        entries: &[Entry],
+        body: Body<'_>,
+    ) -> Result<(), Stop> {
+        let mut closing = Closing {
+            level: self.finishes.len(),
+            catches: form == Form::Catch,
+            outcome: Outcome::Completed,
+            errors: Vec::new(),
+            panic: None,
+            is_asked: false,
+        };
+        self.finishes.push(false);
+        let used = self.stacked(&mut closing, entries, body);
+        self.finishes.pop();
+        // It keeps all that its entries failed with.
+        let errors = closing.errors.into_iter().map(Stop::Error);
+        let stops = errors.chain(closing.panic.map(Stop::Panic));
+        let courses: Vec<Course> = stops.map(Course::of_exit).collect();
+        let form = if closing.catches {
+            Form::Catch
+        } else {
+            Form::AsyncWith
+        };
+        self.settle(form, closing.level, Some(used), &courses)
+    }
+
+    /// What is done with a stack to which these are still to be added. It ends when they are exited, and
+    /// says how the use ended.
+    fn stacked(
+        &mut self,
+        closing: &mut Closing,
+        entries: &[Entry],
+        body: Body<'_>,
+    ) -> Result<(), Stop> {
+        let mut used = None;
+        let Some((entry, others)) = entries.split_first() else {
+            let outcome = self.body(body, &mut used);
+            closing.begins(outcome);
+            return used.unwrap_or(Ok(()));
+        };
+        let mut others = |model: &mut Self, closing: &mut Closing| {
+            let ended = model.stacked(closing, others, body);
+            used = Some(ended);
+            // The stack finishes all that is on it.
+            model.finishes[closing.level] = true;
+            if ended == Err(Stop::Dropped) || model.now.has_dropped(closing.level) {
+                closing.outcome = Outcome::Cancelled;
+                model.now.dropped = Some(closing.level);
+            }
+        };
+        let ended = match entry {
+            Entry::Enter(context) | Entry::Catch(context) => {
+                let catches = closing.catches && matches!(entry, Entry::Catch(_));
+                let course = self.context(context, catches, &mut |model| {
+                    others(model, closing);
+                    Some(closing.tells(catches))
+                });
+                if used.is_none() {
+                    let ended = self.settle(Form::AsyncWith, closing.level, None, &[course]);
+                    closing.begins(ended.err().and_then(failure));
+                    return ended;
+                }
+                course.ended
+            }
+            Entry::Defer(program) | Entry::Late(program) => {
+                others(self, closing);
+                closing.tells(false);
+                self.run(program)
+            }
+            Entry::PushExit(context) => {
+                others(self, closing);
+                let outcome = closing.tells(true);
+                self.clean_up(context, closing.catches, outcome)
+            }
+            Entry::Callback(number) => {
+                others(self, closing);
+                closing.tells(false);
+                self.happens(format!("step {number}"));
+                Ok(())
+            }
+        };
+        self.exited(closing, ended);
+        used.unwrap_or(Ok(()))
+    }
+
+    /// An entry has exited.
+    fn exited(&mut self, closing: &mut Closing, ended: Result<(), Stop>) {
+        match ended {
+            // It has swallowed the error. Nobody will hear of what failed besides.
+            Ok(()) if closing.is_asked => {
+                closing.outcome = Outcome::Completed;
+                for number in closing.errors.drain(..) {
+                    self.unheard(Course::of_exit(Stop::Error(number)));
+                }
+            }
+            Ok(()) => {}
+            Err(Stop::Error(number)) if closing.is_asked => closing.errors.insert(0, number),
+            Err(Stop::Error(number)) => {
+                closing.errors.push(number);
+                if closing.outcome.is_completed() {
+                    closing.outcome = Outcome::Failed(number);
+                }
+            }
+            Err(Stop::Panic(number)) => {
+                if closing.panic.is_some() {
+                    self.unheard(Course::of_exit(Stop::Panic(number)));
+                } else {
+                    closing.panic = Some(number);
+                }
+                if !closing.outcome.is_cancelled() {
+                    closing.outcome = Outcome::Panicked;
+                }
+            }
+            Err(Stop::Dropped) => unreachable!("a stack finishes its entries"),
+        }
+    }
+}
