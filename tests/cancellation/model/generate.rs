@@ -1,5 +1,6 @@
 //! Thinks up programs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -8,58 +9,66 @@ use proptest::prelude::*;
 use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Program};
 
 pub(super) fn programs() -> impl Strategy<Value = Program> {
-    let leaf = prop_oneof![
-        6 => Just(Node::Pause),
-        3 => Just(Node::Step(0)),
-        1 => Just(Node::Fail(0)),
-        1 => Just(Node::Panic(0)),
-    ];
+    let leaf = prop_oneof![2 => Just(Node::Pause), 1 => Just(Node::Step(0))];
     let node = leaf.prop_recursive(5, 48, 4, |node| {
-        let program = || vec(node.clone(), 0..4).prop_map(Program::from);
-        let context = || {
-            (
-                any::<bool>(),
-                program(),
-                program(),
-                answer(),
-                made(),
-                vec(adapter(), 0..3),
-            )
-                .prop_map(|(scoped, set_up, clean_up, answer, made, adapters)| Ctx {
-                    number: 0,
-                    scoped,
-                    around: None,
-                    set_up,
-                    clean_up,
-                    answer,
-                    made,
-                    adapters,
-                })
-        };
-        let inner = around(
-            context().boxed(),
-            program().boxed(),
-            Just(Form::AsyncWith).boxed(),
+        let program = program(node, 0..3).boxed();
+        // What is around a context has nothing around it.
+        let simple = (context(program.clone()), Just(None));
+        let inside = around(simple.boxed(), program.clone(), false);
+        let nested = (
+            context(program.clone()),
+            prop::option::weighted(0.3, inside),
         );
-        let nested = (context(), prop::option::weighted(0.3, inner))
-            .prop_map(|(context, around)| Ctx { around, ..context });
-        let around = around(nested.boxed(), program().boxed(), form().boxed());
+        let around = around(nested.boxed(), program.clone(), true);
         prop_oneof![
-            8 => (around, program()).prop_map(|(around, body)| Node::Use(around, body)),
-            2 => program().prop_map(Node::Attempt),
-            1 => program().prop_map(Node::Null),
-            1 => program().prop_map(Node::Suppress),
+            8 => (around, program.clone()).prop_map(|(around, body)| Node::Use(around, body)),
+            2 => program.clone().prop_map(Node::Attempt),
+            1 => program.clone().prop_map(Node::Null),
+            1 => program.prop_map(Node::Suppress),
         ]
     });
-    vec(node, 1..4).prop_map(|nodes| numbered(&nodes, &mut 0))
+    program(node.boxed(), 1..4).prop_map(|program| numbered(&program, &mut 0))
+}
+
+/// So many steps, and often a failure then.
+fn program(node: BoxedStrategy<Node>, length: Range<usize>) -> impl Strategy<Value = Program> {
+    let end = prop_oneof![
+        6 => Just(None),
+        2 => Just(Some(Node::Fail(0))),
+        1 => Just(Some(Node::Panic(0))),
+    ];
+    (vec(node, length), end).prop_map(|(steps, end)| steps.into_iter().chain(end).collect())
+}
+
+fn context(program: BoxedStrategy<Program>) -> impl Strategy<Value = Ctx> {
+    let adapters = vec(adapter(), 0..3);
+    let parts = (
+        any::<bool>(),
+        program.clone(),
+        program,
+        answer(),
+        made(),
+        adapters,
+    );
+    parts.prop_map(|(scoped, set_up, clean_up, answer, made, adapters)| Ctx {
+        number: 0,
+        scoped,
+        around: None,
+        set_up,
+        clean_up,
+        answer,
+        made,
+        adapters,
+    })
 }
 
 fn around(
-    context: BoxedStrategy<Ctx>,
+    context: BoxedStrategy<(Ctx, Option<Around>)>,
     program: BoxedStrategy<Program>,
-    form: BoxedStrategy<Form>,
-) -> impl Strategy<Value = Around> + use<> {
-    let context = context.prop_map(Arc::new).boxed();
+    may_catch: bool,
+) -> impl Strategy<Value = Around> {
+    let context = context.prop_map(|(context, around)| Arc::new(Ctx { around, ..context }));
+    let context = context.boxed();
     let entry = prop_oneof![
         3 => context.clone().prop_map(Entry::Enter),
         2 => context.clone().prop_map(Entry::Catch),
@@ -68,11 +77,20 @@ fn around(
         1 => context.clone().prop_map(Entry::PushExit),
         1 => Just(Entry::Callback(0)),
     ];
+    let stack = (any::<bool>(), vec(entry, 0..4)).prop_map(move |(catches, entries)| {
+        let catches = catches && may_catch;
+        let entries = entries.into();
+        Around::Stack { catches, entries }
+    });
+    let form = if may_catch {
+        form().boxed()
+    } else {
+        Just(Form::AsyncWith).boxed()
+    };
     prop_oneof![
-        4 => (form.clone(), context.clone()).prop_map(|(form, context)| Around::One(form, context)),
+        3 => (form, context.clone()).prop_map(|(form, context)| Around::One(form, context)),
         1 => (context.clone(), context).prop_map(|(first, second)| Around::Join(first, second)),
-        1 => (form, vec(entry, 0..4))
-            .prop_map(|(form, entries)| Around::Stack(form, entries.into())),
+        1 => stack,
     ]
 }
 
@@ -138,7 +156,7 @@ fn numbered_around(around: &Around, next: &mut usize) -> Around {
             numbered_context(first, next),
             numbered_context(second, next),
         ),
-        Around::Stack(form, entries) => {
+        Around::Stack { catches, entries } => {
             let entries = entries.iter().map(|entry| match entry {
                 Entry::Enter(context) => Entry::Enter(numbered_context(context, next)),
                 Entry::Catch(context) => Entry::Catch(numbered_context(context, next)),
@@ -147,7 +165,10 @@ fn numbered_around(around: &Around, next: &mut usize) -> Around {
                 Entry::PushExit(context) => Entry::PushExit(numbered_context(context, next)),
                 Entry::Callback(_) => Entry::Callback(number(next)),
             });
-            Around::Stack(*form, entries.collect())
+            Around::Stack {
+                catches: *catches,
+                entries: entries.collect(),
+            }
         }
     }
 }

@@ -28,8 +28,11 @@ pub(super) enum Around {
     One(Form, Arc<Ctx>),
     /// Two in `join`.
     Join(Arc<Ctx>, Arc<Ctx>),
-    /// Any number on an exit stack, which is used in `async_with!`, or as one that catches.
-    Stack(Form, Arc<[Entry]>),
+    /// Any number on an exit stack.
+    Stack {
+        catches: bool,
+        entries: Arc<[Entry]>,
+    },
 }
 
 /// How one context is used.

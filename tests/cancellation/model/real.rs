@@ -83,7 +83,10 @@ async fn use_all(around: Around, body: BoxFuture<'static, Done>) -> Done {
             });
             Ok(())
         }
-        Around::Stack(Form::Catch, entries) => {
+        Around::Stack {
+            catches: true,
+            entries,
+        } => {
             let catching = exit_stack::<Fault>().catching();
             let caught = catching.catch(async |stack| {
                 fill_catching(stack, &entries).await?;
@@ -91,7 +94,7 @@ async fn use_all(around: Around, body: BoxFuture<'static, Done>) -> Done {
             });
             caught.await.map(Option::unwrap_or_default)
         }
-        Around::Stack(_, entries) => {
+        Around::Stack { entries, .. } => {
             async_with!(stack = exit_stack::<Fault>()? => {
                 fill(stack, &entries).await?;
                 body.await?;
@@ -252,7 +255,7 @@ macro_rules! context {
                     let outcome = yield_resource!();
                     clean_up(&context, outcome, $answer).await?;
                 }),
-                Some(Around::Stack(_, entries)) => async_with!(stack = exit_stack::<Fault>()? => {
+                Some(Around::Stack { entries, .. }) => async_with!(stack = exit_stack::<Fault>()? => {
                     fill(stack, &entries).await?;
                     set_up(&context).await?;
                     let outcome = yield_resource!();

@@ -107,7 +107,7 @@ impl Model {
         match around {
             Around::One(form, context) => self.one(*form, context, body),
             Around::Join(first, second) => self.join(first, second, body),
-            Around::Stack(form, entries) => self.stack(*form, entries, body),
+            Around::Stack { catches, entries } => self.stack(*catches, entries, body),
         }
     }
 }

@@ -44,13 +44,13 @@ impl Closing {
 impl Model {
     pub(super) fn stack(
         &mut self,
-        form: Form,
+        catches: bool,
         entries: &[Entry],
         body: Body<'_>,
     ) -> Result<(), Stop> {
         let mut closing = Closing {
             level: self.finishes.len(),
-            catches: form == Form::Catch,
+            catches,
             outcome: Outcome::Completed,
             errors: Vec::new(),
             panic: None,
@@ -63,7 +63,7 @@ impl Model {
         let errors = closing.errors.into_iter().map(Stop::Error);
         let stops = errors.chain(closing.panic.map(Stop::Panic));
         let courses: Vec<Course> = stops.map(Course::of_exit).collect();
-        let form = if closing.catches {
+        let form = if catches {
             Form::Catch
         } else {
             Form::AsyncWith
