@@ -11,14 +11,14 @@ use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Prog
 pub(super) fn programs() -> impl Strategy<Value = Program> {
     let leaf = prop_oneof![2 => Just(Node::Pause), 1 => Just(Node::Step(0))];
     let node = leaf.prop_recursive(5, 48, 4, |node| {
-        let program = program(node, 0..3).boxed();
+        // Without its set-up nothing comes of a context.
+        let set_up = program(node.clone(), 0..3, 20);
+        let program = program(node, 0..3, 3);
+        let context = || context(set_up.clone(), program.clone());
         // What is around a context has nothing around it.
-        let simple = (context(program.clone()), Just(None));
+        let simple = (context(), Just(None));
         let inside = around(simple.boxed(), program.clone(), false);
-        let nested = (
-            context(program.clone()),
-            prop::option::weighted(0.3, inside),
-        );
+        let nested = (context(), prop::option::weighted(0.3, inside));
         let around = around(nested.boxed(), program.clone(), true);
         prop_oneof![
             8 => (around, program.clone()).prop_map(|(around, body)| Node::Use(around, body)),
@@ -27,29 +27,28 @@ pub(super) fn programs() -> impl Strategy<Value = Program> {
             1 => program.prop_map(Node::Suppress),
         ]
     });
-    program(node.boxed(), 1..4).prop_map(|program| numbered(&program, &mut 0))
+    program(node.boxed(), 1..4, 3).prop_map(|program| numbered(&program, &mut 0))
 }
 
-/// So many steps, and often a failure then.
-fn program(node: BoxedStrategy<Node>, length: Range<usize>) -> impl Strategy<Value = Program> {
+/// So many steps, and a failure then or, so much more often, none.
+fn program(node: BoxedStrategy<Node>, length: Range<usize>, fine: u32) -> BoxedStrategy<Program> {
     let end = prop_oneof![
-        6 => Just(None),
+        fine => Just(None),
         2 => Just(Some(Node::Fail(0))),
         1 => Just(Some(Node::Panic(0))),
     ];
-    (vec(node, length), end).prop_map(|(steps, end)| steps.into_iter().chain(end).collect())
+    let program = (vec(node, length), end);
+    program
+        .prop_map(|(steps, end)| steps.into_iter().chain(end).collect())
+        .boxed()
 }
 
-fn context(program: BoxedStrategy<Program>) -> impl Strategy<Value = Ctx> {
+fn context(
+    set_up: BoxedStrategy<Program>,
+    clean_up: BoxedStrategy<Program>,
+) -> impl Strategy<Value = Ctx> {
     let adapters = vec(adapter(), 0..3);
-    let parts = (
-        any::<bool>(),
-        program.clone(),
-        program,
-        answer(),
-        made(),
-        adapters,
-    );
+    let parts = (any::<bool>(), set_up, clean_up, answer(), made(), adapters);
     parts.prop_map(|(scoped, set_up, clean_up, answer, made, adapters)| Ctx {
         number: 0,
         scoped,
@@ -77,7 +76,7 @@ fn around(
         1 => context.clone().prop_map(Entry::PushExit),
         1 => Just(Entry::Callback(0)),
     ];
-    let stack = (any::<bool>(), vec(entry, 0..4)).prop_map(move |(catches, entries)| {
+    let stack = (any::<bool>(), vec(entry, 0..5)).prop_map(move |(catches, entries)| {
         let catches = catches && may_catch;
         let entries = entries.into();
         Around::Stack { catches, entries }

@@ -35,7 +35,7 @@ fn fault(number: usize) -> Fault {
 const DROP: &str = "drop";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_random_tree_of_contexts_does_what_the_model_says(
