@@ -18,7 +18,7 @@ pub(super) enum Node {
     Use(Around, Program),
     /// Does it in a context that does nothing.
     Null(Program),
-    /// Does it in a context that swallows errors with an even number.
+    /// Does it in a context that swallows errors with an odd number.
     Suppress(Program),
 }
 

@@ -49,8 +49,8 @@ fn run(program: Program) -> BoxFuture<'static, Done> {
                 }
                 Node::Suppress(body) => {
                     let body = run(body.clone());
-                    let even = suppress(|fault: &Fault| fault.level % 2 == 0);
-                    even.catch(async |()| body.await).await?;
+                    let odd = suppress(|fault: &Fault| fault.level % 2 == 1);
+                    odd.catch(async |()| body.await).await?;
                 }
             }
         }

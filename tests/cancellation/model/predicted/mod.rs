@@ -71,7 +71,7 @@ impl Model {
                 Node::Use(around, body) => self.around(around, &mut |model, _| model.run(body))?,
                 Node::Null(body) => self.run(body)?,
                 Node::Suppress(body) => match self.run(body) {
-                    Err(Stop::Error(number)) if number % 2 == 0 => {}
+                    Err(Stop::Error(number)) if number % 2 == 1 => {}
                     ended => ended?,
                 },
             }
