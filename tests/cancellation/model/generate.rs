@@ -11,7 +11,7 @@ use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Prog
 pub(super) fn programs() -> impl Strategy<Value = Program> {
     let leaf = prop_oneof![2 => Just(Node::Pause), 1 => Just(Node::Step(0))];
     let node = leaf.prop_recursive(5, 48, 4, |node| {
-        // Without its set-up nothing comes of a context.
+        // Mostly a context is entered: else nothing comes of it.
         let set_up = program(node.clone(), 0..3, 20);
         let program = program(node, 0..3, 3);
         let context = || context(set_up.clone(), program.clone());
@@ -30,7 +30,7 @@ pub(super) fn programs() -> impl Strategy<Value = Program> {
     program(node.boxed(), 1..4, 3).prop_map(|program| numbered(&program, &mut 0))
 }
 
-/// So many steps, and a failure then or, so much more often, none.
+/// So many steps, then a failure or none: of `fine + 3` programs three fail.
 fn program(node: BoxedStrategy<Node>, length: Range<usize>, fine: u32) -> BoxedStrategy<Program> {
     let end = prop_oneof![
         fine => Just(None),

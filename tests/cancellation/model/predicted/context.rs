@@ -3,7 +3,7 @@
 use guard_core::Outcome;
 
 use super::moment::Moment;
-use super::{Body, Ended, Model, Stop, fault};
+use super::{Body, Ended, FIRST, Model, Stop, fault};
 use crate::model::program::{Answer, Ctx, Form};
 
 /// How a context went from its beginning to its end.
@@ -24,7 +24,8 @@ impl Course {
 }
 
 impl Model {
-    /// The code of a context. `lending` is what is done at its yield; it says how that ended.
+    /// The code of a context. `lending` is what is done at its yield; it says how that ended, or that the
+    /// context is dropped there.
     fn code(
         &mut self,
         context: &Ctx,
@@ -37,6 +38,7 @@ impl Model {
             model.run(&context.set_up)?;
             model.happens(format!("entered {number}"));
             let outcome = lending(model)?;
+            // Whether what catches has failed is for itself to say.
             if !(catches && outcome.is_failed()) {
                 *told = Some(outcome);
             }
@@ -86,6 +88,7 @@ impl Model {
         let ended = self.code(context, catches, &mut |model| {
             entered = true;
             if model.now.has_dropped(level) {
+                // That was in its set-up, and nobody uses it any more.
                 return Ok(Outcome::Cancelled);
             }
             model.finishes[level] = false;
@@ -136,7 +139,7 @@ impl Model {
                     ..model.now.clone()
                 },
                 Some(Err(Stop::Dropped)) => Moment {
-                    after: vec![0],
+                    after: vec![FIRST],
                     ..model.now.clone()
                 },
                 _ => return outcome,
@@ -156,8 +159,8 @@ impl Model {
         self.settle(form, level, used, &[course])
     }
 
-    /// What becomes of how a use ended, if it came to that, and of how its contexts did, in the order of
-    /// time.
+    /// What comes of a use in the end: of how it ended, if it came to that, and of how its contexts did, in
+    /// the order of time. One failure goes on; of the others nobody is told.
     pub(super) fn settle(
         &mut self,
         form: Form,

@@ -6,7 +6,8 @@ use super::{Body, Ended, Model, Stop};
 use crate::model::program::{Ctx, Form};
 
 impl Model {
-    /// The sides are entered beside each other, and exited beside each other.
+    /// The sides are entered beside each other, and exited beside each other: for each of the two the second
+    /// side begins at the moment at which the first one did.
     pub(super) fn join(&mut self, first: &Ctx, second: &Ctx, body: Body<'_>) -> Result<(), Stop> {
         let level = self.finishes.len();
         self.finishes.push(false);
@@ -14,14 +15,17 @@ impl Model {
         let mut used = None;
         let mut other = None;
         let one = self.context(first, false, &mut |model| {
+            // The first has been entered. The second begins where the first did.
             let entered = std::mem::replace(&mut model.now, start.clone());
             let mut parting = None;
             let two = model.context(second, false, &mut |model| {
+                // Both have been entered.
                 model.now = model.now.clone().and(entered.clone());
                 let outcome = model.body(body, &mut used);
                 parting = Some((model.now.clone(), outcome));
                 outcome
             });
+            // The second is over. The first is exited from where the use ended.
             let end = std::mem::take(&mut model.now);
             let outcome = if let Some((moment, outcome)) = parting {
                 model.now = moment;
@@ -34,6 +38,7 @@ impl Model {
             outcome
         });
         let (two, end) = other.unwrap_or_else(|| {
+            // The first could not be entered, or was dropped before it was.
             let end = std::mem::replace(&mut self.now, start.clone());
             let two = self.context(second, false, &mut |model| model.instead(level, &one, &end));
             (two, std::mem::replace(&mut self.now, end))

@@ -38,6 +38,9 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> (Story, usize)
     (story, model.now.pauses)
 }
 
+/// Where the drop stands among the events, if there is one.
+const FIRST: usize = 0;
+
 /// How a use ended; an error is known by its number.
 type Ended = Outcome<usize>;
 
@@ -47,7 +50,6 @@ type Body<'a> = &'a mut dyn FnMut(&mut Model, &mut Option<Ended>) -> Result<(), 
 #[derive(Default)]
 struct Model {
     drop_at: Option<usize>,
-    /// The drop is the first, if there is to be one.
     events: Vec<Event>,
     reports: Vec<String>,
     now: Moment,
@@ -85,6 +87,7 @@ impl Model {
         self.events.push(Event { what, after });
     }
 
+    /// Here the drop may come. What is inside a context that is finished does not notice.
     fn pause(&mut self) -> Result<(), Stop> {
         self.now.pauses += 1;
         if self.now.dropped.is_none() && self.drop_at == Some(self.now.pauses) {
@@ -97,9 +100,10 @@ impl Model {
         Ok(())
     }
 
+    /// What is dropped here comes after it, and it comes after what was before.
     fn drop_comes(&mut self, outermost: usize) {
-        let before = std::mem::replace(&mut self.now.after, vec![0]);
-        self.events[0].after.extend(before);
+        let before = std::mem::replace(&mut self.now.after, vec![FIRST]);
+        self.events[FIRST].after.extend(before);
         self.now.dropped = Some(outermost);
     }
 

@@ -5,6 +5,7 @@
 pub(super) struct Moment {
     /// The events that come right before what happens now.
     pub(super) after: Vec<usize>,
+    /// How many there were, also in the background.
     pub(super) pauses: usize,
     /// Whether the user has been dropped: the level of the outermost context that is finished. Its use and
     /// those around it are dropped, those inside it notice nothing.
@@ -12,7 +13,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// When both have come.
+    /// When both have been reached.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.after.extend(other.after);
         self.after.sort_unstable();
