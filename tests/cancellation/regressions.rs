@@ -57,6 +57,8 @@ impl Pool {
 #[async_context]
 async fn connection(pool: Pool) {
     pool.take().await;
+    // What was taken is known to nobody else yet.
+    yield_once().await;
     yield_resource!();
     pool.give_back().await;
 }
@@ -106,7 +108,7 @@ fn cats_effect_4489_a_timeout_around_a_use_loses_no_finalizer() {
 fn keypool_708_nothing_is_lost_between_acquiring_and_registering() {
     world::install();
     let pool = Pool::default();
-    for polls in 0..6 {
+    for polls in 0..8 {
         let mut using = Box::pin(connection(pool.clone()).run(async |()| yield_once().await));
         let _ = poll_times(using.as_mut(), polls);
         drop(using);
