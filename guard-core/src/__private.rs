@@ -5,8 +5,9 @@ pub use core;
 pub use crate::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use crate::adapters::{JoinError, join};
+pub use crate::given::{GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, given};
 pub use crate::inline::{
-    CannotFail, Left, Returned, Returns, Signal, Success, context, drive, enter, leave, resource,
+    CannotFail, Left, Returned, Returns, Signal, Success, drive, enter, leave, resource,
 };
 pub use crate::order::Order;
 pub use crate::raw::{Anchor, Handle};
@@ -205,37 +206,6 @@ impl Conclude for () {
 
     fn conclude(self) -> Result<(), Self::Error> {
         Ok(())
-    }
-}
-
-/// A context without a `?` after it.
-///
-/// It is itself; but for an exit stack, whose errors are reported then.
-pub struct Unasked<C>(pub C);
-
-#[cfg(feature = "alloc")]
-impl<E> Unasked<crate::stack::ExitStackContext<E>>
-where
-    E: fmt::Debug + Send + 'static,
-{
-    /// The stack, reporting its errors.
-    pub fn reporting(
-        self,
-    ) -> impl AsyncContext<Resource = crate::AsyncExitStack<E>, Error = core::convert::Infallible> + use<E>
-    {
-        self.0.reporting()
-    }
-}
-
-/// See [`Unasked`].
-pub trait ItsErrors<C> {
-    /// The context as it is.
-    fn reporting(self) -> C;
-}
-
-impl<C> ItsErrors<C> for Unasked<C> {
-    fn reporting(self) -> C {
-        self.0
     }
 }
 

@@ -41,9 +41,11 @@ use alloc::boxed::Box;
 ///
 /// Implementations panic when called out of this order. They are never unsound.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be used as an asynchronous context here",
-    label = "not a context, or one that catches errors and is used with `.catch(…)`",
-    note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`"
+    message = "`{Self}` is not a context, or not one that can be used here",
+    label = "not a context for this use",
+    note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
+    note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
+    note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
 pub trait AsyncContext<X = ()> {
@@ -365,6 +367,7 @@ pub type LocalBoxContext<'a, R, E, X = ()> =
     Pin<Box<dyn AsyncContext<X, Resource = R, Error = E> + 'a>>;
 
 #[cfg(feature = "alloc")]
+#[diagnostic::do_not_recommend]
 impl<C, X> AsyncContext<X> for Pin<Box<C>>
 where
     C: AsyncContext<X> + ?Sized,

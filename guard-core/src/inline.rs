@@ -12,11 +12,6 @@ use crate::panics::{Panic, catch, poll_exit_after_panic};
 use crate::report::Loss;
 use crate::{AsyncContext, Outcome};
 
-/// Asks for a context, where the error is the caller's.
-pub fn context<C: AsyncContext>(context: C) -> C {
-    context
-}
-
 /// The resource of an entered context.
 pub fn resource<C: AsyncContext>(context: Pin<&mut C>) -> &mut C::Resource {
     context.resource()
@@ -33,15 +28,15 @@ pub async fn enter<C: AsyncContext>(mut context: Pin<&mut C>) -> Result<(), C::E
 
 /// An error that cannot happen, for a context without `?`.
 #[diagnostic::on_unimplemented(
-    message = "this context can fail, with `{Self}`: write `?` after it, or `.with` instead of `.run`",
-    label = "its errors have nowhere to go",
-    note = "in `async_with!(name = context? => …)` the `?` is where the context's own errors leave"
+    message = "this context can fail, with `{Self}`: use it with `.with(…)`, whose body returns a `Result`",
+    label = "its errors have nowhere to go"
 )]
 pub trait CannotFail {
     /// Cannot be called.
     fn never(self) -> Infallible;
 }
 
+#[diagnostic::do_not_recommend]
 impl CannotFail for Infallible {
     fn never(self) -> Infallible {
         self

@@ -11,6 +11,7 @@ mod adapters;
 mod background;
 mod context;
 mod coroutine;
+mod given;
 #[cfg(feature = "alloc")]
 mod guaranteed;
 #[cfg(feature = "alloc")]

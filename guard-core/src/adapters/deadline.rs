@@ -160,6 +160,7 @@ where
 
 const GONE: &str = "a context was used whose exit has timed out";
 
+#[diagnostic::do_not_recommend]
 impl<C, X, L> AsyncContext<X> for ExitUntil<C, L>
 where
     C: AsyncContext<X>,

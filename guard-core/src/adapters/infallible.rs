@@ -33,6 +33,7 @@ impl<C: fmt::Debug, E> fmt::Debug for Infallibly<C, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, X, E> AsyncContext<X> for Infallibly<C, E>
 where
     C: AsyncContext<X, Error = Infallible>,

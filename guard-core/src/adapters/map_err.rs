@@ -23,6 +23,7 @@ impl<C, F> MapErr<C, F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, X, F, E> AsyncContext<X> for MapErr<C, F>
 where
     C: AsyncContext<X>,

@@ -29,6 +29,7 @@ pub struct NullContext<T>(T);
 // The value is lent, never pinned.
 impl<T> Unpin for NullContext<T> {}
 
+#[diagnostic::do_not_recommend]
 impl<T> AsyncContext for NullContext<T> {
     type Resource = T;
     type Error = Infallible;

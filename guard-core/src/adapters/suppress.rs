@@ -64,6 +64,7 @@ impl<E, P> fmt::Debug for Suppress<E, P> {
 // The predicate is called, never pinned.
 impl<E, P> Unpin for Suppress<E, P> {}
 
+#[diagnostic::do_not_recommend]
 impl<E, P> AsyncContext<E> for Suppress<E, P>
 where
     P: Fn(&E) -> bool,

@@ -8,6 +8,7 @@ use core::task::{Context, Poll, ready};
 use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
 use super::exit_stack::{AsyncExitStack, ScopedExitStack};
+use crate::given::Reports;
 use crate::report::{Identity, Loss, describe_debug};
 use crate::scope::{Body, TryWith, scope};
 use crate::{AsyncContext, Outcome};
@@ -105,13 +106,20 @@ where
     {
         scope(self.all_errors(), body)
     }
+}
 
-    /// The same stack, whose errors are reported.
-    pub(crate) fn reporting(self) -> Reporting<E> {
+impl<E> Reports for ExitStackContext<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    type Reporting = Reporting<E>;
+
+    fn reporting(self) -> Reporting<E> {
         Reporting(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E, M> AsyncContext<M::Caught> for ExitStackContext<E, M>
 where
     E: Send + 'static,
@@ -198,6 +206,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct AllErrors<E: Send + 'static>(ExitStackContext<E>);
 
+#[diagnostic::do_not_recommend]
 impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     type Resource = AsyncExitStack<E>;
     type Error = ExitErrors<E>;
@@ -245,8 +254,9 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
 }
 
 /// [`exit_stack`] without a `?` after it.
-pub(crate) struct Reporting<E: Send + 'static>(ExitStackContext<E>);
+pub struct Reporting<E: Send + 'static>(ExitStackContext<E>);
 
+#[diagnostic::do_not_recommend]
 impl<E: Send + 'static> AsyncContext for Reporting<E> {
     type Resource = AsyncExitStack<E>;
     type Error = Infallible;

@@ -1,25 +1,33 @@
 //! The contexts of a use: one, or several that are joined.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::quote;
 use syn::Token;
 use syn::spanned::Spanned;
 
 use super::parse::Single;
+use crate::diag::ends;
 
 /// The context, or the joined contexts.
 pub(super) fn context_of(private: &TokenStream, parts: &[Single]) -> TokenStream {
     let of = |part: &Single| {
         let expr = &part.context;
-        let span = Span::mixed_site().located_at(expr.span());
-        let context = quote_spanned!(span=> #private::context(#expr));
-        match part.question {
-            Some(_) => context,
-            None => quote_spanned!(span=> {
-                #[allow(unused_imports)]
-                use #private::ItsErrors as _;
-                #private::Unasked(#context).reporting()
-            }),
+        // What is wrong about the context is shown at all of its expression: between these two.
+        let (start, end) = ends(expr);
+        let site = Span::mixed_site();
+        let given = Ident::new("given", site.located_at(start));
+        let mut whole = Literal::usize_unsuffixed(0);
+        whole.set_span(site.located_at(end));
+        let asked = match part.question {
+            Some(_) => "asked",
+            None => "unasked",
+        };
+        let asked = Ident::new(asked, site);
+        let context = Ident::new("context", site.located_at(start));
+        quote! {
+            match (#expr,) {
+                #given => #private::given(&#given.0).#asked().#context(#given.#whole),
+            }
         }
     };
     match parts {
@@ -48,14 +56,7 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
                 match #failed #question {}
             }}
         }
-        None => {
-            // As an argument it has a span of the user's own, so that is what is shown.
-            let failed = Ident::new("__guard_failed", part.context.span());
-            quote! {{
-                let #failed = #error;
-                match #private::CannotFail::never(#failed) {}
-            }}
-        }
+        None => quote!(match #private::CannotFail::never(#error) {}),
     };
     match parts {
         [part] => of(part),

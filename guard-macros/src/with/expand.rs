@@ -79,7 +79,14 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
         #declarations
         let #left = {
             let #order = #private::Order::new();
-            let mut #context = #core::pin::pin!(#context_of);
+            let mut #context = #core::pin::pin!({
+                #[allow(unused_imports)]
+                use #private::{
+                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
+                    GivenSafe as _,
+                };
+                #context_of
+            });
             let #left = match #private::enter(#context.as_mut()).await {
                 #core::result::Result::Err(#error) => #private::Left::Failed(#error),
                 #core::result::Result::Ok(()) => {

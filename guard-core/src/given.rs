@@ -1,0 +1,235 @@
+//! What `async_with!` is given: a context, or what was taken for one.
+//!
+//! Generated code writes `given(&context).asked().context(context)`. The first method call finds out what
+//! there is, in the order in which rustc looks for methods: by value, by `&`, by `&mut`, and then the same
+//! behind a dereference. The second takes what is right, and is an error for the rest: one error, about the
+//! user's expression, that says what it is instead. Its value is then of no type, so nothing else is said.
+
+#![allow(
+    clippy::must_use_candidate,
+    clippy::unused_self,
+    reason = "generated code calls all of it, and it is dispatched on"
+)]
+
+use core::convert::Infallible;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+
+use crate::AsyncContext;
+use crate::future::MapErr;
+use crate::inline::CannotFail;
+
+/// What was given.
+pub struct Given<C>(PhantomData<fn() -> C>, Otherwise<C>);
+
+/// What is not looked at before all that [`Given`] itself can be.
+pub struct Otherwise<C>(PhantomData<fn() -> C>);
+
+/// Begins to ask what was given.
+pub const fn given<C>(_: &C) -> Given<C> {
+    Given(PhantomData, Otherwise(PhantomData))
+}
+
+impl<C> Deref for Given<C> {
+    type Target = Otherwise<C>;
+
+    fn deref(&self) -> &Otherwise<C> {
+        &self.1
+    }
+}
+
+impl<C> DerefMut for Given<C> {
+    fn deref_mut(&mut self) -> &mut Otherwise<C> {
+        &mut self.1
+    }
+}
+
+/// A context.
+pub struct Right;
+
+impl Right {
+    /// It.
+    pub fn context<C>(self, context: C) -> C {
+        context
+    }
+}
+
+impl<C: AsyncContext> Given<C> {
+    /// A context with a `?` after it.
+    pub fn asked(self) -> Right {
+        Right
+    }
+}
+
+/// An exit stack whose errors are reported, because there is no `?` after it.
+pub struct RightAndReporting;
+
+impl RightAndReporting {
+    /// It.
+    pub fn context<C: Reports>(self, stack: C) -> C::Reporting {
+        stack.reporting()
+    }
+}
+
+/// An exit stack.
+pub trait Reports {
+    /// One that reports its errors.
+    type Reporting;
+
+    /// It.
+    fn reporting(self) -> Self::Reporting;
+}
+
+impl<C: Reports> Given<C> {
+    /// An exit stack without a `?` after it.
+    pub fn unasked(self) -> RightAndReporting {
+        RightAndReporting
+    }
+}
+
+/// See [`Given`].
+pub trait GivenSafe: Sized {
+    /// A context that needs no `?`, without one.
+    fn unasked(self) -> Right {
+        Right
+    }
+}
+
+impl<C> GivenSafe for Given<C>
+where
+    C: AsyncContext,
+    C::Error: CannotFail,
+{
+}
+
+// From here on, what is wrong: none of it is ever called.
+
+/// A context that can fail, without a `?` after it.
+pub struct CanFail;
+
+/// See [`Given`].
+pub trait GivenFallible {
+    /// A context that can fail, without a `?` after it.
+    fn unasked(&self) -> CanFail {
+        CanFail
+    }
+}
+
+impl<C: AsyncContext> GivenFallible for Given<C> {}
+
+/// What the error of a context without a `?` would have to be.
+#[diagnostic::on_unimplemented(
+    message = "this context can fail, with `{Self}`: write `?` after it",
+    label = "its errors have nowhere to go",
+    note = "in `name = context?` the `?` is where the context's own errors leave, of entering and of exiting"
+)]
+pub trait NeedsNoQuestionMark {}
+
+impl CanFail {
+    /// As if it could not, so that the block is checked all the same.
+    pub fn context<C>(self, context: C) -> MapErr<C, fn(C::Error) -> Infallible>
+    where
+        C: AsyncContext<Error: NeedsNoQuestionMark>,
+    {
+        context.map_err(|_| unreachable!("the program does not compile"))
+    }
+}
+
+/// A context that catches.
+pub struct Catches;
+
+/// See [`Given`].
+pub trait GivenCatches<X> {
+    /// A context that catches.
+    fn asked(&mut self) -> Catches {
+        Catches
+    }
+
+    /// A context that catches.
+    fn unasked(&mut self) -> Catches {
+        Catches
+    }
+}
+
+impl<C: AsyncContext<X>, X> GivenCatches<X> for Given<C> {}
+
+/// What no context that catches is.
+#[diagnostic::on_unimplemented(
+    message = "this context catches the body's error, so it is used with `.catch(…)`",
+    label = "a context that catches decides what becomes of the error",
+    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
+)]
+pub trait UsedWithoutCatch {
+    /// There is none.
+    type Context;
+}
+
+impl Catches {
+    /// An error.
+    pub fn context<C: UsedWithoutCatch>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// A future.
+pub struct IsFuture;
+
+/// See [`Given`].
+pub trait GivenFuture {
+    /// A future.
+    fn asked(&self) -> IsFuture {
+        IsFuture
+    }
+
+    /// A future.
+    fn unasked(&self) -> IsFuture {
+        IsFuture
+    }
+}
+
+impl<C: Future> GivenFuture for Otherwise<C> {}
+
+/// What no future is.
+#[diagnostic::on_unimplemented(
+    message = "this is a future, not a context",
+    label = "`{Self}`",
+    note = "an `async fn` makes a context if it is annotated with `#[async_context]` and yields its resource",
+    note = "a future that results in a context is awaited first: `name = future.await`"
+)]
+pub trait FutureAndContext {
+    /// There is none.
+    type Context;
+}
+
+impl IsFuture {
+    /// An error.
+    pub fn context<C: FutureAndContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// No context at all.
+pub struct IsNone;
+
+/// See [`Given`].
+pub trait GivenAnything {
+    /// Anything else.
+    fn asked(&mut self) -> IsNone {
+        IsNone
+    }
+
+    /// Anything else.
+    fn unasked(&mut self) -> IsNone {
+        IsNone
+    }
+}
+
+impl<C> GivenAnything for Otherwise<C> {}
+
+impl IsNone {
+    /// An error, in which the protocol itself is named.
+    pub fn context<C: AsyncContext>(self, _: C) -> C::Error {
+        unreachable!("the program does not compile")
+    }
+}
