@@ -15,7 +15,7 @@ use crate::adapters::{Infallibly, MapErr};
 use crate::guard::Enter;
 use crate::inline::CannotFail;
 use crate::report::{Identity, Loss};
-use crate::scope::{Body, Catch, Run, TryWith, With, scope};
+use crate::scope::{Body, BothErrors, Catch, FirstError, Run, TryWith, With, scope};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -326,11 +326,21 @@ pub trait AsyncContext<X = ()> {
 /// Implemented for `()`: the context does not want to see the body's error.
 #[diagnostic::on_unimplemented(
     message = "this context catches the body's error, so it is used with `.catch(…)`",
-    label = "a context that catches decides what becomes of the error"
+    label = "a context that catches decides what becomes of the error",
+    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
 )]
-pub trait Untyped: Default + sealed::Sealed {}
+pub trait Untyped: Default + sealed::Sealed {
+    /// How [`with`](AsyncContext::with) ends.
+    type FirstError;
+    /// How [`try_with`](AsyncContext::try_with) ends.
+    type BothErrors;
+}
 
-impl Untyped for () {}
+#[diagnostic::do_not_recommend]
+impl Untyped for () {
+    type FirstError = FirstError;
+    type BothErrors = BothErrors;
+}
 
 mod sealed {
     pub trait Sealed {}

@@ -32,12 +32,17 @@ pub async fn enter<C: AsyncContext>(mut context: Pin<&mut C>) -> Result<(), C::E
     label = "its errors have nowhere to go"
 )]
 pub trait CannotFail {
+    /// How [`run`](AsyncContext::run) ends.
+    type NoError;
+
     /// Cannot be called.
     fn never(self) -> Infallible;
 }
 
 #[diagnostic::do_not_recommend]
 impl CannotFail for Infallible {
+    type NoError = crate::scope::NoError;
+
     fn never(self) -> Infallible {
         self
     }

@@ -6,7 +6,8 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::inline::CannotFail as _;
+use crate::context::Untyped;
+use crate::inline::CannotFail;
 use crate::order::Order;
 use crate::panics::{Panic, catch, poll_exit_after_panic};
 use crate::raw::{Borrowing, borrowing};
@@ -233,14 +234,18 @@ where
     }
 }
 
+// The form is a projection of the bound that the method has, so that it is of no type where the bound does
+// not hold: else that is said again of the `.await`.
+
 /// The future of [`with`](AsyncContext::with).
-pub type With<C, X, F, Fut, T, E> = Use<C, X, F, Fut, Result<T, E>, Plain>;
+pub type With<C, X, F, Fut, T, E> = Use<C, X, F, Fut, Result<T, E>, <X as Untyped>::FirstError>;
 /// The future of [`try_with`](AsyncContext::try_with).
-pub type TryWith<C, X, F, Fut, T, E> = Use<C, X, F, Fut, Result<T, E>, Lossless>;
+pub type TryWith<C, X, F, Fut, T, E> = Use<C, X, F, Fut, Result<T, E>, <X as Untyped>::BothErrors>;
 /// The future of [`run`](AsyncContext::run).
-pub type Run<C, X, F, Fut, T> = Use<C, X, F, Fut, T, CannotFail>;
+pub type Run<C, X, F, Fut, T> =
+    Use<C, X, F, Fut, T, <<C as AsyncContext<X>>::Error as CannotFail>::NoError>;
 /// The future of [`catch`](AsyncContext::catch).
-pub type Catch<C, X, F, Fut, T> = Use<C, X, F, Fut, Option<T>, Catching>;
+pub type Catch<C, X, F, Fut, T> = Use<C, X, F, Fut, Option<T>, Decision>;
 
 fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
     match result {
@@ -250,9 +255,9 @@ fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
 }
 
 /// The body's error first; an exit error that nobody sees is reported.
-pub enum Plain {}
+pub enum FirstError {}
 
-impl<C, X, T, E> Form<C, X, Result<T, E>> for Plain
+impl<C, X, T, E> Form<C, X, Result<T, E>> for FirstError
 where
     C: AsyncContext<X>,
     X: Default,
@@ -282,9 +287,9 @@ where
 }
 
 /// Everything is returned.
-pub enum Lossless {}
+pub enum BothErrors {}
 
-impl<C, X, T, E> Form<C, X, Result<T, E>> for Lossless
+impl<C, X, T, E> Form<C, X, Result<T, E>> for BothErrors
 where
     C: AsyncContext<X>,
     X: Default,
@@ -311,12 +316,12 @@ where
 }
 
 /// There is no error to return.
-pub enum CannotFail {}
+pub enum NoError {}
 
-impl<C, X, T> Form<C, X, T> for CannotFail
+impl<C, X, T> Form<C, X, T> for NoError
 where
     C: AsyncContext<X>,
-    C::Error: crate::inline::CannotFail,
+    C::Error: CannotFail,
 {
     type Kept = T;
     type Output = T;
@@ -339,9 +344,9 @@ where
 }
 
 /// The context is given the body's error and decides.
-pub enum Catching {}
+pub enum Decision {}
 
-impl<C, X, T> Form<C, X, Result<T, X>> for Catching
+impl<C, X, T> Form<C, X, Result<T, X>> for Decision
 where
     C: AsyncContext<X>,
 {

@@ -102,21 +102,19 @@ impl Body {
     }
 
     /// Runs the block and keeps its value.
-    pub(super) fn run(&self, bind: &TokenStream) -> TokenStream {
+    pub(super) fn run(&self, bind: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
         let krate = &self.krate;
         let Names { value, leave, .. } = &self.names;
         let block = &self.block;
         let out = Ident::new("out", Span::mixed_site());
         let label = (!self.jumps.is_empty()).then(|| quote!(#leave:));
-        quote! {
-            #label {
-                #bind
-                match #block {
-                    #[allow(unreachable_code)]
-                    #out => #value = #krate::__private::core::option::Option::Some(#out),
-                }
+        let run = bind(quote! {
+            match #block {
+                #[allow(unreachable_code)]
+                #out => #value = #krate::__private::core::option::Option::Some(#out),
             }
-        }
+        });
+        quote!(#label { #run })
     }
 
     /// Looks once more at how the block ended, if an inner use can have changed it.

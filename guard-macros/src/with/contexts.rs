@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
-use syn::Token;
 use syn::spanned::Spanned;
+use syn::{Pat, Token};
 
 use super::parse::Single;
 use crate::diag::ends;
@@ -73,26 +73,34 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
     }
 }
 
-/// Gives the resources their names, which may be `_name` for a context that is only to be held.
-pub(super) fn bind(parts: &[Single], resource: &Ident) -> TokenStream {
+/// Gives the resources their names in `block`.
+pub(super) fn bind(parts: &[Single], resource: &Ident, block: TokenStream) -> TokenStream {
     match parts {
+        // For a `let` rustc would suggest to annotate the name, where `exit_stack::<Error>()` lacks its type.
+        [
+            Single {
+                pat: pat @ Pat::Ident(_),
+                ty: None,
+                ..
+            },
+        ] => quote! {
+            match #resource { #pat => #block }
+        },
         [Single { pat, ty, .. }] => {
             let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
-            quote! {
-                #[allow(clippy::no_effect_underscore_binding)]
+            quote!({
                 let #pat #ty = #resource;
-            }
+                #block
+            })
         }
         [first, rest @ ..] => {
             let one = Ident::new("first", Span::mixed_site());
-            let bind_first = bind(core::slice::from_ref(first), &one);
-            let bind_rest = bind(rest, resource);
+            let block = bind(rest, resource, block);
+            let block = bind(core::slice::from_ref(first), &one, block);
             quote! {
-                let (#one, #resource) = #resource.lend();
-                #bind_first
-                #bind_rest
+                match #resource.lend() { (#one, #resource) => #block }
             }
         }
-        [] => TokenStream::new(),
+        [] => block,
     }
 }

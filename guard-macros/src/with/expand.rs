@@ -69,7 +69,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
     let declarations = body.declarations();
     let context_of = context_of(&private, first.parts());
     let hint = body.hint();
-    let run = body.run(&bind(first.parts(), &resource));
+    let run = body.run(|block| bind(first.parts(), &resource, block));
     let look_again = body.look_again(&ended);
     let return_it = body.returned(&returned);
     let fail = fail(&private, first.parts(), &error);

@@ -10,7 +10,7 @@ use quote::quote;
 use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
-pub(crate) use parse::{AsyncWith, Use};
+pub(crate) use parse::{AsyncWith, Form, Use};
 
 /// The input is what the user wrote, after the path of guard-core and a semicolon.
 pub(crate) fn async_with(input: TokenStream) -> TokenStream {

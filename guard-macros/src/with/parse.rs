@@ -3,7 +3,6 @@
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::punctuated::Punctuated;
 use syn::{Block, Expr, ExprTry, Pat, Token, Type, token};
 
 /// `pattern = context?, … => { … }`
@@ -68,16 +67,19 @@ impl AsyncWith {
     }
 }
 
-const FORM: &str = "expected `async_with!(name = context? => { … })`";
+/// The form that is to be written, which its messages quote.
+pub(crate) type Form = &'static str;
+
+const FORM: Form = "async_with!(name = context? => { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut uses = Vec::new();
         loop {
             if input.is_empty() {
-                return Err(input.error(FORM));
+                return Err(input.error(format!("expected `{FORM}`")));
             }
-            uses.push(input.parse()?);
+            uses.push(Use::parse(input, FORM)?);
             let comma: Option<Token![,]> = input.parse()?;
             if input.peek(Token![=>]) {
                 break;
@@ -106,42 +108,48 @@ impl Parse for AsyncWith {
     }
 }
 
-impl Parse for Use {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+impl Use {
+    pub(crate) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
         let ahead = input.fork();
         let is_join = ahead.parse::<Ident>().is_ok_and(|name| name == "join")
             && ahead.parse::<Group>().is_ok()
             && (!ahead.peek(Token![=]) || ahead.peek(Token![=>]));
         if !is_join {
-            return Ok(Self::Single(Box::new(input.parse()?)));
+            return Ok(Self::Single(Box::new(Single::parse(input, form)?)));
         }
         let join = input.parse()?;
         let content;
         syn::parenthesized!(content in input);
-        let parts: Punctuated<Single, Token![,]> = Punctuated::parse_terminated(&content)?;
+        let mut parts = Vec::new();
+        while !content.is_empty() {
+            parts.push(Single::parse(&content, form)?);
+            if !content.is_empty() {
+                content.parse::<Token![,]>()?;
+            }
+        }
         if parts.is_empty() {
             return Err(syn::Error::new_spanned(
                 join,
                 "expected contexts to join: `join(a = first()?, b = second()?)`",
             ));
         }
-        Ok(Self::Join {
-            join,
-            parts: parts.into_iter().collect(),
-        })
+        Ok(Self::Join { join, parts })
     }
 }
 
-impl Parse for Single {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let pat = Pat::parse_single(input).map_err(|error| syn::Error::new(error.span(), FORM))?;
+impl Single {
+    fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
+        let nameless = nameless(input, form);
+        let Ok(pat) = Pat::parse_single(input) else {
+            return Err(nameless);
+        };
         let ty = if input.peek(Token![:]) {
             Some((input.parse()?, input.parse()?))
         } else {
             None
         };
         if !input.peek(Token![=]) || input.peek(Token![=>]) {
-            return Err(input.error(FORM));
+            return Err(nameless);
         }
         let eq = input.parse()?;
         let (context, question) = match input.parse()? {
@@ -159,6 +167,20 @@ impl Parse for Single {
             context,
             question,
         })
+    }
+}
+
+/// The error for a context without a name, if that is what stands here.
+fn nameless(input: ParseStream<'_>, form: Form) -> syn::Error {
+    let ahead = input.fork();
+    match ahead.parse::<Expr>() {
+        Ok(context) => syn::Error::new_spanned(
+            context,
+            format!(
+                "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
+            ),
+        ),
+        Err(_) => input.error(format!("expected `{form}`")),
     }
 }
 

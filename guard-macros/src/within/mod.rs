@@ -9,7 +9,7 @@ use syn::{Block, Error, Expr, Path, ReturnType, Stmt, Token, parse_quote};
 use crate::diag::Errors;
 use crate::function::Function;
 use crate::types::in_body;
-use crate::with::{AsyncWith, Use, expand};
+use crate::with::{AsyncWith, Form, Use, expand};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -29,6 +29,8 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#errors #item)
 }
 
+const FORM: Form = "#[within(name = context?)]";
+
 /// `name = context?, …`, and `crate = path`.
 struct Args {
     krate: Path,
@@ -47,7 +49,7 @@ impl Args {
                 input.parse::<Token![=]>()?;
                 args.krate = input.call(Path::parse_mod_style)?;
             } else {
-                args.uses.push(input.parse()?);
+                args.uses.push(Use::parse(input, FORM)?);
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -56,7 +58,7 @@ impl Args {
         if args.uses.is_empty() {
             return Err(Error::new(
                 Span::call_site(),
-                "expected a context: `#[within(name = context?)]`",
+                format!("expected a context: `{FORM}`"),
             ));
         }
         Ok(args)
