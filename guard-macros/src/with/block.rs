@@ -11,6 +11,8 @@ pub(super) struct Body {
     krate: Path,
     pub(super) names: Names,
     block: TokenStream,
+    /// Where the block ends.
+    pub(super) end: Span,
     /// Whether the enclosing function's return type matters.
     may_return: bool,
     /// Whether it may return a success, which an exit on the way may turn into a failure.
@@ -46,6 +48,7 @@ impl Body {
             krate: krate.clone(),
             names: Names::new(),
             block: TokenStream::new(),
+            end: block.brace_token.span.close(),
             may_return: false,
             may_succeed: false,
             jumps: Vec::new(),

@@ -6,6 +6,7 @@ use syn::Path;
 
 use super::block::Body;
 use super::contexts::{bind, context_of, fail};
+use super::held::Held;
 use super::parse::{AsyncWith, Use};
 
 /// Input:
@@ -23,18 +24,18 @@ use super::parse::{AsyncWith, Use};
 ///     if false { return returns.never(); }
 ///     let left = {
 ///         let order = Order::new();
-///         let mut context = pin!(context(open(path)));
-///         match enter(context.as_mut()).await {
+///         let mut file = pin!(context(open(path))); // see `Held`
+///         match enter(file.as_mut()).await {
 ///             Err(error) => Left::Failed(error),
 ///             Ok(()) => {
 ///                 let signal = Signal::new();
-///                 let resource = resource(context.as_mut());
+///                 let resource = resource(file.as_mut());
 ///                 let ended = drive(&order, &signal, async {
 ///                     if false { return returns.never(); }
 ///                     { let file = resource; let out = { file.write(b"x").await?; }; value = Some(out); }
 ///                     match signal.finish().await {}
 ///                 }).await;
-///                 leave(context.as_mut(), ended).await
+///                 leave(file, ended).await
 ///             }
 ///         }
 ///     };
@@ -57,17 +58,19 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
 }
 
 fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
-    let [order, context, resource, error, ended, left, returned] = [
-        "order", "context", "resource", "error", "ended", "left", "returned",
-    ]
-    .map(|name| Ident::new(name, Span::mixed_site()));
+    let [order, resource, error, ended, left, returned] =
+        ["order", "resource", "error", "ended", "left", "returned"]
+            .map(|name| Ident::new(name, Span::mixed_site()));
     let private = quote!(#krate::__private);
     let core = quote!(#private::core);
 
     let value = &body.names.value;
     let signal = &body.names.signal;
     let declarations = body.declarations();
-    let context_of = context_of(&private, first.parts());
+    let held = Held::new(first.parts());
+    let context = &held.name;
+    let hold = held.hold(&private, &context_of(&private, first.parts()));
+    let at_the_end = held.at(body.end);
     let hint = body.hint();
     let run = body.run(|block| bind(first.parts(), &resource, block));
     let look_again = body.look_again(&ended);
@@ -79,14 +82,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
         #declarations
         let #left = {
             let #order = #private::Order::new();
-            let mut #context = #core::pin::pin!({
-                #[allow(unused_imports)]
-                use #private::{
-                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _,
-                };
-                #context_of
-            });
+            #hold
             let #left = match #private::enter(#context.as_mut()).await {
                 #core::result::Result::Err(#error) => #private::Left::Failed(#error),
                 #core::result::Result::Ok(()) => {
@@ -100,7 +96,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
                     })
                     .await;
                     #look_again
-                    #private::leave(#context.as_mut(), #ended).await
+                    #private::leave(#at_the_end, #ended).await
                 }
             };
             #left

@@ -3,6 +3,7 @@
 mod block;
 mod contexts;
 pub(crate) mod expand;
+mod held;
 mod parse;
 
 use proc_macro2::TokenStream;
