@@ -3,6 +3,7 @@
 #![allow(
     clippy::needless_pass_by_value,
     clippy::needless_raw_string_hashes,
+    clippy::too_many_lines,
     reason = "tokens are written in place, and the expectations by a tool"
 )]
 
@@ -20,18 +21,8 @@ fn context(args: TokenStream, item: TokenStream, expected: &Expect) {
 }
 
 fn with(input: TokenStream, expected: &Expect) {
-    let block = crate::with::async_with(quote!($crate; #input));
-    // `$crate` is no Rust outside of a macro.
-    let block = rename_crate(block);
+    let block = crate::with::async_with(quote!(guard_core; #input));
     check(&quote!(async fn user() #block), expected);
-}
-
-fn rename_crate(tokens: TokenStream) -> TokenStream {
-    let text = tokens
-        .to_string()
-        .replace("$ crate", "guard_core")
-        .replace("$crate", "guard_core");
-    text.parse().expect("they were tokens before")
 }
 
 #[test]
@@ -435,10 +426,69 @@ fn a_use() {
         quote!(file = open(path)? => { file.write(b"x").await }),
         &expect![[r#"
             async fn user() {
-                ::core::compile_error! {
-                    "expected identifier"
+                #[allow(unused_mut)]
+                let mut value = guard_core::__private::core::option::Option::None;
+                let left = {
+                    let order = guard_core::__private::Order::new();
+                    let mut file = guard_core::__private::core::pin::pin!(
+                        { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
+                        GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
+                        match (open(path),) { given => guard_core::__private::given(& given.0)
+                        .asked().context(given.0), } }
+                    );
+                    let left = match guard_core::__private::enter(file.as_mut()).await {
+                        guard_core::__private::core::result::Result::Err(error) => {
+                            guard_core::__private::Left::Failed(error)
+                        }
+                        guard_core::__private::core::result::Result::Ok(()) => {
+                            let signal = guard_core::__private::Signal::new();
+                            let resource = guard_core::__private::resource(file.as_mut());
+                            let ended = guard_core::__private::drive(
+                                    &order,
+                                    &signal,
+                                    async {
+                                        #[allow(clippy::needless_return)]
+                                        if false {
+                                            return guard_core::__private::Returns::<
+                                                guard_core::__private::core::convert::Infallible,
+                                            >::new()
+                                                .never();
+                                        }
+                                        {
+                                            match resource {
+                                                file => {
+                                                    match { file.write(b"x").await } {
+                                                        #[allow(unreachable_code)]
+                                                        out => {
+                                                            value = guard_core::__private::core::option::Option::Some(
+                                                                out,
+                                                            );
+                                                        }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                        #[allow(unreachable_code)] match signal.finish().await {}
+                                    },
+                                )
+                                .await;
+                            guard_core::__private::leave(file, ended).await
+                        }
+                    };
+                    left
+                };
+                match left {
+                    guard_core::__private::Left::Finished => {}
+                    guard_core::__private::Left::Returned(returned) => match returned {}
+                    guard_core::__private::Left::Failed(error) => {
+                        let failed = guard_core::__private::core::result::Result::Err::<
+                            guard_core::__private::core::convert::Infallible,
+                            _,
+                        >(error);
+                        match failed? {}
+                    }
                 }
-                ::core::unreachable!()
+                guard_core::__private::carried(value)
             }
         "#]],
     );
@@ -465,10 +515,109 @@ fn a_use_that_is_left_in_every_way() {
         },
         &expect![[r#"
             async fn user() {
-                ::core::compile_error! {
-                    "expected identifier"
+                #[allow(unused_mut)]
+                let mut value = guard_core::__private::core::option::Option::None;
+                let mut jump = 0;
+                let mut carried_1 = guard_core::__private::core::option::Option::None;
+                let returns = guard_core::__private::Returns::new();
+                #[allow(clippy::needless_return)]
+                if false {
+                    return returns.never();
                 }
-                ::core::unreachable!()
+                let left = {
+                    let order = guard_core::__private::Order::new();
+                    let mut number = guard_core::__private::core::pin::pin!(
+                        { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
+                        GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
+                        match (number(),) { given => guard_core::__private::given(& given.0)
+                        .unasked().context(given.0), } }
+                    );
+                    let left = match guard_core::__private::enter(number.as_mut()).await {
+                        guard_core::__private::core::result::Result::Err(error) => {
+                            guard_core::__private::Left::Failed(error)
+                        }
+                        guard_core::__private::core::result::Result::Ok(()) => {
+                            let signal = guard_core::__private::Signal::new();
+                            let resource = guard_core::__private::resource(number.as_mut());
+                            let ended = guard_core::__private::drive(
+                                    &order,
+                                    &signal,
+                                    async {
+                                        #[allow(clippy::needless_return)]
+                                        if false {
+                                            return returns.never();
+                                        }
+                                        'leave: {
+                                            match resource {
+                                                number => {
+                                                    match {
+                                                        if a {
+                                                            return {
+                                                                let returned = returns.typed(Ok(1));
+                                                                {
+                                                                    #[allow(unused_imports)]
+                                                                    use guard_core::__private::Success as _;
+                                                                    if !guard_core::__private::Returned(&returned).is_failure()
+                                                                    {
+                                                                        signal.returned();
+                                                                    }
+                                                                }
+                                                                returned
+                                                            };
+                                                        }
+                                                        if b {
+                                                            return Err(error);
+                                                        }
+                                                        if c {
+                                                            {
+                                                                jump = 1;
+                                                                carried_1 = guard_core::__private::core::option::Option::Some(
+                                                                    *number,
+                                                                );
+                                                                break 'leave;
+                                                            };
+                                                        }
+                                                        loop {
+                                                            continue;
+                                                        }
+                                                    } {
+                                                        #[allow(unreachable_code)]
+                                                        out => {
+                                                            value = guard_core::__private::core::option::Option::Some(
+                                                                out,
+                                                            );
+                                                        }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                        #[allow(unreachable_code)] match signal.finish().await {}
+                                    },
+                                )
+                                .await;
+                            let ended = ended
+                                .unless(|returned| {
+                                    #[allow(unused_imports)]
+                                    use guard_core::__private::Success as _;
+                                    guard_core::__private::Returned(returned).is_failure()
+                                });
+                            guard_core::__private::leave(number, ended).await
+                        }
+                    };
+                    left
+                };
+                match left {
+                    guard_core::__private::Left::Finished => {}
+                    guard_core::__private::Left::Returned(returned) => return returned,
+                    guard_core::__private::Left::Failed(error) => {
+                        match guard_core::__private::CannotFail::never(error) {}
+                    }
+                }
+                match jump {
+                    1 => break 'outer guard_core::__private::carried(carried_1),
+                    _ => {}
+                }
+                guard_core::__private::carried(value)
             }
         "#]],
     );
