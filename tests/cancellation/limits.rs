@@ -1,6 +1,9 @@
 //! Exits that may take only so long, in place and in the background.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use guard_core::{AsyncContext, TimeoutError, async_context, async_with, drain, yield_resource};
@@ -253,4 +256,64 @@ fn any_future_can_be_the_limit() {
     world::finish_background();
     assert_eq!(log.line(), "drop(held)");
     assert_eq!(world::reports_containing("::until_a_signal`").len(), 2);
+}
+
+/// A limit that panics when it is polled, and counts how often it is.
+fn panics(polls: Arc<AtomicUsize>) -> impl Future<Output = ()> + Send + 'static {
+    std::future::poll_fn(move |_| {
+        polls.fetch_add(1, Ordering::Relaxed);
+        panic!("the limit is broken")
+    })
+}
+
+#[test]
+fn a_limit_that_panics_in_the_background_is_reported_and_the_exit_goes_on() {
+    #[async_context]
+    async fn with_a_broken_limit(log: Log) -> Result<(), Infallible> {
+        yield_resource!();
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        log.push("exited");
+        Ok(())
+    }
+
+    world::install();
+    let log = Log::new();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let context = with_a_broken_limit(log.clone()).exit_until(panics(polls.clone()));
+    drop(block_on(context.enter()));
+    assert_eq!(log.line(), "");
+    world::finish_background();
+    assert_eq!(log.line(), "exited");
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
+    let reports = world::reports_containing("::with_a_broken_limit`");
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("the limit is broken"), "{reports:?}");
+}
+
+#[test]
+fn a_limit_that_panics_in_place_is_not_polled_again_in_the_background() {
+    #[async_context]
+    async fn whose_limit_breaks(log: Log) -> Result<(), Infallible> {
+        yield_resource!();
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        log.push("exited");
+        Ok(())
+    }
+
+    world::install();
+    let log = Log::new();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let context = whose_limit_breaks(log.clone()).exit_until(panics(polls.clone()));
+    let mut using = Box::pin(context.with(async |()| Ok::<_, TimeoutError<Infallible>>(())));
+    let poll = AssertUnwindSafe(|| poll_once(using.as_mut()));
+    let payload = catch_unwind(poll).expect_err("the panic is the caller's");
+    assert_eq!(payload.downcast_ref(), Some(&"the limit is broken"));
+    drop(using);
+    world::finish_background();
+    assert_eq!(log.line(), "exited");
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
 }

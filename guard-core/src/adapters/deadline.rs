@@ -1,5 +1,6 @@
 //! Exits that may take only so long.
 
+use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -8,6 +9,7 @@ use std::boxed::Box;
 
 use crate::background::{Chain, Cleanup, dispatch};
 use crate::order::{Order, expire};
+use crate::panics::catch;
 use crate::report::{Identity, Loss, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -58,10 +60,15 @@ impl<L: Future<Output = ()>> Clock<L> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.start();
-        match self {
-            Self::Running(limit) => limit.as_mut().poll(cx),
-            _ => Poll::Pending,
+        let Self::Running(mut limit) = core::mem::replace(self, Self::Off) else {
+            return Poll::Pending;
+        };
+        // One that panics is gone: it is not polled again, and the clean-up goes on without a limit.
+        let polled = limit.as_mut().poll(cx);
+        if polled.is_pending() {
+            *self = Self::Running(limit);
         }
+        polled
     }
 }
 
@@ -98,6 +105,8 @@ where
 {
     order: Order,
     clock: Clock<L>,
+    /// Whose time it is, for a limit that panics.
+    identity: Identity<Infallible>,
 }
 
 impl<L> Drop for Rest<L>
@@ -113,7 +122,12 @@ where
         let runtime = cleanups.runtime();
         let chain = match core::mem::replace(&mut self.clock, Clock::Off) {
             Clock::Running(limit) => {
-                Chain::compound(Box::pin(Limited { cleanups, limit }), runtime)
+                let limited = Limited {
+                    cleanups,
+                    limit: Some(limit),
+                    identity: self.identity,
+                };
+                Chain::compound(Box::pin(limited), runtime)
             }
             _ => cleanups,
         };
@@ -124,7 +138,9 @@ where
 /// Clean-ups in the background that have to end in time.
 struct Limited {
     cleanups: Chain,
-    limit: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// None if it panicked.
+    limit: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    identity: Identity<Infallible>,
 }
 
 impl Cleanup for Limited {
@@ -132,14 +148,26 @@ impl Cleanup for Limited {
         if Pin::new(&mut self.cleanups).poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        // A clock that fails is no reason to lose the clean-up.
-        let up = crate::panics::catch(|| self.limit.as_mut().poll(cx));
-        if let Ok(Poll::Ready(())) = up {
-            let late = core::mem::take(&mut self.cleanups);
-            expire(|| drop(late));
-            return Poll::Ready(());
+        let Some(limit) = &mut self.limit else {
+            return Poll::Pending;
+        };
+        match catch(|| limit.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                let late = core::mem::take(&mut self.cleanups);
+                expire(|| drop(late));
+                Poll::Ready(())
+            }
+            // A clock that fails is no reason to lose the clean-up.
+            Err(panic) => {
+                panic.report_to(self.identity);
+                let limit = self.limit.take();
+                if let Err(panic) = catch(|| drop(limit)) {
+                    panic.report_to(self.identity);
+                }
+                Poll::Pending
+            }
         }
-        Poll::Pending
     }
 }
 
@@ -147,12 +175,17 @@ impl<C, L> ExitUntil<C, L>
 where
     L: Future<Output = ()> + Send + 'static,
 {
-    pub(crate) fn new(context: C, limit: L) -> Self {
+    pub(crate) fn new<X>(context: C, limit: L) -> Self
+    where
+        C: AsyncContext<X>,
+    {
+        let identity = context.identity().with_error(describe_type);
         Self {
             context: Some(context),
             rest: Rest {
                 order: Order::new(),
                 clock: Clock::Set(limit),
+                identity,
             },
         }
     }
