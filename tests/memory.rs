@@ -1,30 +1,38 @@
-//! A million uses leave nothing behind.
+//! A million uses leave nothing behind, and an empty exit stack allocates nothing.
 //!
-//! Alone in its process and in one test, because it counts what the whole process has allocated.
+//! Alone in its process, because the process has one allocator. It counts by thread: the thread of the test
+//! harness allocates too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
-use std::sync::atomic::{AtomicIsize, Ordering};
 use std::task::{Context, Waker};
 
-use guard_core::{AsyncContext, Task, async_context, async_with, drain, yield_resource};
+use guard_core::{
+    AsyncContext, AsyncExitStack, Outcome, ScopedExitStack, Task, async_context, async_with, drain,
+    exit_stack, yield_resource,
+};
 use guard_tests::{block_on, poll_once, yield_once};
 
 /// The system's allocator, which keeps count.
 struct Counting;
 
-static LIVE: AtomicIsize = AtomicIsize::new(0);
+thread_local! {
+    /// How many bytes are allocated.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
 
 fn count(bytes: usize, sign: isize) {
     let bytes = isize::try_from(bytes).expect("a layout is smaller than that");
-    LIVE.fetch_add(sign * bytes, Ordering::Relaxed);
+    LIVE.set(LIVE.get() + sign * bytes);
 }
 
 // SAFETY: everything is passed on to the system's allocator, which keeps the contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 1);
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
@@ -101,13 +109,30 @@ fn growth(cycles: usize, cycle: impl Fn(usize)) -> isize {
     let every = std::env::var("GUARD_MEMORY_EVERY").map_or(1, |every| every.parse().unwrap());
     let cycles = cycles / every;
     (0..100).for_each(&cycle);
-    let before = LIVE.load(Ordering::Relaxed);
+    let before = LIVE.get();
     (0..cycles).for_each(&cycle);
-    LIVE.load(Ordering::Relaxed) - before
+    LIVE.get() - before
+}
+
+/// How often `action` allocates.
+fn allocations(action: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    action();
+    ALLOCATIONS.get() - before
+}
+
+/// Exit stacks to which nothing is added: dropped, closed and used.
+fn empty_stacks() {
+    drop(AsyncExitStack::<()>::new());
+    drop(ScopedExitStack::<()>::new());
+    let mut stack = AsyncExitStack::<()>::new();
+    assert!(poll_once(pin!(stack.close(Outcome::Completed))).is_ready());
+    let using = pin!(async { async_with!(_stack = exit_stack::<()>() => {}) });
+    assert!(poll_once(using).is_ready());
 }
 
 #[test]
-fn a_million_uses_leave_memory_as_it_was() {
+fn a_million_uses_leave_memory_as_it_was_and_empty_stacks_allocate_nothing() {
     guard_core::set_spawner(|task| BACKGROUND.with_borrow_mut(|tasks| tasks.push(task)));
     guard_core::set_reporter(|_| {});
 
@@ -133,4 +158,8 @@ fn a_million_uses_leave_memory_as_it_was() {
     assert_eq!(growth(FEWER, gives_up), 0, "drained in vain");
     BACKGROUND.with_borrow_mut(Vec::clear);
     assert_eq!(guard_core::pending_cleanups(), 0);
+
+    assert_eq!(allocations(empty_stacks), 0, "empty stacks");
+    let filled = || drop(AsyncExitStack::<()>::new().keep(1));
+    assert!(allocations(filled) > 0, "what is counted");
 }

@@ -498,7 +498,7 @@ where
         }
         let mut stack = self.stack.take();
         stack.cancel();
-        let left = Left::<E, M> {
+        let left = Orphan::<E, M> {
             stack,
             _mode: core::marker::PhantomData,
         };
@@ -512,14 +512,14 @@ where
 }
 
 /// A stack whose owner is gone.
-struct Left<E, M> {
+struct Orphan<E, M> {
     stack: Stack<Owned<E, M>, E>,
     _mode: core::marker::PhantomData<fn() -> M>,
 }
 
-impl<E, M> Unpin for Left<E, M> {}
+impl<E, M> Unpin for Orphan<E, M> {}
 
-impl<E, M> Cleanup for Left<E, M>
+impl<E, M> Cleanup for Orphan<E, M>
 where
     E: Send + 'static,
     M: StackMode<E> + 'static,
