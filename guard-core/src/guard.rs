@@ -11,7 +11,7 @@ use crate::raw::Held;
 use crate::{AsyncContext, Outcome};
 
 /// The future of [`AsyncContext::enter`].
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "the context is entered when this is awaited: `.enter().await`"]
 pub struct Enter<C, X = ()>
 where
     C: AsyncContext<X>,
@@ -174,7 +174,7 @@ where
 }
 
 /// The future of [`Guard::exit`].
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "the context is exited when this is awaited; dropped, it is told `Cancelled`"]
 pub struct Exit<C, X = ()>
 where
     C: AsyncContext<X>,

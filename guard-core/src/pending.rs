@@ -179,7 +179,7 @@ mod global {
 
     /// The future of [`drain`].
     #[derive(Debug)]
-    #[must_use = "futures do nothing unless awaited"]
+    #[must_use = "nothing is waited for unless this is awaited: `drain().await`"]
     pub struct Drain(Waiter);
 
     impl Future for Drain {

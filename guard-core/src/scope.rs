@@ -108,7 +108,7 @@ where
 
 pin_project_lite::pin_project! {
     /// The future of a use: enters, runs the body, exits.
-    #[must_use = "futures do nothing unless awaited"]
+    #[must_use = "the context is entered and the body run when this is awaited: `.await`"]
     pub struct Use<C, X, F, Fut, K, Form>
     where
         C: AsyncContext<X>,

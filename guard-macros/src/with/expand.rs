@@ -67,7 +67,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
     let value = &body.names.value;
     let signal = &body.names.signal;
     let declarations = body.declarations();
-    let held = Held::new(first.parts());
+    let held = Held::new(first);
     let context = &held.name;
     let hold = held.hold(&private, &context_of(&private, first.parts()));
     let at_the_end = held.at(body.end);

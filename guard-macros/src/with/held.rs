@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::{Pat, Token, parse_quote};
 
-use super::parse::Single;
+use super::parse::{Single, Use};
 use crate::diag::{ends, path_at};
 
 /// The local that holds a context while it is used.
@@ -25,28 +25,31 @@ use crate::diag::{ends, path_at};
 /// the expansion, or a closure for the block, with its higher-ranked lifetimes, would leave just the first.
 pub(super) struct Held {
     pub(super) name: Ident,
-    /// Where the resource is named.
+    /// Where the resource is named, or where it says `join`.
     span: Span,
 }
 
 impl Held {
-    pub(super) fn new(parts: &[Single]) -> Self {
+    pub(super) fn new(held: &Use) -> Self {
         let site = Span::mixed_site();
-        let span = match parts {
-            [part] => ends(&part.pat).0,
-            _ => site,
+        let unnamed = |span| Self {
+            name: Ident::new("context", site.located_at(span)),
+            span,
         };
-        let name = match parts {
-            // To use a name that begins with `_` would be a lint.
-            [
+        match held {
+            Use::Join { join, .. } => unnamed(join.span()),
+            Use::Single(single) => match &**single {
+                // To use a name that begins with `_` would be a lint.
                 Single {
                     pat: Pat::Ident(pat),
                     ..
+                } if !pat.ident.to_string().starts_with('_') => Self {
+                    name: pat.ident.clone(),
+                    span: pat.ident.span(),
                 },
-            ] if !pat.ident.to_string().starts_with('_') => pat.ident.clone(),
-            _ => Ident::new("context", site.located_at(span)),
-        };
-        Self { name, span }
+                Single { pat, .. } => unnamed(ends(pat).0),
+            },
+        }
     }
 
     /// The local, mentioned at `span`.
