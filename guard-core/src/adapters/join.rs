@@ -216,6 +216,7 @@ where
 {
 }
 
+#[diagnostic::do_not_recommend]
 impl<A, B> AsyncContext for Join<A, B>
 where
     A: AsyncContext,
