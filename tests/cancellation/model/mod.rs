@@ -34,8 +34,13 @@ fn fault(number: usize) -> Fault {
 /// What the drop is called among the events.
 const DROP: &str = "drop";
 
+/// How many trees; fewer have to do where every run takes long.
+fn trees() -> u32 {
+    std::env::var("GUARD_RANDOM_TREES").map_or(4000, |trees| trees.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: trees(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_random_tree_of_contexts_does_what_the_model_says(
