@@ -45,6 +45,7 @@ enum Defect {
     LossNotReported,
     LossReportedTwice,
     FinishedReportedAsLost,
+    ReportedInAnotherName,
     ErrorNotReported,
     PanicNotReported,
     LastErrorWins,
@@ -110,6 +111,9 @@ impl Nest {
                 self.first = First::Error(fault);
             }
             _ if self.defect == Defect::ErrorNotReported => {}
+            _ if self.defect == Defect::ReportedInAnotherName => {
+                reported(Who::Level(fault.level + 1), Lost::Failed(fault));
+            }
             _ => reported(Who::Level(fault.level), Lost::Failed(fault)),
         }
     }
@@ -407,16 +411,37 @@ fn a_kernel_without_a_fault_is_lawful() {
     verdict.assert_lawful();
 }
 
+#[track_caller]
+fn assert_found(case: Case, defect: Defect) {
+    let mut verdict = Verdict::default();
+    let found = [plans(1), plans(2)].concat().into_iter().any(|plan| {
+        sweep(case, plan, &mut verdict, || using(plan, defect));
+        verdict.wrong > 0
+    });
+    assert!(found, "none of {} runs is found unlawful", verdict.runs);
+}
+
+/// What is lawful for nested uses: the first error is on its way to the user, with whom it may go down.
+#[test]
+fn finds_that_a_stack_forgets_what_it_kept() {
+    let case = Case {
+        is_stack: true,
+        ..CASE
+    };
+    assert_found(case, Defect::None);
+}
+
+/// What is lawful for nested uses: the outer one is told what became of the inner one, and fails after it.
+#[test]
+fn finds_that_nested_uses_are_not_side_by_side() {
+    assert_found(Case::new(Way::Join, Kind::Default), Defect::None);
+}
+
 macro_rules! found {
     ($($test:ident: $defect:ident,)+) => {$(
         #[test]
         fn $test() {
-            let mut verdict = Verdict::default();
-            let found = [plans(1), plans(2)].concat().into_iter().any(|plan| {
-                sweep(CASE, plan, &mut verdict, || using(plan, Defect::$defect));
-                verdict.wrong > 0
-            });
-            assert!(found, "none of {} runs is found unlawful", verdict.runs);
+            assert_found(CASE, Defect::$defect);
         }
     )+};
 }
@@ -446,6 +471,7 @@ found! {
     finds_a_loss_that_is_not_reported: LossNotReported,
     finds_a_loss_that_is_reported_twice: LossReportedTwice,
     finds_a_report_of_something_that_was_not_lost: FinishedReportedAsLost,
+    finds_a_report_in_another_name: ReportedInAnotherName,
     finds_an_error_that_vanishes: ErrorNotReported,
     finds_a_panic_that_vanishes: PanicNotReported,
     finds_that_the_last_error_hides_the_first: LastErrorWins,
