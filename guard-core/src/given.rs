@@ -88,7 +88,7 @@ impl<C: Reports> Given<C> {
     }
 }
 
-/// See [`Given`].
+/// See `Given`.
 pub trait GivenSafe: Sized {
     /// A context that needs no `?`, without one.
     fn unasked(self) -> Right {
@@ -108,7 +108,7 @@ where
 /// A context that can fail, without a `?` after it.
 pub struct CanFail;
 
-/// See [`Given`].
+/// See `Given`.
 pub trait GivenFallible {
     /// A context that can fail, without a `?` after it.
     fn unasked(&self) -> CanFail {
@@ -139,7 +139,7 @@ impl CanFail {
 /// A context that catches.
 pub struct Catches;
 
-/// See [`Given`].
+/// See `Given`.
 pub trait GivenCatches<X> {
     /// A context that catches.
     fn asked(&mut self) -> Catches {
@@ -175,7 +175,7 @@ impl Catches {
 /// A future.
 pub struct IsFuture;
 
-/// See [`Given`].
+/// See `Given`.
 pub trait GivenFuture {
     /// A future.
     fn asked(&self) -> IsFuture {
@@ -212,7 +212,7 @@ impl IsFuture {
 /// No context at all.
 pub struct IsNone;
 
-/// See [`Given`].
+/// See `Given`.
 pub trait GivenAnything {
     /// Anything else.
     fn asked(&mut self) -> IsNone {
