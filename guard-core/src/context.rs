@@ -150,6 +150,7 @@ pub trait AsyncContext<X = ()> {
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
     /// [`ScopeError`](crate::ScopeError), and a value that the body returned before a failing exit is in it too.
+    /// Panics and cancellation are as there.
     ///
     /// # Errors
     ///
@@ -170,7 +171,8 @@ pub trait AsyncContext<X = ()> {
 
     /// [`with`](Self::with) for a context that cannot fail and a body that may return anything.
     ///
-    /// The outcome is `Completed` whatever the value is: a body that can fail belongs to `with`.
+    /// The outcome is `Completed` whatever the value is: a body that can fail belongs to `with`. Panics and
+    /// cancellation are as there.
     fn run<'r, T, F>(self, body: F) -> Run<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
     where
         Self: Sized,
@@ -186,7 +188,8 @@ pub trait AsyncContext<X = ()> {
     /// Uses a context that catches: it is given the body's error, and decides.
     ///
     /// `Ok(Some(value))`: the body succeeded. `Ok(None)`: it failed and the context swallowed the
-    /// error. Python: `async with` around a context manager whose `__aexit__` may return true.
+    /// error. Panics and cancellation are as for [`with`](Self::with): they cannot be swallowed. Python:
+    /// `async with` around a context manager whose `__aexit__` may return true.
     ///
     /// # Errors
     ///
@@ -276,9 +279,10 @@ pub trait AsyncContext<X = ()> {
     /// The same context, whose exit may take no longer than `duration`.
     ///
     /// An exit that is not done by then is dropped and [reported](crate::set_reporter), and the caller
-    /// gets [`TimeoutError::TimedOut`](crate::TimeoutError). In the background the limit holds for all
-    /// that is left to do there, which may include the rest of the set-up. Time is tokio's; outside a
-    /// tokio runtime nothing measures it.
+    /// gets [`TimeoutError::TimedOut`](crate::TimeoutError); the context's own errors are
+    /// [`TimeoutError::Context`](crate::TimeoutError), and [`map_err`](Self::map_err) makes both what the caller
+    /// has. In the background the limit holds for all that is left to do there, which may include the rest of
+    /// the set-up. Time is tokio's; outside a tokio runtime nothing measures it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
@@ -300,6 +304,11 @@ pub trait AsyncContext<X = ()> {
     /// assert_eq!(used, Err(ScopeError::Exit { value: "used", error }));
     /// # }
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// The exit panics in a tokio runtime that was built without timers (`enable_time`), unless its first poll
+    /// is enough.
     #[cfg(feature = "tokio")]
     fn exit_within(self, duration: core::time::Duration) -> ExitWithin<Self>
     where

@@ -244,13 +244,16 @@ pub use guard_macros::within;
 /// - The value is the value of the block.
 /// - `?`, `return`, `break` and `continue` in the block mean what they mean around it, after the exits have
 ///   run. (For the borrow checker the block is an `async` block, all the same: it cannot initialise a variable
-///   that was declared before it, and what it moves is moved on every path.) `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`; everything
-///   else exits with `Completed`.
+///   that was declared before it, and what it moves is moved on every path.)
+/// - `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`. Everything else exits with `Completed`,
+///   also a block whose value is an `Err`: end it with `step().await?` or `return step().await;`, not with
+///   `step().await`.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none.
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
-///   entered, the others are exited.
+///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is
+///   said at [`Join`](crate::future::Join).
 /// - When a [`yield_resource!`] stands in the block, that is in a context made of contexts, and the block
 ///   ends without an error, the contexts exit with the outcome that the yield told. So an inner transaction is
 ///   not committed when the use of the outer context has failed.

@@ -87,7 +87,7 @@ macro_rules! body {
 /// Makes a context of a value that implements [`AsyncManager`].
 ///
 /// It is a guaranteed context: a manager whose user is cancelled is still exited, in the background.
-/// That is why it must own what it needs; [`manage_scoped`] is for one that borrows.
+/// That is why it must own what it needs; [`manage_scoped`] is for one that borrows. Python: `async with value`.
 #[cfg(feature = "alloc")]
 #[track_caller]
 pub fn manage<M>(

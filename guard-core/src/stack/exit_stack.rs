@@ -189,7 +189,8 @@ macro_rules! methods {
             /// Enters a context and lends its resource, for as long as the stack is not changed otherwise:
             /// the resources of several entries can be in use at the same time.
             ///
-            /// Python: `enter_async_context`.
+            /// A context that cannot fail is added as `context.infallible::<E>()`. Python:
+            /// `enter_async_context`.
             ///
             /// # Errors
             ///
@@ -228,6 +229,8 @@ macro_rules! methods {
             }
 
             /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
+            ///
+            /// Python: `enter_context`.
             #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
             pub fn keep<T>(&self, value: T) -> &mut T
             where
@@ -273,7 +276,7 @@ macro_rules! methods {
                 self.push(CallEntry::new(exit, self.stack.identity))
             }
 
-            /// The key of the entry that was added last.
+            /// The key of the entry that was added last, also by [`enter`](Self::enter), which lends instead.
             pub fn last_key(&self) -> Option<Key> {
                 self.stack.last_key()
             }
@@ -287,6 +290,10 @@ macro_rules! methods {
             /// # Errors
             ///
             /// The entry's exit failed.
+            ///
+            /// # Panics
+            ///
+            /// A panic of the entry goes on.
             ///
             /// # Cancellation
             ///
@@ -309,7 +316,8 @@ macro_rules! methods {
                 course.finish_primary(&mut Vec::new()).map(|()| true)
             }
 
-            /// Moves all entries to a new stack; this one is empty then, and closing it does nothing.
+            /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
+            /// then, and closing it does nothing.
             ///
             /// Python: `pop_all`.
             pub fn pop_all(&mut self) -> Self {
