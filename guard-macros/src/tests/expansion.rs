@@ -610,6 +610,7 @@ fn a_use_that_is_left_in_every_way() {
                     guard_core::__private::Left::Finished => {}
                     guard_core::__private::Left::Returned(returned) => return returned,
                     guard_core::__private::Left::Failed(error) => {
+                        #[allow(unreachable_code)]
                         match guard_core::__private::CannotFail::never(error) {}
                     }
                 }

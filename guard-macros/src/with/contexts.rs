@@ -56,7 +56,11 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
                 match #failed #question {}
             }}
         }
-        None => quote!(match #private::CannotFail::never(#error) {}),
+        // Older compilers would say that nothing is reached from here.
+        None => quote!({
+            #[allow(unreachable_code)]
+            match #private::CannotFail::never(#error) {}
+        }),
     };
     match parts {
         [part] => of(part),
