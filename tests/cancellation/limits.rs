@@ -73,6 +73,30 @@ async fn an_exit_that_takes_too_long_is_dropped_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_time_out_is_an_io_error_where_those_are_used() {
+    #[async_context]
+    async fn file(time: Duration) -> std::io::Result<()> {
+        yield_resource!();
+        sleep(time).await;
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+    async fn write(time: Duration) -> std::io::Result<()> {
+        async_with!(_file = file(time).exit_within(LIMIT)? => {});
+        Ok(())
+    }
+
+    world::install();
+    let kind = async |time| write(time).await.unwrap_err().kind();
+    assert_eq!(kind(LIMIT / 2).await, std::io::ErrorKind::StorageFull);
+    assert_eq!(kind(2 * LIMIT).await, std::io::ErrorKind::TimedOut);
+    let error = write(2 * LIMIT).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "clean-up exceeded its time limit and was dropped"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_time_begins_to_run_with_the_exit() {
     takes!(after_a_long_body);
     world::install();

@@ -40,6 +40,22 @@ impl<E: core::error::Error> core::error::Error for TimeoutError<E> {
     }
 }
 
+/// As that of the context itself; [`TimedOut`](std::io::ErrorKind::TimedOut) where the time was up.
+impl<E> From<TimeoutError<E>> for std::io::Error
+where
+    Self: From<E>,
+{
+    fn from(error: TimeoutError<E>) -> Self {
+        match error {
+            TimeoutError::Context(error) => error.into(),
+            TimeoutError::TimedOut => {
+                let what = TimeoutError::<core::convert::Infallible>::TimedOut;
+                Self::new(std::io::ErrorKind::TimedOut, what)
+            }
+        }
+    }
+}
+
 /// When the time of an exit is up.
 enum Clock<L> {
     /// The exit has not begun.
