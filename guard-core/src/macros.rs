@@ -10,12 +10,20 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
-    (@$lend:ident $handle:ident; $resource:expr) => {
-        $handle.$lend($resource).await
+    (@$lend:ident $handle:ident $anchor:ident; $resource:expr) => {
+        $handle.$lend(&$anchor, $resource).await
     };
-    (@$lend:ident $handle:ident catch; $resource:expr) => {
-        $crate::__private::caught($handle.$lend($resource).await)
+    (@$lend:ident $handle:ident $anchor:ident catch; $resource:expr) => {
+        $crate::__private::caught($handle.$lend(&$anchor, $resource).await)
     };
+    // In another macro than the `async_with!` that it was taken for.
+    (@[$($label:lifetime)+] $($lent:tt)*) => {{
+        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
+        if false {
+            $(break $label loop {};)+
+        }
+        $crate::yield_resource!(@$($lent)*)
+    }};
     (@misplaced $caught:ty; $($resource:expr),*) => {{
         $(let _ = &mut $resource;)*
         $crate::__private::misplaced_yield::<$caught>()
@@ -145,7 +153,7 @@ macro_rules! cancellable {
 ///             let mut path = std::env::temp_dir().join(name);
 ///             tokio::fs::create_dir(&path).await?;
 ///             a_yield_on_every_path = Yielded;
-///             the_one_yield.lend(&mut path).await; // moves it, so there is only one
+///             the_one_yield.lend(&anchor, &mut path).await; // moves it, so there is only one
 ///             tokio::fs::remove_dir_all(&path).await
 ///         };
 ///         finish(out, a_yield_on_every_path) // and there is one

@@ -78,7 +78,7 @@ macro_rules! body {
         move |anchor: Anchor<M::Resource, ()>| async move {
             let mut manager = $manager;
             let resource = manager.enter().await?;
-            let outcome = anchor.handle().lend(resource).await;
+            let outcome = anchor.handle().lend(&anchor, resource).await;
             manager.exit(outcome).await
         }
     };

@@ -8,6 +8,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Block, Expr, Item, Lifetime, Macro, Stmt, Token};
 
@@ -31,10 +32,27 @@ pub(crate) struct Jump {
     pub(crate) value: Option<TokenStream>,
 }
 
+/// The labels of the code around an `async_with!` in which a yield stands.
+///
+/// They are in case that it is another macro of this name: a yield that has them is right in all of that
+/// code, as one in any macro is (see [`Rewrite::label`]). The real one puts its block into an `async` block,
+/// which is driven in place, and takes off what cannot be reached from there.
+#[derive(Default)]
+pub(crate) struct Around(Vec<Lifetime>);
+
+impl ToTokens for Around {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self(labels) = self;
+        if !labels.is_empty() {
+            tokens.extend(quote!([#(#labels)*]));
+        }
+    }
+}
+
 /// What to do with what is found. `None` leaves it as it is.
 pub(crate) trait Rewrite {
-    /// A `yield_resource!`.
-    fn yields(&mut self, call: &Macro, place: Place) -> Option<TokenStream>;
+    /// A `yield_resource!`. Before its arguments goes [`around`](Around), if there is something.
+    fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream>;
 
     /// The label of a body of code, with which a yield in the arguments of a macro proves that it is
     /// awaited in that very body, whatever the macro makes of it: a label cannot be reached from an
@@ -92,6 +110,8 @@ struct Walker<'a, R> {
     /// The body of code: the function's own, or the block of an `async_with!`. Each has a number.
     level: usize,
     levels: usize,
+    /// The levels that an `async_with!` lies in between.
+    around: Vec<usize>,
     /// The levels whose label is needed.
     labelled: Vec<usize>,
 }
@@ -106,6 +126,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
             yields: 0,
             level: 0,
             levels: 1,
+            around: Vec::new(),
             labelled: Vec::new(),
         }
     }
@@ -132,7 +153,16 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     fn call(&mut self, call: &mut Macro, is_statement: bool) -> Option<TokenStream> {
         if is_named(call, "yield_resource") {
             self.yields += 1;
-            let yields = self.rewrite.yields(call, self.place)?;
+            self.keep_reachable_labels(call);
+            let mut around = Around::default();
+            for &level in &self.around {
+                if let Some(mut label) = self.rewrite.label(level) {
+                    label.set_span(label.span().located_at(call.path.span()));
+                    around.0.push(label);
+                    self.labelled.push(level);
+                }
+            }
+            let yields = self.rewrite.yields(call, self.place, &around)?;
             return Some(self.in_this_body(yields));
         }
         if is_named(call, "cancellable") {
@@ -165,6 +195,32 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         }
     }
 
+    /// Takes off the labels outside of the code that is walked: they were for macros that are not the one
+    /// which walks it.
+    fn keep_reachable_labels(&self, call: &mut Macro) {
+        let mut tokens: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
+        let [TokenTree::Punct(at), TokenTree::Group(labels), ..] = tokens.as_slice() else {
+            return;
+        };
+        if at.as_char() != '@' || labels.delimiter() != Delimiter::Bracket {
+            return;
+        }
+        let parse = |input: syn::parse::ParseStream<'_>| {
+            let mut labels = Vec::new();
+            while !input.is_empty() {
+                labels.push(input.parse::<Lifetime>()?);
+            }
+            Ok(labels)
+        };
+        let Ok(mut labels) = parse.parse2(labels.stream()) else {
+            return;
+        };
+        labels.retain(|label| self.labels.contains(&label.ident));
+        let labels = Around(labels).into_token_stream();
+        tokens.splice(1..=1, labels);
+        call.tokens = tokens.into_iter().collect();
+    }
+
     /// In the arguments of a macro, proves that `code` runs in this body.
     fn in_this_body(&mut self, code: TokenStream) -> TokenStream {
         if self.place != Place::InMacro {
@@ -193,6 +249,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                     self.visit_expr_mut(context);
                 }
                 let level = self.level;
+                self.around.push(level);
                 self.level = self.levels;
                 self.levels += 1;
                 self.place = Place::InAsyncWith;
@@ -204,6 +261,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                     }
                 }
                 self.level = level;
+                self.around.pop();
                 call.tokens = with.into_token_stream();
                 return;
             }

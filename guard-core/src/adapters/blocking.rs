@@ -70,7 +70,7 @@ where
                     Err(error) => panic!("the blocking pool is gone: {error}"),
                 },
             };
-            let outcome = anchor.handle().lend(&mut resource).await;
+            let outcome = anchor.handle().lend(&anchor, &mut resource).await;
             on_own_thread(move || release(resource, outcome)).await
         },
         Identity::here::<A>(describe_debug),

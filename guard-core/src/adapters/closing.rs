@@ -57,7 +57,7 @@ where
     guaranteed(
         move |anchor: Anchor<T, ()>| async move {
             let mut value = value;
-            let _ = anchor.handle().lend(&mut value).await;
+            let _ = anchor.handle().lend(&anchor, &mut value).await;
             value.close().await
         },
         Identity::here::<T>(describe_debug),

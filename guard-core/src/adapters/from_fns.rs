@@ -46,7 +46,7 @@ where
     guaranteed(
         move |anchor: Anchor<R, ()>| async move {
             let mut resource = acquire().await?;
-            let outcome = anchor.handle().lend(&mut resource).await;
+            let outcome = anchor.handle().lend(&anchor, &mut resource).await;
             release(resource, outcome).await
         },
         Identity::here::<A>(describe_debug),

@@ -83,9 +83,10 @@ impl<R: ?Sized, X> Slot<R, X> {
 
 /// The coroutine's end of its `Slot`, handed to the closure that makes the body future.
 ///
-/// Not public API: generated code keeps it in a local of the body future that nothing else can name,
-/// and makes from it, once, the [`Handle`] that the user's code moves. The handle borrows that local,
-/// so it cannot leave the body future, however it is moved about.
+/// Not public API: generated code keeps it in a local of the body future whose name nothing else can
+/// write, and lends through it. It makes from it, once, the [`Handle`] that the user's code moves; but a
+/// handle without its anchor can lend nothing, for rustc's messages need a name for it that code could
+/// come by as well.
 pub struct Anchor<R: ?Sized, X> {
     slot: NonNull<Slot<R, X>>,
     _invariant: PhantomData<Invariant<R, X>>,
@@ -109,7 +110,7 @@ impl<R: ?Sized, X> Anchor<R, X> {
     }
 }
 
-/// The right to yield. It is moved by the yield, which is how rustc proves that there is one only.
+/// The turn to yield. It is moved by the yield, which is how rustc proves that there is one only.
 pub struct Handle<'s, R: ?Sized, X> {
     slot: NonNull<Slot<R, X>>,
     _anchor: PhantomData<&'s Anchor<R, X>>,
@@ -122,12 +123,12 @@ unsafe impl<R: ?Sized, X> Sync for Handle<'_, R, X> {}
 
 impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     /// Lends the resource to the driver until it tells how the use ended.
-    pub fn lend<'a>(self, resource: &'a mut R) -> Lend<'a, R, X>
+    pub fn lend<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
     where
         's: 'a,
     {
         Lend {
-            slot: self.slot,
+            slot: anchor.slot,
             resource: NonNull::from(resource),
             lending: false,
             wakes: false,
@@ -136,13 +137,13 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     }
 
     /// [`lend`](Self::lend) for a yield inside another macro, which may poll it only when it is woken.
-    pub fn lend_waking<'a>(self, resource: &'a mut R) -> Lend<'a, R, X>
+    pub fn lend_waking<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
     where
         's: 'a,
     {
         Lend {
             wakes: true,
-            ..self.lend(resource)
+            ..self.lend(anchor, resource)
         }
     }
 
@@ -171,7 +172,7 @@ unsafe impl<R: ?Sized + Sync, X> Sync for Lend<'_, R, X> {}
 
 impl<R: ?Sized, X> Lend<'_, R, X> {
     fn slot(&self) -> &Slot<R, X> {
-        // SAFETY: a `Lend` borrows its handle's anchor, which lives in a body future beside this slot
+        // SAFETY: a `Lend` borrows its anchor, which lives in a body future beside this slot
         // and is dropped before it. It is reached only while the driver polls or drops that body,
         // during which the driver itself does not touch the slot.
         unsafe { self.slot.as_ref() }

@@ -8,7 +8,7 @@ use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token}
 use crate::args::Args;
 use crate::diag::{Errors, path_at};
 use crate::function::Function;
-use crate::walk::{Place, Rewrite, is_err, mentions, walk_block};
+use crate::walk::{Around, Place, Rewrite, is_err, mentions, walk_block};
 
 /// A body whose yields use the handle and leave the proof.
 pub(crate) struct Body {
@@ -23,7 +23,8 @@ pub(crate) struct Body {
 /// Their names are chosen for the messages in which they appear: «use of moved value: `the_one_yield`»
 /// for a second yield, «used binding `a_yield_on_every_path` is possibly-uninitialized» for a path
 /// without one. rustc names a local in its messages only if the local is not an external macro's, so
-/// these two have the hygiene of the function itself, unless it mentions one of the names.
+/// these two have the hygiene of the function itself, unless it mentions one of the names. Code that comes
+/// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the anchor.
 pub(crate) struct Proof {
     hygiene: Span,
 }
@@ -34,6 +35,7 @@ impl Proof {
 
     fn new(function: &Function) -> Self {
         let is_mentioned = mentions(&function.to_token_stream(), &|word| {
+            let word = word.strip_prefix("r#").unwrap_or(word);
             word == Self::HANDLE || word == Self::PROOF
         });
         Self {
@@ -64,6 +66,11 @@ impl Proof {
             { #proof = #krate::__private::Yielded; }
         }
     }
+}
+
+/// The local that holds the anchor, which only generated code can name.
+pub(crate) fn anchor() -> Ident {
+    Ident::new("__guard_anchor", Span::mixed_site())
 }
 
 impl Body {
@@ -120,7 +127,7 @@ impl Yields<'_> {
 }
 
 impl Rewrite for Yields<'_> {
-    fn yields(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
+    fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
         let lent = match lent(&call.tokens, span) {
@@ -137,7 +144,8 @@ impl Rewrite for Yields<'_> {
             Place::Direct | Place::InAsyncWith => Ident::new("lend", site),
         };
         let catch = self.args.catch.then(|| quote!(catch));
-        let call = with_arguments(call, quote!(@#lend #handle #catch; #lent));
+        let anchor = anchor();
+        let call = with_arguments(call, quote!(@#around #lend #handle #anchor #catch; #lent));
         if place != Place::Direct {
             return Some(call);
         }

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned};
 
 use super::Definition;
-use super::body::Body;
+use super::body::{Body, anchor};
 use crate::diag::{ends, path_at};
 use crate::function::Function;
 use crate::types::in_body;
@@ -34,7 +34,7 @@ use crate::walk::mentions;
 ///         let a_yield_on_every_path;
 ///         let out: io::Result<()> = {
 ///             let mut file = File::open(path).await?;
-///             { a_yield_on_every_path = Yielded; yield_resource!(@lend the_one_yield; file) };
+///             { a_yield_on_every_path = Yielded; yield_resource!(@lend the_one_yield anchor; file) };
 ///             file.sync_all().await
 ///         };
 ///         return finish(out, a_yield_on_every_path);
@@ -231,7 +231,7 @@ fn expand_body(
     // After an error has been told, the proof would only repeat it.
     let excused = is_broken.then(|| quote!(= #private::Yielded));
     // The arguments are captured under names of the same hygiene.
-    let anchor = Ident::new("__guard_anchor", site);
+    let anchor = anchor();
     let out = Ident::new("out", site);
 
     let expanded = quote_spanned! {here=>

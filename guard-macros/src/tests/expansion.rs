@@ -77,7 +77,7 @@ fn a_guaranteed_context() {
                                 {
                                     a_yield_on_every_path = ::guard_core::__private::Yielded;
                                 }
-                                yield_resource!(@ lend the_one_yield; & mut file)
+                                yield_resource!(@ lend the_one_yield __guard_anchor; & mut file)
                             } {
                                 Outcome::Completed => file.sync_all().await,
                                 _ => Ok(()),
@@ -150,7 +150,7 @@ fn a_scoped_context_that_cannot_fail() {
                                 {
                                     a_yield_on_every_path = crate::reexport::__private::Yielded;
                                 }
-                                yield_resource!(@ lend the_one_yield; & mut ())
+                                yield_resource!(@ lend the_one_yield __guard_anchor; & mut ())
                             };
                             if key.is_empty() {
                                 return crate::reexport::__private::finish((), a_yield_on_every_path);
@@ -217,7 +217,7 @@ fn a_context_that_catches() {
                                 {
                                     a_yield_on_every_path = ::guard_core::__private::Yielded;
                                 }
-                                yield_resource!(@ lend the_one_yield catch; & mut ())
+                                yield_resource!(@ lend the_one_yield __guard_anchor catch; & mut ())
                             } {
                                 Outcome::Failed(error) if error.is_serious() => {
                                     #[allow(unused_assignments)]
@@ -313,8 +313,9 @@ fn yields_in_a_use_and_in_another_macro() {
                                         a_yield_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     async_with!(
-                                        inner = inner() => { yield_resource!(@ lend the_one_yield; &
-                                        mut * inner); }
+                                        inner = inner() => { yield_resource!(@
+                                        ['yield_in_the_context_itself] lend the_one_yield
+                                        __guard_anchor; & mut * inner); }
                                     )
                                 };
                             } else {
@@ -327,8 +328,8 @@ fn yields_in_a_use_and_in_another_macro() {
                                         ({ #[allow(unreachable_code,
                                         clippy::diverging_sub_expression, clippy::empty_loop)] if
                                         false { break 'yield_in_the_context_itself loop {} }
-                                        yield_resource!(@ lend_waking the_one_yield; & mut 1) })
-                                        .is_completed()
+                                        yield_resource!(@ lend_waking the_one_yield __guard_anchor; &
+                                        mut 1) }).is_completed()
                                     )
                                 };
                             }

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Block, Lifetime, Macro, Path};
 
-use crate::walk::{Jump, Place, Rewrite, is_err, walk_block};
+use crate::walk::{Around, Jump, Place, Rewrite, is_err, walk_block};
 
 /// The block of a use.
 pub(super) struct Body {
@@ -177,7 +177,7 @@ impl Body {
 }
 
 impl Rewrite for Body {
-    fn yields(&mut self, call: &Macro, _: Place) -> Option<TokenStream> {
+    fn yields(&mut self, call: &Macro, _: Place, _: &Around) -> Option<TokenStream> {
         let signal = &self.names.signal;
         // What `#[async_context]` made of the call says whether it catches.
         let catches = call
