@@ -5,6 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::__private::Conclude;
+use crate::panics::catch;
 use crate::raw::{Anchor, Slot};
 use crate::report::{Identity, Loss};
 use crate::span::Span;
@@ -81,6 +82,9 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     }
 
     /// Drops the body where it stands, and reports that.
+    ///
+    /// If one of its destructors panics, that goes on like any panic of a destructor; but who drops a
+    /// clean-up that should have been finished must not panic, so then it is reported too.
     fn abandon(mut self: Pin<&mut Self>) {
         /// Reports when the body is gone, also if one of its destructors panics.
         struct Reporting<E>(Option<Identity<E>>);
@@ -96,8 +100,17 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
         *this.phase = Phase::Ended;
-        let _reporting = Reporting(unfinished.then_some(*this.identity));
-        this.span.inside(|| this.body.set(Body::Ended));
+        let dropped = catch(|| {
+            let _reporting = Reporting(unfinished.then_some(*this.identity));
+            this.span.inside(|| this.body.set(Body::Ended));
+        });
+        if let Err(panic) = dropped {
+            if unfinished && *this.guaranteed {
+                panic.report_to(*this.identity);
+            } else {
+                panic.resume();
+            }
+        }
     }
 }
 

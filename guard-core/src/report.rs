@@ -226,7 +226,8 @@ impl<E> Identity<E> {
             }
         }
 
-        if self.has_reported {
+        // A panic comes on top of that: a destructor's, when the context was dropped.
+        if self.has_reported && !matches!(loss, Loss::Panicked(_)) {
             return;
         }
         let described = loss.error().map(|error| Described {

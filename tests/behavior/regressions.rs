@@ -1,15 +1,18 @@
 //! What reviews found, so that it stays found.
 
 use std::cell::Cell;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use guard_core::{
     AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, exit_stack,
     yield_resource,
 };
-use guard_tests::{Log, poll_times, yield_once};
+use guard_tests::{Log, block_on, poll_times, yield_once};
 use tokio::sync::Notify;
 
 use crate::reports;
@@ -90,14 +93,17 @@ async fn a_stack_that_was_half_closed_tells_the_rest_how_its_use_ended() {
     assert_eq!(log.line(), "below:Failed(())");
 }
 
-#[test]
-fn a_loss_is_reported_though_a_destructor_panics() {
-    struct Panics;
-    impl Drop for Panics {
-        fn drop(&mut self) {
-            panic!("in a destructor");
-        }
+/// Panics when it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("in a destructor");
     }
+}
+
+#[test]
+fn a_loss_is_reported_and_so_is_the_panic_of_a_destructor() {
     #[async_context]
     async fn never_done() {
         let _panics = Panics;
@@ -109,7 +115,76 @@ fn a_loss_is_reported_though_a_destructor_panics() {
         let mut using = pin!(never_done().run(async |()| yield_once().await));
         assert!(poll_times(using.as_mut(), 1).is_pending());
     }
-    assert_eq!(reports::take(), ["Abandoned"]);
+    assert_eq!(reports::take(), ["Abandoned", "Panicked"]);
+}
+
+/// The caller goes on with the body's panic, so nobody else will hear of the destructor's.
+#[tokio::test(start_paused = true)]
+async fn a_destructor_that_panics_when_time_is_up_is_reported() {
+    #[async_context]
+    async fn hangs() {
+        yield_resource!();
+        let _panics = Panics;
+        std::future::pending().await
+    }
+    #[async_context(scoped)]
+    async fn hangs_here() {
+        yield_resource!();
+        let _panics = Panics;
+        std::future::pending().await
+    }
+    async fn panics_in_the_use(context: impl AsyncContext<Resource = (), Error = Infallible>) {
+        let used = context
+            .exit_within(Duration::from_secs(1))
+            .try_with(async |()| -> Result<(), ()> { panic!("in the use") });
+        let payload = AssertUnwindSafe(used).catch_unwind().await.unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"in the use"));
+        assert_eq!(reports::take(), ["TimedOut", "Panicked"]);
+    }
+    reports::collect();
+    panics_in_the_use(hangs()).await;
+    panics_in_the_use(hangs_here()).await;
+    for name in reports::take_names() {
+        assert!(name.contains("::hangs"), "{name}");
+    }
+}
+
+#[test]
+fn what_an_entry_failed_with_is_reported_in_the_name_of_its_own_entry() {
+    #[async_context]
+    async fn fails() -> Result<(), String> {
+        yield_resource!();
+        Err("in an inner stack".to_string())
+    }
+    #[async_context]
+    async fn panics() -> Result<(), String> {
+        yield_resource!();
+        panic!("in an inner stack")
+    }
+    async fn in_an_inner_stack(
+        entry: impl AsyncContext<Resource = (), Error = String> + Send + 'static,
+    ) -> Result<(), String> {
+        let outer = exit_stack::<String>().with(async |outer| {
+            let inner = outer.enter(exit_stack::<String>()).await?;
+            inner.enter(entry).await?;
+            outer.callback(|| panic!("in the outer stack"));
+            Ok(())
+        });
+        outer.await
+    }
+    reports::collect();
+    let used = AssertUnwindSafe(in_an_inner_stack(fails())).catch_unwind();
+    assert!(block_on(used).is_err());
+    assert_eq!(reports::take(), ["Failed(\"in an inner stack\")"]);
+    let used = AssertUnwindSafe(in_an_inner_stack(panics())).catch_unwind();
+    assert!(block_on(used).is_err());
+    assert_eq!(reports::take(), ["Panicked"]);
+    let names = reports::take_names();
+    let [failed, panicked] = names.as_slice() else {
+        panic!("{names:?}");
+    };
+    assert!(failed.ends_with("::fails"), "{failed}");
+    assert!(panicked.ends_with("::panics"), "{panicked}");
 }
 
 #[tokio::test(start_paused = true)]

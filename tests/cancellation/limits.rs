@@ -341,3 +341,74 @@ fn a_limit_that_panics_in_place_is_not_polled_again_in_the_background() {
     assert_eq!(log.line(), "exited");
     assert_eq!(polls.load(Ordering::Relaxed), 1);
 }
+
+/// A limit that is never up, and panics when it is dropped.
+async fn panics_in_the_end() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("the limit breaks");
+        }
+    }
+
+    let _panics = Panics;
+    std::future::pending().await
+}
+
+#[test]
+fn a_limit_that_panics_when_it_is_dropped_does_not_take_outer_clean_ups_with_it() {
+    #[async_context]
+    async fn around_a_limit_that_breaks(log: Log) -> Result<(), Infallible> {
+        let outcome = yield_resource!();
+        tokio::task::yield_now().await;
+        log.push(format_args!("exited({outcome:?})"));
+        Ok(())
+    }
+    #[async_context]
+    async fn whose_limit_breaks_in_the_end() -> Result<(), Infallible> {
+        yield_resource!();
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    world::install();
+    let log = Log::new();
+    let mut using = {
+        let log = log.clone();
+        Box::pin(async move {
+            let outer = around_a_limit_that_breaks(log);
+            let inner = whose_limit_breaks_in_the_end().exit_until(panics_in_the_end());
+            let inner = inner.map_err(|_| -> Infallible { unreachable!("there is time") });
+            async_with!(_outer = outer?, _inner = inner? => { std::future::pending::<()>().await; });
+            Ok::<_, Infallible>(())
+        })
+    };
+    assert!(poll_once(using.as_mut()).is_pending());
+    drop(using);
+    assert_eq!(log.line(), "", "it waits");
+    world::finish_background();
+    assert_eq!(log.line(), "exited(Cancelled)");
+    let reports = world::reports_containing("::whose_limit_breaks_in_the_end`");
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("the limit breaks"), "{reports:?}");
+    assert_eq!(world::reports_containing("::around_a_limit"), [""; 0]);
+}
+
+#[test]
+fn a_limit_that_panics_when_it_is_dropped_does_not_hide_how_the_exit_ended() {
+    #[async_context]
+    async fn fails_before_its_limit_breaks() -> Result<(), &'static str> {
+        yield_resource!();
+        tokio::task::yield_now().await;
+        Err("failed")
+    }
+
+    world::install();
+    let context = fails_before_its_limit_breaks().exit_until(panics_in_the_end());
+    let exited = block_on(context.with(async |()| Ok(())));
+    assert_eq!(exited, Err(TimeoutError::Context("failed")));
+    let reports = world::reports_containing("::fails_before_its_limit_breaks`");
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("the limit breaks"), "{reports:?}");
+}

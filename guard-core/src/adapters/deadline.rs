@@ -151,6 +151,14 @@ where
     }
 }
 
+/// Drops a limit. A panic of that is reported: neither what the clean-up ended with nor those that wait for
+/// it are to be lost by it.
+fn discard<L>(limit: L, identity: Identity<Infallible>) {
+    if let Err(panic) = catch(|| drop(limit)) {
+        panic.report_to(identity);
+    }
+}
+
 /// Clean-ups in the background that have to end in time.
 struct Limited {
     cleanups: Chain,
@@ -162,6 +170,7 @@ struct Limited {
 impl Cleanup for Limited {
     fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if Pin::new(&mut self.cleanups).poll(cx).is_ready() {
+            discard(self.limit.take(), self.identity);
             return Poll::Ready(());
         }
         let Some(limit) = &mut self.limit else {
@@ -172,15 +181,13 @@ impl Cleanup for Limited {
             Ok(Poll::Ready(())) => {
                 let late = core::mem::take(&mut self.cleanups);
                 expire(|| drop(late));
+                discard(self.limit.take(), self.identity);
                 Poll::Ready(())
             }
             // A clock that fails is no reason to lose the clean-up.
             Err(panic) => {
                 panic.report_to(self.identity);
-                let limit = self.limit.take();
-                if let Err(panic) = catch(|| drop(limit)) {
-                    panic.report_to(self.identity);
-                }
+                discard(self.limit.take(), self.identity);
                 Poll::Pending
             }
         }
@@ -236,7 +243,8 @@ where
         let mut this = self.project();
         let context = this.context.as_mut().as_pin_mut().expect(GONE);
         if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
-            this.rest.clock = Clock::Off;
+            let clock = core::mem::replace(&mut this.rest.clock, Clock::Off);
+            discard(clock, this.rest.identity);
             return Poll::Ready(exited.map_err(TimeoutError::Context));
         }
         if this.rest.clock.poll(cx).is_pending() {
@@ -262,7 +270,7 @@ where
             // It was dropped when its time was up, and that was reported in its own name.
             None => Identity {
                 has_reported: true,
-                ..Identity::of_type::<Self>()
+                ..self.rest.identity.with_error(describe_type)
             },
         }
     }

@@ -48,6 +48,14 @@ where
         }
     }
 
+    fn identity(&self) -> Identity<E> {
+        match &self.state {
+            // If it has panicked, it knows who did.
+            ContextState::Exiting(context) => context.identity().with_error(self.identity.describe),
+            _ => self.identity,
+        }
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -67,7 +75,8 @@ where
             panic!("an entry of an exit stack was exited twice");
         };
         let exited = ready!(context.as_mut().poll_exit(cx, told));
-        self.identity.has_reported |= context.identity().has_reported;
+        // It knows now who failed, where it is made of others.
+        self.identity = context.identity().with_error(self.identity.describe);
         self.state = ContextState::Done;
         Poll::Ready(exited)
     }
@@ -86,7 +95,7 @@ where
     }
 
     fn identity(&self) -> Identity<E> {
-        self.identity
+        ContextEntry::identity(self)
     }
 }
 
@@ -107,7 +116,7 @@ where
     }
 
     fn identity(&self) -> Identity<E> {
-        self.0.identity
+        self.0.identity()
     }
 }
 
