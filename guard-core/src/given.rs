@@ -1,9 +1,11 @@
 //! What `async_with!` is given: a context, or what was taken for one.
 //!
-//! Generated code writes `given(&context).asked().context(context)`. The first method call finds out what
+//! Generated code writes `given(&context).__guard_asked().context(context)`. The first method call finds out what
 //! there is, in the order in which rustc looks for methods: by value, by `&`, by `&mut`, and then the same
 //! behind a dereference. The second takes what is right, and is an error for the rest: one error, about the
 //! user's expression, that says what it is instead. Its value is then of no type, so nothing else is said.
+//!
+//! The user's traits are looked at as well, so what is found by trait has a name that they do not use.
 
 #![allow(
     clippy::must_use_candidate,
@@ -57,7 +59,7 @@ impl Right {
 
 impl<C: AsyncContext> Given<C> {
     /// A context with a `?` after it.
-    pub fn asked(self) -> Right {
+    pub fn __guard_asked(self) -> Right {
         Right
     }
 }
@@ -83,7 +85,7 @@ pub trait Reports {
 
 impl<C: Reports> Given<C> {
     /// An exit stack without a `?` after it.
-    pub fn unasked(self) -> RightAndReporting {
+    pub fn __guard_unasked(self) -> RightAndReporting {
         RightAndReporting
     }
 }
@@ -91,7 +93,7 @@ impl<C: Reports> Given<C> {
 /// See `Given`.
 pub trait GivenSafe: Sized {
     /// A context that needs no `?`, without one.
-    fn unasked(self) -> Right {
+    fn __guard_unasked(self) -> Right {
         Right
     }
 }
@@ -111,7 +113,7 @@ pub struct CanFail;
 /// See `Given`.
 pub trait GivenFallible {
     /// A context that can fail, without a `?` after it.
-    fn unasked(&self) -> CanFail {
+    fn __guard_unasked(&self) -> CanFail {
         CanFail
     }
 }
@@ -142,12 +144,12 @@ pub struct Catches;
 /// See `Given`.
 pub trait GivenCatches<X> {
     /// A context that catches.
-    fn asked(&mut self) -> Catches {
+    fn __guard_asked(&mut self) -> Catches {
         Catches
     }
 
     /// A context that catches.
-    fn unasked(&mut self) -> Catches {
+    fn __guard_unasked(&mut self) -> Catches {
         Catches
     }
 }
@@ -178,12 +180,12 @@ pub struct IsFuture;
 /// See `Given`.
 pub trait GivenFuture {
     /// A future.
-    fn asked(&self) -> IsFuture {
+    fn __guard_asked(&self) -> IsFuture {
         IsFuture
     }
 
     /// A future.
-    fn unasked(&self) -> IsFuture {
+    fn __guard_unasked(&self) -> IsFuture {
         IsFuture
     }
 }
@@ -215,12 +217,12 @@ pub struct IsNone;
 /// See `Given`.
 pub trait GivenAnything {
     /// Anything else.
-    fn asked(&mut self) -> IsNone {
+    fn __guard_asked(&mut self) -> IsNone {
         IsNone
     }
 
     /// Anything else.
-    fn unasked(&mut self) -> IsNone {
+    fn __guard_unasked(&mut self) -> IsNone {
         IsNone
     }
 }

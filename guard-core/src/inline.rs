@@ -160,7 +160,7 @@ pub struct Returned<'a, T>(pub &'a T);
 impl<T, E> Returned<'_, Result<T, E>> {
     /// Whether it is `Err`.
     #[must_use]
-    pub fn is_failure(&self) -> bool {
+    pub fn __guard_is_failure(&self) -> bool {
         self.0.is_err()
     }
 }
@@ -168,7 +168,7 @@ impl<T, E> Returned<'_, Result<T, E>> {
 impl<T> Returned<'_, Option<T>> {
     /// Whether it is `None`.
     #[must_use]
-    pub fn is_failure(&self) -> bool {
+    pub fn __guard_is_failure(&self) -> bool {
         self.0.is_none()
     }
 }
@@ -176,7 +176,7 @@ impl<T> Returned<'_, Option<T>> {
 /// See [`Returned`].
 pub trait Success {
     /// It is not.
-    fn is_failure(&self) -> bool {
+    fn __guard_is_failure(&self) -> bool {
         false
     }
 }

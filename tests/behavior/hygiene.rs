@@ -133,6 +133,52 @@ mod names {
     }
 }
 
+/// The user's own traits, with methods for everything there is, and found first: they take it by value.
+mod methods_for_everything {
+    use futures::executor::block_on;
+    use guard_core::{Outcome, async_context, async_with, exit_stack, yield_resource};
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    trait Everything: Sized {
+        fn asked(self) {}
+        fn unasked(self) {}
+        fn context(self) {}
+        #[expect(clippy::wrong_self_convention, reason = "by value it is found first")]
+        fn is_failure(self) -> bool {
+            false
+        }
+    }
+
+    impl<T> Everything for T {}
+
+    #[async_context]
+    async fn failed(told: Arc<AtomicBool>) -> Cell<u8> {
+        let mut nothing = Cell::new(0);
+        let outcome = yield_resource!(nothing);
+        told.store(outcome == Outcome::Failed(()), Ordering::Relaxed);
+    }
+
+    #[test]
+    fn are_not_called() {
+        async fn fails(told: Arc<AtomicBool>, result: Result<(), u8>) -> Result<(), u8> {
+            async_with!(stack = exit_stack::<u8>(), _failed = failed(told) => {
+                stack.callback(|| {});
+                return result;
+            })
+        }
+        let told = Arc::new(AtomicBool::new(false));
+        assert_eq!(block_on(fails(told.clone(), Err(1))), Err(1));
+        assert!(told.load(Ordering::Relaxed));
+        // That they would be.
+        ().asked();
+        ().unasked();
+        ().context();
+        assert!(!().is_failure());
+    }
+}
+
 /// A crate root full of decoys.
 mod decoys {
     #![allow(dead_code, unused_imports, unused_macros)]

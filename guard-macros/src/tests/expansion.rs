@@ -435,7 +435,7 @@ fn a_use() {
                         { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
                         GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
                         match (open(path),) { given => guard_core::__private::given(& given.0)
-                        .asked().context(given.0), } }
+                        .__guard_asked().context(given.0), } }
                     );
                     let left = match guard_core::__private::enter(file.as_mut()).await {
                         guard_core::__private::core::result::Result::Err(error) => {
@@ -531,7 +531,7 @@ fn a_use_that_is_left_in_every_way() {
                         { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
                         GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
                         match (number(),) { given => guard_core::__private::given(& given.0)
-                        .unasked().context(given.0), } }
+                        .__guard_unasked().context(given.0), } }
                     );
                     let left = match guard_core::__private::enter(number.as_mut()).await {
                         guard_core::__private::core::result::Result::Err(error) => {
@@ -558,7 +558,8 @@ fn a_use_that_is_left_in_every_way() {
                                                                 {
                                                                     #[allow(unused_imports)]
                                                                     use guard_core::__private::Success as _;
-                                                                    if !guard_core::__private::Returned(&returned).is_failure()
+                                                                    if !guard_core::__private::Returned(&returned)
+                                                                        .__guard_is_failure()
                                                                     {
                                                                         signal.returned();
                                                                     }
@@ -600,7 +601,7 @@ fn a_use_that_is_left_in_every_way() {
                                 .unless(|returned| {
                                     #[allow(unused_imports)]
                                     use guard_core::__private::Success as _;
-                                    guard_core::__private::Returned(returned).is_failure()
+                                    guard_core::__private::Returned(returned).__guard_is_failure()
                                 });
                             guard_core::__private::leave(number, ended).await
                         }

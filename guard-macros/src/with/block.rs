@@ -129,7 +129,7 @@ impl Body {
                 let #ended = #ended.unless(|#returned| {
                     #[allow(unused_imports)]
                     use #krate::__private::Success as _;
-                    #krate::__private::Returned(#returned).is_failure()
+                    #krate::__private::Returned(#returned).__guard_is_failure()
                 });
             }
         })
@@ -215,7 +215,7 @@ impl Rewrite for Body {
                 {
                     #[allow(unused_imports)]
                     use #krate::__private::Success as _;
-                    if !#krate::__private::Returned(&#returned).is_failure() {
+                    if !#krate::__private::Returned(&#returned).__guard_is_failure() {
                         #signal.returned();
                     }
                 }

@@ -19,8 +19,8 @@ pub(super) fn context_of(private: &TokenStream, parts: &[Single]) -> TokenStream
         let mut whole = Literal::usize_unsuffixed(0);
         whole.set_span(site.located_at(end));
         let asked = match part.question {
-            Some(_) => "asked",
-            None => "unasked",
+            Some(_) => "__guard_asked",
+            None => "__guard_unasked",
         };
         let asked = Ident::new(asked, site);
         let context = Ident::new("context", site.located_at(start));
