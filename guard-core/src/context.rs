@@ -307,8 +307,8 @@ pub trait AsyncContext<X = ()> {
     ///
     /// # Panics
     ///
-    /// The exit panics in a tokio runtime that was built without timers (`enable_time`), unless its first poll
-    /// is enough.
+    /// In a tokio runtime that was built without timers (`enable_time`), as for [`exit_until`](Self::exit_until),
+    /// unless the first poll of the exit is enough.
     #[cfg(feature = "tokio")]
     fn exit_within(self, duration: core::time::Duration) -> ExitWithin<Self>
     where
@@ -322,6 +322,11 @@ pub trait AsyncContext<X = ()> {
     ///
     /// For other clocks than tokio's, and for other limits than time. Otherwise as
     /// [`exit_within`](Self::exit_within).
+    ///
+    /// # Panics
+    ///
+    /// A panic of `limit` goes on when the exit, which has no limit then, is over. In the background it is
+    /// reported.
     #[cfg(feature = "std")]
     fn exit_until<L>(self, limit: L) -> ExitUntil<Self, L>
     where

@@ -11,10 +11,11 @@ pub enum Loss<'a, E: ?Sized> {
     Abandoned,
     /// The clean-up failed, and its caller is gone or has a more important error to return.
     Failed(&'a E),
-    /// The set-up failed, and its caller is gone, so that it was finished in the background, or has
-    /// another error to return, that of the context it was joined with.
+    /// The set-up failed, and its caller is gone, so that it was finished in the background, or is told
+    /// of the context that it was joined with, which failed before it or panicked.
     SetUpFailed(&'a E),
-    /// The clean-up panicked, and its caller is gone or has another panic to resume. This is the payload.
+    /// The clean-up, or a set-up that was finished in the background, or a destructor in it, panicked,
+    /// and its caller is gone or has another panic to resume. This is the payload.
     Panicked(&'a (dyn Any + Send)),
     /// The clean-up exceeded its limit and was dropped.
     TimedOut,

@@ -317,29 +317,58 @@ fn a_limit_that_panics_in_the_background_is_reported_and_the_exit_goes_on() {
 }
 
 #[test]
-fn a_limit_that_panics_in_place_is_not_polled_again_in_the_background() {
+fn a_limit_that_panics_in_place_does_so_when_the_exit_is_over() {
     #[async_context]
-    async fn whose_limit_breaks(log: Log) -> Result<(), Infallible> {
+    async fn whose_limit_breaks(log: Log) -> Result<(), &'static str> {
         yield_resource!();
         for _ in 0..5 {
             tokio::task::yield_now().await;
         }
         log.push("exited");
-        Ok(())
+        Err("failed")
+    }
+    #[async_context]
+    async fn around_it(log: Log) {
+        let outcome = yield_resource!();
+        log.push(format_args!("outer({outcome:?})"));
     }
 
     world::install();
     let log = Log::new();
     let polls = Arc::new(AtomicUsize::new(0));
-    let context = whose_limit_breaks(log.clone()).exit_until(panics(polls.clone()));
-    let mut using = Box::pin(context.with(async |()| Ok::<_, TimeoutError<Infallible>>(())));
-    let poll = AssertUnwindSafe(|| poll_once(using.as_mut()));
-    let payload = catch_unwind(poll).expect_err("the panic is the caller's");
+    let using = || {
+        let (log, limit) = (log.clone(), panics(polls.clone()));
+        Box::pin(async move {
+            let bounded = whose_limit_breaks(log.clone()).exit_until(limit);
+            async_with!(_outer = around_it(log), _inner = bounded? => {});
+            Ok::<_, TimeoutError<&str>>(())
+        })
+    };
+    let payload = catch_unwind(AssertUnwindSafe(|| block_on(using())));
+    let payload = payload.expect_err("the panic is the caller's");
     assert_eq!(payload.downcast_ref(), Some(&"the limit is broken"));
+    assert_eq!(log.line(), "exited outer(Panicked)");
+    assert_eq!(polls.swap(0, Ordering::Relaxed), 1);
+    let reports = || {
+        let all = world::reports_containing("::whose_limit_breaks`").into_iter();
+        let what = |report: String| Some(report.split_once("): ")?.1.to_owned());
+        all.filter_map(what).collect::<Vec<_>>()
+    };
+    assert_eq!(reports(), ["clean-up failed: failed"]);
+
+    // Its caller is gone when the exit is over.
+    let mut using = using();
+    assert!(poll_once(using.as_mut()).is_pending());
     drop(using);
     world::finish_background();
-    assert_eq!(log.line(), "exited");
+    assert_eq!(log.line(), "exited outer(Cancelled)");
     assert_eq!(polls.load(Ordering::Relaxed), 1);
+    let expected = [
+        "clean-up failed: failed",
+        "clean-up panicked: the limit is broken",
+        "clean-up failed: failed",
+    ];
+    assert_eq!(reports(), expected);
 }
 
 /// A limit that is never up, and panics when it is dropped.

@@ -9,7 +9,7 @@ use std::boxed::Box;
 
 use crate::background::{Chain, Cleanup, dispatch};
 use crate::order::{Order, expire};
-use crate::panics::catch;
+use crate::panics::{Panic, catch};
 use crate::report::{Identity, Loss, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -61,6 +61,8 @@ enum Clock<L> {
     /// The exit has not begun.
     Set(L),
     Running(Pin<Box<L>>),
+    /// It panicked. That goes on when the exit is over, which has no limit then.
+    Broken(Panic),
     /// Up, or not needed any more.
     Off,
 }
@@ -72,19 +74,6 @@ impl<L: Future<Output = ()>> Clock<L> {
                 *self = Self::Running(Box::pin(limit));
             }
         }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.start();
-        let Self::Running(mut limit) = core::mem::replace(self, Self::Off) else {
-            return Poll::Pending;
-        };
-        // One that panics is gone: it is not polled again, and the clean-up goes on without a limit.
-        let polled = limit.as_mut().poll(cx);
-        if polled.is_pending() {
-            *self = Self::Running(limit);
-        }
-        polled
     }
 }
 
@@ -125,29 +114,49 @@ where
     identity: Identity<Infallible>,
 }
 
+impl<L> Rest<L>
+where
+    L: Future<Output = ()> + Send + 'static,
+{
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.clock.start();
+        let Clock::Running(limit) = &mut self.clock else {
+            return Poll::Pending;
+        };
+        catch(|| limit.as_mut().poll(cx)).unwrap_or_else(|panic| {
+            let limit = core::mem::replace(&mut self.clock, Clock::Broken(panic));
+            discard(limit, self.identity);
+            Poll::Pending
+        })
+    }
+}
+
 impl<L> Drop for Rest<L>
 where
     L: Future<Output = ()> + Send + 'static,
 {
     fn drop(&mut self) {
-        let cleanups = self.order.end();
-        if cleanups.is_empty() {
-            return;
+        let mut cleanups = self.order.end();
+        let is_over = cleanups.is_empty();
+        if !is_over {
+            self.clock.start();
         }
-        self.clock.start();
-        let runtime = cleanups.runtime();
-        let chain = match core::mem::replace(&mut self.clock, Clock::Off) {
-            Clock::Running(limit) => {
+        match core::mem::replace(&mut self.clock, Clock::Off) {
+            Clock::Running(limit) if !is_over => {
+                let runtime = cleanups.runtime();
                 let limited = Limited {
                     cleanups,
                     limit: Some(limit),
                     identity: self.identity,
                 };
-                Chain::compound(Box::pin(limited), runtime)
+                cleanups = Chain::compound(Box::pin(limited), runtime);
             }
-            _ => cleanups,
-        };
-        dispatch(chain);
+            Clock::Broken(panic) => panic.report_to(self.identity),
+            clock => discard(clock, self.identity),
+        }
+        if !is_over {
+            dispatch(cleanups);
+        }
     }
 }
 
@@ -243,14 +252,22 @@ where
         let mut this = self.project();
         let context = this.context.as_mut().as_pin_mut().expect(GONE);
         if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
-            let clock = core::mem::replace(&mut this.rest.clock, Clock::Off);
-            discard(clock, this.rest.identity);
+            match core::mem::replace(&mut this.rest.clock, Clock::Off) {
+                Clock::Broken(panic) => {
+                    if let (Err(error), Some(context)) = (&exited, &*this.context) {
+                        context.report(Loss::Failed(error));
+                    }
+                    panic.resume();
+                }
+                clock => discard(clock, this.rest.identity),
+            }
             return Poll::Ready(exited.map_err(TimeoutError::Context));
         }
-        if this.rest.clock.poll(cx).is_pending() {
+        if this.rest.poll_clock(cx).is_pending() {
             return Poll::Pending;
         }
-        this.rest.clock = Clock::Off;
+        let clock = core::mem::replace(&mut this.rest.clock, Clock::Off);
+        discard(clock, this.rest.identity);
         let identity = this
             .context
             .as_ref()
