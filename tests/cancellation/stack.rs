@@ -58,7 +58,7 @@ fn judge_plans(
         ..Case::new(way, kind)
     };
     let mut verdict = Verdict::default();
-    for plan in plans_of_all_depths(5).into_iter().filter(&is_tried) {
+    for plan in plans_of_all_depths(25).into_iter().filter(&is_tried) {
         sweep(case, plan, &mut verdict, || using(plan));
     }
     verdict.assert_lawful();
