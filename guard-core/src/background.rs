@@ -31,10 +31,7 @@ pub(crate) struct Chain(VecDeque<Vec<Member>>);
 enum Member {
     Single(Item),
     /// What an inner use left to do.
-    #[cfg_attr(
-        not(feature = "std"),
-        allow(dead_code, reason = "nothing is collected")
-    )]
+    #[cfg(feature = "std")]
     Chain(Chain),
 }
 
@@ -104,6 +101,7 @@ impl Chain {
         let members = self.0.iter().flatten();
         let mut runtimes = members.map(|member| match member {
             Member::Single(item) => item.runtime.clone(),
+            #[cfg(feature = "std")]
             Member::Chain(chain) => chain.runtime(),
         });
         let runtime = runtimes.find(Runtime::is_some);
@@ -117,6 +115,7 @@ impl Member {
             Self::Single(Item {
                 cleanup, runtime, ..
             }) => runtime.inside(|| cleanup.as_mut().poll_cleanup(cx)),
+            #[cfg(feature = "std")]
             Self::Chain(chain) => Pin::new(chain).poll(cx),
         }
     }
