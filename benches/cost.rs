@@ -155,7 +155,7 @@ async fn guaranteed(n: u64) -> u64 {
 }
 
 async fn scoped_block(n: u64) -> u64 {
-    async_with!(resource = scoped(n) => { use_it(resource).await })
+    async_with!(resource = scoped(n), { use_it(resource).await })
 }
 
 async fn scoped_closure(n: u64) -> u64 {
@@ -163,7 +163,7 @@ async fn scoped_closure(n: u64) -> u64 {
 }
 
 async fn guaranteed_block(n: u64) -> u64 {
-    async_with!(resource = guaranteed(n) => { use_it(resource).await })
+    async_with!(resource = guaranteed(n), { use_it(resource).await })
 }
 
 async fn guaranteed_closure(n: u64) -> u64 {
@@ -178,8 +178,8 @@ async fn guaranteed_guard(n: u64) -> u64 {
 }
 
 async fn stack_of_one(n: u64) -> u64 {
-    async_with!(stack = exit_stack::<()>() => {
-        match stack.enter(guaranteed(n).infallible()).await {
+    async_with!(stack = exit_stack::<()>(), {
+        match stack.enter(guaranteed(n).with_error()).await {
             Ok(resource) => use_it(resource).await,
             Err(()) => 0,
         }

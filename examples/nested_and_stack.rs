@@ -29,7 +29,7 @@ async fn journal(path: std::path::PathBuf) -> std::io::Result<Vec<String>> {
 
 /// Writes each table into a file, all of which are open at the same time.
 async fn export(settings: &Settings, directory: &Path) -> anyhow::Result<String> {
-    let exported = async_with!(stack = exit_stack::<anyhow::Error>()? => {
+    let exported = async_with!(stack = exit_stack::<anyhow::Error>()?, {
         // Entered only if it is configured; exited in its turn if it was.
         let mut journal = match settings.journal {
             true => Some(stack.enter(journal(directory.join("journal.txt"))).await?),
@@ -64,21 +64,37 @@ async fn main() -> anyhow::Result<()> {
     // Nested: each uses the one before, and they are exited in reverse.
     let text = async_with!(
         directory = temporary_directory()?,
-        notes = temporary_file(directory.path().join("notes.txt"))?
-    => {
-        notes.file.write_all(b"written in a directory that is just as temporary").await?;
-        notes.file.flush().await?;
-        tokio::fs::read_to_string(&notes.path).await?
-    });
+        notes = temporary_file(directory.path().join("notes.txt"))?,
+        {
+            notes
+                .file
+                .write_all(b"written in a directory that is just as temporary")
+                .await?;
+            notes.file.flush().await?;
+            tokio::fs::read_to_string(&notes.path).await?
+        }
+    );
     println!("nested: {text}");
 
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let settings = [
-            Settings { tables: &["users"], journal: false },
-            Settings { tables: &["users", "orders"], journal: true },
+            Settings {
+                tables: &["users"],
+                journal: false,
+            },
+            Settings {
+                tables: &["users", "orders"],
+                journal: true,
+            },
             // The second cannot be entered.
-            Settings { tables: &["users", "users"], journal: true },
-            Settings { tables: &["a", "b", "c", "d"], journal: true },
+            Settings {
+                tables: &["users", "users"],
+                journal: true,
+            },
+            Settings {
+                tables: &["a", "b", "c", "d"],
+                journal: true,
+            },
         ];
         for settings in settings {
             println!("exporting {:?}", settings.tables);

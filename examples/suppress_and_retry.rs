@@ -44,7 +44,7 @@ async fn optional_step(
 async fn import(pool: &SqlitePool, ages: &[(&str, i64)]) -> sqlx::Result<(usize, Vec<String>)> {
     let mut imported = 0;
     let mut skipped = Vec::new();
-    async_with!(connection = session(pool.clone())? => {
+    async_with!(connection = session(pool.clone())?, {
         for &(name, age) in ages {
             let done = optional_step(connection, &mut skipped)
                 .catch(async |connection| {
@@ -100,7 +100,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let options = SqliteConnectOptions::new()
             .filename(directory.path().join("people.db"))
             .create_if_missing(true)
@@ -111,8 +111,8 @@ async fn main() -> anyhow::Result<()> {
             "CREATE TABLE person (name TEXT UNIQUE, age INTEGER CHECK (age >= 0));
              CREATE TABLE invited (name TEXT)",
         )
-            .execute(&pool)
-            .await?;
+        .execute(&pool)
+        .await?;
 
         let people = [("anna", 30), ("bert", -1), ("anna", 31), ("carl", 32)];
         let (imported, skipped) = import(&pool, &people).await?;
@@ -127,10 +127,14 @@ async fn main() -> anyhow::Result<()> {
         ensure!(invited == ["anna", "carl"]);
 
         // An error of another kind is not swallowed, and nothing at all is imported.
-        sqlx::raw_sql("ALTER TABLE person RENAME TO people").execute(&pool).await?;
+        sqlx::raw_sql("ALTER TABLE person RENAME TO people")
+            .execute(&pool)
+            .await?;
         let refused = import(&pool, &[("dora", 33)]).await;
         ensure!(refused.is_err_and(|error| error.to_string().contains("no such table")));
-        sqlx::raw_sql("ALTER TABLE people RENAME TO person").execute(&pool).await?;
+        sqlx::raw_sql("ALTER TABLE people RENAME TO person")
+            .execute(&pool)
+            .await?;
         println!("an error that is no broken rule was raised");
 
         // Somebody else writes, until we have tried three times.

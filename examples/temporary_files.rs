@@ -19,16 +19,19 @@ use tokio::sync::mpsc;
 /// Whatever happens in here, the files go; and the directory, with what else may be in it.
 async fn sort(parts: &[&[i32]], seen: &mpsc::Sender<PathBuf>) -> anyhow::Result<Vec<i32>> {
     let mut sorted = Vec::new();
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         for (number, part) in parts.iter().enumerate() {
             let path = directory.path().join(format!("part-{number}"));
-            async_with!(temporary = temporary_file(path)? => {
+            async_with!(temporary = temporary_file(path)?, {
                 seen.send(temporary.path.clone()).await?;
                 let mut part = part.to_vec();
                 part.sort_unstable();
                 for number in &part {
                     ensure!(*number >= 0, "{number} is negative");
-                    temporary.file.write_all(format!("{number}\n").as_bytes()).await?;
+                    temporary
+                        .file
+                        .write_all(format!("{number}\n").as_bytes())
+                        .await?;
                 }
                 temporary.file.flush().await?;
                 sorted.extend(read(&temporary.path).await?);

@@ -161,7 +161,7 @@ mod silent {
 
     #[async_context]
     pub(super) async fn nested() -> Result<String, fmt::Error> {
-        async_with!(text = guaranteed(String::new(), (1, 2), 3, 4)? => {
+        async_with!(text = guaranteed(String::new(), (1, 2), 3, 4)?, {
             if yield_resource!(*text).is_failed() {
                 text.clear();
             }
@@ -189,7 +189,8 @@ mod silent {
         let mut length = 0;
         let sum = async_with!(
             text = guaranteed(String::from("text"), (1, 2), 3, 4)?,
-            length = scoped(text, &mut length) => {
+            length = scoped(text, &mut length),
+            {
                 if fails {
                     return Err(fmt::Error);
                 }
@@ -203,7 +204,7 @@ mod silent {
         let mut turns = 0;
         while turns < 3 {
             turns += 1;
-            async_with!(number = on_each_path(fails) => {
+            async_with!(number = on_each_path(fails), {
                 if *number == 1 {
                     continue;
                 }
@@ -213,7 +214,7 @@ mod silent {
             });
         }
         let found = loop {
-            async_with!(number = diverging(fails)? => {
+            async_with!(number = diverging(fails)?, {
                 if turns > 5 {
                     break *number;
                 }
@@ -224,8 +225,8 @@ mod silent {
     }
 
     async fn by_methods() -> Result<usize, fmt::Error> {
-        async_with!(() = nothing() => {});
-        async_with!(_pool = Pool.by_value() => {});
+        async_with!(() = nothing(), {});
+        async_with!(_pool = Pool.by_value(), {});
         let with = nested()
             .with(async |text| Ok::<usize, fmt::Error>(text.len()))
             .await?;
@@ -240,14 +241,17 @@ mod silent {
     }
 
     pub(super) async fn early(number: u32) -> u32 {
-        async_with!(one = on_each_path(number == 1) => {
+        async_with!(one = on_each_path(number == 1), {
             return number + *one;
         })
     }
 
     pub(super) async fn always_panics() -> u32 {
-        async_with!(() = panicking() => {
-            let () = returning().with(async |()| Ok::<(), fmt::Error>(())).await.unwrap_or_default();
+        async_with!(() = panicking(), {
+            let () = returning()
+                .with(async |()| Ok::<(), fmt::Error>(()))
+                .await
+                .unwrap_or_default();
             panic!("expected");
         })
     }
@@ -258,7 +262,7 @@ mod silent {
             if turns < 3 {
                 continue;
             }
-            async_with!(() = nothing() => {
+            async_with!(() = nothing(), {
                 break turns;
             });
         }
@@ -362,26 +366,26 @@ mod firing {
 
     #[expect(unused_variables)]
     async fn unused_local_in_a_use() {
-        async_with!(_nothing = nothing() => {
+        async_with!(_nothing = nothing(), {
             let local = 1;
         });
     }
 
     #[expect(unused_variables)]
     async fn unused_name_of_a_use() {
-        async_with!(resource = nothing() => {});
+        async_with!(resource = nothing(), {});
     }
 
     #[expect(unused_must_use)]
     async fn unused_result_in_a_use() {
-        async_with!(_nothing = nothing() => {
+        async_with!(_nothing = nothing(), {
             "1".parse::<u32>();
         });
     }
 
     #[expect(unreachable_code)]
     async fn unreachable_in_a_use() {
-        async_with!(_nothing = nothing() => {
+        async_with!(_nothing = nothing(), {
             return;
             drop_it(1);
         });
@@ -394,7 +398,7 @@ mod firing {
 
     #[expect(clippy::len_zero)]
     async fn style_in_a_use(text: &str) {
-        async_with!(_nothing = nothing() => {
+        async_with!(_nothing = nothing(), {
             drop_it(u32::from(text.len() == 0));
         });
     }

@@ -9,8 +9,8 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use guard_core::{
-    AsyncContext, AsyncExitStack, Outcome, ScopedExitStack, Task, async_context, async_with, drain,
-    exit_stack, yield_resource,
+    AsyncContext, AsyncExitStack, Cleanup, Outcome, ScopedExitStack, async_context, async_with,
+    drain, exit_stack, yield_resource,
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
@@ -52,7 +52,7 @@ const CYCLES: usize = 1_000_000;
 const FEWER: usize = 100_000;
 
 thread_local! {
-    static BACKGROUND: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
+    static BACKGROUND: RefCell<Vec<Cleanup>> = const { RefCell::new(Vec::new()) };
 }
 
 #[async_context]
@@ -73,7 +73,7 @@ async fn borrowing(resource: &mut [u8; 64]) -> [u8; 64] {
 /// Enters, uses and exits.
 fn whole() {
     block_on(async {
-        async_with!(outer = session() => {
+        async_with!(outer = session(), {
             outer[0] += 1;
             borrowing(outer).run(async |inner| inner[1] += 1).await;
         });
@@ -127,7 +127,7 @@ fn empty_stacks() {
     drop(ScopedExitStack::<()>::new());
     let mut stack = AsyncExitStack::<()>::new();
     assert!(poll_once(pin!(stack.close(Outcome::Completed))).is_ready());
-    let using = pin!(async { async_with!(_stack = exit_stack::<()>() => {}) });
+    let using = pin!(async { async_with!(_stack = exit_stack::<()>(), {}) });
     assert!(poll_once(using).is_ready());
 }
 

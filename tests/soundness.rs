@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use guard_core::{
-    AsyncContext, AsyncExitStack, AsyncManager, Outcome, ScopedExitStack, Task, async_context,
+    AsyncContext, AsyncExitStack, AsyncManager, Cleanup, Outcome, ScopedExitStack, async_context,
     async_with, cancellable, exit_stack, manage, manage_scoped, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
@@ -143,7 +143,7 @@ fn a_body_is_dropped_before_what_it_borrows() {
     let used = bytes(log.clone()).boxed().run(writes_at_its_end);
     dropped_in_its_body(log, used);
     let in_place = async {
-        async_with!(bytes = bytes_here(log) => { writes_at_its_end(bytes).await });
+        async_with!(bytes = bytes_here(log), { writes_at_its_end(bytes).await });
     };
     dropped_in_its_body(log, in_place);
     let stacked = exit_stack::<Infallible>().run(async |stack| {
@@ -327,7 +327,7 @@ fn elsewhere<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T 
 
 /// What goes on in the background goes on in a thread, which tells nobody when it is through.
 fn finish_elsewhere() {
-    static WORKER: LazyLock<mpsc::Sender<Task>> = LazyLock::new(|| {
+    static WORKER: LazyLock<mpsc::Sender<Cleanup>> = LazyLock::new(|| {
         let (sender, tasks) = mpsc::channel();
         thread::spawn(|| tasks.into_iter().for_each(block_on));
         sender

@@ -53,7 +53,7 @@ fn settings(database: &Path) -> Settings {
 }
 
 async fn demonstrate() -> anyhow::Result<()> {
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();

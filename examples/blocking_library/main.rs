@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 async fn main() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("visits.db");
-    async_with!(db = transaction(file.clone())? => {
+    async_with!(db = transaction(file.clone())?, {
         block_in_place(|| db.execute_batch("CREATE TABLE visit (page TEXT NOT NULL)"))?;
     });
 
@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
     for visitor in 0..10 {
         let file = file.clone();
         visitors.spawn(async move {
-            async_with!(db = transaction(file)? => {
+            async_with!(db = transaction(file)?, {
                 visit(db, "/")?;
                 ensure!(visitor % 5 != 4, "the page is gone");
                 visit(db, "/next")?;
@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     show(&file, 16)?;
 
     let hesitant = async {
-        async_with!(db = transaction(file.clone())? => {
+        async_with!(db = transaction(file.clone())?, {
             visit(db, "/")?;
             sleep(Duration::from_secs(60)).await;
         });

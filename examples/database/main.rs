@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn tell(pool: &AnyPool) -> anyhow::Result<()> {
-    async_with!(db = session(pool.clone())? => {
+    async_with!(db = session(pool.clone())?, {
         query("INSERT INTO guard_accounts VALUES ('ann', 100), ('bob', 0)")
             .execute(&mut *db)
             .await?;
@@ -72,9 +72,12 @@ enum Trouble {
 }
 
 async fn transfer(pool: AnyPool, amount: i64, trouble: Trouble) -> anyhow::Result<()> {
-    async_with!(db = session(pool)? => {
+    async_with!(db = session(pool)?, {
         add(db, "ann", -amount).await?;
-        assert!(trouble != Trouble::Panic, "between the two halves of a transfer");
+        assert!(
+            trouble != Trouble::Panic,
+            "between the two halves of a transfer"
+        );
         if trouble == Trouble::Delay {
             pending::<()>().await;
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
-use guard_core::{AsyncContext, ScopeError, async_with, drain};
+use guard_core::{AsyncContext, TryWithError, async_with, drain};
 use guard_examples::http::{api, server};
 use service::Service;
 use tokio::net::TcpListener;
@@ -29,8 +29,8 @@ async fn sessions_end() -> anyhow::Result<()> {
     let service = Arc::new(Service::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let grace = Duration::from_secs(10);
-    async_with!(server = server(listener, service.router(), grace)? => {
-        let greeting = async_with!(api = api(server.url(""))? => {
+    async_with!(server = server(listener, service.router(), grace)?, {
+        let greeting = async_with!(api = api(server.url(""))?, {
             let answer = api.get("/hello").send().await?.error_for_status()?;
             ensure!(service.logged_in() == 1);
             answer.text().await?
@@ -44,9 +44,10 @@ async fn sessions_end() -> anyhow::Result<()> {
         ensure!(missing.is_err() && service.logged_in() == 0);
         println!("met an error, and logged out");
 
-        let waiting = tokio::spawn(api(server.url("")).with(async |api| -> reqwest::Result<_> {
-            api.get("/for-ever").send().await
-        }));
+        let waiting = tokio::spawn(
+            api(server.url(""))
+                .with(async |api| -> reqwest::Result<_> { api.get("/for-ever").send().await }),
+        );
         service.begun.notified().await;
         waiting.abort();
         ensure!(waiting.await.is_err_and(|error| error.is_cancelled()));
@@ -63,7 +64,7 @@ async fn running_requests_may_end() -> anyhow::Result<()> {
     let service = Arc::new(Service::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let grace = Duration::from_secs(10);
-    let answer = async_with!(server = server(listener, service.router(), grace)? => {
+    let answer = async_with!(server = server(listener, service.router(), grace)?, {
         let answer = tokio::spawn(reqwest::get(server.url("/slow")));
         service.begun.notified().await;
         answer
@@ -86,7 +87,7 @@ async fn but_not_for_ever() -> anyhow::Result<()> {
         })
         .await;
     // `try_with` loses nothing: here is the error of the exit, and what the block had returned.
-    let Err(ScopeError::Exit { value, error }) = served else {
+    let Err(TryWithError::Exit { value, error }) = served else {
         anyhow::bail!("the request was not cut off");
     };
     ensure!(value.await?.is_err());

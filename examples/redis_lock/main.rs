@@ -28,7 +28,7 @@ const TTL: Duration = Duration::from_secs(60);
 async fn main() -> anyhow::Result<()> {
     match env::args().nth(1) {
         Some(url) => tell(Client::open(url)?).await,
-        None => async_with!(server = servers::redis()? => {
+        None => async_with!(server = servers::redis()?, {
             tell(Client::open(server.url())?).await
         }),
     }
@@ -55,18 +55,24 @@ async fn tell(client: Client) -> anyhow::Result<()> {
     );
     println!("a holder was cancelled");
     let since = Instant::now();
-    async_with!(_held = lock(client.clone(), LOCK.to_owned(), TTL)? => {
-        println!("the lock was free after {:?}, not after {TTL:?}", since.elapsed());
+    async_with!(_held = lock(client.clone(), LOCK.to_owned(), TTL)?, {
+        println!(
+            "the lock was free after {:?}, not after {TTL:?}",
+            since.elapsed()
+        );
     });
     ensure!(since.elapsed() < TTL / 2);
 
     // Somebody deletes the key behind our back.
     let stolen = async {
-        async_with!(held = lock(client.clone(), LOCK.to_owned(), Duration::from_millis(300))? => {
-            connection.del(LOCK).await?;
-            held.lost().await;
-            println!("a holder has noticed that it lost the lock");
-        });
+        async_with!(
+            held = lock(client.clone(), LOCK.to_owned(), Duration::from_millis(300))?,
+            {
+                connection.del(LOCK).await?;
+                held.lost().await;
+                println!("a holder has noticed that it lost the lock");
+            }
+        );
         Ok::<_, LockError>(())
     };
     let error = stolen.await.unwrap_err();
@@ -79,7 +85,7 @@ async fn tell(client: Client) -> anyhow::Result<()> {
 async fn count(client: Client, times: usize) -> anyhow::Result<()> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     for _ in 0..times {
-        async_with!(_held = lock(client.clone(), LOCK.to_owned(), TTL)? => {
+        async_with!(_held = lock(client.clone(), LOCK.to_owned(), TTL)?, {
             let counted = connection.get_int(COUNTER).await?.unwrap_or(0);
             sleep(Duration::from_millis(1)).await;
             connection.set(COUNTER, counted + 1).await?;
@@ -89,7 +95,7 @@ async fn count(client: Client, times: usize) -> anyhow::Result<()> {
 }
 
 async fn hold(client: Client) -> Result<(), LockError> {
-    async_with!(_held = lock(client, LOCK.to_owned(), TTL)? => {
+    async_with!(_held = lock(client, LOCK.to_owned(), TTL)?, {
         pending::<()>().await;
     });
     Ok(())

@@ -53,13 +53,15 @@ async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     let grace = settings.grace;
-    async_with!(app = lifespan(settings)? => {
+    async_with!(app = lifespan(settings)?, {
         let router = routes
             .layer(from_fn(with_request_scope))
             // Outside, because the scope lets a panic through when it has rolled back.
             .layer(CatchPanicLayer::new())
             .with_state(app.clone());
-        async_with!(_server = server(listener, router, grace)? => { shutdown.await });
+        async_with!(_server = server(listener, router, grace)?, {
+            shutdown.await
+        });
     });
     Ok(())
 }

@@ -35,7 +35,7 @@ pub async fn test_database() -> anyhow::Result<SqlitePool> {
 /// The server cannot be reached, or the user may not create databases there.
 #[async_context]
 pub async fn test_database_on(server: String) -> anyhow::Result<PgPool> {
-    async_with!(pool = empty_database_on(server)? => {
+    async_with!(pool = empty_database_on(server)?, {
         query(SCHEMA).execute(&*pool).await?;
         yield_resource!(*pool);
     });

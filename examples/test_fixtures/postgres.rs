@@ -33,12 +33,16 @@ async fn a_guest_is_found() -> anyhow::Result<()> {
 #[within(server = postgres()?)]
 async fn two_databases_on_a_server_know_nothing_of_each_other() -> anyhow::Result<()> {
     let url = || server.url().to_owned();
-    async_with!(one = test_database_on(url())?, other = test_database_on(url())? => {
-        check_in(one, "Ada").await?;
-        check_in(other, "Grace").await?;
-        assert_eq!(guests(one).await?, ["Ada"]);
-        assert_eq!(guests(other).await?, ["Grace"]);
-    });
+    async_with!(
+        one = test_database_on(url())?,
+        other = test_database_on(url())?,
+        {
+            check_in(one, "Ada").await?;
+            check_in(other, "Grace").await?;
+            assert_eq!(guests(one).await?, ["Ada"]);
+            assert_eq!(guests(other).await?, ["Grace"]);
+        }
+    );
     assert_eq!(databases(server.url()).await?, 0);
     Ok(())
 }

@@ -48,7 +48,7 @@ fn rows(file: &Path) -> u32 {
 #[tokio::test]
 async fn a_body_that_succeeds_is_committed() -> rusqlite::Result<()> {
     let (_directory, file) = database();
-    async_with!(db = transaction(file.clone())? => {
+    async_with!(db = transaction(file.clone())?, {
         insert(db, 1)?;
     });
     assert_eq!(rows(&file), 1);

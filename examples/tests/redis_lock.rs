@@ -64,7 +64,7 @@ async fn count(connection: &mut MultiplexedConnection) -> Result<()> {
 async fn count_locked(client: &Client, times: usize) -> Result<()> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     for _ in 0..times {
-        async_with!(held = lock_for(client, LONG)? => {
+        async_with!(held = lock_for(client, LONG)?, {
             count(&mut connection).await?;
             ensure!(!held.is_lost(), "nobody else can have it");
         });
@@ -79,7 +79,7 @@ async fn counted(client: &Client) -> Result<Option<isize>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_lock_the_counter_loses_counts() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let mut counters = JoinSet::new();
         for _ in 0..8 {
@@ -101,7 +101,7 @@ async fn without_the_lock_the_counter_loses_counts() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn competing_tasks_exclude_one_another() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let mut counters = JoinSet::new();
         for _ in 0..8 {
@@ -128,10 +128,12 @@ async fn a_competing_process() -> Result<()> {
 
 #[tokio::test]
 async fn competing_processes_exclude_one_another() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let mut processes = Vec::new();
         for _ in 0..4 {
-            let process = alone("a_competing_process").env("REDIS", server.url()).spawn()?;
+            let process = alone("a_competing_process")
+                .env("REDIS", server.url())
+                .spawn()?;
             processes.push(process);
         }
         count_locked(&client(server)?, 25).await?;
@@ -145,9 +147,9 @@ async fn competing_processes_exclude_one_another() -> Result<()> {
 
 #[tokio::test]
 async fn the_lock_is_free_when_the_body_ends() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
-        async_with!(_held = lock_for(&client, LONG)? => {
+        async_with!(_held = lock_for(&client, LONG)?, {
             assert!(!is_free(&client).await?);
         });
         assert!(is_free(&client).await?);
@@ -157,7 +159,7 @@ async fn the_lock_is_free_when_the_body_ends() -> Result<()> {
 
 #[tokio::test]
 async fn the_lock_is_free_when_the_holder_fails() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let failed = lock_for(&client, LONG).with(async |_| {
             assert!(!is_free(&client).await?);
@@ -173,12 +175,11 @@ async fn the_lock_is_free_when_the_holder_fails() -> Result<()> {
 
 #[tokio::test]
 async fn the_lock_is_free_when_the_holder_panics() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let holder = lock_for(&client, LONG);
-        let panicked = tokio::spawn(holder.with(async |_| -> Result<(), LockError> {
-            panic!("as it must")
-        }));
+        let panicked =
+            tokio::spawn(holder.with(async |_| -> Result<(), LockError> { panic!("as it must") }));
         assert!(panicked.await.unwrap_err().is_panic());
         assert!(is_free(&client).await?);
     });
@@ -187,7 +188,7 @@ async fn the_lock_is_free_when_the_holder_panics() -> Result<()> {
 
 #[tokio::test]
 async fn the_lock_is_free_when_the_holder_is_cancelled() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let holds = AtomicBool::new(false);
         let holder = lock_for(&client, LONG).with(async |_| -> Result<(), LockError> {
@@ -203,7 +204,7 @@ async fn the_lock_is_free_when_the_holder_is_cancelled() -> Result<()> {
 
 #[tokio::test]
 async fn the_lock_is_free_wherever_taking_and_releasing_it_was_cancelled() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let mut ended = 0;
@@ -229,10 +230,10 @@ async fn the_lock_is_free_wherever_taking_and_releasing_it_was_cancelled() -> Re
 
 #[tokio::test]
 async fn a_cancelled_wait_stops_at_once_and_takes_nothing() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         for polls in 1..12 {
-            async_with!(_held = lock_for(&client, LONG)? => {
+            async_with!(_held = lock_for(&client, LONG)?, {
                 let waiting = lock_for(&client, LONG).enter();
                 let entered = poll_until(waiting, |polled| polled == polls).await;
                 assert!(entered.is_none());
@@ -247,7 +248,7 @@ async fn a_cancelled_wait_stops_at_once_and_takes_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn a_stolen_lock_is_not_deleted_and_the_holder_hears_of_it() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let robbed = lock_for(&client, LONG).with(async |_| {
@@ -255,40 +256,51 @@ async fn a_stolen_lock_is_not_deleted_and_the_holder_hears_of_it() -> Result<()>
             Ok::<_, LockError>("done")
         });
         assert!(matches!(robbed.await, Err(LockError::Lost)));
-        assert_eq!(connection.get(KEY).await?.as_deref(), Some("a thief's token"));
+        assert_eq!(
+            connection.get(KEY).await?.as_deref(),
+            Some("a thief's token")
+        );
     });
     Ok(())
 }
 
 #[tokio::test]
 async fn a_stolen_lock_is_not_renewed_and_the_body_can_await_that() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let robbed = lock_for(&client, SHORT).with(async |held| {
             assert!(!held.is_lost());
             connection.set(KEY, "a thief's token").await?;
-            timeout(SOON, held.lost()).await.expect("the loss is noticed");
+            timeout(SOON, held.lost())
+                .await
+                .expect("the loss is noticed");
             assert!(held.is_lost());
             Ok::<_, LockError>(())
         });
         assert!(matches!(robbed.await, Err(LockError::Lost)));
-        assert_eq!(connection.ttl(KEY).await?, redis::IntegerReplyOrNoOp::ExistsButNotRelevant);
+        assert_eq!(
+            connection.ttl(KEY).await?,
+            redis::IntegerReplyOrNoOp::ExistsButNotRelevant
+        );
     });
     Ok(())
 }
 
 #[tokio::test]
 async fn a_lock_is_held_for_longer_than_its_time_to_live() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        async_with!(held = lock_for(&client, SHORT)? => {
+        async_with!(held = lock_for(&client, SHORT)?, {
             // What is left of its time grows with each renewal, of which one is not enough.
             let mut renewals = 0;
             let mut left = i64::MAX;
             while renewals < 4 {
-                let now: i64 = redis::cmd("PTTL").arg(KEY).query_async(&mut connection).await?;
+                let now: i64 = redis::cmd("PTTL")
+                    .arg(KEY)
+                    .query_async(&mut connection)
+                    .await?;
                 assert!(now > 0 && !held.is_lost());
                 renewals += i32::from(now > left);
                 left = now;
@@ -303,7 +315,7 @@ async fn a_lock_is_held_for_longer_than_its_time_to_live() -> Result<()> {
 async fn a_process_that_holds_the_lock() -> Result<()> {
     if is_alone() {
         let client = Client::open(env::var("REDIS")?)?;
-        async_with!(_held = lock_for(&client, SHORT)? => {
+        async_with!(_held = lock_for(&client, SHORT)?, {
             println!("held");
             pending::<()>().await;
         });
@@ -313,7 +325,7 @@ async fn a_process_that_holds_the_lock() -> Result<()> {
 
 #[tokio::test]
 async fn the_lock_of_a_process_that_is_killed_expires() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let mut process = alone("a_process_that_holds_the_lock")
             .env("REDIS", server.url())
             .stdout(Stdio::piped())
@@ -326,7 +338,10 @@ async fn the_lock_of_a_process_that_is_killed_expires() -> Result<()> {
 
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        let left: i64 = redis::cmd("PTTL").arg(KEY).query_async(&mut connection).await?;
+        let left: i64 = redis::cmd("PTTL")
+            .arg(KEY)
+            .query_async(&mut connection)
+            .await?;
         assert!(left <= SHORT.as_millis().try_into()?);
         let next = lock_for(&client, LONG).with(async |_| Ok::<_, LockError>(()));
         timeout(SOON, next).await??;
@@ -336,29 +351,43 @@ async fn the_lock_of_a_process_that_is_killed_expires() -> Result<()> {
 
 #[tokio::test]
 async fn a_server_that_is_killed_is_an_error_for_the_holder() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let holder = lock_for(&client(server)?, SHORT).with(async |held| {
             server.kill().await.expect("it can be killed");
-            timeout(SOON, held.lost()).await.expect("the loss is noticed");
+            timeout(SOON, held.lost())
+                .await
+                .expect("the loss is noticed");
             Ok::<_, LockError>(())
         });
-        assert!(matches!(timeout(SOON, holder).await?, Err(LockError::Redis(_))));
+        assert!(matches!(
+            timeout(SOON, holder).await?,
+            Err(LockError::Redis(_))
+        ));
     });
     Ok(())
 }
 
 #[tokio::test]
 async fn a_server_that_is_killed_is_an_error_for_those_who_wait() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let client = client(server)?;
         let held = lock_for(&client, LONG).enter().await?;
         let waiting = tokio::spawn(lock_for(&client, LONG).enter());
         server.kill().await?;
-        assert!(matches!(timeout(SOON, waiting).await??, Err(LockError::Redis(_))));
-        assert!(matches!(timeout(SOON, held.exit()).await?, Err(LockError::Redis(_))));
+        assert!(matches!(
+            timeout(SOON, waiting).await??,
+            Err(LockError::Redis(_))
+        ));
+        assert!(matches!(
+            timeout(SOON, held.exit()).await?,
+            Err(LockError::Redis(_))
+        ));
 
         let newcomer = lock_for(&client, LONG).enter();
-        assert!(matches!(timeout(SOON, newcomer).await?, Err(LockError::Redis(_))));
+        assert!(matches!(
+            timeout(SOON, newcomer).await?,
+            Err(LockError::Redis(_))
+        ));
     });
     Ok(())
 }
@@ -370,9 +399,12 @@ async fn a_server_that_is_restarted_is_an_error_for_the_holder_and_serves_the_ne
     let held = lock_for(&client, LONG).enter().await?;
     first.kill().await?;
     first.exit().await?;
-    async_with!(_second = redis_on(port)? => {
+    async_with!(_second = redis_on(port)?, {
         // The connection is new, the lock is not there.
-        assert!(matches!(timeout(SOON, held.exit()).await?, Err(LockError::Lost)));
+        assert!(matches!(
+            timeout(SOON, held.exit()).await?,
+            Err(LockError::Lost)
+        ));
         timeout(SOON, count_locked(&client, 1)).await??;
         assert!(is_free(&client).await?);
     });
@@ -392,7 +424,7 @@ fn the_example_starts_a_server_of_its_own() {
 
 #[tokio::test]
 async fn the_example_takes_the_url_of_a_server() -> Result<()> {
-    async_with!(server = redis()? => {
+    async_with!(server = redis()?, {
         let output = run_example("redis_lock", &[server.url()]);
         assert!(output.status.success(), "{output:?}");
         assert_eq!(counted_by_the_example(&client(server)?).await?, Some(80));

@@ -69,7 +69,7 @@ fn all() -> [AnyServer; 3] {
 #[tokio::test]
 async fn every_server_is_gone_when_its_block_ends() -> anyhow::Result<()> {
     for server in all() {
-        let traces = async_with!(server = server? => { Traces::of(server) });
+        let traces = async_with!(server = server?, { Traces::of(server) });
         traces.assert_gone();
     }
     Ok(())
@@ -80,7 +80,7 @@ async fn every_server_is_gone_when_its_user_fails() {
     for server in all() {
         let mut traces = None;
         let failed: anyhow::Result<()> = async {
-            async_with!(server = server? => {
+            async_with!(server = server?, {
                 traces = Some(Traces::of(server));
                 ensure!(1 > 2, "as it must");
             });
@@ -97,7 +97,7 @@ async fn every_server_is_gone_when_its_user_panics() {
     for server in all() {
         let (tell, told) = tokio::sync::oneshot::channel();
         let user = tokio::spawn(async move {
-            async_with!(server = server? => {
+            async_with!(server = server?, {
                 assert!(tell.send(Traces::of(server)).is_ok());
                 as_it_must();
             });
@@ -113,7 +113,7 @@ async fn every_server_is_gone_when_its_user_is_cancelled() {
     for server in all() {
         let (tell, told) = tokio::sync::oneshot::channel();
         let user = tokio::spawn(async move {
-            async_with!(server = server? => {
+            async_with!(server = server?, {
                 assert!(tell.send(Traces::of(server)).is_ok());
                 pending::<()>().await;
             });
@@ -184,13 +184,18 @@ async fn a_process_with_servers() {
         return;
     }
     let servers = async {
-        async_with!(redis = redis()?, postgres = postgres()?, mariadb = mariadb()? => {
-            for server in [redis, postgres, mariadb] {
-                println!("server {} {}", server.pid(), server.directory().display());
+        async_with!(
+            redis = redis()?,
+            postgres = postgres()?,
+            mariadb = mariadb()?,
+            {
+                for server in [redis, postgres, mariadb] {
+                    println!("server {} {}", server.pid(), server.directory().display());
+                }
+                println!("all run");
+                pending::<()>().await;
             }
-            println!("all run");
-            pending::<()>().await;
-        });
+        );
         anyhow::Ok(())
     };
     servers.await.unwrap();
@@ -226,11 +231,14 @@ fn servers_do_not_outlive_a_process_that_is_killed() {
 
 #[tokio::test]
 async fn a_taken_port_is_an_error_with_what_the_server_says() -> anyhow::Result<()> {
-    async_with!(first = redis()? => {
+    async_with!(first = redis()?, {
         let Err(error) = redis_on(first.port()).enter().await else {
             anyhow::bail!("two servers have the same port");
         };
-        assert!(format!("{error:#}").contains("Address already in use"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("Address already in use"),
+            "{error:#}"
+        );
     });
     Ok(())
 }

@@ -38,23 +38,32 @@ impl AsyncManager for LockFile {
 pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
     story.section("A context written by hand: a lock file");
 
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let path = directory.path().join("tour.lock");
         let lock = || manage(LockFile { path: path.clone() });
 
-        async_with!(held = lock()? => {
+        async_with!(held = lock()?, {
             let pid = tokio::fs::read_to_string(&held.path).await?;
-            story.claim(pid == std::process::id().to_string(), "the file holds the number of this process");
+            story.claim(
+                pid == std::process::id().to_string(),
+                "the file holds the number of this process",
+            );
 
             let second = lock().with(async |_| anyhow::Ok(())).await;
-            story.claim(second.is_err() && held.path.exists(), "a second one cannot be entered, and takes nothing away");
+            story.claim(
+                second.is_err() && held.path.exists(),
+                "a second one cannot be entered, and takes nothing away",
+            );
         });
         story.claim(!path.exists(), "the file is gone after the block");
 
         let guard = lock().enter().await?;
         let there = guard.path.exists();
         guard.exit().await?;
-        story.claim(there && !path.exists(), "the same by hand: `.enter()` gives a guard, and `.exit()` takes it");
+        story.claim(
+            there && !path.exists(),
+            "the same by hand: `.enter()` gives a guard, and `.exit()` takes it",
+        );
     });
     Ok(())
 }

@@ -45,15 +45,24 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
 async fn work(ready: oneshot::Sender<[PathBuf; 3]>) -> anyhow::Result<()> {
     async_with!(
         directory = temporary_directory()?,
-        lock = manage(LockFile { path: directory.path().join("work.lock") })?,
+        lock = manage(LockFile {
+            path: directory.path().join("work.lock")
+        })?,
         pool = database(directory.path().join("work.db"))?,
-        tx = transaction(pool.clone())?
-    => {
-        sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)").execute(&mut **tx).await?;
-        insert(tx, 1).await?;
-        let paths = [directory.path().to_owned(), lock.path.clone(), directory.path().join("work.db")];
-        ready.send(paths).expect("the tour waits for this");
-        std::future::pending::<()>().await;
-    });
+        tx = transaction(pool.clone())?,
+        {
+            sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)")
+                .execute(&mut **tx)
+                .await?;
+            insert(tx, 1).await?;
+            let paths = [
+                directory.path().to_owned(),
+                lock.path.clone(),
+                directory.path().join("work.db"),
+            ];
+            ready.send(paths).expect("the tour waits for this");
+            std::future::pending::<()>().await;
+        }
+    );
     Ok(())
 }

@@ -40,65 +40,80 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
     async_with!(
         directory = temporary_directory()?,
         pool = database(directory.path().join("bank.db"))?,
-        outside = database(directory.path().join("bank.db"))?
-    => {
-        sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)").execute(&*pool).await?;
-        story.tell("the database is a file; rows are counted from outside, by a pool of its own");
+        outside = database(directory.path().join("bank.db"))?,
+        {
+            sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)")
+                .execute(&*pool)
+                .await?;
+            story.tell(
+                "the database is a file; rows are counted from outside, by a pool of its own",
+            );
 
-        let value = deposit(pool).await?;
-        let rows = count(outside).await?;
-        story.claim(value == 1 && rows == 1, "the block ends       -> committed, and its value comes out");
+            let value = deposit(pool).await?;
+            let rows = count(outside).await?;
+            story.claim(
+                value == 1 && rows == 1,
+                "the block ends       -> committed, and its value comes out",
+            );
 
-        let failed = overdraw(pool).await;
-        let rows = count(outside).await?;
-        story.claim(failed.is_err() && rows == 1, "`?` meets an error   -> rolled back, and the error goes on");
+            let failed = overdraw(pool).await;
+            let rows = count(outside).await?;
+            story.claim(
+                failed.is_err() && rows == 1,
+                "`?` meets an error   -> rolled back, and the error goes on",
+            );
 
-        let early = deposit_unless_closed(pool).await?;
-        let rows = count(outside).await?;
-        story.claim(early == "closed" && rows == 2, "`return` leaves it   -> committed, a return is no failure");
+            let early = deposit_unless_closed(pool).await?;
+            let rows = count(outside).await?;
+            story.claim(
+                early == "closed" && rows == 2,
+                "`return` leaves it   -> committed, a return is no failure",
+            );
 
-        let task = tokio::spawn(panicking_deposit(pool.clone(), None)).await;
-        let panicked = task.is_err_and(|error| error.is_panic());
-        let rows = count(outside).await?;
-        story.claim(
-            panicked && rows == 2,
-            "it panics            -> rolled back, and the panic goes on",
-        );
+            let task = tokio::spawn(panicking_deposit(pool.clone(), None)).await;
+            let panicked = task.is_err_and(|error| error.is_panic());
+            let rows = count(outside).await?;
+            story.claim(
+                panicked && rows == 2,
+                "it panics            -> rolled back, and the panic goes on",
+            );
 
-        // A timeout, a `select!`, an aborted task: to Rust they are one, the future is dropped.
-        let inserted = Notify::new();
-        tokio::select! {
-            _ = stuck_deposit(pool, &inserted) => {}
-            () = inserted.notified() => {}
+            // A timeout, a `select!`, an aborted task: to Rust they are one, the future is dropped.
+            let inserted = Notify::new();
+            tokio::select! {
+                _ = stuck_deposit(pool, &inserted) => {}
+                () = inserted.notified() => {}
+            }
+            guard_core::drain().await;
+            let rows = count(outside).await?;
+            story.claim(
+                rows == 2,
+                "it is cancelled      -> rolled back, in the background",
+            );
+
+            // The same as an expression, here in the form that tells all errors apart.
+            let result = transaction(pool.clone())
+                .try_with(async |transaction| {
+                    insert(transaction, 1).await?;
+                    anyhow::Ok(count_within(transaction).await?)
+                })
+                .await;
+            story.claim(
+                result.is_ok_and(|seen| seen == 3),
+                "the same without a macro: `transaction(…).try_with(async |tx| …)`",
+            );
         }
-        guard_core::drain().await;
-        let rows = count(outside).await?;
-        story.claim(
-            rows == 2,
-            "it is cancelled      -> rolled back, in the background",
-        );
-
-        // The same as an expression, here in the form that tells all errors apart.
-        let result = transaction(pool.clone())
-            .try_with(async |transaction| {
-                insert(transaction, 1).await?;
-                anyhow::Ok(count_within(transaction).await?)
-            })
-            .await;
-        story.claim(result.is_ok_and(|seen| seen == 3), "the same without a macro: `transaction(…).try_with(async |tx| …)`");
-    });
+    );
     Ok(())
 }
 
 async fn deposit(pool: &SqlitePool) -> anyhow::Result<u64> {
-    let inserted = async_with!(tx = transaction(pool.clone())? => {
-        insert(tx, 10).await?
-    });
+    let inserted = async_with!(tx = transaction(pool.clone())?, { insert(tx, 10).await? });
     Ok(inserted)
 }
 
 async fn overdraw(pool: &SqlitePool) -> anyhow::Result<()> {
-    async_with!(tx = transaction(pool.clone())? => {
+    async_with!(tx = transaction(pool.clone())?, {
         insert(tx, -100).await?;
         let balance = sqlx::query_scalar::<_, i64>("SELECT SUM(amount) FROM entry")
             .fetch_one(&mut **tx)
@@ -110,7 +125,7 @@ async fn overdraw(pool: &SqlitePool) -> anyhow::Result<()> {
 
 async fn deposit_unless_closed(pool: &SqlitePool) -> anyhow::Result<&'static str> {
     for day in ["Friday", "Saturday", "Sunday"] {
-        async_with!(tx = transaction(pool.clone())? => {
+        async_with!(tx = transaction(pool.clone())?, {
             if day == "Friday" {
                 continue;
             }
@@ -124,7 +139,7 @@ async fn deposit_unless_closed(pool: &SqlitePool) -> anyhow::Result<&'static str
 }
 
 async fn panicking_deposit(pool: SqlitePool, paper: Option<&'static str>) -> sqlx::Result<()> {
-    async_with!(tx = transaction(pool)? => {
+    async_with!(tx = transaction(pool)?, {
         insert(tx, 10).await?;
         paper.expect("there should be paper in the printer");
     });
@@ -132,7 +147,7 @@ async fn panicking_deposit(pool: SqlitePool, paper: Option<&'static str>) -> sql
 }
 
 async fn stuck_deposit(pool: &SqlitePool, inserted: &Notify) -> sqlx::Result<()> {
-    async_with!(tx = transaction(pool.clone())? => {
+    async_with!(tx = transaction(pool.clone())?, {
         insert(tx, 10).await?;
         inserted.notify_one();
         std::future::pending::<()>().await;

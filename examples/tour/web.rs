@@ -47,25 +47,32 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
     let service = Arc::new(Service::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (late_answer, address) = async_with!(
-        server = server(listener, router(service.clone()), Duration::from_secs(5))?
-    => {
-        let url = server.url("");
-        story.tell(format!("serving on {url}"));
+        server = server(listener, router(service.clone()), Duration::from_secs(5))?,
+        {
+            let url = server.url("");
+            story.tell(format!("serving on {url}"));
 
-        let greeting = greet(url.clone()).await?;
-        let left = service.logged_in.load(Ordering::SeqCst);
-        story.claim(greeting == "hello" && left == 0, "the client logged in, was greeted, and logged out");
+            let greeting = greet(url.clone()).await?;
+            let left = service.logged_in.load(Ordering::SeqCst);
+            story.claim(
+                greeting == "hello" && left == 0,
+                "the client logged in, was greeted, and logged out",
+            );
 
-        let failed = fail(url.clone()).await;
-        let left = service.logged_in.load(Ordering::SeqCst);
-        story.claim(failed.is_err() && left == 0, "a client that fails logs out too");
+            let failed = fail(url.clone()).await;
+            let left = service.logged_in.load(Ordering::SeqCst);
+            story.claim(
+                failed.is_err() && left == 0,
+                "a client that fails logs out too",
+            );
 
-        // The server is told to stop while this request is running.
-        let client = reqwest::Client::new();
-        let late = tokio::spawn(client.get(server.url("/slow")).send());
-        service.slow_request_began.notified().await;
-        (late, server.address())
-    });
+            // The server is told to stop while this request is running.
+            let client = reqwest::Client::new();
+            let late = tokio::spawn(client.get(server.url("/slow")).send());
+            service.slow_request_began.notified().await;
+            (late, server.address())
+        }
+    );
     let text = late_answer.await??.text().await?;
     story.claim(
         text == "worth the wait",
@@ -77,16 +84,12 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
 }
 
 async fn greet(url: String) -> reqwest::Result<String> {
-    let greeting = async_with!(api = api(url)? => {
-        page(api, "/hello").await?
-    });
+    let greeting = async_with!(api = api(url)?, { page(api, "/hello").await? });
     Ok(greeting)
 }
 
 async fn fail(url: String) -> reqwest::Result<String> {
-    let missing = async_with!(api = api(url)? => {
-        page(api, "/no-such-page").await?
-    });
+    let missing = async_with!(api = api(url)?, { page(api, "/no-such-page").await? });
     Ok(missing)
 }
 

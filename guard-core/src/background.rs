@@ -1,6 +1,6 @@
 //! Finishing the clean-up of contexts whose user is gone.
 //!
-//! A guaranteed context that is dropped half-way arrives here as a [`Cleanup`]: the same coroutine, to
+//! A guaranteed context that is dropped half-way arrives here as a [`Unfinished`]: the same coroutine, to
 //! be driven to its end with the outcome `Cancelled`. It is polled once where it stands; if that is not
 //! enough it goes to the runtime in which it was entered, or to what [`set_spawner`] installed.
 
@@ -16,13 +16,13 @@ use crate::pending::Ticket;
 use crate::runtime::Runtime;
 
 /// A clean-up that can go on by itself. Dropping one that is not finished reports it as abandoned.
-pub(crate) trait Cleanup: Send {
+pub(crate) trait Unfinished: Send {
     /// Never panics: a panic of the clean-up is reported.
     fn poll_cleanup(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// What a [spawner](set_spawner) is given: run it to its end.
-pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Clean-ups in groups: those of a group go on together, and each group waits for the one before.
 #[derive(Default)]
@@ -37,14 +37,14 @@ enum Member {
 
 struct Item {
     // Dropped first, so that whoever waits for the ticket finds the report sent.
-    cleanup: Pin<Box<dyn Cleanup>>,
+    cleanup: Pin<Box<dyn Unfinished>>,
     runtime: Runtime,
     _ticket: Option<Ticket>,
 }
 
 impl Chain {
     /// One clean-up.
-    pub(crate) fn single(cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) -> Self {
+    pub(crate) fn single(cleanup: Pin<Box<dyn Unfinished>>, runtime: Runtime) -> Self {
         Self::of(Item {
             cleanup,
             runtime,
@@ -54,7 +54,7 @@ impl Chain {
 
     /// A clean-up that is made of others, which are counted themselves.
     #[cfg(feature = "std")]
-    pub(crate) fn compound(cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) -> Self {
+    pub(crate) fn compound(cleanup: Pin<Box<dyn Unfinished>>, runtime: Runtime) -> Self {
         Self::of(Item {
             cleanup,
             runtime,
@@ -137,7 +137,7 @@ impl Future for Chain {
 }
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else later.
-pub(crate) fn hand_off(mut cleanup: Pin<Box<dyn Cleanup>>, runtime: Runtime) {
+pub(crate) fn hand_off(mut cleanup: Pin<Box<dyn Unfinished>>, runtime: Runtime) {
     contained(move || {
         if order::is_expiring() {
             return drop(cleanup);
@@ -179,11 +179,11 @@ fn contained(action: impl FnOnce()) {
 
 #[cfg(feature = "std")]
 mod spawner {
-    use super::{Box, Chain, Task};
+    use super::{Box, Chain, Cleanup};
     use crate::sync::Installed;
     use std::sync::Arc;
 
-    type Spawner = dyn Fn(Task) + Send + Sync;
+    type Spawner = dyn Fn(Cleanup) + Send + Sync;
 
     #[cfg(not(guard_loom))]
     static SPAWNER: Installed<Spawner> = Installed::nothing();
@@ -204,7 +204,7 @@ mod spawner {
     ///     std::thread::spawn(|| futures::executor::block_on(task));
     /// });
     /// ```
-    pub fn set_spawner(spawner: impl Fn(Task) + Send + Sync + 'static) {
+    pub fn set_spawner(spawner: impl Fn(Cleanup) + Send + Sync + 'static) {
         SPAWNER.set(Arc::new(spawner));
     }
 
@@ -217,15 +217,15 @@ mod spawner {
 
 #[cfg(not(feature = "std"))]
 mod spawner {
-    use super::{Box, Chain, Task};
+    use super::{Box, Chain, Cleanup};
     use crate::raw::FnCell;
 
-    static SPAWNER: FnCell<fn(Task)> = FnCell::new();
+    static SPAWNER: FnCell<fn(Cleanup)> = FnCell::new();
 
     /// Says how to go on with the clean-up of contexts that were dropped.
     ///
     /// The last spawner that was set counts, for the whole program.
-    pub fn set_spawner(spawner: fn(Task)) {
+    pub fn set_spawner(spawner: fn(Cleanup)) {
         SPAWNER.set(spawner);
     }
 

@@ -1,21 +1,27 @@
-//! The protocol: what a context is, and the ways of using one.
+//! The protocol, [`AsyncContext`], with the futures and wrapped contexts behind its methods.
 
 #[cfg(feature = "std")]
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::Outcome;
 #[cfg(feature = "std")]
-use crate::adapters::ExitUntil;
+pub use crate::adapters::ExitUntil;
 #[cfg(feature = "tokio")]
-use crate::adapters::{ExitWithin, Within};
-use crate::adapters::{Infallibly, MapErr};
+pub use crate::adapters::{Delay, ExitTimeout};
 #[cfg(feature = "alloc")]
-use crate::guard::Enter;
+pub use crate::adapters::{Join, JoinError};
+pub use crate::adapters::{MapErr, NullContext, Suppress, WithError};
+#[cfg(feature = "alloc")]
+pub use crate::guard::{Enter, Exit};
+#[cfg(feature = "std")]
+pub use crate::pending::Drain;
+pub use crate::scope::{Body, Catch, Run, TryWith, Use, With};
+
+use crate::Outcome;
 use crate::inline::CannotFail;
-use crate::report::{Identity, Loss};
-use crate::scope::{Body, BothErrors, Catch, FirstError, Run, TryWith, With, scope};
+use crate::report::{Identity, ReportKind};
+use crate::scope::{BothErrors, FirstError, scope};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -90,8 +96,8 @@ pub trait AsyncContext<X = ()> {
     /// Tells the [reporter](crate::set_reporter) about a loss that no caller will hear of.
     ///
     /// Provided: in the name of [`identity`](Self::identity).
-    fn report(&self, loss: Loss<'_, Self::Error>) {
-        self.identity().report(loss);
+    fn report(&self, kind: ReportKind<'_, Self::Error>) {
+        self.identity().report(kind);
     }
 
     /// Uses the context for the time of `body`, whose error `X` can take the context's.
@@ -149,12 +155,12 @@ pub trait AsyncContext<X = ()> {
     }
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
-    /// [`ScopeError`](crate::ScopeError), and a value that the body returned before a failing exit is in it too.
+    /// [`TryWithError`](crate::TryWithError), and a value that the body returned before a failing exit is in it too.
     /// Panics and cancellation are as there.
     ///
     /// # Errors
     ///
-    /// As [`ScopeError`](crate::ScopeError) says.
+    /// As [`TryWithError`](crate::TryWithError) says.
     fn try_with<'r, T, E, F>(
         self,
         body: F,
@@ -245,17 +251,17 @@ pub trait AsyncContext<X = ()> {
     ///
     /// // `with` asks for an error that the context's error converts into.
     /// let parsed = nullcontext("42")
-    ///     .infallible()
+    ///     .with_error()
     ///     .with(async |text| text.parse::<u8>())
     ///     .await;
     /// assert_eq!(parsed, Ok(42));
     /// # }
     /// ```
-    fn infallible<E>(self) -> Infallibly<Self, E>
+    fn with_error<E>(self) -> WithError<Self, E>
     where
         Self: AsyncContext<X, Error = core::convert::Infallible> + Sized,
     {
-        Infallibly::new(self)
+        WithError::new(self)
     }
 
     /// The same context on the heap, its type hidden: see [`BoxContext`].
@@ -286,7 +292,7 @@ pub trait AsyncContext<X = ()> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
-    /// use guard_core::{AsyncContext, ScopeError, TimeoutError, async_context, yield_resource};
+    /// use guard_core::{AsyncContext, TryWithError, TimeoutError, async_context, yield_resource};
     /// use std::time::Duration;
     ///
     /// #[async_context]
@@ -297,11 +303,11 @@ pub trait AsyncContext<X = ()> {
     ///
     /// # guard_core::set_reporter(|_| {});
     /// let used = stubborn()
-    ///     .exit_within(Duration::from_secs(5))
+    ///     .exit_timeout(Duration::from_secs(5))
     ///     .try_with(async |()| Ok::<_, ()>("used"))
     ///     .await;
     /// let error = TimeoutError::TimedOut;
-    /// assert_eq!(used, Err(ScopeError::Exit { value: "used", error }));
+    /// assert_eq!(used, Err(TryWithError::Exit { value: "used", error }));
     /// # }
     /// ```
     ///
@@ -310,18 +316,18 @@ pub trait AsyncContext<X = ()> {
     /// In a tokio runtime that was built without timers (`enable_time`), as for [`exit_until`](Self::exit_until),
     /// unless the first poll of the exit is enough.
     #[cfg(feature = "tokio")]
-    fn exit_within(self, duration: core::time::Duration) -> ExitWithin<Self>
+    fn exit_timeout(self, duration: core::time::Duration) -> ExitTimeout<Self>
     where
         Self: Sized,
     {
-        ExitUntil::new(self, Within::new(duration))
+        ExitUntil::new(self, Delay::new(duration))
     }
 
     /// The same context, whose exit may take no longer than `limit`, which is any future: it is first
     /// polled when the exit begins, and its end is the limit.
     ///
     /// For other clocks than tokio's, and for other limits than time. Otherwise as
-    /// [`exit_within`](Self::exit_within).
+    /// [`exit_timeout`](Self::exit_timeout).
     ///
     /// # Panics
     ///
@@ -419,7 +425,7 @@ where
         (**self).identity()
     }
 
-    fn report(&self, loss: Loss<'_, C::Error>) {
-        (**self).report(loss);
+    fn report(&self, kind: ReportKind<'_, C::Error>) {
+        (**self).report(kind);
     }
 }

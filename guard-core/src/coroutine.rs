@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use crate::__private::Conclude;
 use crate::panics::catch;
 use crate::raw::{Anchor, Slot};
-use crate::report::{Identity, Loss};
+use crate::report::{Identity, ReportKind};
 use crate::span::Span;
 use crate::{AsyncContext, Outcome};
 
@@ -92,7 +92,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         impl<E> Drop for Reporting<E> {
             fn drop(&mut self) {
                 if let Some(identity) = self.0 {
-                    identity.report(Loss::dropped());
+                    identity.report(ReportKind::dropped());
                 }
             }
         }
@@ -161,13 +161,13 @@ where
                     return Poll::Pending;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.identity.report(Loss::SetUpFailed(&error));
+                    self.identity.report(ReportKind::SetUpFailed(&error));
                     return Poll::Ready(());
                 }
             }
         }
         if let Err(error) = core::task::ready!(self.as_mut().poll_exit(cx, Outcome::Cancelled)) {
-            self.identity.report(Loss::Failed(&error));
+            self.identity.report(ReportKind::Failed(&error));
         }
         Poll::Ready(())
     }

@@ -19,7 +19,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use crate::AsyncContext;
-use crate::future::MapErr;
+use crate::context::MapErr;
 use crate::inline::CannotFail;
 
 /// What was given.

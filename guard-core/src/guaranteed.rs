@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::__private::Conclude;
-use crate::background::{Cleanup, hand_off};
+use crate::background::{Unfinished, hand_off};
 use crate::coroutine::Coroutine;
 use crate::raw::Anchor;
 use crate::report::Identity;
@@ -126,7 +126,7 @@ where
     }
 }
 
-impl<R, E, X, F, Fut> Cleanup for Coroutine<R, E, X, F, Fut>
+impl<R, E, X, F, Fut> Unfinished for Coroutine<R, E, X, F, Fut>
 where
     R: ?Sized + Send,
     X: Send,

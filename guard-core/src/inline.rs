@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 
 use crate::order::Order;
 use crate::panics::{Panic, catch, poll_exit_after_panic};
-use crate::report::Loss;
+use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
 
 /// The resource of an entered context.
@@ -304,7 +304,7 @@ pub async fn leave<C: AsyncContext, T>(
         (Some(returned), Ok(())) => Left::Returned(returned),
         // The block's own error is the first.
         (Some(returned), Err(error)) if outcome.is_failed() => {
-            context.report(Loss::Failed(&error));
+            context.report(ReportKind::Failed(&error));
             Left::Returned(returned)
         }
         (_, Err(error)) => Left::Failed(error),

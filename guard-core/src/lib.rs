@@ -9,7 +9,7 @@ extern crate alloc;
 mod adapters;
 #[cfg(feature = "alloc")]
 mod background;
-mod context;
+pub mod context;
 mod coroutine;
 mod given;
 #[cfg(feature = "alloc")]
@@ -55,7 +55,7 @@ pub use adapters::blocking;
 pub use adapters::{AsyncClose, closing, from_fns};
 pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
-pub use background::{Task, set_spawner};
+pub use background::{Cleanup, set_spawner};
 pub use context::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use context::{BoxContext, LocalBoxContext};
@@ -69,31 +69,15 @@ pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub use pending::{drain, pending_cleanups};
-pub use report::{Identity, Loss, Report, set_reporter};
-pub use scope::ScopeError;
+pub use report::{Identity, Report, ReportKind, set_reporter};
+pub use scope::TryWithError;
 #[cfg(feature = "alloc")]
 pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
-
-/// The futures, wrapped contexts and helper traits behind the methods of [`AsyncContext`].
-pub mod future {
-    #[cfg(feature = "std")]
-    pub use crate::adapters::ExitUntil;
-    #[cfg(feature = "tokio")]
-    pub use crate::adapters::{ExitWithin, Within};
-    pub use crate::adapters::{Infallibly, MapErr, NullContext, Suppress};
-    #[cfg(feature = "alloc")]
-    pub use crate::adapters::{Join, JoinError};
-    #[cfg(feature = "alloc")]
-    pub use crate::guard::{Enter, Exit};
-    #[cfg(feature = "std")]
-    pub use crate::pending::Drain;
-    pub use crate::scope::{Body, Catch, Run, TryWith, Use, With};
-}
 
 /// The parts of the exit stack that are rarely named.
 #[cfg(feature = "alloc")]
 pub mod exit_stack_parts {
     pub use crate::stack::{
-        AllErrors, Catching, ExitStackContext, Key, Plain, StackGone, StackHandle, StackMode,
+        AllErrors, Catching, ExitStackContext, Key, Plain, StackClosed, StackHandle, StackMode,
     };
 }

@@ -13,7 +13,7 @@ use std::task::Wake;
 use loom::future::block_on;
 use loom::thread;
 
-use crate::background::{Chain, Cleanup, dispatch, set_spawner};
+use crate::background::{Chain, Unfinished, dispatch, set_spawner};
 use crate::pending::{Tally, Waiter, drain, pending_cleanups};
 use crate::runtime::Runtime;
 use crate::sync::Installed;
@@ -231,7 +231,7 @@ struct Quick {
     over: bool,
 }
 
-impl Cleanup for Quick {
+impl Unfinished for Quick {
     fn poll_cleanup(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         self.over = true;
         self.fate.finished.fetch_add(1, Ordering::Relaxed);

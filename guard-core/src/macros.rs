@@ -54,7 +54,7 @@ macro_rules! yield_resource {
 ///     drop(permit);
 /// }
 ///
-/// async_with!(_held = permit(Arc::new(Semaphore::new(1))) => {});
+/// async_with!(_held = permit(Arc::new(Semaphore::new(1))), {});
 /// # }
 /// ```
 #[macro_export]
@@ -90,7 +90,7 @@ macro_rules! cancellable {
 /// }
 ///
 /// # let _ = std::fs::remove_dir_all(std::env::temp_dir().join("guard-core-doc"));
-/// async_with!(dir = scratch("guard-core-doc")? => {
+/// async_with!(dir = scratch("guard-core-doc")?, {
 ///     tokio::fs::write(dir.join("note"), "hello").await?;
 /// });
 /// assert!(!std::env::temp_dir().join("guard-core-doc").exists());
@@ -208,7 +208,7 @@ pub use guard_macros::async_context;
 ///
 /// ```text
 /// async fn parse(text: &str, of: i32) -> Result<i32, ParseIntError> {
-///     let out = async_with!(offset = offset(of)? => {
+///     let out = async_with!(offset = offset(of)?, {
 ///         return { /* the body */ };
 ///     });
 ///     out
@@ -220,7 +220,7 @@ pub use guard_macros::within;
 /// Uses one or several contexts for the time of a block.
 ///
 /// ```text
-/// async_with!(name = context? => { … })
+/// async_with!(name = context?, { … })
 /// ```
 ///
 /// Python: `async with context as name: …`.
@@ -261,7 +261,7 @@ pub use guard_macros::within;
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
 ///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is
-///   said at [`Join`](crate::future::Join).
+///   said at [`Join`](crate::context::Join).
 /// - When a [`yield_resource!`] stands in the block, that is in a context made of contexts, and the block
 ///   ends without an error, the contexts exit with the outcome that the yield told. So an inner transaction is
 ///   not committed when the use of the outer context has failed.

@@ -41,7 +41,7 @@ use crate::{AsyncContext, coroutine::scoped};
 ///     }
 /// }
 ///
-/// async_with!(session = manage(Session { log: Vec::new() }) => {
+/// async_with!(session = manage(Session { log: Vec::new() }), {
 ///     session.log.push("use");
 /// });
 /// # }

@@ -6,7 +6,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::report::{Identity, Loss};
+use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
 
 /// A caught panic.
@@ -38,7 +38,7 @@ impl Panic {
         {
             let payload = self.0.into_inner();
             let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
-            identity.report(Loss::Panicked(&*payload));
+            identity.report(ReportKind::Panicked(&*payload));
             // A payload whose destructor panics is left alone after that.
             if let Err(panic) = catch(|| drop(payload)) {
                 core::mem::forget(panic);
@@ -80,7 +80,7 @@ where
     match catch(|| context.as_mut().poll_exit(cx, outcome)) {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(()))) => {}
-        Ok(Poll::Ready(Err(error))) => context.report(Loss::Failed(&error)),
+        Ok(Poll::Ready(Err(error))) => context.report(ReportKind::Failed(&error)),
         Err(panic) => panic.report_to(context.identity()),
     }
     Poll::Ready(())

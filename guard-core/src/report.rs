@@ -6,7 +6,7 @@ use core::panic::Location;
 
 /// What happened to a clean-up, or to its error, that no caller will hear of.
 #[non_exhaustive]
-pub enum Loss<'a, E: ?Sized> {
+pub enum ReportKind<'a, E: ?Sized> {
     /// The clean-up did not run to its end: its context was dropped, and there was nowhere to finish.
     Abandoned,
     /// The clean-up failed, and its caller is gone or has a more important error to return.
@@ -21,15 +21,15 @@ pub enum Loss<'a, E: ?Sized> {
     TimedOut,
 }
 
-impl<E: ?Sized> Clone for Loss<'_, E> {
+impl<E: ?Sized> Clone for ReportKind<'_, E> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<E: ?Sized> Copy for Loss<'_, E> {}
+impl<E: ?Sized> Copy for ReportKind<'_, E> {}
 
-impl<'a, E: ?Sized> Loss<'a, E> {
+impl<'a, E: ?Sized> ReportKind<'a, E> {
     /// That of a clean-up which is being dropped now.
     pub(crate) fn dropped() -> Self {
         #[cfg(feature = "std")]
@@ -49,21 +49,21 @@ impl<'a, E: ?Sized> Loss<'a, E> {
     }
 
     /// The same loss, its error replaced.
-    pub(crate) fn with_error<'b, F: ?Sized>(&self, error: &'b F) -> Loss<'b, F>
+    pub(crate) fn with_error<'b, F: ?Sized>(&self, error: &'b F) -> ReportKind<'b, F>
     where
         'a: 'b,
     {
         match *self {
-            Self::Abandoned => Loss::Abandoned,
-            Self::Failed(_) => Loss::Failed(error),
-            Self::SetUpFailed(_) => Loss::SetUpFailed(error),
-            Self::Panicked(payload) => Loss::Panicked(payload),
-            Self::TimedOut => Loss::TimedOut,
+            Self::Abandoned => ReportKind::Abandoned,
+            Self::Failed(_) => ReportKind::Failed(error),
+            Self::SetUpFailed(_) => ReportKind::SetUpFailed(error),
+            Self::Panicked(payload) => ReportKind::Panicked(payload),
+            Self::TimedOut => ReportKind::TimedOut,
         }
     }
 }
 
-impl<E: ?Sized> fmt::Debug for Loss<'_, E> {
+impl<E: ?Sized> fmt::Debug for ReportKind<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Abandoned => "Abandoned",
@@ -82,7 +82,7 @@ impl<E: ?Sized> fmt::Debug for Loss<'_, E> {
 pub struct Report<'a> {
     name: &'a str,
     location: Option<&'static Location<'static>>,
-    loss: Loss<'a, dyn fmt::Display + 'a>,
+    kind: ReportKind<'a, dyn fmt::Display + 'a>,
 }
 
 impl<'a> Report<'a> {
@@ -99,13 +99,13 @@ impl<'a> Report<'a> {
     }
 
     /// What was lost.
-    pub fn loss(&self) -> Loss<'a, dyn fmt::Display + 'a> {
-        self.loss
+    pub fn kind(&self) -> ReportKind<'a, dyn fmt::Display + 'a> {
+        self.kind
     }
 
     /// The error that was lost, where there is one.
     pub fn error(&self) -> Option<&'a (dyn fmt::Display + 'a)> {
-        self.loss.error()
+        self.kind.error()
     }
 }
 
@@ -115,14 +115,16 @@ impl fmt::Display for Report<'_> {
         if let Some(location) = self.location {
             write!(f, " ({location})")?;
         }
-        match self.loss {
-            Loss::Abandoned => f.write_str(": clean-up abandoned, the context was dropped"),
-            Loss::Failed(error) => write!(f, ": clean-up failed: {error}"),
-            Loss::SetUpFailed(error) => write!(f, ": set-up failed: {error}"),
-            Loss::Panicked(payload) => {
+        match self.kind {
+            ReportKind::Abandoned => f.write_str(": clean-up abandoned, the context was dropped"),
+            ReportKind::Failed(error) => write!(f, ": clean-up failed: {error}"),
+            ReportKind::SetUpFailed(error) => write!(f, ": set-up failed: {error}"),
+            ReportKind::Panicked(payload) => {
                 write!(f, ": clean-up panicked: {}", panic_message(payload))
             }
-            Loss::TimedOut => f.write_str(": clean-up exceeded its time limit and was dropped"),
+            ReportKind::TimedOut => {
+                f.write_str(": clean-up exceeded its time limit and was dropped")
+            }
         }
     }
 }
@@ -216,7 +218,7 @@ impl<E> Identity<E> {
         name.strip_suffix("::{{closure}}").unwrap_or(name)
     }
 
-    pub(crate) fn report(&self, loss: Loss<'_, E>) {
+    pub(crate) fn report(&self, kind: ReportKind<'_, E>) {
         struct Described<'a, E> {
             error: &'a E,
             describe: Describe<E>,
@@ -228,10 +230,10 @@ impl<E> Identity<E> {
         }
 
         // A panic comes on top of that: a destructor's, when the context was dropped.
-        if self.has_reported && !matches!(loss, Loss::Panicked(_)) {
+        if self.has_reported && !matches!(kind, ReportKind::Panicked(_)) {
             return;
         }
-        let described = loss.error().map(|error| Described {
+        let described = kind.error().map(|error| Described {
             error,
             describe: self.describe,
         });
@@ -242,7 +244,7 @@ impl<E> Identity<E> {
         deliver(&Report {
             name: self.path(),
             location: self.location,
-            loss: loss.with_error(error),
+            kind: kind.with_error(error),
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::inline::CannotFail;
 use crate::order::Order;
 use crate::panics::{Panic, catch, poll_exit_after_panic};
 use crate::raw::{Borrowing, borrowing};
-use crate::report::Loss;
+use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
 
 /// A closure that makes a future from an argument.
@@ -39,7 +39,7 @@ where
 ///
 /// `T` is the body's value, `X` its error, `E` the context's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopeError<T, X, E> {
+pub enum TryWithError<T, X, E> {
     /// The context could not be entered; the body did not run.
     Enter(E),
     /// The body failed; the clean-up succeeded.
@@ -60,7 +60,7 @@ pub enum ScopeError<T, X, E> {
     },
 }
 
-impl<T, X: fmt::Display, E: fmt::Display> fmt::Display for ScopeError<T, X, E> {
+impl<T, X: fmt::Display, E: fmt::Display> fmt::Display for TryWithError<T, X, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Enter(error) => write!(f, "could not enter: {error}"),
@@ -73,7 +73,7 @@ impl<T, X: fmt::Display, E: fmt::Display> fmt::Display for ScopeError<T, X, E> {
     }
 }
 
-impl<T, X, E> core::error::Error for ScopeError<T, X, E>
+impl<T, X, E> core::error::Error for TryWithError<T, X, E>
 where
     T: fmt::Debug,
     X: core::error::Error + 'static,
@@ -279,7 +279,7 @@ where
             (kept, Ok(())) => kept,
             (Ok(_), Err(error)) => Err(error.into()),
             (Err(error), Err(lost)) => {
-                context.report(Loss::Failed(&lost));
+                context.report(ReportKind::Failed(&lost));
                 Err(error)
             }
         }
@@ -295,22 +295,22 @@ where
     X: Default,
 {
     type Kept = Result<T, E>;
-    type Output = Result<T, ScopeError<T, E, C::Error>>;
+    type Output = Result<T, TryWithError<T, E, C::Error>>;
 
     fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
         (outcome_of(&output), output)
     }
 
     fn not_entered(error: C::Error) -> Self::Output {
-        Err(ScopeError::Enter(error))
+        Err(TryWithError::Enter(error))
     }
 
     fn settle(_: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
         match (kept, exited) {
             (Ok(value), Ok(())) => Ok(value),
-            (Err(body), Ok(())) => Err(ScopeError::Body(body)),
-            (Ok(value), Err(error)) => Err(ScopeError::Exit { value, error }),
-            (Err(body), Err(exit)) => Err(ScopeError::BodyAndExit { body, exit }),
+            (Err(body), Ok(())) => Err(TryWithError::Body(body)),
+            (Ok(value), Err(error)) => Err(TryWithError::Exit { value, error }),
+            (Err(body), Err(exit)) => Err(TryWithError::BodyAndExit { body, exit }),
         }
     }
 }

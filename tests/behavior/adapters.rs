@@ -38,7 +38,9 @@ fn nullcontext_lends_a_value_and_does_nothing() {
     let text = String::from("text");
     let shared = Rc::new(&text);
     let used: Result<usize, ParseIntError> = block_on(async {
-        Ok(async_with!(shared = nullcontext(shared.clone()) => { shared.len() }))
+        Ok(async_with!(shared = nullcontext(shared.clone()), {
+            shared.len()
+        }))
     });
     assert_eq!(used, Ok(4));
     assert_eq!(Rc::strong_count(&shared), 1);
@@ -300,7 +302,7 @@ fn infallible_has_whatever_error_is_asked_for() {
 
     let log = Log::new();
     let with = |text: &'static str| {
-        let context = sure(log.clone()).infallible();
+        let context = sure(log.clone()).with_error();
         block_on(context.with(async move |n| Ok(text.parse::<u32>()? + *n)))
     };
     let parsed: Result<u32, ParseIntError> = with("41");
@@ -313,7 +315,7 @@ fn infallible_has_whatever_error_is_asked_for() {
 fn boxed_contexts_of_different_types_are_of_one() {
     fn choose(log: &Log, which: u32) -> BoxContext<'static, u32, &'static str> {
         match which {
-            0 => nullcontext(7).infallible().boxed(),
+            0 => nullcontext(7).with_error().boxed(),
             1 => failing(log.clone(), Ok(())).boxed(),
             _ => choose(log, which - 1).boxed(),
         }

@@ -171,7 +171,7 @@ fn so_are_the_futures_of_their_uses() {
             check!($context.try_with(async |_| Ok::<_, fmt::Error>(())), $($expected)+);
             check!(
                 async {
-                    async_with!(_r = $context? => { yield_once().await });
+                    async_with!(_r = $context?, { yield_once().await });
                     Ok::<_, fmt::Error>(())
                 },
                 $($expected)+
@@ -212,7 +212,7 @@ fn the_body_counts_as_a_part() {
     );
     check!(
         async {
-            async_with!(_number = sure() => {
+            async_with!(_number = sure(), {
                 let shared = Rc::new(1);
                 yield_once().await;
                 drop(shared);
@@ -222,7 +222,7 @@ fn the_body_counts_as_a_part() {
     );
     check!(
         async {
-            async_with!(_number = sure() => {
+            async_with!(_number = sure(), {
                 drop(Rc::new(1));
                 yield_once().await;
             });
@@ -283,7 +283,8 @@ mod on_a_runtime {
         let by_block = async_with!(
             first = with_lifetime(text)?,
             second = with_lifetime(first.0)?,
-            words = with_two_lifetimes(words)? => {
+            words = with_two_lifetimes(words)?,
+            {
                 yield_once().await;
                 second.1 += 1;
                 words.push("word");
@@ -320,7 +321,7 @@ mod on_a_runtime {
         C: AsyncContext<Resource: AsRef<str> + Send, Error = E> + Send,
         E: From<fmt::Error> + Send,
     {
-        let text = async_with!(text = context? => {
+        let text = async_with!(text = context?, {
             yield_once().await;
             AsRef::<str>::as_ref(text).to_owned()
         });
@@ -344,7 +345,7 @@ mod on_a_runtime {
     where
         C: AsyncContext<Resource: Send, Error: Send> + Send,
     {
-        async_with!(_inner = inner? => {
+        async_with!(_inner = inner?, {
             let mut value = value.clone();
             yield_resource!(value);
         });
@@ -353,7 +354,7 @@ mod on_a_runtime {
 
     #[async_context]
     async fn made_of_contexts(text: String) -> Result<String, fmt::Error> {
-        async_with!(_first = owned(text.clone())?, second = owned(text)? => {
+        async_with!(_first = owned(text.clone())?, second = owned(text)?, {
             yield_once().await;
             yield_resource!(*second);
         });
@@ -409,7 +410,8 @@ mod on_a_runtime {
                     let number = async_with!(
                         a = rc_argument(Rc::new(2))?,
                         b = rc_local()?,
-                        c = rc_resource()? => { *a + *b + **c }
+                        c = rc_resource()?,
+                        { *a + *b + **c }
                     );
                     Ok::<_, fmt::Error>(number)
                 })
@@ -453,14 +455,14 @@ fn stacks_adapters_and_decorated_functions_follow_their_parts() {
         Ok(text.len())
     }
     async fn joined() -> Result<usize, fmt::Error> {
-        let both = async_with!(join(a = owned("a".into())?, b = owned("b".into())?) => {
+        let both = async_with!(join(a = owned("a".into())?, b = owned("b".into())?), {
             yield_once().await;
             a.len() + b.len()
         });
         Ok(both)
     }
     async fn stacked() -> Result<usize, fmt::Error> {
-        let all = async_with!(stack = exit_stack::<fmt::Error>()? => {
+        let all = async_with!(stack = exit_stack::<fmt::Error>()?, {
             let one = stack.enter(owned("a".into())).await?;
             let two = stack.enter(owned("b".into())).await?;
             one.len() + two.len()

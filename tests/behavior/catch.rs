@@ -128,9 +128,9 @@ fn a_context_inside_is_told_of_the_error_and_one_outside_is_not() {
         Ok(())
     }
     async fn used(log: Log) -> Result<(), Failure> {
-        async_with!(_outside = watch(log.clone(), "outside")? => {
+        async_with!(_outside = watch(log.clone(), "outside")?, {
             let caught = judge(log.clone(), "judge").catch(async |_| {
-                async_with!(_inside = watch(log.clone(), "inside")? => {
+                async_with!(_inside = watch(log.clone(), "inside")?, {
                     Err::<(), _>(Small)?;
                 });
                 Ok(())
@@ -159,7 +159,7 @@ fn it_can_be_made_of_other_contexts() {
     }
     #[async_context(catch)]
     async fn composed(log: Log) -> Result<u32, Failure> {
-        async_with!(inner = watch(log)? => {
+        async_with!(inner = watch(log)?, {
             match yield_resource!(*inner) {
                 Outcome::Failed(Small) => return Ok(()),
                 Outcome::Failed(error) => return Err(error),

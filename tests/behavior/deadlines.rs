@@ -1,11 +1,11 @@
-//! Exits that may take only so long: `exit_within` and `exit_until`.
+//! Exits that may take only so long: `exit_timeout` and `exit_until`.
 
 use std::future::{Ready, pending, poll_fn, ready};
 use std::pin::pin;
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, AsyncManager, Outcome, ScopeError, TimeoutError, async_context, async_with,
+    AsyncContext, AsyncManager, Outcome, TimeoutError, TryWithError, async_context, async_with,
     drain, exit_stack, manage, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
@@ -31,21 +31,21 @@ async fn taking(log: Log, time: Duration) -> Result<u32, String> {
 async fn an_exit_in_time_is_as_without_a_limit() {
     reports::collect();
     let log = Log::new();
-    let used = taking(log.clone(), SECOND).exit_within(2 * SECOND);
+    let used = taking(log.clone(), SECOND).exit_timeout(2 * SECOND);
     let used = used.try_with(async |n| Ok::<_, ()>(*n)).await;
     let error = TimeoutError::Context("exit".to_string());
-    assert_eq!(used, Err(ScopeError::Exit { value: 1, error }));
+    assert_eq!(used, Err(TryWithError::Exit { value: 1, error }));
     assert_eq!(log.line(), "exit(Completed) exited drop(held)");
 
     // The context still prints its own error.
-    let used = taking(log.clone(), SECOND).exit_within(2 * SECOND);
+    let used = taking(log.clone(), SECOND).exit_timeout(2 * SECOND);
     let used = used.try_with(async |_| Err::<(), _>("body")).await;
     assert!(matches!(
         used,
-        Err(ScopeError::BodyAndExit { body: "body", .. })
+        Err(TryWithError::BodyAndExit { body: "body", .. })
     ));
     let used = taking(log.clone(), SECOND)
-        .exit_within(2 * SECOND)
+        .exit_timeout(2 * SECOND)
         .map_err(|error| error.to_string());
     let used = used.with(async |_| Err::<(), _>("body".to_string())).await;
     assert_eq!(used, Err("body".to_string()));
@@ -57,7 +57,7 @@ async fn an_exit_in_time_is_as_without_a_limit() {
 async fn the_clock_starts_with_the_exit() {
     let log = Log::new();
     let begun = Instant::now();
-    let used = taking(log.clone(), SECOND).exit_within(2 * SECOND);
+    let used = taking(log.clone(), SECOND).exit_timeout(2 * SECOND);
     let used = used.with(async |_| -> Result<(), TimeoutError<String>> {
         sleep(60 * SECOND).await;
         Ok(())
@@ -71,7 +71,7 @@ async fn an_exit_that_takes_too_long_is_dropped_and_reported_once() {
     reports::collect();
     let log = Log::new();
     let begun = Instant::now();
-    let used = taking(log.clone(), 3 * SECOND).exit_within(2 * SECOND);
+    let used = taking(log.clone(), 3 * SECOND).exit_timeout(2 * SECOND);
     let used = used
         .with(async |_| Ok::<(), TimeoutError<String>>(()))
         .await;
@@ -91,7 +91,7 @@ async fn an_exit_that_takes_too_long_is_dropped_and_reported_once() {
 async fn a_body_that_failed_keeps_its_error() {
     reports::collect();
     let body = TimeoutError::Context("body".to_string());
-    let used = taking(Log::new(), 3 * SECOND).exit_within(SECOND);
+    let used = taking(Log::new(), 3 * SECOND).exit_timeout(SECOND);
     let used = used.with(async |_| Err::<(), _>(body.clone())).await;
     assert_eq!(used, Err(body));
     assert_eq!(
@@ -105,7 +105,7 @@ async fn a_body_that_failed_keeps_its_error() {
 async fn a_time_out_is_reported_once_also_through_map_err() {
     reports::collect();
     let used = taking(Log::new(), 3 * SECOND)
-        .exit_within(SECOND)
+        .exit_timeout(SECOND)
         .map_err(|error| error.to_string());
     let used = used.with(async |_| Err::<(), _>("body".to_string())).await;
     assert_eq!(used, Err("body".to_string()));
@@ -121,7 +121,7 @@ async fn in_the_background_the_limit_holds_too() {
         (4, "exit(Cancelled) exited drop(held)"),
     ] {
         let begun = Instant::now();
-        let used = taking(log.clone(), 3 * SECOND).exit_within(limit * SECOND);
+        let used = taking(log.clone(), 3 * SECOND).exit_timeout(limit * SECOND);
         let mut used =
             Box::pin(used.with(async |_| pending::<Result<(), TimeoutError<String>>>().await));
         assert!(poll_once(used.as_mut()).is_pending());
@@ -144,7 +144,7 @@ async fn a_limit_that_runs_goes_on_when_the_exit_is_dropped() {
     reports::collect();
     let log = Log::new();
     let begun = Instant::now();
-    let used = taking(log.clone(), 5 * SECOND).exit_within(3 * SECOND);
+    let used = taking(log.clone(), 5 * SECOND).exit_timeout(3 * SECOND);
     let used = used.with(async |_| Ok::<(), TimeoutError<String>>(()));
     // Two seconds are up when nobody waits any more; one is left.
     assert!(tokio::time::timeout(2 * SECOND, used).await.is_err());
@@ -166,14 +166,14 @@ async fn a_scoped_context_is_bounded_as_well() {
     reports::collect();
     let log = Log::new();
     let used = borrowing(&log)
-        .exit_within(SECOND)
+        .exit_timeout(SECOND)
         .with(async |()| Ok::<_, TimeoutError<_>>(1));
     assert_eq!(used.await, Err(TimeoutError::TimedOut));
     assert_eq!(log.line(), "drop(held)");
     assert_eq!(reports::take(), ["TimedOut"]);
 
     // Dropped by its user it is dropped where it stands, limit or not.
-    let mut used = Box::pin(borrowing(&log).exit_within(SECOND).enter());
+    let mut used = Box::pin(borrowing(&log).exit_timeout(SECOND).enter());
     let entered = poll_once(used.as_mut());
     assert!(entered.is_ready());
     drop(entered);
@@ -199,7 +199,7 @@ async fn a_manager_is_bounded_as_well() {
 
     reports::collect();
     let used = manage(Stubborn)
-        .exit_within(SECOND)
+        .exit_timeout(SECOND)
         .with(async |()| Ok::<_, TimeoutError<_>>(1));
     assert_eq!(used.await, Err(TimeoutError::TimedOut));
     assert_eq!(reports::take(), ["TimedOut"]);
@@ -208,7 +208,7 @@ async fn a_manager_is_bounded_as_well() {
 /// Takes so long to exit, and is made of a context that does too.
 #[async_context]
 async fn composed(log: Log, inner: Duration) -> Result<(), TimeoutError<String>> {
-    async_with!(_inner = taking(log, inner).exit_within(10 * SECOND)? => {
+    async_with!(_inner = taking(log, inner).exit_timeout(10 * SECOND)?, {
         yield_resource!();
     });
     Ok(())
@@ -220,7 +220,7 @@ async fn of_two_limits_the_shorter_one_holds() {
         reports::collect();
         let log = Log::new();
         let begun = Instant::now();
-        let used = composed(log.clone(), 5 * SECOND).exit_within(2 * SECOND);
+        let used = composed(log.clone(), 5 * SECOND).exit_timeout(2 * SECOND);
         let used = used.with(
             async |()| -> Result<(), TimeoutError<TimeoutError<String>>> {
                 if in_the_background {
@@ -256,7 +256,7 @@ async fn of_two_limits_the_shorter_one_holds() {
 async fn a_stack_is_bounded_as_a_whole() {
     reports::collect();
     let log = Log::new();
-    let used = exit_stack::<String>().exit_within(SECOND);
+    let used = exit_stack::<String>().exit_timeout(SECOND);
     let used = used.with(async |stack| -> Result<(), TimeoutError<String>> {
         for time in [SECOND / 4, 2 * SECOND, SECOND / 2] {
             let entered = stack.enter(taking(log.clone(), time)).await;
@@ -338,7 +338,7 @@ fn outside_a_runtime_nothing_measures_the_time() {
         }
         Ok(())
     }
-    let used = waiting().exit_within(Duration::ZERO);
+    let used = waiting().exit_timeout(Duration::ZERO);
     let used = block_on(used.with(async |()| Ok::<_, TimeoutError<String>>(())));
     assert_eq!(used, Ok(()));
 }
@@ -364,7 +364,7 @@ async fn a_bounded_context_that_is_dropped_while_it_is_entered_has_the_limit_for
         (5, "entering entered exit(Cancelled) exited"),
     ] {
         reports::collect();
-        let mut entering = Box::pin(slow(log.clone()).exit_within(limit * SECOND).enter());
+        let mut entering = Box::pin(slow(log.clone()).exit_timeout(limit * SECOND).enter());
         assert!(poll_times(entering.as_mut(), 1).is_pending());
         drop(entering);
         drain().await;

@@ -34,7 +34,7 @@ mod returns {
     #[test]
     fn a_result_names_the_resource_and_the_error() {
         async fn text(ok: bool) -> Result<String, io::Error> {
-            Ok(async_with!(text = fallible(ok)? => { text.clone() }))
+            Ok(async_with!(text = fallible(ok)?, { text.clone() }))
         }
         assert_eq!(block_on(text(true)).unwrap(), "fallible");
         assert_eq!(block_on(text(false)).unwrap_err().to_string(), "closed");
@@ -71,7 +71,9 @@ mod returns {
     fn without_a_return_type_nothing_is_lent() {
         let log = Log::new();
         block_on(async {
-            async_with!(() = nothing(log.clone()), () = unit(log.clone()) => { log.push("body") });
+            async_with!(() = nothing(log.clone()), () = unit(log.clone()), {
+                log.push("body")
+            });
         });
         assert_eq!(log.line(), "enter enter body exit exit");
     }
@@ -108,10 +110,11 @@ mod returns {
     #[test]
     fn an_alias_of_result_is_a_result() {
         async fn all() -> Result<u32, io::Error> {
-            let number = async_with!(number = io_alias()? => { *number });
-            let text = async_with!(text = own_alias()? => { text.clone() });
+            let number = async_with!(number = io_alias()?, { *number });
+            let text = async_with!(text = own_alias()?, { text.clone() });
             assert_eq!(text, "own");
-            async_with!(() = alias_without_arguments().map_err(io::Error::other)? => {});
+            async_with!(() = alias_without_arguments().map_err(io::Error::other)?, {
+            });
             Ok(number)
         }
         assert_eq!(block_on(all()).unwrap(), 1);
@@ -142,10 +145,12 @@ mod returns {
     #[test]
     fn the_resource_may_be_unsized() {
         async fn all() -> Result<String, Box<dyn std::error::Error>> {
-            let upper =
-                async_with!(text = text() => { text.make_ascii_uppercase(); text.to_owned() });
-            let bytes = async_with!(bytes = bytes()? => { bytes.len() });
-            let object = async_with!(object = object()? => { object.to_string() });
+            let upper = async_with!(text = text(), {
+                text.make_ascii_uppercase();
+                text.to_owned()
+            });
+            let bytes = async_with!(bytes = bytes()?, { bytes.len() });
+            let object = async_with!(object = object()?, { object.to_string() });
             Ok(format!("{upper} {bytes} {object}"))
         }
         assert_eq!(block_on(all()).unwrap(), "UNSIZED 2 7");
@@ -167,8 +172,8 @@ mod returns {
     #[test]
     fn the_resource_may_be_an_impl_trait() {
         async fn all() -> Result<(u32, String), io::Error> {
-            let sum = async_with!(numbers = hidden() => { numbers.sum() });
-            let text = async_with!(number = hidden_result()? => { number.to_string() });
+            let sum = async_with!(numbers = hidden(), { numbers.sum() });
+            let text = async_with!(number = hidden_result()?, { number.to_string() });
             Ok((sum, text))
         }
         assert_eq!(block_on(all()).unwrap(), (3, "3".to_owned()));
@@ -389,10 +394,10 @@ mod traits {
     }
 
     async fn all<S: Store + Send + Sync + 'static>(store: S) -> Result<String, fmt::Error> {
-        let required = async_with!(name = store.required(".txt")? => { name.clone() });
-        let provided = async_with!(name = store.provided() => { name.clone() });
-        let owned = async_with!(name = Arc::new(store).owned()? => { name.clone() });
-        let associated = async_with!(number = S::associated() => { *number });
+        let required = async_with!(name = store.required(".txt")?, { name.clone() });
+        let provided = async_with!(name = store.provided(), { name.clone() });
+        let owned = async_with!(name = Arc::new(store).owned()?, { name.clone() });
+        let associated = async_with!(number = S::associated(), { *number });
         Ok(format!("{required} {provided} {owned} {associated}"))
     }
 

@@ -74,7 +74,8 @@ mod names {
                 let resource = 9;
                 async_with!(
                     number = locals(),
-                    resource_2 = parameters(1, 2, 3, 4, 5, (6, 7), 8, 9)? => {
+                    resource_2 = parameters(1, 2, 3, 4, 5, (6, 7), 8, 9)?,
+                    {
                         *number += 1;
                         *resource_2 += 1;
                         total += value + returns + signal + order + jump + context + left + ended;
@@ -106,7 +107,7 @@ mod names {
             Ok(())
         }
         async fn uses() -> Result<u32, fmt::Error> {
-            Ok(async_with!(r#loop = r#match(1, 2)? => { *r#loop }))
+            Ok(async_with!(r#loop = r#match(1, 2)?, { *r#loop }))
         }
         assert_eq!(block_on(uses()), Ok(3));
     }
@@ -128,7 +129,7 @@ mod names {
             number = shadow!(number);
             assert_eq!(number, 3);
         }
-        let doubled = block_on(async { async_with!(value = number(1) => { shadow!(*value) * 2 }) });
+        let doubled = block_on(async { async_with!(value = number(1), { shadow!(*value) * 2 }) });
         assert_eq!(doubled, 6);
     }
 }
@@ -163,7 +164,7 @@ mod methods_for_everything {
     #[test]
     fn are_not_called() {
         async fn fails(told: Arc<AtomicBool>, result: Result<(), u8>) -> Result<(), u8> {
-            async_with!(stack = exit_stack::<u8>(), _failed = failed(told) => {
+            async_with!(stack = exit_stack::<u8>(), _failed = failed(told), {
                 stack.callback(|| {});
                 return result;
             })
@@ -243,7 +244,7 @@ mod decoys {
     async fn uses(start: u32) -> ::core::result::Result<u32, ::core::fmt::Error> {
         #[allow(clippy::never_loop)]
         loop {
-            async_with!(number = number(start)?, sure = sure(&start) => {
+            async_with!(number = number(start)?, sure = sure(&start), {
                 if *number == 2 {
                     break;
                 }
@@ -288,7 +289,7 @@ mod without_a_prelude {
 
     async fn uses(start: u32) -> Result<u32, Error> {
         for _ in [1, 2] {
-            async_with!(number = number(start)?, sure = sure(number) => {
+            async_with!(number = number(start)?, sure = sure(number), {
                 if *sure == 2 {
                     continue;
                 }
@@ -338,7 +339,7 @@ mod items_in_the_body {
     #[test]
     fn they_work_in_definitions_and_uses() {
         let number = block_on(async {
-            async_with!(number = items() => {
+            async_with!(number = items(), {
                 type Number = u32;
                 fn double(number: Number) -> Number {
                     return number * 2;
@@ -359,7 +360,7 @@ mod items_in_the_body {
                 let mut number = 4;
                 yield_resource!(number);
             }
-            async_with!(number = inner() => { yield_resource!(*number) });
+            async_with!(number = inner(), { yield_resource!(*number) });
         }
         assert_eq!(block_on(outer().run(async |number| *number)), 4);
     }
@@ -369,10 +370,11 @@ mod items_in_the_body {
         let number = block_on(async {
             async_with!(
                 number = {
-                    let name = async_with!(inner = items() => { *inner });
+                    let name = async_with!(inner = items(), { *inner });
                     assert_eq!(name, 3);
                     items()
-                } => { *number }
+                },
+                { *number }
             )
         });
         assert_eq!(number, 3);

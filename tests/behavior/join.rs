@@ -79,9 +79,15 @@ async fn side(log: Log, name: &'static str, side: Side) -> Result<&'static str, 
 }
 
 async fn used(log: Log, a: Side, b: Side) -> Result<(), String> {
-    async_with!(join(a = side(log.clone(), "a", a)?, b = side(log.clone(), "b", b)?) => {
-        log.push(format_args!("body({a}, {b})"));
-    });
+    async_with!(
+        join(
+            a = side(log.clone(), "a", a)?,
+            b = side(log.clone(), "b", b)?
+        ),
+        {
+            log.push(format_args!("body({a}, {b})"));
+        }
+    );
     Ok(())
 }
 
@@ -112,23 +118,29 @@ fn both_are_entered_concurrently_and_exited_concurrently() {
 #[test]
 fn each_is_told_how_the_body_ended() {
     async fn failing(log: Log) -> Result<(), String> {
-        async_with!(join(
-            _a = side(log.clone(), "a", Side::open())?,
-            _b = side(log.clone(), "b", Side::open())?,
-        ) => {
-            log.take();
-            Err("body".to_string())?;
-        });
+        async_with!(
+            join(
+                _a = side(log.clone(), "a", Side::open())?,
+                _b = side(log.clone(), "b", Side::open())?,
+            ),
+            {
+                log.take();
+                Err("body".to_string())?;
+            }
+        );
         Ok(())
     }
     async fn panicking(log: Log) -> Result<(), String> {
-        async_with!(join(
-            _a = side(log.clone(), "a", Side::open())?,
-            _b = side(log.clone(), "b", Side::open())?,
-        ) => {
-            log.take();
-            std::panic::panic_any("body");
-        });
+        async_with!(
+            join(
+                _a = side(log.clone(), "a", Side::open())?,
+                _b = side(log.clone(), "b", Side::open())?,
+            ),
+            {
+                log.take();
+                std::panic::panic_any("body");
+            }
+        );
         Ok(())
     }
 
@@ -280,7 +292,7 @@ fn what_one_failed_with_is_reported_when_nobody_will_be_told() {
 fn dropped_after_any_number_of_polls_it_loses_nothing() {
     async fn waiting(log: Log, name: &'static str, polls: usize) {
         let context = waits(log.clone(), name, polls);
-        async_with!(join(_a = context, _b = waits(log, "b", 4 - polls)) => {
+        async_with!(join(_a = context, _b = waits(log, "b", 4 - polls)), {
             yield_once().await;
         });
     }
@@ -335,13 +347,16 @@ fn dropped_after_any_number_of_polls_it_loses_nothing() {
 #[test]
 fn dropped_in_its_body_both_are_told_so() {
     async fn using(log: Log) -> Result<(), String> {
-        async_with!(join(
-            _a = side(log.clone(), "a", Side::open())?,
-            _b = side(log.clone(), "b", Side::open())?,
-        ) => {
-            log.take();
-            pending::<()>().await;
-        });
+        async_with!(
+            join(
+                _a = side(log.clone(), "a", Side::open())?,
+                _b = side(log.clone(), "b", Side::open())?,
+            ),
+            {
+                log.take();
+                pending::<()>().await;
+            }
+        );
         Ok(())
     }
 
@@ -377,11 +392,12 @@ fn three_can_be_joined_beside_others() {
                 c = side(log.clone(), "c", c)?,
             ),
             last = side(log.clone(), "last", Side::open())?,
-        => {
-            assert_eq!((*a, *b, *c, *last), ("first", "b", "c", "last"));
-            log.take();
-            42
-        }))
+            {
+                assert_eq!((*a, *b, *c, *last), ("first", "b", "c", "last"));
+                log.take();
+                42
+            }
+        ))
     }
 
     reports::collect();
@@ -412,7 +428,7 @@ fn patterns_types_and_contexts_that_cannot_fail() {
     }
 
     async fn using() -> String {
-        async_with!(join((n, text) = pair(1), &mut (m, _): &mut (u32, String) = pair(41)) => {
+        async_with!(join((n, text) = pair(1), &mut (m, _): &mut (u32, String) = pair(41)), {
             *n += m;
             format!("{n}{text}")
         })
@@ -423,7 +439,7 @@ fn patterns_types_and_contexts_that_cannot_fail() {
 #[test]
 fn only_one_can_be_joined_too() {
     async fn using(log: Log) -> Result<Outcome, String> {
-        async_with!(join(_a = side(log, "a", Side::open())?) => {
+        async_with!(join(_a = side(log, "a", Side::open())?), {
             return Ok(Outcome::Completed);
         })
     }

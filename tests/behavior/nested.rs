@@ -32,7 +32,7 @@ async fn inner(log: Log, name: &'static str) -> Result<u32, Failure> {
 /// Ends its block normally, with a value, whatever it was told.
 #[async_context]
 async fn indifferent(log: Log) -> Result<u32, Failure> {
-    let text = async_with!(number = inner(log.clone(), "inner")? => {
+    let text = async_with!(number = inner(log.clone(), "inner")?, {
         let outcome = yield_resource!(*number);
         log.push(format_args!("told({outcome:?})"));
         "a value"
@@ -44,21 +44,25 @@ async fn indifferent(log: Log) -> Result<u32, Failure> {
 /// Three deep, and the yield in an expression.
 #[async_context]
 async fn deep(log: Log) -> Result<u32, Failure> {
-    async_with!(_a = inner(log.clone(), "a")?, _b = inner(log.clone(), "b")? => {
-        async_with!(c = inner(log.clone(), "c")? => {
-            if yield_resource!(*c).is_failed() {
-                log.push("saw the failure");
-            }
-        });
-        log.push("between");
-    });
+    async_with!(
+        _a = inner(log.clone(), "a")?,
+        _b = inner(log.clone(), "b")?,
+        {
+            async_with!(c = inner(log.clone(), "c")?, {
+                if yield_resource!(*c).is_failed() {
+                    log.push("saw the failure");
+                }
+            });
+            log.push("between");
+        }
+    );
     Ok(())
 }
 
 /// Leaves its block by `return`.
 #[async_context]
 async fn returning(log: Log) -> Result<u32, Failure> {
-    async_with!(number = inner(log.clone(), "inner")? => {
+    async_with!(number = inner(log.clone(), "inner")?, {
         yield_resource!(*number);
         return Ok(());
     })
@@ -68,7 +72,7 @@ async fn returning(log: Log) -> Result<u32, Failure> {
 #[async_context]
 async fn breaking(log: Log) -> Result<u32, Failure> {
     'block: {
-        async_with!(number = inner(log.clone(), "inner")? => {
+        async_with!(number = inner(log.clone(), "inner")?, {
             yield_resource!(*number);
             break 'block;
         });
@@ -79,7 +83,7 @@ async fn breaking(log: Log) -> Result<u32, Failure> {
 /// Fails of its own accord after it was told.
 #[async_context]
 async fn failing(log: Log) -> Result<u32, Failure> {
-    async_with!(number = inner(log.clone(), "inner")? => {
+    async_with!(number = inner(log.clone(), "inner")?, {
         yield_resource!(*number);
         Err(Failure("own"))?;
     });
@@ -89,7 +93,7 @@ async fn failing(log: Log) -> Result<u32, Failure> {
 /// The inner one cannot clean up.
 #[async_context]
 async fn over_broken(log: Log) -> Result<u32, Failure> {
-    async_with!(number = inner(log.clone(), "broken")? => {
+    async_with!(number = inner(log.clone(), "broken")?, {
         yield_resource!(*number);
     });
     log.push("not reached");
@@ -99,10 +103,10 @@ async fn over_broken(log: Log) -> Result<u32, Failure> {
 /// A use beside the yield, which is none of its business.
 #[async_context]
 async fn beside(log: Log) -> Result<u32, Failure> {
-    async_with!(_before = inner(log.clone(), "before")? => {});
+    async_with!(_before = inner(log.clone(), "before")?, {});
     let mut number = 1;
     yield_resource!(number);
-    async_with!(_after = inner(log.clone(), "after")? => {});
+    async_with!(_after = inner(log.clone(), "after")?, {});
     Ok(())
 }
 
@@ -201,7 +205,7 @@ fn uses_before_and_after_the_yield_complete() {
 fn a_select_in_the_block_may_hold_the_yield() {
     #[async_context]
     async fn selecting(log: Log) -> Result<u32, Failure> {
-        async_with!(number = inner(log.clone(), "inner")? => {
+        async_with!(number = inner(log.clone(), "inner")?, {
             tokio::select! {
                 biased;
                 () = std::future::pending() => {}
@@ -227,7 +231,7 @@ fn a_select_in_the_block_may_hold_the_yield() {
 fn a_context_that_catches_decides_by_what_it_returns() {
     #[async_context(catch)]
     async fn forgiving(log: Log, forgives: bool) -> Result<u32, Failure> {
-        async_with!(number = inner(log.clone(), "inner")? => {
+        async_with!(number = inner(log.clone(), "inner")?, {
             match yield_resource!(*number) {
                 Outcome::Failed(error) if forgives => log.push(error),
                 Outcome::Failed(error) => return Err(error),

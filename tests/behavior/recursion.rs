@@ -22,7 +22,7 @@ fn a_user_may_call_itself_through_a_box() {
         if depth == 0 {
             return Ok(0);
         }
-        Ok(async_with!(level = level(log.clone(), depth)? => {
+        Ok(async_with!(level = level(log.clone(), depth)?, {
             *level + Box::pin(descend(log, depth - 1)).await?
         }))
     }
@@ -65,7 +65,7 @@ fn a_context_may_be_made_of_itself_through_a_box() {
             let mut ground = 100;
             yield_resource!(ground)
         } else {
-            async_with!(below = boxed(log.clone(), depth - 1)? => {
+            async_with!(below = boxed(log.clone(), depth - 1)?, {
                 *below += depth;
                 yield_resource!(*below)
             })
@@ -89,7 +89,7 @@ fn a_deep_tower_fits_the_stack() {
         if depth == 0 {
             return Ok(0);
         }
-        Ok(async_with!(level = level(log.clone(), 1)? => {
+        Ok(async_with!(level = level(log.clone(), 1)?, {
             *level + Box::pin(descend(log, depth - 1)).await?
         }))
     }

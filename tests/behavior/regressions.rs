@@ -43,9 +43,11 @@ async fn siblings_that_are_cancelled_together_do_not_wait_in_line() {
     let (log, notify) = (Log::new(), Arc::new(Notify::new()));
     {
         let mut using = pin!(async {
-            async_with!(_outer = told(log.clone(), "outer")? => {
-                let first = waits(notify.clone(), log.clone()).run(async |()| std::future::pending().await);
-                let second = notifies(notify.clone(), log.clone()).run(async |()| std::future::pending().await);
+            async_with!(_outer = told(log.clone(), "outer")?, {
+                let first =
+                    waits(notify.clone(), log.clone()).run(async |()| std::future::pending().await);
+                let second = notifies(notify.clone(), log.clone())
+                    .run(async |()| std::future::pending().await);
                 let ((), ()) = tokio::join!(first, second);
             });
             Ok::<_, String>(())
@@ -135,7 +137,7 @@ async fn a_destructor_that_panics_when_time_is_up_is_reported() {
     }
     async fn panics_in_the_use(context: impl AsyncContext<Resource = (), Error = Infallible>) {
         let used = context
-            .exit_within(Duration::from_secs(1))
+            .exit_timeout(Duration::from_secs(1))
             .try_with(async |()| -> Result<(), ()> { panic!("in the use") });
         let payload = AssertUnwindSafe(used).catch_unwind().await.unwrap_err();
         assert_eq!(payload.downcast_ref(), Some(&"in the use"));
@@ -195,9 +197,11 @@ async fn a_time_out_on_a_stack_is_reported_once() {
         std::future::pending().await
     }
     reports::collect();
-    async_with!(stack = exit_stack::<String>() => {
-        let stubborn = stubborn().exit_within(Duration::from_millis(10));
-        let entered = stack.enter(stubborn.map_err(|error| error.to_string())).await;
+    async_with!(stack = exit_stack::<String>(), {
+        let stubborn = stubborn().exit_timeout(Duration::from_millis(10));
+        let entered = stack
+            .enter(stubborn.map_err(|error| error.to_string()))
+            .await;
         assert!(entered.is_ok());
     });
     assert_eq!(reports::take(), ["TimedOut"]);
@@ -229,7 +233,7 @@ async fn a_return_in_a_closure_in_a_macro_is_the_closures_own() -> Result<(), St
     use futures::FutureExt;
     let log = Log::new();
     let seen = Cell::new(0);
-    async_with!(_told = told(log.clone(), "told")? => {
+    async_with!(_told = told(log.clone(), "told")?, {
         tokio::select! {
             value = std::future::ready(1).map(|n: u32| { return n + 1; }) => seen.set(value),
         }
@@ -253,7 +257,7 @@ async fn a_yield_in_a_handler_of_select_is_in_the_context_itself() {
     }
     #[async_context]
     async fn in_a_loop_in_a_use() -> Result<u32, String> {
-        async_with!(n = selecting()? => {
+        async_with!(n = selecting()?, {
             loop {
                 tokio::select! {
                     () = std::future::ready(()) => {
@@ -269,7 +273,7 @@ async fn a_yield_in_a_handler_of_select_is_in_the_context_itself() {
     async fn in_a_use_in_a_handler() -> Result<u32, String> {
         tokio::select! {
             () = std::future::ready(()) => {
-                async_with!(n = in_a_loop_in_a_use()? => {
+                async_with!(n = in_a_loop_in_a_use()?, {
                     assert!(matches!(yield_resource!(*n), Outcome::Completed));
                 });
             }

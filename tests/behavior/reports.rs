@@ -14,8 +14,8 @@ pub fn collect() {
     INSTALL.call_once(|| {
         guard_core::set_reporter(|report| {
             let line = match report.error() {
-                Some(error) => format!("{:?}({error})", report.loss()),
-                None => format!("{:?}", report.loss()),
+                Some(error) => format!("{:?}({error})", report.kind()),
+                None => format!("{:?}", report.kind()),
             };
             REPORTS.with_borrow_mut(|reports| reports.push(line));
             NAMES.with_borrow_mut(|names| names.push(report.name().to_string()));

@@ -11,8 +11,8 @@ use std::task::Poll;
 
 use futures::FutureExt;
 use guard_core::{
-    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopeError, ScopedExitStack, async_context,
-    async_with, exit_stack, nullcontext, scoped_exit_stack, yield_resource,
+    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopedExitStack, TryWithError,
+    async_context, async_with, exit_stack, nullcontext, scoped_exit_stack, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
 
@@ -73,7 +73,7 @@ fn panic_of<T>(future: impl Future<Output = T>) -> &'static str {
 #[test]
 fn contexts_are_entered_at_run_time_and_exited_last_in_first_out() {
     async fn enter_some(log: Log, wanted: &[(&'static str, bool)]) -> Result<usize, String> {
-        Ok(async_with!(stack = exit_stack::<String>()? => {
+        Ok(async_with!(stack = exit_stack::<String>()?, {
             let mut entered = Vec::new();
             for &(name, is_wanted) in wanted {
                 if is_wanted {
@@ -99,7 +99,7 @@ fn contexts_are_entered_at_run_time_and_exited_last_in_first_out() {
 fn the_resources_of_several_entries_are_in_use_at_once() {
     let log = Log::new();
     let used: Result<(), String> = block_on(async {
-        async_with!(stack = exit_stack::<String>()? => {
+        async_with!(stack = exit_stack::<String>()?, {
             let first = stack.enter(traced(log.clone(), "a")).await?;
             let second = stack.adopt(String::from("b"), async |_| Ok(()));
             let third = stack.enter(traced(log.clone(), "c")).await?;
@@ -154,7 +154,7 @@ fn everything_that_can_be_added_runs_in_its_turn() {
 #[test]
 fn the_use_tells_the_stack_how_it_ended() {
     async fn used(log: Log, end: impl AsyncFnOnce() -> Result<(), String>) -> Result<(), String> {
-        async_with!(stack = exit_stack::<String>()? => {
+        async_with!(stack = exit_stack::<String>()?, {
             watch(stack, &log, "told");
             end().await?;
         });
@@ -257,7 +257,7 @@ fn all_errors_are_kept_in_order() {
         fill(stack).await;
         Err::<(), _>("body")
     }));
-    let Err(ScopeError::BodyAndExit { body, exit }) = tried else {
+    let Err(TryWithError::BodyAndExit { body, exit }) = tried else {
         panic!("both failed: {tried:?}");
     };
     assert_eq!((body, exit), ("body", errors));
@@ -318,7 +318,7 @@ fn of_several_errors_one_is_returned_and_each_of_the_others_reported_in_its_own_
 #[test]
 fn without_a_question_mark_every_error_is_reported() {
     async fn used() -> &'static str {
-        async_with!(stack = exit_stack::<String>() => {
+        async_with!(stack = exit_stack::<String>(), {
             stack.enter(failing("second")).await.unwrap();
             stack.enter(failing("first")).await.unwrap();
             "used"
@@ -360,10 +360,12 @@ fn errors_convert_into_the_stacks() {
 
     let bad = "x".parse::<u8>().unwrap_err();
     let used: Result<(), AppError> = block_on(async {
-        async_with!(stack = exit_stack::<AppError>()? => {
+        async_with!(stack = exit_stack::<AppError>()?, {
             let number = stack.enter(number("4")).await?;
             stack.enter(failing("text")).await?;
-            let nothing = stack.enter(nullcontext(38).infallible::<AppError>()).await?;
+            let nothing = stack
+                .enter(nullcontext(38).with_error::<AppError>())
+                .await?;
             assert_eq!(*number + *nothing, 42);
         });
         Ok(())
@@ -391,7 +393,7 @@ fn a_context_that_cannot_be_entered_is_not_on_the_stack() {
 
     let log = Log::new();
     let used: Result<(), String> = block_on(async {
-        async_with!(stack = exit_stack::<String>()? => {
+        async_with!(stack = exit_stack::<String>()?, {
             stack.enter(traced(log.clone(), "a")).await?;
             let key = stack.last_key();
             assert!(stack.enter(closed(log.clone())).await.is_err());
@@ -681,7 +683,7 @@ fn entries_may_borrow() {
     let name = String::from("borrowed");
     let not_send = Rc::new(name.clone());
     let used: Result<usize, String> = block_on(async {
-        Ok(async_with!(stack = scoped_exit_stack::<String>()? => {
+        Ok(async_with!(stack = scoped_exit_stack::<String>()?, {
             let lent = stack.enter(borrowing(&log, &name)).await?;
             let log = &log;
             stack.push_exit(async move |outcome| {

@@ -172,7 +172,7 @@ async fn the_use_of_a_stack_can_be_spawned() {
     }
 
     async fn used(name: &'static str) -> Result<usize, String> {
-        Ok(async_with!(stack = exit_stack::<String>()? => {
+        Ok(async_with!(stack = exit_stack::<String>()?, {
             let first = stack.enter(context(name)).await?;
             yield_once().await;
             let second = stack.enter(context(name)).await?;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use guard_core::{AsyncContext, Outcome, ScopeError, async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, Outcome, TryWithError, async_context, async_with, yield_resource};
 use guard_tests::{Log, block_on, poll_once, yield_once};
 
 use crate::reports;
@@ -76,13 +76,15 @@ async fn body(plan: &Plan, number: &mut u32) -> Result<u32, Failure> {
 }
 
 async fn by_block(plan: Plan) -> Result<u32, Failure> {
-    let number = async_with!(number = planned(plan.clone())? => { body(&plan, number).await? });
+    let number = async_with!(number = planned(plan.clone())?, {
+        body(&plan, number).await?
+    });
     plan.log.push("after");
     Ok(number)
 }
 
 async fn by_return(plan: Plan) -> Result<u32, Failure> {
-    async_with!(number = planned(plan.clone())? => {
+    async_with!(number = planned(plan.clone())?, {
         return body(&plan, number).await;
     })
 }
@@ -186,7 +188,7 @@ fn with_loses_nothing() {
 
 #[test]
 fn try_with_returns_every_failure() {
-    async fn by_try_with(plan: Plan) -> Result<u32, ScopeError<u32, Failure, Failure>> {
+    async fn by_try_with(plan: Plan) -> Result<u32, TryWithError<u32, Failure, Failure>> {
         let context = planned(plan.clone());
         context
             .try_with(async |number| body(&plan, number).await)
@@ -196,13 +198,13 @@ fn try_with_returns_every_failure() {
     const EXIT: Failure = Failure("exit");
 
     table! { by_try_with =>
-        (Fails, Fine, Fine) => Ok(Err(ScopeError::Enter(Failure("enter")))), "enter", &[];
+        (Fails, Fine, Fine) => Ok(Err(TryWithError::Enter(Failure("enter")))), "enter", &[];
         (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed)", &[];
-        (Fine, Fails, Fine) => Ok(Err(ScopeError::Body(BODY))), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Fine) => Ok(Err(TryWithError::Body(BODY))), "enter body exit(Failed(()))", &[];
         (Fine, Fine, Fails) =>
-            Ok(Err(ScopeError::Exit { value: 2, error: EXIT })), "enter body exit(Completed)", &[];
+            Ok(Err(TryWithError::Exit { value: 2, error: EXIT })), "enter body exit(Completed)", &[];
         (Fine, Fails, Fails) =>
-            Ok(Err(ScopeError::BodyAndExit { body: BODY, exit: EXIT })), "enter body exit(Failed(()))", &[];
+            Ok(Err(TryWithError::BodyAndExit { body: BODY, exit: EXIT })), "enter body exit(Failed(()))", &[];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
     }
 }
@@ -289,7 +291,7 @@ fn the_body_is_dropped_before_the_exit_runs() {
     for end in ends {
         let _ = catch_unwind(AssertUnwindSafe(|| {
             block_on(async {
-                async_with!(_number = context(log.clone()) => {
+                async_with!(_number = context(log.clone()), {
                     let _held = Held(log.clone());
                     let _ = end.reach("body");
                 });
@@ -312,7 +314,8 @@ fn several_contexts_exit_in_reverse_and_later_ones_may_use_earlier_ones() {
     async fn nested(plan: Plan) -> Result<u32, Failure> {
         Ok(async_with!(
             parent = planned(plan.clone())?,
-            child = child(parent, &plan.log)? => {
+            child = child(parent, &plan.log)?,
+            {
                 **child += 100;
                 body(&plan, child).await?
             }
@@ -332,7 +335,11 @@ fn a_failing_inner_exit_fails_the_outer_context() {
             exit: Fine,
             ..plan.clone()
         };
-        Ok(async_with!(_a = planned(outer)?, number = planned(plan.clone())? => { *number }))
+        Ok(async_with!(
+            _a = planned(outer)?,
+            number = planned(plan.clone())?,
+            { *number }
+        ))
     }
     table! { nested =>
         (Fine, Fine, Fails) =>
@@ -366,7 +373,7 @@ mod control_flow {
     #[test]
     fn return_leaves_the_function_after_the_exits() {
         async fn early(log: &Log) -> u32 {
-            async_with!(_a = sure(log.clone()), _b = sure(log.clone()) => {
+            async_with!(_a = sure(log.clone()), _b = sure(log.clone()), {
                 if log.take().is_empty() {
                     log.push("return");
                     return 7;
@@ -383,7 +390,7 @@ mod control_flow {
     #[test]
     fn a_bare_return_completes() {
         async fn early(log: &Log) {
-            async_with!(_a = sure(log.clone()) => {
+            async_with!(_a = sure(log.clone()), {
                 log.push("return");
                 return;
             });
@@ -396,13 +403,19 @@ mod control_flow {
     #[test]
     fn what_is_returned_tells_whether_the_body_failed() {
         async fn result(log: &Log, value: Result<u8, Failure>) -> Result<u8, Failure> {
-            async_with!(_a = logged(log.clone(), "exit")? => { return value; })
+            async_with!(_a = logged(log.clone(), "exit")?, {
+                return value;
+            })
         }
         async fn option(log: &Log, value: Option<u8>) -> Option<u8> {
-            async_with!(_a = logged(log.clone(), "exit").infallible_for_tests() => { return value; })
+            async_with!(_a = logged(log.clone(), "exit").infallible_for_tests(), {
+                return value;
+            })
         }
         async fn literal(log: &Log) -> Result<u8, Failure> {
-            async_with!(_a = logged(log.clone(), "exit")? => { return Err(Failure("literal")); })
+            async_with!(_a = logged(log.clone(), "exit")?, {
+                return Err(Failure("literal"));
+            })
         }
         let log = Log::new();
         block_on(async {
@@ -438,7 +451,7 @@ mod control_flow {
     fn break_and_continue_reach_the_loop_after_the_exit() {
         async fn looping(log: &Log) -> u32 {
             for turn in 0..5 {
-                async_with!(number = sure(log.clone()) => {
+                async_with!(number = sure(log.clone()), {
                     *number += turn;
                     if turn == 0 {
                         continue;
@@ -463,7 +476,7 @@ mod control_flow {
             let mut turn = 0;
             loop {
                 turn += 1;
-                async_with!(_number = sure(log.clone()) => {
+                async_with!(_number = sure(log.clone()), {
                     if turn == 2 {
                         break format!("left in turn {turn}");
                     }
@@ -483,7 +496,8 @@ mod control_flow {
                 for b in 0..10 {
                     async_with!(
                         _x = logged(log.clone(), "x").infallible_for_tests(),
-                        _y = logged(log.clone(), "y").infallible_for_tests() => {
+                        _y = logged(log.clone(), "y").infallible_for_tests(),
+                        {
                             if b == 1 {
                                 continue 'outer;
                             }
@@ -496,7 +510,7 @@ mod control_flow {
                 }
             }
             let labelled = 'block: {
-                async_with!(_x = logged(log.clone(), "x").infallible_for_tests() => {
+                async_with!(_x = logged(log.clone(), "x").infallible_for_tests(), {
                     if sum > 0 {
                         break 'block 100;
                     }
@@ -513,7 +527,7 @@ mod control_flow {
     #[test]
     fn loops_inside_the_block_are_its_own() {
         async fn looping(log: &Log) -> u32 {
-            async_with!(number = sure(log.clone()) => {
+            async_with!(number = sure(log.clone()), {
                 'inner: loop {
                     while *number < 3 {
                         *number += 1;
@@ -546,7 +560,7 @@ mod control_flow {
     #[test]
     fn closures_and_async_blocks_inside_return_for_themselves() {
         async fn inner(log: &Log) -> u32 {
-            async_with!(_number = sure(log.clone()) => {
+            async_with!(_number = sure(log.clone()), {
                 let closure = |x: u32| {
                     if x > 1 {
                         return x;
@@ -572,7 +586,7 @@ mod control_flow {
     fn select_arms_may_leave_the_block() {
         async fn select(log: &Log, which: u32) -> Result<u32, Failure> {
             for turn in 0..3 {
-                async_with!(_number = logged(log.clone(), "exit")? => {
+                async_with!(_number = logged(log.clone(), "exit")?, {
                     tokio::select! {
                         biased;
                         () = std::future::ready(()), if which == 0 => {
@@ -625,14 +639,16 @@ mod control_flow {
             };
         }
         async fn parse(log: &Log, text: &str) -> Result<u32, Failure> {
-            Ok(async_with!(_number = logged(log.clone(), "exit")? => {
+            Ok(async_with!(_number = logged(log.clone(), "exit")?, {
                 let Ok(number) = text.parse::<u32>() else {
                     return Err(Failure("no number"));
                 };
                 if number == 0 {
                     bail!("zero");
                 }
-                let Some(half) = number.checked_sub(10) else { return Ok(number) };
+                let Some(half) = number.checked_sub(10) else {
+                    return Ok(number);
+                };
                 half
             }))
         }
@@ -652,7 +668,7 @@ mod control_flow {
     #[test]
     fn question_marks_on_options_leave_functions_that_return_options() {
         async fn first(log: &Log, numbers: &[u32]) -> Option<u32> {
-            async_with!(_number = sure(log.clone()) => {
+            async_with!(_number = sure(log.clone()), {
                 let first = numbers.first()?;
                 Some(*first)
             })
@@ -667,7 +683,7 @@ mod control_flow {
     fn async_blocks_are_enclosing_functions_too() {
         let log = Log::new();
         let result: Result<u32, Failure> = block_on(async {
-            let number = async_with!(_number = logged(log.clone(), "exit")? => {
+            let number = async_with!(_number = logged(log.clone(), "exit")?, {
                 if log.take().is_empty() {
                     return Ok(3);
                 }
@@ -715,12 +731,12 @@ mod inference {
         }
 
         async fn number() -> Result<u32, AppError> {
-            let number: u32 = async_with!(file = file()? => { file.parse()? });
-            let mut collected = async_with!(file = file()? => { file.chars().collect::<Vec<_>>() });
+            let number: u32 = async_with!(file = file()?, { file.parse()? });
+            let mut collected = async_with!(file = file()?, { file.chars().collect::<Vec<_>>() });
             collected.pop();
-            let empty: Vec<u8> = async_with!(_text = text() => { Vec::new() });
-            let default: (u8, String) = async_with!(_text = text() => { Default::default() });
-            async_with!(_text = text() => {});
+            let empty: Vec<u8> = async_with!(_text = text(), { Vec::new() });
+            let default: (u8, String) = async_with!(_text = text(), { Default::default() });
+            async_with!(_text = text(), {});
             file()
                 .with(async |text| Ok::<_, AppError>(text.len()))
                 .await?;
@@ -741,16 +757,16 @@ mod inference {
             assert_eq!(pair, (2, "one!".into()));
         }
         block_on(async {
-            async_with!((number, name) = pair() => {
+            async_with!((number, name) = pair(), {
                 *number += 1;
                 name.push('!');
             });
-            async_with!(pair: &mut (u32, String) = pair() => { *pair = (2, "one!".into()) });
-            async_with!(&mut (ref mut number, ref mut name) = pair() => {
+            async_with!(pair: &mut (u32, String) = pair(), { *pair = (2, "one!".into()) });
+            async_with!(&mut (ref mut number, ref mut name) = pair(), {
                 *number = 2;
                 name.push('!');
             });
-            async_with!(_ = text() => {});
+            async_with!(_ = text(), {});
         });
     }
 
@@ -761,13 +777,13 @@ mod inference {
         }
         let sum = block_on(async {
             let array = [
-                async_with!(text = text() => { text.len() }),
-                length(&async_with!(text = text() => { text.clone() + "3" })).await,
+                async_with!(text = text(), { text.len() }),
+                length(&async_with!(text = text(), { text.clone() + "3" })).await,
             ];
-            if async_with!(text = text() => { text.is_empty() }) {
+            if async_with!(text = text(), { text.is_empty() }) {
                 return 0;
             }
-            array.iter().sum::<usize>() + async_with!(text = text() => { text.len() }) * 2
+            array.iter().sum::<usize>() + async_with!(text = text(), { text.len() }) * 2
         });
         assert_eq!(sum, 9);
     }
@@ -775,11 +791,9 @@ mod inference {
     #[test]
     fn a_trailing_comma_is_allowed() {
         let length = block_on(async {
-            async_with!(
-                text = text(),
-                other = text_of(text.clone()),
-                => { other.len() },
-            )
+            async_with!(text = text(), other = text_of(text.clone()), {
+                other.len()
+            },)
         });
         assert_eq!(length, 2);
 
@@ -827,7 +841,7 @@ fn entering_runs_at_the_first_poll_and_no_further_than_asked() {
 fn scope_errors_read_well_and_keep_their_sources() {
     use std::error::Error;
 
-    type Scope = ScopeError<u32, Failure, Failure>;
+    type Scope = TryWithError<u32, Failure, Failure>;
     let text = |error: Scope| (error.to_string(), error.source().map(ToString::to_string));
     assert_eq!(
         text(Scope::Enter(Failure("a"))),

@@ -380,7 +380,7 @@ mod in_other_macros {
 
 #[async_context]
 async fn around(log: Log) -> u32 {
-    async_with!(number = around_inner(log.clone()) => {
+    async_with!(number = around_inner(log.clone()), {
         yield_resource!(*number);
     });
     log.push("outer");

@@ -82,7 +82,7 @@ macro_rules! scoped_converted {
 
 macro_rules! with_an_error_type {
     ($level:ident $number:literal $plan:ident) => {
-        default::sure::$level($plan).infallible()
+        default::sure::$level($plan).with_error()
     };
 }
 
@@ -177,18 +177,24 @@ adapted! {
 fn a_null_context_beside_others_does_not_show() {
     async fn using(plan: Plan) -> Result<(), Fault> {
         match plan.depth {
-            1 => async_with!(_null = nullcontext(()), token = default::level0(plan)? => {
+            1 => async_with!(_null = nullcontext(()), token = default::level0(plan)?, {
                 body(plan, token).await?;
             }),
             2 => async_with!(
                 _outer = default::level0(plan)?,
                 _null = nullcontext(()),
-                token = default::level1(plan)? => { body(plan, token).await?; }
+                token = default::level1(plan)?,
+                {
+                    body(plan, token).await?;
+                }
             ),
             _ => async_with!(
                 _outer = default::level0(plan)?,
                 join(_null = nullcontext(()), _middle = default::level1(plan)?),
-                token = default::level2(plan)? => { body(plan, token).await?; }
+                token = default::level2(plan)?,
+                {
+                    body(plan, token).await?;
+                }
             ),
         }
         Ok(())

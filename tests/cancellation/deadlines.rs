@@ -34,11 +34,15 @@ fn in_time(error: TimeoutError<Fault>) -> Fault {
 async fn unlimited(plan: Plan) -> Result<(), Fault> {
     let outer = level0(plan).exit_until(pending()).map_err(in_time);
     if plan.depth == 1 {
-        async_with!(token = outer? => { body(plan, token).await?; });
+        async_with!(token = outer?, {
+            body(plan, token).await?;
+        });
         return Ok(());
     }
     let inner = level1(plan).exit_until(pending()).map_err(in_time);
-    async_with!(_outer = outer?, token = inner? => { body(plan, token).await?; });
+    async_with!(_outer = outer?, token = inner?, {
+        body(plan, token).await?;
+    });
     Ok(())
 }
 
@@ -67,10 +71,11 @@ async fn limited(plan: Plan, ticks: usize) -> Result<(), TimeoutError<Fault>> {
     let (outer, inner) = (level0(plan), level1(plan));
     async_with!(
         _outer = outer.exit_until(limit())?,
-        token = inner.exit_until(limit())?
-    => {
-        body(plan, token).await.map_err(TimeoutError::Context)?;
-    });
+        token = inner.exit_until(limit())?,
+        {
+            body(plan, token).await.map_err(TimeoutError::Context)?;
+        }
+    );
     Ok(())
 }
 

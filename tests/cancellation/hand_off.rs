@@ -30,7 +30,7 @@ async fn traced(log: Log) -> Result<Log, Infallible> {
 
 /// Uses it, with a body that waits once.
 async fn using(log: Log) {
-    async_with!(log = traced(log) => {
+    async_with!(log = traced(log), {
         let _held = Dropped(log.clone(), "held");
         log.push("body");
         yield_once().await;
@@ -146,8 +146,8 @@ fn nested_uses_are_finished_from_the_inside_out() {
     let mut future = Box::pin({
         let log = log.clone();
         async move {
-            async_with!(_outer = level(log.clone(), "outer") => {
-                async_with!(_inner = level(log.clone(), "inner") => {
+            async_with!(_outer = level(log.clone(), "outer"), {
+                async_with!(_inner = level(log.clone(), "inner"), {
                     std::future::pending::<()>().await;
                 });
             });

@@ -46,7 +46,7 @@ async fn an_exit_that_ends_in_time_is_not_disturbed() {
     world::install();
     let log = Log::new();
     let time = LIMIT - Duration::from_millis(1);
-    let using = in_time(log.clone(), time).exit_within(LIMIT);
+    let using = in_time(log.clone(), time).exit_timeout(LIMIT);
     let result: Result<u8, TimeoutError<Infallible>> = using.with(async |()| Ok(7)).await;
     assert_eq!(result, Ok(7));
     assert_eq!(log.line(), "exiting(Completed) exited drop(held)");
@@ -59,7 +59,7 @@ async fn an_exit_that_takes_too_long_is_dropped_and_says_so() {
     world::install();
     let log = Log::new();
     let start = Instant::now();
-    let using = too_long(log.clone(), 2 * LIMIT).exit_within(LIMIT);
+    let using = too_long(log.clone(), 2 * LIMIT).exit_timeout(LIMIT);
     let result: Result<(), TimeoutError<Infallible>> = using.with(async |()| Ok(())).await;
     assert_eq!(result, Err(TimeoutError::TimedOut));
     assert_eq!(start.elapsed(), LIMIT);
@@ -81,7 +81,7 @@ async fn a_time_out_is_an_io_error_where_those_are_used() {
         Err(std::io::ErrorKind::StorageFull.into())
     }
     async fn write(time: Duration) -> std::io::Result<()> {
-        async_with!(_file = file(time).exit_within(LIMIT)? => {});
+        async_with!(_file = file(time).exit_timeout(LIMIT)?, {});
         Ok(())
     }
 
@@ -101,7 +101,7 @@ async fn the_time_begins_to_run_with_the_exit() {
     takes!(after_a_long_body);
     world::install();
     let log = Log::new();
-    let using = after_a_long_body(log.clone(), LIMIT / 2).exit_within(LIMIT);
+    let using = after_a_long_body(log.clone(), LIMIT / 2).exit_timeout(LIMIT);
     let result: Result<(), TimeoutError<Infallible>> = using
         .with(async |()| {
             sleep(10 * LIMIT).await;
@@ -126,9 +126,12 @@ async fn the_bodys_error_comes_before_the_time_out() {
     }
 
     async fn inline(log: Log) -> Result<(), Error> {
-        async_with!(_bounded = after_an_error(log, 2 * LIMIT).exit_within(LIMIT)? => {
-            Err(Error::Body)?;
-        });
+        async_with!(
+            _bounded = after_an_error(log, 2 * LIMIT).exit_timeout(LIMIT)?,
+            {
+                Err(Error::Body)?;
+            }
+        );
         Ok(())
     }
 
@@ -149,7 +152,7 @@ async fn the_contexts_own_error_is_kept() {
         Err("disk full")
     }
 
-    let using = fails_in_time().exit_within(LIMIT);
+    let using = fails_in_time().exit_timeout(LIMIT);
     let result: Result<(), TimeoutError<&str>> = using.with(async |()| Ok(())).await;
     assert_eq!(result, Err(TimeoutError::Context("disk full")));
 }
@@ -166,7 +169,7 @@ fn an_exit_in_the_background_is_bounded_too() {
             .unwrap();
         runtime.block_on(async {
             let (log, start) = (Log::new(), Instant::now());
-            let bounded = in_the_background(log.clone(), 2 * LIMIT).exit_within(LIMIT);
+            let bounded = in_the_background(log.clone(), 2 * LIMIT).exit_timeout(LIMIT);
             let mut using = Box::pin(bounded.with(async |()| {
                 std::future::pending::<()>().await;
                 Ok::<_, TimeoutError<Infallible>>(())
@@ -193,7 +196,7 @@ fn an_exit_that_is_dropped_half_way_goes_on_bounded() {
             .unwrap();
         runtime.block_on(async {
             let (log, start) = (Log::new(), Instant::now());
-            let bounded = dropped_half_way(log.clone(), 2 * LIMIT).exit_within(LIMIT);
+            let bounded = dropped_half_way(log.clone(), 2 * LIMIT).exit_timeout(LIMIT);
             let using = bounded.with(async |()| Ok::<_, TimeoutError<Infallible>>(()));
             assert!(tokio::time::timeout(LIMIT / 2, using).await.is_err());
             drain().await;
@@ -222,7 +225,7 @@ fn an_outer_context_is_exited_after_an_inner_one_ran_out_of_time() {
                     let outer = hangs(outer, Duration::from_secs(1));
                     outer
                         .run(async |()| {
-                            let inner = hangs(inner, Duration::MAX).exit_within(LIMIT);
+                            let inner = hangs(inner, Duration::MAX).exit_timeout(LIMIT);
                             let pending = inner.try_with(async |()| {
                                 std::future::pending::<()>().await;
                                 Ok::<_, ()>(())
@@ -340,7 +343,7 @@ fn a_limit_that_panics_in_place_does_so_when_the_exit_is_over() {
         let (log, limit) = (log.clone(), panics(polls.clone()));
         Box::pin(async move {
             let bounded = whose_limit_breaks(log.clone()).exit_until(limit);
-            async_with!(_outer = around_it(log), _inner = bounded? => {});
+            async_with!(_outer = around_it(log), _inner = bounded?, {});
             Ok::<_, TimeoutError<&str>>(())
         })
     };
@@ -409,7 +412,9 @@ fn a_limit_that_panics_when_it_is_dropped_does_not_take_outer_clean_ups_with_it(
             let outer = around_a_limit_that_breaks(log);
             let inner = whose_limit_breaks_in_the_end().exit_until(panics_in_the_end());
             let inner = inner.map_err(|_| -> Infallible { unreachable!("there is time") });
-            async_with!(_outer = outer?, _inner = inner? => { std::future::pending::<()>().await; });
+            async_with!(_outer = outer?, _inner = inner?, {
+                std::future::pending::<()>().await;
+            });
             Ok::<_, Infallible>(())
         })
     };

@@ -22,13 +22,19 @@ macro_rules! nested {
     () => {
         async fn async_with(plan: Plan) -> Result<(), Fault> {
             match plan.depth {
-                1 => async_with!(token = level0(plan)? => { body(plan, token).await?; }),
-                2 => async_with!(_token = level0(plan)? => {
-                    async_with!(token = level1(plan)? => { body(plan, token).await?; });
+                1 => async_with!(token = level0(plan)?, {
+                    body(plan, token).await?;
                 }),
-                _ => async_with!(_token = level0(plan)? => {
-                    async_with!(_token = level1(plan)? => {
-                        async_with!(token = level2(plan)? => { body(plan, token).await?; });
+                2 => async_with!(_token = level0(plan)?, {
+                    async_with!(token = level1(plan)?, {
+                        body(plan, token).await?;
+                    });
+                }),
+                _ => async_with!(_token = level0(plan)?, {
+                    async_with!(_token = level1(plan)?, {
+                        async_with!(token = level2(plan)?, {
+                            body(plan, token).await?;
+                        });
                     });
                 }),
             }
@@ -38,14 +44,19 @@ macro_rules! nested {
         /// The body leaves by `return`.
         async fn async_with_list(plan: Plan) -> Result<(), Fault> {
             match plan.depth {
-                1 => async_with!(token = level0(plan)? => { return body(plan, token).await; }),
-                2 => async_with!(_outer = level0(plan)?, token = level1(plan)? => {
+                1 => async_with!(token = level0(plan)?, {
+                    return body(plan, token).await;
+                }),
+                2 => async_with!(_outer = level0(plan)?, token = level1(plan)?, {
                     return body(plan, token).await;
                 }),
                 _ => async_with!(
                     _outer = level0(plan)?,
                     _middle = level1(plan)?,
-                    token = level2(plan)? => { return body(plan, token).await; }
+                    token = level2(plan)?,
+                    {
+                        return body(plan, token).await;
+                    }
                 ),
             }
         }
@@ -76,12 +87,15 @@ macro_rules! nested {
         /// What there is inside the two that are side by side is used in them.
         async fn join(plan: Plan) -> Result<(), Fault> {
             match plan.depth {
-                2 => async_with!(join(_left = level0(plan)?, right = level1(plan)?) => {
+                2 => async_with!(join(_left = level0(plan)?, right = level1(plan)?), {
                     return body(plan, right).await;
                 }),
                 _ => async_with!(
                     join(_left = level0(plan)?, _right = level1(plan)?),
-                    token = level2(plan)? => { body(plan, token).await?; }
+                    token = level2(plan)?,
+                    {
+                        body(plan, token).await?;
+                    }
                 ),
             }
             Ok(())
@@ -90,36 +104,75 @@ macro_rules! nested {
         async fn join_inside(plan: Plan) -> Result<(), Fault> {
             async_with!(
                 _outer = level0(plan)?,
-                join(_left = level1(plan)?, right = level2(plan)?) => { body(plan, right).await?; }
+                join(_left = level1(plan)?, right = level2(plan)?),
+                {
+                    body(plan, right).await?;
+                }
             );
             Ok(())
         }
 
         async fn with(plan: Plan) -> Result<(), Fault> {
             match plan.depth {
-                1 => level0(plan).with(async |token| body(plan, token).await).await,
-                2 => level0(plan).with(async |_| {
-                    level1(plan).with(async |token| body(plan, token).await).await
-                }).await,
-                _ => level0(plan).with(async |_| {
-                    level1(plan).with(async |_| {
-                        level2(plan).with(async |token| body(plan, token).await).await
-                    }).await
-                }).await,
+                1 => {
+                    level0(plan)
+                        .with(async |token| body(plan, token).await)
+                        .await
+                }
+                2 => {
+                    level0(plan)
+                        .with(async |_| {
+                            level1(plan)
+                                .with(async |token| body(plan, token).await)
+                                .await
+                        })
+                        .await
+                }
+                _ => {
+                    level0(plan)
+                        .with(async |_| {
+                            level1(plan)
+                                .with(async |_| {
+                                    level2(plan)
+                                        .with(async |token| body(plan, token).await)
+                                        .await
+                                })
+                                .await
+                        })
+                        .await
+                }
             }
         }
 
         async fn try_with(plan: Plan) -> Result<(), Vec<Fault>> {
             match plan.depth {
-                1 => level0(plan).try_with(async |token| body_of_many(plan, token).await).await.map_err(all),
-                2 => level0(plan).try_with(async |_| {
-                    level1(plan).try_with(async |token| body_of_many(plan, token).await).await.map_err(all)
-                }).await.map_err(all),
-                _ => level0(plan).try_with(async |_| {
-                    level1(plan).try_with(async |_| {
-                        level2(plan).try_with(async |token| body_of_many(plan, token).await).await.map_err(all)
-                    }).await.map_err(all)
-                }).await.map_err(all),
+                1 => level0(plan)
+                    .try_with(async |token| body_of_many(plan, token).await)
+                    .await
+                    .map_err(all),
+                2 => level0(plan)
+                    .try_with(async |_| {
+                        level1(plan)
+                            .try_with(async |token| body_of_many(plan, token).await)
+                            .await
+                            .map_err(all)
+                    })
+                    .await
+                    .map_err(all),
+                _ => level0(plan)
+                    .try_with(async |_| {
+                        level1(plan)
+                            .try_with(async |_| {
+                                level2(plan)
+                                    .try_with(async |token| body_of_many(plan, token).await)
+                                    .await
+                                    .map_err(all)
+                            })
+                            .await
+                            .map_err(all)
+                    })
+                    .await
+                    .map_err(all),
             }
         }
 

@@ -28,8 +28,10 @@ fn the_very_same_payload_goes_on() {
     let using = {
         let log = log.clone();
         async move {
-            async_with!(_traced = traced(log.clone()) => {
-                traced(log).run(async |()| std::panic::resume_unwind(Box::new(payload))).await
+            async_with!(_traced = traced(log.clone()), {
+                traced(log)
+                    .run(async |()| std::panic::resume_unwind(Box::new(payload)))
+                    .await
             })
         }
     };
@@ -69,9 +71,11 @@ fn the_body_is_dropped_before_the_exit_which_may_need_its_locks() {
     // What the body holds across its last wait, when the panic comes from below.
     let (shared, log) = (Arc::new(Mutex::new(0)), Log::new());
     let using = async {
-        async_with!(_locks = locks_in_its_exit(shared.clone(), log.clone()) => {
+        async_with!(_locks = locks_in_its_exit(shared.clone(), log.clone()), {
             let _dropped = Dropped(log.clone(), "body");
-            let _lock = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let _lock = shared
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let below: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {
                 yield_once().await;
                 panic_any(fault);
@@ -99,7 +103,7 @@ fn a_body_that_panics_when_it_is_dropped_has_panicked() {
     let using = {
         let log = log.clone();
         async move {
-            async_with!(_traced = traced(log) => {
+            async_with!(_traced = traced(log), {
                 let _panics = PanicsInDrop;
                 yield_once().await;
             });
@@ -117,7 +121,7 @@ fn a_body_that_panics_when_its_use_is_dropped_is_exited_all_the_same() {
     let mut using = Box::pin({
         let log = log.clone();
         async move {
-            async_with!(_outer = traced(log.clone()), _inner = traced(log) => {
+            async_with!(_outer = traced(log.clone()), _inner = traced(log), {
                 let _panics = PanicsInDrop;
                 std::future::pending::<()>().await;
             });

@@ -24,7 +24,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use guard_core::{
-    AsyncContext, ScopeError, TimeoutError, async_context, async_with, cancellable, drain,
+    AsyncContext, TimeoutError, TryWithError, async_context, async_with, cancellable, drain,
     yield_resource,
 };
 use guard_tests::{Log, block_on, poll_once, poll_times, yield_once};
@@ -151,7 +151,10 @@ fn wireup_141_cancellation_releases_all_and_not_only_the_last() {
             async_with!(
                 _a = named(log.clone(), "a"),
                 _b = named(log.clone(), "b"),
-                _c = named(log, "c") => { std::future::pending::<()>().await; }
+                _c = named(log, "c"),
+                {
+                    std::future::pending::<()>().await;
+                }
             );
         }
     });
@@ -170,11 +173,11 @@ async fn trio_455_a_cancelled_exit_does_not_eat_the_bodys_error() {
     }
 
     world::install();
-    let bounded = hangs_in_its_exit().exit_within(Duration::from_secs(1));
+    let bounded = hangs_in_its_exit().exit_timeout(Duration::from_secs(1));
     let result = bounded
         .try_with(async |()| Err::<(), _>("the body's"))
         .await;
-    let both = ScopeError::BodyAndExit {
+    let both = TryWithError::BodyAndExit {
         body: "the body's",
         exit: TimeoutError::TimedOut,
     };
@@ -207,7 +210,10 @@ fn python_sdk_1213_a_failed_enter_unwinds_in_order() {
         async_with!(
             _a = named(log.clone(), "a"),
             _b = named(log.clone(), "b"),
-            _c = fails()? => { log.push("body"); }
+            _c = fails()?,
+            {
+                log.push("body");
+            }
         );
         Ok(())
     }
@@ -285,7 +291,7 @@ async fn zio_common_pitfalls_a_deadline_fires_in_a_clean_up_that_nothing_interru
 
     world::install();
     let guard = uninterruptible()
-        .exit_within(Duration::from_secs(1))
+        .exit_timeout(Duration::from_secs(1))
         .enter();
     assert_eq!(
         guard.await.unwrap().exit().await,
@@ -367,9 +373,9 @@ fn dotnet_stacked_using_a_constructor_that_throws_does_not_leak_the_first() {
 
     let log = Log::new();
     let using = async {
-        async_with!(_first = named(log.clone(), "first") => {
+        async_with!(_first = named(log.clone(), "first"), {
             log.push("so that it throws");
-            async_with!(_second = constructor(log.clone()) => {});
+            async_with!(_second = constructor(log.clone()), {});
         });
     };
     assert!(catch_unwind(AssertUnwindSafe(|| block_on(using))).is_err());
@@ -492,10 +498,14 @@ fn async_stream_106_a_yield_inside_another_macro_belongs_to_its_own_context() {
 
     let log = Log::new();
     block_on(async {
-        async_with!(outer = selects(log.clone(), "outer"), inner = selects(log.clone(), "inner") => {
-            assert_eq!((*outer, *inner), ("outer", "inner"));
-            yield_once().await;
-        });
+        async_with!(
+            outer = selects(log.clone(), "outer"),
+            inner = selects(log.clone(), "inner"),
+            {
+                assert_eq!((*outer, *inner), ("outer", "inner"));
+                yield_once().await;
+            }
+        );
     });
     assert_eq!(log.line(), "inner(Completed) outer(Completed)");
 }

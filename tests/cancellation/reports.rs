@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use guard_core::{
-    AsyncContext, AsyncManager, Loss, Outcome, async_context, async_with, manage, yield_resource,
+    AsyncContext, AsyncManager, Outcome, ReportKind, async_context, async_with, manage,
+    yield_resource,
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
@@ -147,7 +148,7 @@ fn an_exit_error_that_the_bodys_error_hides_is_reported() {
     }
 
     async fn inline() -> Result<(), Box<dyn std::error::Error>> {
-        async_with!(_fails = fails_too()? => {
+        async_with!(_fails = fails_too()?, {
             Err("the body's")?;
         });
         Ok(())
@@ -280,7 +281,7 @@ fn a_report_can_be_asked_for_its_parts() {
         guard_core::set_reporter(|report| {
             assert!(report.name().ends_with("::asked"));
             assert!(report.location().unwrap().file().ends_with("reports.rs"));
-            assert!(matches!(report.loss(), Loss::Failed(_)));
+            assert!(matches!(report.kind(), ReportKind::Failed(_)));
             let error = report.error().unwrap().to_string();
             assert!(error.starts_with("the disk is full"), "{error}");
             CALLS.fetch_add(1, Ordering::Relaxed);

@@ -49,7 +49,7 @@ async fn abort_in_its_body() {
     let task = tokio::spawn({
         let log = log.clone();
         async move {
-            async_with!(_session = session(log, over) => {
+            async_with!(_session = session(log, over), {
                 inside.send(()).unwrap();
                 std::future::pending::<()>().await;
             });
@@ -98,7 +98,7 @@ fn a_task_of_a_local_set_is_cleaned_up() {
             async move {
                 // Not `Send`, as is usual there.
                 let _here = std::rc::Rc::new(());
-                async_with!(_session = session(log, over) => {
+                async_with!(_session = session(log, over), {
                     inside.send(()).unwrap();
                     std::future::pending::<()>().await;
                 });
@@ -192,7 +192,7 @@ fn a_use_that_is_dropped_with_its_runtime_is_reported() {
         runtime.spawn({
             let log = log.clone();
             async move {
-                async_with!(_endless = used_until_the_runtime_ends(log) => {
+                async_with!(_endless = used_until_the_runtime_ends(log), {
                     inside.send(()).unwrap();
                     std::future::pending::<()>().await;
                 });
@@ -340,7 +340,7 @@ fn a_drop_while_thread_locals_are_destroyed_is_cleaned_up() {
                 let mut using: Pin<Box<dyn Future<Output = ()>>> = Box::pin({
                     let log = log.clone();
                     async move {
-                        async_with!(_session = session(log, over) => {
+                        async_with!(_session = session(log, over), {
                             std::future::pending::<()>().await;
                         });
                     }

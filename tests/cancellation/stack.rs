@@ -2,7 +2,7 @@
 //! polls, cut in the background after every number of polls.
 
 use guard_core::{
-    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopeError, ScopedExitStack, async_with,
+    AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopedExitStack, TryWithError, async_with,
     exit_stack, scoped_exit_stack,
 };
 
@@ -33,13 +33,13 @@ uses!(borrow_default: default on ScopedExitStack<'_, Fault>);
 uses!(borrow_scoped: borrowing on ScopedExitStack<'_, Fault>);
 
 /// Every fault, in the order in which they happened.
-fn all<T>(error: ScopeError<T, Fault, ExitErrors<Fault>>) -> Vec<Fault> {
+fn all<T>(error: TryWithError<T, Fault, ExitErrors<Fault>>) -> Vec<Fault> {
     match error {
-        ScopeError::Enter(faults) | ScopeError::Exit { error: faults, .. } => {
+        TryWithError::Enter(faults) | TryWithError::Exit { error: faults, .. } => {
             faults.into_iter().collect()
         }
-        ScopeError::Body(fault) => vec![fault],
-        ScopeError::BodyAndExit { body, exit } => std::iter::once(body).chain(exit).collect(),
+        TryWithError::Body(fault) => vec![fault],
+        TryWithError::BodyAndExit { body, exit } => std::iter::once(body).chain(exit).collect(),
     }
 }
 
@@ -69,7 +69,9 @@ fn judge_plans(
 fn in_async_with() {
     judge(Way::AsyncWith, Kind::Default, |plan| {
         one(async move {
-            async_with!(stack = exit_stack::<Fault>()? => { use_default(stack, plan).await?; });
+            async_with!(stack = exit_stack::<Fault>()?, {
+                use_default(stack, plan).await?;
+            });
             Ok(())
         })
     });
@@ -144,7 +146,9 @@ fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
 fn of_scoped_contexts_which_it_finishes() {
     judge(Way::AsyncWith, Kind::DefaultOfScoped, |plan| {
         one(async move {
-            async_with!(stack = exit_stack::<Fault>()? => { use_scoped(stack, plan).await?; });
+            async_with!(stack = exit_stack::<Fault>()?, {
+                use_scoped(stack, plan).await?;
+            });
             Ok(())
         })
     });
@@ -154,7 +158,7 @@ fn of_scoped_contexts_which_it_finishes() {
 fn scoped_with_scoped_contexts() {
     judge(Way::AsyncWith, Kind::Scoped, |plan| {
         one(async move {
-            async_with!(stack = scoped_exit_stack::<Fault>()? => {
+            async_with!(stack = scoped_exit_stack::<Fault>()?, {
                 borrow_scoped(stack, plan).await?;
             });
             Ok(())

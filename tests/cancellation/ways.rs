@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::panic_any;
 
 use guard_core::{
-    AsyncContext, AsyncManager, Outcome, ScopeError, async_context, async_with, manage,
+    AsyncContext, AsyncManager, Outcome, TryWithError, async_context, async_with, manage,
     manage_scoped, within, yield_resource,
 };
 
@@ -177,12 +177,12 @@ pub async fn body_of_many(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Resul
     body(plan, lent).await.map_err(|fault| vec![fault])
 }
 
-/// Every fault of a nest of [`ScopeError`]s, in the order in which they happened.
-pub fn all(error: ScopeError<(), Vec<Fault>, Fault>) -> Vec<Fault> {
+/// Every fault of a nest of [`TryWithError`]s, in the order in which they happened.
+pub fn all(error: TryWithError<(), Vec<Fault>, Fault>) -> Vec<Fault> {
     match error {
-        ScopeError::Enter(fault) | ScopeError::Exit { error: fault, .. } => vec![fault],
-        ScopeError::Body(faults) => faults,
-        ScopeError::BodyAndExit { mut body, exit } => {
+        TryWithError::Enter(fault) | TryWithError::Exit { error: fault, .. } => vec![fault],
+        TryWithError::Body(faults) => faults,
+        TryWithError::BodyAndExit { mut body, exit } => {
             body.push(exit);
             body
         }
@@ -361,14 +361,14 @@ macro_rules! nests {
     (@composed $args:tt; $levels:ident) => {
         #[async_context $args]
         async fn composed1(plan: Plan) -> Result<Token, Fault> {
-            async_with!(token = $levels::level0(plan)? => { yield_resource!(*token); });
+            async_with!(token = $levels::level0(plan)?, { yield_resource!(*token); });
             Ok(())
         }
 
         #[async_context $args]
         async fn composed2(plan: Plan) -> Result<Token, Fault> {
-            async_with!(_outer = $levels::level0(plan)? => {
-                async_with!(token = $levels::level1(plan)? => { yield_resource!(*token); });
+            async_with!(_outer = $levels::level0(plan)?, {
+                async_with!(token = $levels::level1(plan)?, { yield_resource!(*token); });
             });
             Ok(())
         }
@@ -378,7 +378,7 @@ macro_rules! nests {
             async_with!(
                 _outer = $levels::level0(plan)?,
                 _middle = $levels::level1(plan)?,
-                token = $levels::level2(plan)? => { yield_resource!(*token); }
+                token = $levels::level2(plan)?, { yield_resource!(*token); }
             );
             Ok(())
         }
@@ -386,8 +386,8 @@ macro_rules! nests {
         pub(super) async fn composed(plan: Plan) -> Result<(), Fault> {
             match plan.depth {
                 1 => composed1(plan).with(async |token| body(plan, token).await).await,
-                2 => Ok(async_with!(token = composed2(plan)? => { body(plan, token).await? })),
-                _ => async_with!(token = composed3(plan)? => { return body(plan, token).await; }),
+                2 => Ok(async_with!(token = composed2(plan)?, { body(plan, token).await? })),
+                _ => async_with!(token = composed3(plan)?, { return body(plan, token).await; }),
             }
         }
     };

@@ -20,7 +20,7 @@ async fn permit(semaphore: Arc<Semaphore>, log: Log) {
 }
 
 async fn using(semaphore: Arc<Semaphore>, log: Log) {
-    async_with!(_held = permit(semaphore, log) => {
+    async_with!(_held = permit(semaphore, log), {
         std::future::pending::<()>().await;
     });
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use guard_core::{Loss, Outcome, Report, Task};
+use guard_core::{Cleanup, Outcome, Report, ReportKind};
 
 /// Where something can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ struct World {
     /// Reports that are not about a context of the matrix.
     strange: Vec<String>,
     pauses: Vec<Pause>,
-    background: Vec<Task>,
+    background: Vec<Cleanup>,
     /// Whether the background takes no tasks.
     closed: bool,
     hook_calls: usize,
@@ -173,7 +173,7 @@ pub fn install() {
 }
 
 /// Puts the task in the background of this thread, or drops it if that is closed.
-pub fn spawn(task: Task) {
+pub fn spawn(task: Cleanup) {
     let refused = WORLD.try_with(|world| {
         let mut world = world.borrow_mut();
         if world.closed {
@@ -200,13 +200,15 @@ fn report(report: &Report<'_>) {
         let error = report.error()?.to_string();
         error.split('+').map(Fault::parse).collect()
     };
-    let lost: Option<Vec<Lost>> = match report.loss() {
-        Loss::Abandoned => Some(vec![Lost::Abandoned]),
-        Loss::Failed(_) => faults().map(|faults| faults.into_iter().map(Lost::Failed).collect()),
-        Loss::SetUpFailed(_) => {
+    let lost: Option<Vec<Lost>> = match report.kind() {
+        ReportKind::Abandoned => Some(vec![Lost::Abandoned]),
+        ReportKind::Failed(_) => {
+            faults().map(|faults| faults.into_iter().map(Lost::Failed).collect())
+        }
+        ReportKind::SetUpFailed(_) => {
             faults().map(|faults| faults.into_iter().map(Lost::SetUpFailed).collect())
         }
-        Loss::Panicked(payload) => payload
+        ReportKind::Panicked(payload) => payload
             .downcast_ref::<Fault>()
             .map(|&fault| vec![Lost::Panicked(fault)]),
         _ => None,
@@ -474,7 +476,7 @@ pub fn finish_background() {
 
 /// Runs what is in the background to its end, or until it is cut. Returns the number of polls.
 fn drive_background(driver: Driver, cut_at: Option<usize>, violations: &mut Vec<String>) -> usize {
-    let mut tasks: Vec<(Task, Polling)> = Vec::new();
+    let mut tasks: Vec<(Cleanup, Polling)> = Vec::new();
     let mut polls = 0;
     let mut ticked = false;
     loop {

@@ -48,7 +48,7 @@ fn itself() -> Itself {
 #[test]
 fn test_enter() {
     block_on(async {
-        async_with!(it = manage(itself()) => {
+        async_with!(it = manage(itself()), {
             assert!(std::ptr::eq(it, it.entered_at));
         });
         let guard = manage(itself()).enter().await.unwrap();
@@ -56,7 +56,7 @@ fn test_enter() {
         guard.exit().await.unwrap();
 
         let failed = manage(itself())
-            .infallible()
+            .with_error()
             .with(async |_| Err::<(), _>(raised("body")))
             .await;
         assert_eq!(failed, Err(raised("body")));
@@ -107,7 +107,7 @@ impl AsyncClose for Numbers {
 fn test_async_gen_propagates_generator_exit() {
     let log = Log::new();
     block_on(async {
-        async_with!(numbers = closing(Numbers::new(log.clone()).await) => {
+        async_with!(numbers = closing(Numbers::new(log.clone()).await), {
             while let Some(number) = numbers.next().await {
                 if number == 11 {
                     break;

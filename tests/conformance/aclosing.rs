@@ -28,10 +28,16 @@ impl AsyncClose for Resource {
 fn test_aclosing() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(x = closing(Resource { log: log.clone(), number: 1 })? => {
-            assert_eq!(log.line(), "");
-            x.number += 1;
-        });
+        async_with!(
+            x = closing(Resource {
+                log: log.clone(),
+                number: 1
+            })?,
+            {
+                assert_eq!(log.line(), "");
+                x.number += 1;
+            }
+        );
         Ok(())
     });
     assert_eq!((used, log.line()), (Ok(()), "close(2)".into()));

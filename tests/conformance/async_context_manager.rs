@@ -6,7 +6,7 @@ use std::fmt;
 use std::pin::pin;
 
 use guard_core::{
-    AsyncContext, Outcome, ScopeError, async_context, async_with, within, yield_resource,
+    AsyncContext, Outcome, TryWithError, async_context, async_with, within, yield_resource,
 };
 use guard_tests::{Log, block_on, poll_once, yield_once};
 
@@ -31,7 +31,7 @@ fn test_contextmanager_plain() {
     let used: Result<(), Raised> = block_on(async {
         let context = logged(log.clone());
         assert_eq!(log.line(), "");
-        async_with!(x = context? => {
+        async_with!(x = context?, {
             assert_eq!(log.line(), "1");
             assert_eq!(*x, 42);
             log.push(*x);
@@ -47,7 +47,7 @@ fn test_contextmanager_plain() {
 fn test_contextmanager_finally() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(x = logged(log.clone())? => {
+        async_with!(x = logged(log.clone())?, {
             log.push(*x);
             Err(raised("ZeroDivision"))?;
         });
@@ -253,17 +253,17 @@ fn test_contextmanager_except_stopiter() {
         let used = fails(true, false)
             .try_with(async |()| Err::<(), _>(stop()))
             .await;
-        assert_eq!(used, Err(ScopeError::Enter(stop())));
+        assert_eq!(used, Err(TryWithError::Enter(stop())));
         let used = fails(false, false)
             .try_with(async |()| Err::<(), _>(stop()))
             .await;
-        assert_eq!(used, Err(ScopeError::Body(stop())));
+        assert_eq!(used, Err(TryWithError::Body(stop())));
         let used = fails(false, true)
             .try_with(async |()| Ok::<_, Raised>(()))
             .await;
         assert_eq!(
             used,
-            Err(ScopeError::Exit {
+            Err(TryWithError::Exit {
                 value: (),
                 error: stop()
             })
@@ -273,7 +273,7 @@ fn test_contextmanager_except_stopiter() {
             .await;
         assert_eq!(
             used,
-            Err(ScopeError::BodyAndExit {
+            Err(TryWithError::BodyAndExit {
                 body: stop(),
                 exit: stop()
             })
@@ -285,13 +285,13 @@ fn test_contextmanager_except_stopiter() {
 #[test]
 fn test_contextmanager_except_stopiter_without_an_error() {
     async fn no_item() -> Option<u32> {
-        let item = async_with!(number = cannot_fail() => { None::<u32>? + *number });
+        let item = async_with!(number = cannot_fail(), { None::<u32>? + *number });
         Some(item)
     }
     block_on(async {
         assert_eq!(no_item().await, None);
         let used = cannot_fail()
-            .infallible()
+            .with_error()
             .with(async |_| Err::<u32, ()>(()))
             .await;
         assert_eq!(used, Err(()));

@@ -18,7 +18,7 @@ use crate::raised::{Raised, raised};
 fn test_async_callback() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(stack = exit_stack::<Raised>()? => {
+        async_with!(stack = exit_stack::<Raised>()?, {
             let arguments = [vec![], vec![1], vec![1, 2], vec![1, 2, 3]];
             let keys = arguments.map(|arguments| {
                 let log = log.clone();
@@ -129,10 +129,13 @@ async fn numbered(log: Log) -> u32 {
 fn test_enter_async_context() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(stack = exit_stack::<Raised>()? => {
+        async_with!(stack = exit_stack::<Raised>()?, {
             let last = log.clone();
-            stack.defer(async move || { last.push(4); Ok(()) });
-            let number = stack.enter(numbered(log.clone()).infallible()).await?;
+            stack.defer(async move || {
+                last.push(4);
+                Ok(())
+            });
+            let number = stack.enter(numbered(log.clone()).with_error()).await?;
             assert_eq!(*number, 10);
             log.push(2);
         });

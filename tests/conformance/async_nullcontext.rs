@@ -11,10 +11,13 @@ fn test_async_nullcontext() {
     struct C(u64);
 
     let used: Result<u64, Raised> = block_on(async {
-        let value = async_with!(x = nullcontext(C(42)) => { x.0 += 1; x.0 });
-        async_with!(() = nullcontext(()) => {});
+        let value = async_with!(x = nullcontext(C(42)), {
+            x.0 += 1;
+            x.0
+        });
+        async_with!(() = nullcontext(()), {});
         nullcontext(C(0))
-            .infallible()
+            .with_error()
             .with(async |_| Err(raised("body")))
             .await
             .or(Ok(value))

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use guard_core::exit_stack_parts::Catching;
 use guard_core::{
-    AsyncContext, AsyncExitStack, Outcome, ScopeError, ScopedExitStack, async_context, async_with,
-    exit_stack, yield_resource,
+    AsyncContext, AsyncExitStack, Outcome, ScopedExitStack, TryWithError, async_context,
+    async_with, exit_stack, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on};
 
@@ -33,7 +33,7 @@ fn fail(stack: &AsyncExitStack<Raised, Catching>, error: Raised) {
 fn test_no_resources() {
     reports::collect();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(_stack = exit_stack::<Raised>()? => {});
+        async_with!(_stack = exit_stack::<Raised>()?, {});
         drop(AsyncExitStack::<Raised>::new());
         drop(ScopedExitStack::<Raised>::new());
         Ok(())
@@ -47,7 +47,7 @@ fn test_no_resources() {
 fn test_callback() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(stack = exit_stack::<Raised>()? => {
+        async_with!(stack = exit_stack::<Raised>()?, {
             let arguments = [vec![], vec![1], vec![1, 2], vec![1, 2, 3]];
             let keys = arguments.map(|arguments| {
                 let log = log.clone();
@@ -99,7 +99,7 @@ fn test_push() {
 fn test_enter_context() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(stack = exit_stack::<Raised>()? => {
+        async_with!(stack = exit_stack::<Raised>()?, {
             let last = log.clone();
             stack.callback(move || last.push(4));
             log.push(1);
@@ -118,13 +118,16 @@ fn test_enter_context() {
 fn test_close() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(stack = exit_stack::<Raised>()? => {
+        async_with!(stack = exit_stack::<Raised>()?, {
             let add = |number: u32| {
                 let log = log.clone();
                 stack.callback(move || log.push(number));
             };
             add(1);
-            stack.close(Outcome::Completed).await.map_err(|errors| errors.into_parts().0)?;
+            stack
+                .close(Outcome::Completed)
+                .await
+                .map_err(|errors| errors.into_parts().0)?;
             log.push(2);
             let again = log.clone();
             stack.callback(move || again.push(3));
@@ -139,7 +142,7 @@ fn test_close() {
 fn test_pop_all() {
     let log = Log::new();
     let used: Result<(), Raised> = block_on(async {
-        let mut new_stack = async_with!(stack = exit_stack::<Raised>()? => {
+        let mut new_stack = async_with!(stack = exit_stack::<Raised>()?, {
             let last = log.clone();
             stack.callback(move || last.push(3));
             log.push(1);
@@ -187,7 +190,7 @@ fn test_exit_exception_traceback() {
         stack.defer(|| ready(Err(raised("Value"))));
         Err::<(), _>(raised("ZeroDivision"))
     }));
-    let Err(ScopeError::BodyAndExit { body, exit }) = used else {
+    let Err(TryWithError::BodyAndExit { body, exit }) = used else {
         panic!("{used:?}");
     };
     assert_eq!(body, raised("ZeroDivision"));

@@ -40,7 +40,7 @@ impl AsyncManager for Mycontext {
 fn test_contextdecorator() {
     let context = Mycontext::default();
     let used: Result<(), Raised> = block_on(async {
-        async_with!(result = manage(context.clone())? => {
+        async_with!(result = manage(context.clone())?, {
             assert_eq!(result.log.line(), "started");
         });
         Ok(())
@@ -175,7 +175,7 @@ fn test_contextdecorator_as_mixin() {
         existing().run(async |log| log.push("run")).await;
         assert_eq!(log.line(), "enter run exit(Completed)");
         let used = existing()
-            .infallible()
+            .with_error()
             .boxed()
             .with(async |_| Err::<(), _>(raised("body")))
             .await;
@@ -185,7 +185,7 @@ fn test_contextdecorator_as_mixin() {
         );
         let mut stack = AsyncExitStack::<Raised>::new();
         stack
-            .enter(existing().infallible())
+            .enter(existing().with_error())
             .await
             .unwrap()
             .push("stack");

@@ -51,7 +51,7 @@ fn test_nokeepref() {
     let (kept, dropped) = (Arc::new(Log::new()), Arc::new(Log::new()));
     let weak = (Arc::downgrade(&kept), Arc::downgrade(&dropped));
     block_on(async {
-        async_with!(() = keeps_nothing(kept, dropped) => {
+        async_with!(() = keeps_nothing(kept, dropped), {
             assert_eq!((weak.0.strong_count(), weak.1.strong_count()), (1, 0));
         });
     });

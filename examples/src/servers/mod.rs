@@ -8,7 +8,7 @@
 //! use guard_core::async_with;
 //! use guard_examples::servers::redis;
 //!
-//! async_with!(server = redis()? => {
+//! async_with!(server = redis()?, {
 //!     let client = redis::Client::open(server.url())?;
 //!     let mut connection = client.get_multiplexed_async_connection().await?;
 //!     redis::cmd("SET").arg("greeting").arg("hello").exec_async(&mut connection).await?;

@@ -54,16 +54,17 @@ pub struct Sessions {
 pub async fn lifespan(settings: Settings) -> Result<App, Error> {
     async_with!(
         pool = pool(settings.database, settings.connections)?,
-        cache = cache(settings.keep)
-    => {
-        sqlx::raw_sql(settings.schema).execute(&*pool).await?;
-        let mut app = App {
-            pool: pool.clone(),
-            cache: cache.clone(),
-            sessions: Arc::default(),
-        };
-        yield_resource!(app);
-    });
+        cache = cache(settings.keep),
+        {
+            sqlx::raw_sql(settings.schema).execute(&*pool).await?;
+            let mut app = App {
+                pool: pool.clone(),
+                cache: cache.clone(),
+                sessions: Arc::default(),
+            };
+            yield_resource!(app);
+        }
+    );
     Ok(())
 }
 

@@ -136,12 +136,15 @@ where
         .layer(CatchPanicLayer::new())
         .with_state(log.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let status = async_with!(server = server(listener, router, Duration::from_secs(30))? => {
-        let (status, _) = request(server.address(), "GET", "/").await;
-        // Everything has been exited when the response is there.
-        log.push("response");
-        status
-    });
+    let status = async_with!(
+        server = server(listener, router, Duration::from_secs(30))?,
+        {
+            let (status, _) = request(server.address(), "GET", "/").await;
+            // Everything has been exited when the response is there.
+            log.push("response");
+            status
+        }
+    );
     Ok((status, log.line()))
 }
 
@@ -241,12 +244,15 @@ async fn all_are_exited_in_order_when_the_client_goes_away() -> Result<()> {
         .layer(from_fn(with_request_scope))
         .with_state(log.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    async_with!(server = server(listener, router, Duration::from_secs(30))? => {
-        let request = Request::send(server.address(), "GET", "/").await;
-        log.until("handler").await;
-        drop(request);
-        log.until("-A:cancelled").await;
-    });
+    async_with!(
+        server = server(listener, router, Duration::from_secs(30))?,
+        {
+            let request = Request::send(server.address(), "GET", "/").await;
+            log.until("handler").await;
+            drop(request);
+            log.until("-A:cancelled").await;
+        }
+    );
     assert_eq!(
         log.line(),
         "+A +B +C handler -C:cancelled -B:cancelled -A:cancelled"
@@ -261,9 +267,12 @@ async fn without_the_scope_around_it_a_handler_that_asks_fails() -> Result<()> {
         .route("/", get(async |_: Depends<A>| ()))
         .with_state(log.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    async_with!(server = server(listener, router, Duration::from_secs(30))? => {
-        assert_eq!(request(server.address(), "GET", "/").await.0, 500);
-    });
+    async_with!(
+        server = server(listener, router, Duration::from_secs(30))?,
+        {
+            assert_eq!(request(server.address(), "GET", "/").await.0, 500);
+        }
+    );
     assert_eq!(log.line(), "");
     Ok(())
 }

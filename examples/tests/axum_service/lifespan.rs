@@ -15,11 +15,14 @@ use crate::world::{Signals, is_closed, routes, settings};
 
 #[tokio::test]
 async fn a_start_up_that_fails_is_an_error_of_serve() -> Result<()> {
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let file = directory.path().join("test.db");
         let good = settings(&file);
         let no_such_directory = settings(&directory.path().join("missing/test.db"));
-        let bad_schema = Settings { schema: "CREATE NONSENSE", ..good };
+        let bad_schema = Settings {
+            schema: "CREATE NONSENSE",
+            ..good
+        };
         for settings in [no_such_directory, bad_schema] {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
@@ -36,7 +39,7 @@ async fn a_start_up_that_fails_is_an_error_of_serve() -> Result<()> {
 
 #[tokio::test]
 async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Result<()> {
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let file = directory.path().join("test.db");
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -66,13 +69,16 @@ async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Re
 
 #[tokio::test]
 async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> {
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let file = directory.path().join("test.db");
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let signals = Signals::default();
         let (stop, stopped) = oneshot::channel::<()>();
-        let settings = Settings { grace: Duration::from_millis(50), ..settings(&file) };
+        let settings = Settings {
+            grace: Duration::from_millis(50),
+            ..settings(&file)
+        };
         let service = tokio::spawn(serve(listener, settings, routes(signals.clone()), async {
             drop(stopped.await);
         }));
@@ -83,10 +89,15 @@ async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> 
 
         let ended = timeout(Duration::from_secs(20), service).await;
         let served = ended.expect("it ends").expect("no panic");
-        let Err(Error::Io(error)) = served else { panic!("{served:?}") };
+        let Err(Error::Io(error)) = served else {
+            panic!("{served:?}")
+        };
         assert_eq!(error.to_string(), "1 connections were cut off after 50ms");
         assert_eq!(stuck.answer().await.0, 0);
-        assert!(is_closed(&file), "the roll-back comes before the end of the pool");
+        assert!(
+            is_closed(&file),
+            "the roll-back comes before the end of the pool"
+        );
         assert_eq!(items(&file).await?, []);
     });
     Ok(())

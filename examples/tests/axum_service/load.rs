@@ -23,7 +23,7 @@ enum Ended {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_requests_of_which_a_third_are_given_up_lose_no_session() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
             let address = world.address;
@@ -36,10 +36,16 @@ async fn ten_thousand_requests_of_which_a_third_are_given_up_lose_no_session() -
                             request(address, "POST", &format!("/item/{item}")).await.0 == 200,
                         ),
                         1 => Ended::Answered(
-                            request(address, "POST", &format!("/item/{item}/status/409")).await.0 == 200,
+                            request(address, "POST", &format!("/item/{item}/status/409"))
+                                .await
+                                .0
+                                == 200,
                         ),
                         4 => Ended::Answered(
-                            request(address, "POST", &format!("/item/{item}/panic")).await.0 == 200,
+                            request(address, "POST", &format!("/item/{item}/panic"))
+                                .await
+                                .0
+                                == 200,
                         ),
                         2 => {
                             let path = format!("/item/{item}/stuck");

@@ -8,13 +8,15 @@ use crate::world::{Counts, world};
 
 #[tokio::test]
 async fn the_commit_is_visible_when_the_response_arrives() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         for item in 1..=50 {
             let (status, _) = world.request("POST", &format!("/item/{item}")).await;
             assert_eq!(status, 200);
             assert!(world.has(item).await);
         }
-        let Counts { begun, committed, .. } = world.counts().await;
+        let Counts {
+            begun, committed, ..
+        } = world.counts().await;
         assert_eq!((begun, committed), (50, 50));
     });
     Ok(())
@@ -22,7 +24,7 @@ async fn the_commit_is_visible_when_the_response_arrives() -> Result<()> {
 
 #[tokio::test]
 async fn an_error_status_rolls_back_and_any_other_commits() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         let statuses = [200, 201, 204, 302, 304, 400, 401, 404, 409, 422, 500, 503];
         for status in statuses {
             let path = format!("/item/{status}/status/{status}");
@@ -30,7 +32,12 @@ async fn an_error_status_rolls_back_and_any_other_commits() -> Result<()> {
             assert_eq!(world.has(status.into()).await, status < 400, "{status}");
         }
         assert_eq!(world.items().await, [200, 201, 204, 302, 304]);
-        let Counts { begun, committed, rolled_back, .. } = world.settled().await;
+        let Counts {
+            begun,
+            committed,
+            rolled_back,
+            ..
+        } = world.settled().await;
         assert_eq!((begun, committed, rolled_back), (12, 5, 7));
     });
     Ok(())
@@ -38,12 +45,16 @@ async fn an_error_status_rolls_back_and_any_other_commits() -> Result<()> {
 
 #[tokio::test]
 async fn an_error_of_the_handler_rolls_back() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         world.request("POST", "/item/1").await;
         // The key is there already.
         let (status, body) = world.request("POST", "/item/1").await;
         assert_eq!((status, body.as_str()), (500, "the database failed"));
-        let Counts { committed, rolled_back, .. } = world.settled().await;
+        let Counts {
+            committed,
+            rolled_back,
+            ..
+        } = world.settled().await;
         assert_eq!((committed, rolled_back), (1, 1));
     });
     Ok(())
@@ -51,11 +62,13 @@ async fn an_error_of_the_handler_rolls_back() -> Result<()> {
 
 #[tokio::test]
 async fn a_panic_rolls_back_and_answers_500() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         assert_eq!(world.request("POST", "/item/1/panic").await.0, 500);
         assert!(!world.has(1).await);
         // Before the response, as everything else.
-        let Counts { begun, rolled_back, .. } = world.counts().await;
+        let Counts {
+            begun, rolled_back, ..
+        } = world.counts().await;
         assert_eq!((begun, rolled_back), (1, 1));
         world.settled().await;
     });
@@ -64,7 +77,7 @@ async fn a_panic_rolls_back_and_answers_500() -> Result<()> {
 
 #[tokio::test]
 async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         let (status, body) = world.request("POST", "/item/1/orphan/true").await;
         assert_eq!((status, body.as_str()), (500, "the database failed"));
         assert!(!world.has(1).await);
@@ -72,7 +85,11 @@ async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
         for item in 2..10 {
             assert_eq!(world.request("POST", &format!("/item/{item}")).await.0, 200);
         }
-        let Counts { committed, rolled_back, .. } = world.settled().await;
+        let Counts {
+            committed,
+            rolled_back,
+            ..
+        } = world.settled().await;
         assert_eq!((committed, rolled_back), (8, 1));
     });
     Ok(())
@@ -80,7 +97,7 @@ async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn the_cache_forgets_what_was_changed_after_the_commit_and_only_then() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         world.request("POST", "/item/1/orphan/true").await;
         assert_eq!(world.request("GET", "/cached").await.1, "Some(1)");
         world.request("POST", "/item/2/orphan/false").await;
@@ -92,14 +109,20 @@ async fn the_cache_forgets_what_was_changed_after_the_commit_and_only_then() -> 
 
 #[tokio::test]
 async fn a_client_that_goes_away_is_rolled_back_and_its_connection_is_back() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         // More often than there are connections.
         for item in 1..=20 {
-            let request = Request::send(world.address, "POST", &format!("/item/{item}/stuck")).await;
+            let request =
+                Request::send(world.address, "POST", &format!("/item/{item}/stuck")).await;
             world.signals.get(item).notified().await;
             drop(request);
         }
-        let Counts { begun, committed, rolled_back, .. } = world.settled().await;
+        let Counts {
+            begun,
+            committed,
+            rolled_back,
+            ..
+        } = world.settled().await;
         assert_eq!((begun, committed, rolled_back), (20, 0, 20));
         assert!(world.items().await.is_empty());
         assert_eq!(world.request("POST", "/item/1").await.0, 200);
@@ -109,7 +132,7 @@ async fn a_client_that_goes_away_is_rolled_back_and_its_connection_is_back() -> 
 
 #[tokio::test]
 async fn a_request_has_one_session_however_many_extractors_ask() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         let (status, seen) = world.request("POST", "/item/1/twice").await;
         assert_eq!((status, seen.as_str()), (200, "1"));
         assert_eq!(world.counts().await.begun, 1);
@@ -119,13 +142,15 @@ async fn a_request_has_one_session_however_many_extractors_ask() -> Result<()> {
 
 #[tokio::test]
 async fn a_request_that_does_not_ask_has_no_session() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         world.request("GET", "/counts").await;
         world.request("GET", "/no-such-page").await;
         // The path is not a number, and is looked at after the session: asking comes first here.
         assert_eq!(world.counts().await.begun, 0);
         assert_eq!(world.request("POST", "/item/seven").await.0, 400);
-        let Counts { begun, rolled_back, .. } = world.settled().await;
+        let Counts {
+            begun, rolled_back, ..
+        } = world.settled().await;
         assert_eq!((begun, rolled_back), (1, 1));
     });
     Ok(())
@@ -133,12 +158,14 @@ async fn a_request_that_does_not_ask_has_no_session() -> Result<()> {
 
 #[tokio::test]
 async fn a_session_that_is_carried_out_of_its_handler_is_not_committed() -> Result<()> {
-    async_with!(world = world()? => {
+    async_with!(world = world()?, {
         let (status, _) = world.request("POST", "/item/1/carry-off").await;
         let rolled_back = world.counts().await.rolled_back;
         world.signals.get("let go").notify_one();
         assert_eq!((status, rolled_back), (500, 0));
-        let Counts { begun, rolled_back, .. } = world.settled().await;
+        let Counts {
+            begun, rolled_back, ..
+        } = world.settled().await;
         assert_eq!((begun, rolled_back), (1, 1));
         assert!(!world.has(1).await);
     });

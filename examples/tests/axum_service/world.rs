@@ -29,7 +29,7 @@ pub struct World {
 
 #[async_context]
 pub async fn world() -> Result<World> {
-    async_with!(directory = temporary_directory()? => {
+    async_with!(directory = temporary_directory()?, {
         let file = directory.path().join("test.db");
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -37,13 +37,20 @@ pub async fn world() -> Result<World> {
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(signals.clone());
         let service = tokio::spawn(async move {
-            serve(listener, settings(&file), routes, async { drop(stopped.await) }).await
+            serve(listener, settings(&file), routes, async {
+                drop(stopped.await)
+            })
+            .await
         });
         // The first answer comes when the service has started, and its database is there.
         crate::requests::request(address, "GET", "/counts").await;
         let file = directory.path().join("test.db");
         let outside = SqlitePool::connect(&format!("sqlite:{}", file.display())).await?;
-        let mut world = World { address, outside, signals };
+        let mut world = World {
+            address,
+            outside,
+            signals,
+        };
         yield_resource!(world);
         world.outside.close().await;
         drop(stop);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use guard_core::{AsyncContext, ScopeError, async_with, drain};
+use guard_core::{AsyncContext, TryWithError, async_with, drain};
 use guard_examples::files::{temporary_directory, temporary_directory_in, temporary_file};
 
 use crate::ways::{WAYS, leave};
@@ -15,7 +15,7 @@ fn entries(directory: &Path) -> usize {
 
 #[tokio::test]
 async fn a_directory_is_gone_on_every_way_out() -> io::Result<()> {
-    async_with!(parent = temporary_directory()? => {
+    async_with!(parent = temporary_directory()?, {
         for way in WAYS {
             let context = temporary_directory_in(parent.path().to_owned());
             leave(way, context, |directory| {
@@ -32,11 +32,15 @@ async fn a_directory_is_gone_on_every_way_out() -> io::Result<()> {
 
 #[tokio::test]
 async fn a_file_is_gone_on_every_way_out() -> io::Result<()> {
-    async_with!(parent = temporary_directory()? => {
+    async_with!(parent = temporary_directory()?, {
         for way in WAYS {
-            leave(way, temporary_file(parent.path().join("file")), |temporary| {
-                assert!(temporary.path.exists());
-            })
+            leave(
+                way,
+                temporary_file(parent.path().join("file")),
+                |temporary| {
+                    assert!(temporary.path.exists());
+                },
+            )
             .await;
             assert_eq!(entries(parent.path()), 0, "{way:?}");
         }
@@ -57,10 +61,13 @@ fn give_up_after(polls: usize, future: impl Future) {
 
 #[tokio::test]
 async fn nothing_is_left_of_one_that_is_given_up_while_it_is_entered() -> io::Result<()> {
-    async_with!(parent = temporary_directory()? => {
+    async_with!(parent = temporary_directory()?, {
         // The work is done on other threads, so how far it got by the third poll is anybody's guess.
         for polls in [0, 1, 2, 3].repeat(50) {
-            give_up_after(polls, temporary_directory_in(parent.path().to_owned()).enter());
+            give_up_after(
+                polls,
+                temporary_directory_in(parent.path().to_owned()).enter(),
+            );
             give_up_after(polls, temporary_file(parent.path().join("file")).enter());
             drain().await;
             assert_eq!(entries(parent.path()), 0, "{polls}");
@@ -71,7 +78,7 @@ async fn nothing_is_left_of_one_that_is_given_up_while_it_is_entered() -> io::Re
 
 #[tokio::test]
 async fn a_file_that_is_there_is_left_alone() -> io::Result<()> {
-    async_with!(parent = temporary_directory()? => {
+    async_with!(parent = temporary_directory()?, {
         let path = parent.path().join("file");
         std::fs::write(&path, "mine")?;
         let entered = temporary_file(path.clone()).enter().await;
@@ -83,11 +90,13 @@ async fn a_file_that_is_there_is_left_alone() -> io::Result<()> {
 
 #[tokio::test]
 async fn that_a_file_could_not_be_removed_is_told() -> io::Result<()> {
-    async_with!(parent = temporary_directory()? => {
+    async_with!(parent = temporary_directory()?, {
         let used = temporary_file(parent.path().join("file"))
             .try_with(async |temporary| std::fs::remove_file(&temporary.path))
             .await;
-        let Err(ScopeError::Exit { error, .. }) = used else { panic!("{used:?}") };
+        let Err(TryWithError::Exit { error, .. }) = used else {
+            panic!("{used:?}")
+        };
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     });
     Ok(())

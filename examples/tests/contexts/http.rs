@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use guard_core::{AsyncContext, ScopeError, async_with};
+use guard_core::{AsyncContext, TryWithError, async_with};
 use guard_examples::http::{api, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,19 +26,25 @@ async fn listener() -> io::Result<TcpListener> {
 #[tokio::test]
 async fn a_client_logs_out_on_every_way_out() -> io::Result<()> {
     let service = Arc::new(Service::default());
-    async_with!(server = server(listener().await?, service.router(), LONG)? => {
-        for way in WAYS {
-            let seen = service.clone();
-            leave(way, api(server.url("")), move |_| assert_eq!(seen.logged_in(), 1)).await;
-            assert_eq!(service.logged_in(), 0, "{way:?}");
+    async_with!(
+        server = server(listener().await?, service.router(), LONG)?,
+        {
+            for way in WAYS {
+                let seen = service.clone();
+                leave(way, api(server.url("")), move |_| {
+                    assert_eq!(seen.logged_in(), 1)
+                })
+                .await;
+                assert_eq!(service.logged_in(), 0, "{way:?}");
+            }
         }
-    });
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn a_client_that_cannot_log_in_does_not_log_out() -> io::Result<()> {
-    async_with!(server = server(listener().await?, Router::new(), LONG)? => {
+    async_with!(server = server(listener().await?, Router::new(), LONG)?, {
         let error = api(server.url("")).enter().await.unwrap_err();
         assert_eq!(error.status().map(|status| status.as_u16()), Some(404));
     });
@@ -57,7 +63,7 @@ async fn a_client_whose_service_has_gone_says_so() -> io::Result<()> {
             io::Result::Ok(())
         })
         .await;
-    let Err(ScopeError::Exit { error, .. }) = used else {
+    let Err(TryWithError::Exit { error, .. }) = used else {
         panic!("{used:?}")
     };
     assert!(error.is_request(), "{error:?}");
@@ -83,9 +89,11 @@ async fn a_server_stops_on_every_way_out() -> io::Result<()> {
 #[tokio::test]
 async fn a_connection_that_is_idle_does_not_hold_a_server_up() -> io::Result<()> {
     let routes = Router::new().route("/", get("hello"));
-    let mut stream = async_with!(server = server(listener().await?, routes, LONG)? => {
+    let mut stream = async_with!(server = server(listener().await?, routes, LONG)?, {
         let mut stream = TcpStream::connect(server.address()).await?;
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await?;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await?;
         let mut answer = [0; 15];
         stream.read_exact(&mut answer).await?;
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
@@ -101,11 +109,14 @@ async fn a_connection_that_is_idle_does_not_hold_a_server_up() -> io::Result<()>
 #[tokio::test]
 async fn a_running_request_is_answered_before_the_server_has_stopped() -> io::Result<()> {
     let service = Arc::new(Service::default());
-    let answer = async_with!(server = server(listener().await?, service.router(), LONG)? => {
-        let answer = tokio::spawn(reqwest::get(server.url("/slow")));
-        service.begun.notified().await;
-        answer
-    });
+    let answer = async_with!(
+        server = server(listener().await?, service.router(), LONG)?,
+        {
+            let answer = tokio::spawn(reqwest::get(server.url("/slow")));
+            service.begun.notified().await;
+            answer
+        }
+    );
     let answer = answer.await?.expect("an answer").text().await;
     assert_eq!(answer.expect("a text"), "worth the wait");
     Ok(())
@@ -137,7 +148,7 @@ async fn a_request_that_takes_too_long_is_cut_off_and_its_handler_dropped() -> i
             io::Result::Ok(answer)
         })
         .await;
-    let Err(ScopeError::Exit { value, error }) = used else {
+    let Err(TryWithError::Exit { value, error }) = used else {
         panic!("it was not cut off")
     };
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -144,7 +144,7 @@ async fn assert_all_returned<DB: Statements>(pool: &Pool<DB>, size: u32) -> Resu
 }
 
 pub async fn a_body_that_succeeds_is_committed<DB: Statements>(pool: Pool<DB>) -> Result<()> {
-    let value = async_with!(db = session(pool.clone())? => {
+    let value = async_with!(db = session(pool.clone())?, {
         insert::<DB>(db, 1).await?;
         insert::<DB>(db, 1).await?;
         ensure!(rows(&pool).await?.is_empty(), "seen before the end");
@@ -157,7 +157,7 @@ pub async fn a_body_that_succeeds_is_committed<DB: Statements>(pool: Pool<DB>) -
 
 pub async fn a_body_that_fails_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> Result<()> {
     let failed: Result<()> = async {
-        async_with!(db = session(pool.clone())? => {
+        async_with!(db = session(pool.clone())?, {
             insert::<DB>(db, 1).await?;
             ensure!(1 > 2, "as it must");
         });
@@ -186,7 +186,7 @@ pub async fn a_body_that_panics_is_rolled_back<DB: Statements>(pool: Pool<DB>) -
     let panicking = {
         let pool = pool.clone();
         async move {
-            async_with!(db = session(pool)? => {
+            async_with!(db = session(pool)?, {
                 insert::<DB>(db, 1).await?;
                 as_it_must();
             });
@@ -206,7 +206,7 @@ fn as_it_must() {
 pub async fn a_cancelled_body_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> Result<()> {
     let inserted = AtomicBool::new(false);
     let waiting = async {
-        async_with!(db = session(pool.clone())? => {
+        async_with!(db = session(pool.clone())?, {
             insert::<DB>(db, 1).await?;
             inserted.store(true, Relaxed);
             pending::<()>().await;
@@ -220,7 +220,7 @@ pub async fn a_cancelled_body_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> 
 }
 
 pub async fn a_savepoint_is_rolled_back_alone<DB: Statements>(pool: Pool<DB>) -> Result<()> {
-    async_with!(db = session(pool.clone())? => {
+    async_with!(db = session(pool.clone())?, {
         insert::<DB>(db, 1).await?;
         let mut savepoint = db.begin().await?;
         insert::<DB>(&mut savepoint, 2).await?;
@@ -267,7 +267,7 @@ pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: S
 
     let fates: BTreeMap<i64, Fate> = (1..=SESSIONS).map(|id| (id, Fate::default())).collect();
     let use_session = async |id: i64, fate: &Fate| -> sqlx::Result<()> {
-        async_with!(db = session(pool.clone())? => {
+        async_with!(db = session(pool.clone())?, {
             insert::<DB>(db, id).await?;
             insert::<DB>(db, id).await?;
             fate.body_ended.store(true, Relaxed);

@@ -21,7 +21,7 @@ async fn with_sqlite(
         .create_if_missing(true)
         // Readers do not wait for writers in this mode, as with the servers.
         .journal_mode(SqliteJournalMode::Wal);
-    async_with!(pool = pool(options)? => {
+    async_with!(pool = pool(options)?, {
         law(pool.clone()).await?;
     });
     Ok(())

@@ -17,7 +17,7 @@ mod on_postgres {
     async fn with_postgres(
         law: impl AsyncFnOnce(PgPool) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        async_with!(server = postgres()?, pool = pool(server.url().parse()?)? => {
+        async_with!(server = postgres()?, pool = pool(server.url().parse()?)?, {
             law(pool.clone()).await?;
         });
         Ok(())
@@ -43,7 +43,7 @@ mod on_mariadb {
     async fn with_mariadb(
         law: impl AsyncFnOnce(MySqlPool) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        async_with!(server = mariadb()?, pool = pool(server.url().parse()?)? => {
+        async_with!(server = mariadb()?, pool = pool(server.url().parse()?)?, {
             law(pool.clone()).await?;
         });
         Ok(())

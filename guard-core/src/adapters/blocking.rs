@@ -34,7 +34,7 @@ use crate::{AsyncContext, Outcome};
 ///         fs::remove_file(path)
 ///     },
 /// );
-/// async_with!((_file, path) = file? => {
+/// async_with!((_file, path) = file?, {
 ///     assert!(path.exists());
 /// });
 /// assert!(!kept.exists());

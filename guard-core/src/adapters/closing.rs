@@ -44,7 +44,7 @@ pub trait AsyncClose {
 ///     }
 /// }
 ///
-/// async_with!(connection = closing(Connection)? => {
+/// async_with!(connection = closing(Connection)?, {
 ///     let _: &mut Connection = connection;
 /// });
 /// # Ok(()) }

@@ -7,10 +7,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
 
-use crate::background::{Chain, Cleanup, dispatch};
+use crate::background::{Chain, Unfinished, dispatch};
 use crate::order::{Order, expire};
 use crate::panics::{Panic, catch};
-use crate::report::{Identity, Loss, describe_type};
+use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 
 /// The error of a context whose exit is bounded.
@@ -176,7 +176,7 @@ struct Limited {
     identity: Identity<Infallible>,
 }
 
-impl Cleanup for Limited {
+impl Unfinished for Limited {
     fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if Pin::new(&mut self.cleanups).poll(cx).is_ready() {
             discard(self.limit.take(), self.identity);
@@ -255,7 +255,7 @@ where
             match core::mem::replace(&mut this.rest.clock, Clock::Off) {
                 Clock::Broken(panic) => {
                     if let (Err(error), Some(context)) = (&exited, &*this.context) {
-                        context.report(Loss::Failed(error));
+                        context.report(ReportKind::Failed(error));
                     }
                     panic.resume();
                 }
@@ -276,7 +276,7 @@ where
         // A context that reports its own end says more than this one could.
         let reported = expire(|| this.context.set(None));
         if let (false, Some(identity)) = (reported, identity) {
-            identity.report(Loss::TimedOut);
+            identity.report(ReportKind::TimedOut);
         }
         Poll::Ready(Err(TimeoutError::TimedOut))
     }
@@ -292,38 +292,38 @@ where
         }
     }
 
-    fn report(&self, loss: Loss<'_, Self::Error>) {
-        match (&self.context, loss.error()) {
+    fn report(&self, kind: ReportKind<'_, Self::Error>) {
+        match (&self.context, kind.error()) {
             // The context knows how to print its own error.
             (Some(context), Some(TimeoutError::Context(error))) => {
-                context.report(loss.with_error(error));
+                context.report(kind.with_error(error));
             }
-            _ => self.identity().report(loss),
+            _ => self.identity().report(kind),
         }
     }
 }
 
 #[cfg(feature = "tokio")]
-pub use within::{ExitWithin, Within};
+pub use within::{Delay, ExitTimeout};
 
 #[cfg(feature = "tokio")]
 mod within {
     use super::{Box, Context, ExitUntil, Future, Pin, Poll};
     use core::time::Duration;
 
-    /// The context of [`exit_within`](crate::AsyncContext::exit_within).
-    pub type ExitWithin<C> = ExitUntil<C, Within>;
+    /// The context of [`exit_timeout`](crate::AsyncContext::exit_timeout).
+    pub type ExitTimeout<C> = ExitUntil<C, Delay>;
 
     /// A time that begins to run when it is first polled.
     ///
     /// Outside a tokio runtime there is no clock, and it never ends.
     #[derive(Debug)]
-    pub struct Within {
+    pub struct Delay {
         duration: Duration,
         sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     }
 
-    impl Within {
+    impl Delay {
         pub(crate) fn new(duration: Duration) -> Self {
             Self {
                 duration,
@@ -332,7 +332,7 @@ mod within {
         }
     }
 
-    impl Future for Within {
+    impl Future for Delay {
         type Output = ();
 
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

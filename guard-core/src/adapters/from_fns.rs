@@ -25,7 +25,7 @@ use crate::{AsyncContext, Outcome};
 ///         Ok(())
 ///     },
 /// );
-/// async_with!(lines = lines? => {
+/// async_with!(lines = lines?, {
 ///     lines.push("hello");
 /// });
 /// # Ok(()) }

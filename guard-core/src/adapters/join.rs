@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::panics::{Panic, catch};
-use crate::report::{Identity, Loss, describe_type};
+use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.
@@ -120,8 +120,8 @@ impl<C: AsyncContext> Side<C> {
     fn report_fault(&mut self) {
         match self.fault.take() {
             None => {}
-            Some(Fault::Enter(error)) => self.context.report(Loss::SetUpFailed(&error)),
-            Some(Fault::Exit(error)) => self.context.report(Loss::Failed(&error)),
+            Some(Fault::Enter(error)) => self.context.report(ReportKind::SetUpFailed(&error)),
+            Some(Fault::Exit(error)) => self.context.report(ReportKind::Failed(&error)),
             Some(Fault::Panic(panic)) => panic.report_to(self.context.identity()),
         }
     }
@@ -261,11 +261,11 @@ where
         }
     }
 
-    fn report(&self, loss: Loss<'_, Self::Error>) {
-        match loss.error() {
-            Some(JoinError::First(error)) => self.first.context.report(loss.with_error(error)),
-            Some(JoinError::Second(error)) => self.second.context.report(loss.with_error(error)),
-            None => self.identity().report(loss),
+    fn report(&self, kind: ReportKind<'_, Self::Error>) {
+        match kind.error() {
+            Some(JoinError::First(error)) => self.first.context.report(kind.with_error(error)),
+            Some(JoinError::Second(error)) => self.second.context.report(kind.with_error(error)),
+            None => self.identity().report(kind),
         }
     }
 }

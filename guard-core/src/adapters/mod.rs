@@ -8,26 +8,26 @@ mod closing;
 mod deadline;
 #[cfg(feature = "alloc")]
 mod from_fns;
-mod infallible;
 #[cfg(feature = "alloc")]
 mod join;
 mod map_err;
 mod null;
 mod suppress;
+mod with_error;
 
 #[cfg(all(feature = "std", feature = "tokio"))]
 pub use blocking::blocking;
 #[cfg(feature = "alloc")]
 pub use closing::{AsyncClose, closing};
+#[cfg(feature = "tokio")]
+pub use deadline::{Delay, ExitTimeout};
 #[cfg(feature = "std")]
 pub use deadline::{ExitUntil, TimeoutError};
-#[cfg(feature = "tokio")]
-pub use deadline::{ExitWithin, Within};
 #[cfg(feature = "alloc")]
 pub use from_fns::from_fns;
-pub use infallible::Infallibly;
 #[cfg(feature = "alloc")]
 pub use join::{Join, JoinError, join};
 pub use map_err::MapErr;
 pub use null::{NullContext, nullcontext};
 pub use suppress::{Suppress, suppress};
+pub use with_error::WithError;

@@ -9,7 +9,7 @@ use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
 use super::exit_stack::{AsyncExitStack, ScopedExitStack};
 use crate::given::Reports;
-use crate::report::{Identity, Loss, describe_debug};
+use crate::report::{Identity, ReportKind, describe_debug};
 use crate::scope::{Body, TryWith, scope};
 use crate::{AsyncContext, Outcome};
 
@@ -91,7 +91,7 @@ where
     ///
     /// # Errors
     ///
-    /// As [`ScopeError`](crate::ScopeError) says.
+    /// As [`TryWithError`](crate::TryWithError) says.
     #[allow(
         clippy::type_complexity,
         reason = "futures of closures are spelled out like this"
@@ -241,14 +241,14 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         self.0.identity().with_error(describe_debug)
     }
 
-    fn report(&self, loss: Loss<'_, ExitErrors<E>>) {
-        match loss.error() {
+    fn report(&self, kind: ReportKind<'_, ExitErrors<E>>) {
+        match kind.error() {
             Some(errors) => {
                 for (error, who) in errors.iter().zip(&self.0.failed) {
-                    who.report(loss.with_error(error));
+                    who.report(kind.with_error(error));
                 }
             }
-            None => self.identity().report(loss),
+            None => self.identity().report(kind),
         }
     }
 }
@@ -276,7 +276,7 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
         outcome: Outcome,
     ) -> Poll<Result<(), Infallible>> {
         if let Err(error) = ready!(Pin::new(&mut self.0).poll_exit(cx, outcome)) {
-            self.0.report(Loss::Failed(&error));
+            self.0.report(ReportKind::Failed(&error));
         }
         Poll::Ready(Ok(()))
     }

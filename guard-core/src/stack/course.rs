@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::errors::ExitErrors;
 use crate::Outcome;
 use crate::panics::Panic;
-use crate::report::{Identity, Loss};
+use crate::report::{Identity, ReportKind};
 
 /// What a stack wants to know of the error that its use failed with.
 pub trait StackMode<E> {
@@ -142,7 +142,7 @@ impl<E> Course<E> {
 
     fn report_errors(&mut self) {
         for error in self.errors.drain(..) {
-            error.who.report(Loss::Failed(&error.what));
+            error.who.report(ReportKind::Failed(&error.what));
         }
     }
 }

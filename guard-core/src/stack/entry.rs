@@ -7,7 +7,7 @@ use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
 use crate::raw::Held;
-use crate::report::{Identity, Loss};
+use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
@@ -180,7 +180,7 @@ impl<E, F, Fut> Drop for CallEntry<E, F, Fut> {
     fn drop(&mut self) {
         if !matches!(self.state, CallState::Done) {
             self.state = CallState::Done;
-            self.identity.report(Loss::dropped());
+            self.identity.report(ReportKind::dropped());
         }
     }
 }

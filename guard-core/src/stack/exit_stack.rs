@@ -12,8 +12,8 @@ use super::core::{Key, Keyed, Stack, exit_entry};
 use super::course::{Catching, Course, Plain, StackMode};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
-use super::late::{Late, StackGone};
-use crate::background::{Cleanup, hand_off};
+use super::late::{Late, StackClosed};
+use crate::background::{Unfinished, hand_off};
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::runtime::Runtime;
@@ -44,7 +44,7 @@ type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
 ///     Ok(())
 /// }
 ///
-/// async_with!(stack = exit_stack::<std::io::Error>()? => {
+/// async_with!(stack = exit_stack::<std::io::Error>()?, {
 ///     let first = stack.enter(buffer("first")).await?;
 ///     let second = stack.enter(buffer("second")).await?;
 ///     // Both are in use at the same time.
@@ -74,7 +74,7 @@ type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
 ///
 /// A context that is dropped while it is being entered is not on the stack, and a stack that is owned does
 /// not wait for it. Where that order matters, as in a constructor, fill the stack in
-/// `async_with!(stack = exit_stack()? => { … })`, which waits, and end with [`pop_all`](Self::pop_all).
+/// `async_with!(stack = exit_stack()?, { … })`, which waits, and end with [`pop_all`](Self::pop_all).
 #[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
 pub struct AsyncExitStack<E, M = Plain>
 where
@@ -189,7 +189,7 @@ macro_rules! methods {
             /// Enters a context and lends its resource, for as long as the stack is not changed otherwise:
             /// the resources of several entries can be in use at the same time.
             ///
-            /// A context that cannot fail is added as `context.infallible::<E>()`. Python:
+            /// A context that cannot fail is added as `context.with_error::<E>()`. Python:
             /// `enter_async_context`.
             ///
             /// # Errors
@@ -237,7 +237,7 @@ macro_rules! methods {
                 T: $($bound)+,
             {
                 // An entry is dropped when it has been exited.
-                self.lend(nullcontext(value).infallible())
+                self.lend(nullcontext(value).with_error())
             }
 
             /// Adds an asynchronous callback. It is not told the outcome.
@@ -527,7 +527,7 @@ struct Orphan<E, M> {
 
 impl<E, M> Unpin for Orphan<E, M> {}
 
-impl<E, M> Cleanup for Orphan<E, M>
+impl<E, M> Unfinished for Orphan<E, M>
 where
     E: Send + 'static,
     M: StackMode<E> + 'static,
@@ -578,7 +578,7 @@ where
     /// # Errors
     ///
     /// The stack is gone; the callback is given back uncalled.
-    pub fn defer<F, Fut>(&self, callback: F) -> Result<(), StackGone<F>>
+    pub fn defer<F, Fut>(&self, callback: F) -> Result<(), StackClosed<F>>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
@@ -592,7 +592,7 @@ where
         });
         match callback {
             None => Ok(()),
-            Some(callback) => Err(StackGone(callback)),
+            Some(callback) => Err(StackClosed(callback)),
         }
     }
 }

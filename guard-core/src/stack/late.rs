@@ -59,18 +59,18 @@ impl<T: ?Sized> Late<T> {
 
 /// The error of adding to an exit stack that is gone: what was to be added.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct StackGone<F>(pub F);
+pub struct StackClosed<F>(pub F);
 
-impl<F> fmt::Debug for StackGone<F> {
+impl<F> fmt::Debug for StackClosed<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StackGone(..)")
+        f.write_str("StackClosed(..)")
     }
 }
 
-impl<F> fmt::Display for StackGone<F> {
+impl<F> fmt::Display for StackClosed<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the exit stack is gone")
     }
 }
 
-impl<F> core::error::Error for StackGone<F> {}
+impl<F> core::error::Error for StackClosed<F> {}

@@ -14,4 +14,4 @@ pub use context::{AllErrors, ExitStackContext, exit_stack, scoped_exit_stack};
 pub use course::{Catching, Plain, StackMode};
 pub use errors::ExitErrors;
 pub use exit_stack::{AsyncExitStack, ScopedExitStack, StackHandle};
-pub use late::StackGone;
+pub use late::StackClosed;

@@ -273,7 +273,7 @@ fn yields_in_a_use_and_in_another_macro() {
         quote! {
             async fn nested(which: bool) -> u32 {
                 if which {
-                    async_with!(inner = inner() => { yield_resource!(*inner); });
+                    async_with!(inner = inner(), { yield_resource!(*inner); });
                 } else {
                     assert!(yield_resource!(1).is_completed());
                 }
@@ -313,7 +313,7 @@ fn yields_in_a_use_and_in_another_macro() {
                                         a_yield_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     async_with!(
-                                        inner = inner() => { yield_resource!(@
+                                        inner = inner(), { yield_resource!(@
                                         ['yield_in_the_context_itself] lend the_one_yield
                                         __guard_anchor; & mut * inner); }
                                     )
@@ -424,7 +424,7 @@ fn a_wrong_definition_stays_with_its_errors() {
 #[test]
 fn a_use() {
     with(
-        quote!(file = open(path)? => { file.write(b"x").await }),
+        quote!(file = open(path)?, { file.write(b"x").await }),
         &expect![[r#"
             async fn user() {
                 #[allow(unused_mut)]
@@ -499,7 +499,7 @@ fn a_use() {
 fn a_use_that_is_left_in_every_way() {
     with(
         quote! {
-            number = number() => {
+            number = number(), {
                 if a {
                     return Ok(1);
                 }

@@ -12,7 +12,7 @@ use super::parse::{AsyncWith, Use};
 /// Input:
 ///
 /// ```text
-/// async_with!(file = open(path)? => { file.write(b"x").await?; })
+/// async_with!(file = open(path)?, { file.write(b"x").await?; })
 /// ```
 ///
 /// Output:

@@ -15,7 +15,7 @@ use crate::diag::{ends, path_at};
 /// ```text
 /// error[E0597]: `file` does not live long enough
 ///  |
-///  |     let escaped = async_with!(file = open(path)? => { file });
+///  |     let escaped = async_with!(file = open(path)?, { file });
 ///  |                               ^^^^ borrowed value does not live long enough
 /// ```
 ///

@@ -5,10 +5,9 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Block, Expr, ExprTry, Pat, Token, Type, token};
 
-/// `pattern = context?, … => { … }`
+/// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
     pub(crate) uses: Vec<Use>,
-    arrow: Token![=>],
     pub(crate) block: Block,
 }
 
@@ -70,7 +69,7 @@ impl AsyncWith {
 /// The form that is to be written, which its messages quote.
 pub(crate) type Form = &'static str;
 
-const FORM: Form = "async_with!(name = context? => { … })";
+const FORM: Form = "async_with!(name = context?, { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -80,22 +79,21 @@ impl Parse for AsyncWith {
                 return Err(input.error(format!("expected `{FORM}`")));
             }
             uses.push(Use::parse(input, FORM)?);
-            let comma: Option<Token![,]> = input.parse()?;
+            if input.is_empty() {
+                return Err(input.error(format!("expected a block after the contexts: `{FORM}`")));
+            }
             if input.peek(Token![=>]) {
+                return Err(input.error(format!("write `,` before the block: `{FORM}`")));
+            }
+            if !input.peek(Token![,]) {
+                return Err(input.error(format!(
+                    "expected `,` and another context, or `,` and the block: `{FORM}`"
+                )));
+            }
+            input.parse::<Token![,]>()?;
+            if input.peek(token::Brace) {
                 break;
             }
-            if comma.is_none() {
-                return Err(input.error(
-                    "expected `,` and another context, or `=>` and the block: \
-                     `async_with!(name = context? => { … })`",
-                ));
-            }
-        }
-        let arrow = input.parse()?;
-        if !input.peek(token::Brace) {
-            return Err(
-                input.error("expected a block in braces: `async_with!(name = context? => { … })`")
-            );
         }
         let block = input.parse()?;
         if input.peek(Token![,]) {
@@ -104,7 +102,7 @@ impl Parse for AsyncWith {
         if !input.is_empty() {
             return Err(input.error("nothing may follow the block of `async_with!`"));
         }
-        Ok(Self { uses, arrow, block })
+        Ok(Self { uses, block })
     }
 }
 
@@ -186,8 +184,8 @@ fn nameless(input: ParseStream<'_>, form: Form) -> syn::Error {
 
 impl ToTokens for AsyncWith {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { uses, arrow, block } = self;
-        tokens.extend(quote!(#(#uses),* #arrow #block));
+        let Self { uses, block } = self;
+        tokens.extend(quote!(#(#uses,)* #block));
     }
 }
 

@@ -76,7 +76,7 @@ impl Args {
 ///
 /// ```text
 /// async fn rename(pool: &Pool, name: &str) -> Result<u64> {
-///     let out = async_with!(tx = transaction(pool.clone())? => {
+///     let out = async_with!(tx = transaction(pool.clone())?, {
 ///         let out: Result<u64> = { … };
 ///         return out;
 ///     });
@@ -136,7 +136,7 @@ fn around(args: &Args, block: &Block, output: &TokenStream) -> TokenStream {
         #krate::__private::Returns::new().never()
     });
     let uses = &args.uses;
-    let with: AsyncWith = parse_quote!(#(#uses),* => #returning);
+    let with: AsyncWith = parse_quote!(#(#uses,)* #returning);
     let with = expand::expand(krate, with);
     quote!({
         let #out = #with;

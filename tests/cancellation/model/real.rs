@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures::future::BoxFuture;
 use guard_core::exit_stack_parts::Catching;
 use guard_core::{
-    AsyncContext, AsyncExitStack, AsyncManager, BoxContext, Outcome, ScopeError, TimeoutError,
+    AsyncContext, AsyncExitStack, AsyncManager, BoxContext, Outcome, TimeoutError, TryWithError,
     async_context, async_with, exit_stack, from_fns, manage, manage_scoped, nullcontext, suppress,
     within, yield_resource,
 };
@@ -78,7 +78,7 @@ async fn use_all(around: Around, body: BoxFuture<'static, Done>) -> Done {
         }
         Around::One(form, context) => use_one(form, make(context), body).await,
         Around::Join(first, second) => {
-            async_with!(join(_first = make(first)?, _second = make(second)?) => {
+            async_with!(join(_first = make(first)?, _second = make(second)?), {
                 body.await?;
             });
             Ok(())
@@ -95,7 +95,7 @@ async fn use_all(around: Around, body: BoxFuture<'static, Done>) -> Done {
             caught.await.map(Option::unwrap_or_default)
         }
         Around::Stack { entries, .. } => {
-            async_with!(stack = exit_stack::<Fault>()? => {
+            async_with!(stack = exit_stack::<Fault>()?, {
                 fill(stack, &entries).await?;
                 body.await?;
             });
@@ -109,13 +109,15 @@ where
     C: AsyncContext<Resource = (), Error = Fault>,
 {
     match form {
-        Form::AsyncWith => async_with!(_lent = context? => { body.await?; }),
+        Form::AsyncWith => async_with!(_lent = context?, {
+            body.await?;
+        }),
         Form::With => context.with(async |()| body.await).await?,
         Form::TryWith => match context.try_with(async |()| body.await).await {
             Ok(()) => {}
-            Err(ScopeError::BodyAndExit { body, exit }) => both(Err(body), Err(exit))?,
-            Err(ScopeError::Body(fault) | ScopeError::Enter(fault)) => return Err(fault),
-            Err(ScopeError::Exit { value: (), error }) => return Err(error),
+            Err(TryWithError::BodyAndExit { body, exit }) => both(Err(body), Err(exit))?,
+            Err(TryWithError::Body(fault) | TryWithError::Enter(fault)) => return Err(fault),
+            Err(TryWithError::Exit { value: (), error }) => return Err(error),
         },
         Form::Within => decorated(context, body).await?,
         Form::Guard => {
@@ -243,19 +245,18 @@ macro_rules! context {
                     let outcome = yield_resource!();
                     clean_up(&context, outcome, $answer).await?;
                 }
-                Some(Around::One(_, around)) => async_with!(_lent = make(around)? => {
+                Some(Around::One(_, around)) => async_with!(_lent = make(around)?, {
                     set_up(&context).await?;
                     let outcome = yield_resource!();
                     clean_up(&context, outcome, $answer).await?;
                 }),
                 Some(Around::Join(first, second)) => async_with!(
-                    join(_first = make(first)?, _second = make(second)?)
-                => {
+                    join(_first = make(first)?, _second = make(second)?), {
                     set_up(&context).await?;
                     let outcome = yield_resource!();
                     clean_up(&context, outcome, $answer).await?;
                 }),
-                Some(Around::Stack { entries, .. }) => async_with!(stack = exit_stack::<Fault>()? => {
+                Some(Around::Stack { entries, .. }) => async_with!(stack = exit_stack::<Fault>()?, {
                     fill(stack, &entries).await?;
                     set_up(&context).await?;
                     let outcome = yield_resource!();
@@ -350,7 +351,7 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
     EVENTS.take();
     world::take_other_reports();
     // Something around it all that is not `Send`.
-    let local = nullcontext(()).infallible().boxed_local();
+    let local = nullcontext(()).with_error().boxed_local();
     let program = run(program.clone());
     let mut future = Box::pin(local.with(async move |()| program.await));
     let mut polls = 0;

@@ -1,7 +1,7 @@
 use guard_core::{async_with, suppress};
 
 async fn used() -> Result<(), std::io::Error> {
-    async_with!(_nothing = suppress(|_: &std::io::Error| true)? => {});
+    async_with!(_nothing = suppress(|_: &std::io::Error| true)?, {});
     Ok(())
 }
 

@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn escape() -> usize {
-    async_with!(resource = name() => {
+    async_with!(resource = name(), {
         resource.push('a');
     });
     resource.len()

@@ -8,8 +8,8 @@ async fn name() -> String {
 
 async fn escape() {
     let context = name();
-    async_with!(name = context => { name.clear() });
-    async_with!(name = context => { name.clear() });
+    async_with!(name = context, { name.clear() });
+    async_with!(name = context, { name.clear() });
 }
 
 fn main() {}

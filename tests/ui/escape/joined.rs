@@ -1,7 +1,7 @@
 use guard_core::{async_with, nullcontext};
 
 async fn escape() -> usize {
-    let both = async_with!(join(a = nullcontext(1), b = nullcontext(2)) => { (a, b) });
+    let both = async_with!(join(a = nullcontext(1), b = nullcontext(2)), { (a, b) });
     *both.0 + *both.1
 }
 

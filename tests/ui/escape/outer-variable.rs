@@ -8,7 +8,7 @@ async fn name() -> String {
 
 async fn escape() -> usize {
     let outer: &mut String;
-    async_with!(name = name() => {
+    async_with!(name = name(), {
         outer = name;
     });
     outer.len()

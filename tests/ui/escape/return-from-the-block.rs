@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn escape() -> Option<&'static mut String> {
-    async_with!(name = name() => {
+    async_with!(name = name(), {
         return Some(name);
     });
     None

@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn escape() {
-    async_with!(name = name() => {
+    async_with!(name = name(), {
         tokio::spawn(async move { name.len() });
     });
 }

@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn escape() -> usize {
-    let name: &mut String = async_with!(name = name() => { name });
+    let name: &mut String = async_with!(name = name(), { name });
     name.len()
 }
 

@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(name = name() => { name.len( + })
+    async_with!(name = name(), { name.len( + })
 }
 
 fn main() {}

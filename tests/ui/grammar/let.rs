@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(let name = name() => { name.len() })
+    async_with!(let name = name(), { name.len() })
 }
 
 fn main() {}

@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(a = name() b = name() => { 1 })
+    async_with!(a = name() b = name(), { 1 })
 }
 
 fn main() {}

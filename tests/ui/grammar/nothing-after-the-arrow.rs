@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(name = name() =>)
+    async_with!(name = name(),)
 }
 
 fn main() {}

@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(name() as name => { name.len() })
+    async_with!(name() as name, { name.len() })
 }
 
 fn main() {}

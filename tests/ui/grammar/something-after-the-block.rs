@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(name = name() => { name.len() }, 1)
+    async_with!(name = name(), { name.len() }, 1)
 }
 
 fn main() {}

@@ -1,7 +1,7 @@
 use guard_core::async_with;
 
 async fn nothing() {
-    async_with!(join() => {});
+    async_with!(join(), {});
 }
 
 fn main() {

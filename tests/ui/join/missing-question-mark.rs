@@ -8,7 +8,7 @@ async fn buffer() -> Result<String, std::io::Error> {
 }
 
 async fn length() -> usize {
-    async_with!(join(text = buffer(), n = nullcontext(1)) => { text.len() + *n })
+    async_with!(join(text = buffer(), n = nullcontext(1)), { text.len() + *n })
 }
 
 fn main() {

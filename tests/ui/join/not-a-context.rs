@@ -5,7 +5,7 @@ async fn one() -> u32 {
 }
 
 async fn sum() -> u32 {
-    async_with!(join(a = one(), b = nullcontext(1), c = 3) => { *a + *b + *c })
+    async_with!(join(a = one(), b = nullcontext(1), c = 3), { *a + *b + *c })
 }
 
 fn main() {

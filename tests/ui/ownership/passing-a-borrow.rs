@@ -7,7 +7,7 @@ async fn lend<T: Send + 'static>(value: T) -> T {
 }
 
 async fn borrow(text: String) -> usize {
-    async_with!(text = lend(text.as_str()) => { text.len() })
+    async_with!(text = lend(text.as_str()), { text.len() })
 }
 
 fn main() {}

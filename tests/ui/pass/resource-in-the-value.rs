@@ -8,8 +8,8 @@ async fn words<'a>(text: &'a str) -> Vec<&'a str> {
 }
 
 async fn first(text: &str) -> Option<&str> {
-    let all = async_with!(words = words(text) => { std::mem::take(words) });
-    async_with!(words = words(text) => { words.first().copied() }).or(all.last().copied())
+    let all = async_with!(words = words(text), { std::mem::take(words) });
+    async_with!(words = words(text), { words.first().copied() }).or(all.last().copied())
 }
 
 fn main() {

@@ -8,7 +8,7 @@ async fn buffer() -> Result<String, std::io::Error> {
 }
 
 async fn leak() -> Result<(), std::io::Error> {
-    let text = async_with!(stack = exit_stack::<std::io::Error>()? => {
+    let text = async_with!(stack = exit_stack::<std::io::Error>()?, {
         stack.enter(buffer()).await?
     });
     text.push('!');

@@ -8,7 +8,7 @@ async fn buffer() -> Result<String, std::io::Error> {
 }
 
 async fn fill() {
-    async_with!(stack = exit_stack() => {
+    async_with!(stack = exit_stack(), {
         let _ = stack.enter(buffer()).await;
     });
 }

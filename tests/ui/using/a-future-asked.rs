@@ -9,7 +9,7 @@ impl Pool {
 }
 
 async fn length(pool: &Pool) -> Result<usize, std::io::Error> {
-    Ok(async_with!(session = pool.session()? => { session.len() }))
+    Ok(async_with!(session = pool.session()?, { session.len() }))
 }
 
 fn main() {}

@@ -8,7 +8,7 @@ async fn file() -> Result<String, std::io::Error> {
 }
 
 async fn number() -> Result<u32, std::io::Error> {
-    Ok(async_with!(file = file()? => { file.parse::<u32>()? }))
+    Ok(async_with!(file = file()?, { file.parse::<u32>()? }))
 }
 
 fn main() {}

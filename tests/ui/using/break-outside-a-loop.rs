@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn leave() {
-    async_with!(_name = name() => {
+    async_with!(_name = name(), {
         break;
     });
 }

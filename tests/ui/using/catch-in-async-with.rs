@@ -7,7 +7,7 @@ async fn ignore_errors() -> Result<(), std::io::Error> {
 }
 
 async fn run() -> Result<(), std::io::Error> {
-    async_with!(_nothing = ignore_errors()? => {});
+    async_with!(_nothing = ignore_errors()?, {});
     Ok(())
 }
 

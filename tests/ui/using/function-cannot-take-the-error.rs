@@ -8,7 +8,7 @@ async fn file() -> Result<String, std::io::Error> {
 }
 
 async fn length() -> usize {
-    async_with!(file = file()? => { file.len() })
+    async_with!(file = file()?, { file.len() })
 }
 
 fn main() {}

@@ -8,7 +8,7 @@ async fn file() -> Result<String, std::io::Error> {
 }
 
 async fn length() -> Result<usize, std::num::ParseIntError> {
-    Ok(async_with!(file = file()? => { file.len() }))
+    Ok(async_with!(file = file()?, { file.len() }))
 }
 
 fn main() {}

@@ -8,7 +8,7 @@ async fn file() -> Result<String, std::io::Error> {
 }
 
 async fn length() -> Result<usize, std::io::Error> {
-    let length = async_with!(file = file() => { file.len() });
+    let length = async_with!(file = file(), { file.len() });
     Ok(length)
 }
 

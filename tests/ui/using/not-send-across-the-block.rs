@@ -9,7 +9,7 @@ async fn name() -> String {
 fn spawn() {
     tokio::spawn(async {
         let shared = std::rc::Rc::new(1);
-        async_with!(name = name() => { name.clear() });
+        async_with!(name = name(), { name.clear() });
         drop(shared);
     });
 }

@@ -8,7 +8,7 @@ async fn name() -> String {
 
 fn spawn() {
     tokio::spawn(async {
-        async_with!(name = name() => {
+        async_with!(name = name(), {
             let shared = std::rc::Rc::new(1);
             std::future::ready(()).await;
             name.push_str(&shared.to_string());

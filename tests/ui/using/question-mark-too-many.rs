@@ -7,7 +7,7 @@ async fn name() -> String {
 }
 
 async fn length() -> Result<usize, std::io::Error> {
-    let length = async_with!(name = name()? => { name.len() });
+    let length = async_with!(name = name()?, { name.len() });
     Ok(length)
 }
 

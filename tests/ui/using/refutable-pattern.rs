@@ -7,7 +7,7 @@ async fn name() -> Option<String> {
 }
 
 async fn length() -> usize {
-    async_with!(Some(name) = name() => { name.len() })
+    async_with!(Some(name) = name(), { name.len() })
 }
 
 fn main() {}

@@ -11,7 +11,7 @@ async fn shared() -> u32 {
 
 fn spawn() {
     tokio::spawn(async {
-        async_with!(count = shared() => { *count += 1 });
+        async_with!(count = shared(), { *count += 1 });
     });
 }
 

@@ -17,7 +17,7 @@ impl AsyncManager for Session {
 }
 
 async fn open() {
-    async_with!(_session = Session => {});
+    async_with!(_session = Session, {});
 }
 
 fn main() {}

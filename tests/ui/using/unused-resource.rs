@@ -10,8 +10,8 @@ async fn lock() -> Result<u32, std::io::Error> {
 }
 
 async fn hold() -> Result<(), std::io::Error> {
-    async_with!(token = lock()? => {});
-    async_with!(join(first = lock()?, second = lock()?) => {});
+    async_with!(token = lock()?, {});
+    async_with!(join(first = lock()?, second = lock()?), {});
     Ok(())
 }
 

@@ -11,7 +11,7 @@ macro_rules! async_with {
 #[async_context]
 async fn counter() -> u32 {
     let mut count = 0;
-    async_with!(_one = 1 => { yield_resource!(count); });
+    async_with!(_one = 1, { yield_resource!(count); });
 }
 
 fn main() {}

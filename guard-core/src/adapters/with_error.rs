@@ -10,15 +10,15 @@ use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
-    /// The context of [`infallible`](AsyncContext::infallible).
-    pub struct Infallibly<C, E> {
+    /// The context of [`with_error`](AsyncContext::with_error).
+    pub struct WithError<C, E> {
         #[pin]
         context: C,
         _error: PhantomData<fn() -> E>,
     }
 }
 
-impl<C, E> Infallibly<C, E> {
+impl<C, E> WithError<C, E> {
     pub(crate) fn new(context: C) -> Self {
         Self {
             context,
@@ -27,14 +27,14 @@ impl<C, E> Infallibly<C, E> {
     }
 }
 
-impl<C: fmt::Debug, E> fmt::Debug for Infallibly<C, E> {
+impl<C: fmt::Debug, E> fmt::Debug for WithError<C, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Infallibly").field(&self.context).finish()
+        f.debug_tuple("WithError").field(&self.context).finish()
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<C, X, E> AsyncContext<X> for Infallibly<C, E>
+impl<C, X, E> AsyncContext<X> for WithError<C, E>
 where
     C: AsyncContext<X, Error = Infallible>,
 {
