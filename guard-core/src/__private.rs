@@ -6,10 +6,10 @@ pub use crate::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use crate::adapters::{JoinError, join};
 pub use crate::given::{GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, given};
+pub use crate::inline::Order;
 pub use crate::inline::{
     CannotFail, Left, Returned, Returns, Signal, Success, drive, enter, leave, resource,
 };
-pub use crate::order::Order;
 pub use crate::raw::{Anchor, Handle};
 #[cfg(feature = "macros")]
 pub use guard_macros::async_with;

@@ -6,19 +6,21 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "std")]
-pub use crate::adapters::ExitUntil;
+pub use crate::adapters::{Bounded, Clock, ExitUntil, Until};
 #[cfg(feature = "tokio")]
-pub use crate::adapters::{Delay, ExitTimeout};
+pub use crate::adapters::{ExitTimeout, Timeout};
 #[cfg(feature = "alloc")]
 pub use crate::adapters::{Join, JoinError};
 pub use crate::adapters::{MapErr, NullContext, Suppress, WithError};
+#[cfg(feature = "std")]
+pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
 #[cfg(feature = "alloc")]
 pub use crate::guard::{Enter, Exit};
-#[cfg(feature = "std")]
-pub use crate::pending::Drain;
 pub use crate::scope::{Body, Catch, Run, TryWith, Use, With};
 
 use crate::Outcome;
+#[cfg(feature = "std")]
+use crate::cleanup::{Runtime, RuntimeId};
 use crate::inline::CannotFail;
 use crate::report::{Identity, ReportKind};
 use crate::scope::{BothErrors, FirstError, scope};
@@ -84,6 +86,27 @@ pub trait AsyncContext<X = ()> {
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), Self::Error>>;
+
+    /// Tells how the use ended, before the exit begins, so that a context which is dropped in between goes on with
+    /// that. Gives it back if the context only learns of it by [`poll_exit`](Self::poll_exit).
+    #[doc(hidden)]
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        Some(outcome)
+    }
+
+    /// The runtime in which it was entered: its exit waits for the clean-ups that go on there.
+    #[doc(hidden)]
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        Runtime::current().id()
+    }
+
+    /// How long its exit waits for them, if it has a limit of its own: ready when the time is up.
+    #[doc(hidden)]
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> Option<Poll<()>> {
+        None
+    }
 
     /// Who the context is, for [reports](crate::set_reporter) about what no caller hears of.
     ///
@@ -320,7 +343,7 @@ pub trait AsyncContext<X = ()> {
     where
         Self: Sized,
     {
-        ExitUntil::new(self, Delay::new(duration))
+        Bounded::new(self, Timeout::new(duration))
     }
 
     /// The same context, whose exit may take no longer than `limit`, which is any future: it is first
@@ -339,7 +362,7 @@ pub trait AsyncContext<X = ()> {
         Self: Sized,
         L: Future<Output = ()> + Send + 'static,
     {
-        ExitUntil::new(self, limit)
+        Bounded::new(self, Until::new(limit))
     }
 }
 
@@ -419,6 +442,20 @@ where
         outcome: Outcome<X>,
     ) -> Poll<Result<(), C::Error>> {
         self.get_mut().as_mut().poll_exit(cx, outcome)
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.get_mut().as_mut().tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        (**self).runtime()
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.get_mut().as_mut().poll_wait_limit(cx)
     }
 
     fn identity(&self) -> Identity<C::Error> {

@@ -7,7 +7,6 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll};
 
-use crate::order::Order;
 use crate::panics::{Panic, catch, poll_exit_after_panic};
 use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
@@ -45,6 +44,17 @@ impl CannotFail for Infallible {
 
     fn never(self) -> Infallible {
         self
+    }
+}
+
+/// Nothing; until the driver has the nest.
+#[derive(Default)]
+pub struct Order(());
+impl Order {
+    /// Nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
     }
 }
 
@@ -216,7 +226,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             if this.body.is_some() {
                 let mut this = this.project();
-                let _advance = this.order.begin_with_body();
+                let _ = this.order;
                 this.body.set(None);
             }
         }

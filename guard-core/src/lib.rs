@@ -7,8 +7,7 @@
 extern crate alloc;
 
 mod adapters;
-#[cfg(feature = "alloc")]
-mod background;
+mod cleanup;
 pub mod context;
 mod coroutine;
 mod given;
@@ -21,15 +20,10 @@ mod inline;
 mod loom_tests;
 mod macros;
 mod manager;
-mod order;
 mod outcome;
 mod panics;
-#[cfg(feature = "alloc")]
-mod pending;
 mod raw;
 mod report;
-#[cfg(feature = "alloc")]
-mod runtime;
 mod scope;
 #[cfg(feature = "alloc")]
 mod shared;
@@ -55,7 +49,12 @@ pub use adapters::blocking;
 pub use adapters::{AsyncClose, closing, from_fns};
 pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
-pub use background::{Cleanup, set_spawner};
+pub use cleanup::{Cleanup, set_spawner};
+#[cfg(feature = "std")]
+pub use cleanup::{
+    PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups, set_cleanup_timeout,
+    set_wait_limit, settled, try_settled,
+};
 pub use context::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use context::{BoxContext, LocalBoxContext};
@@ -68,7 +67,7 @@ pub use manager::manage;
 pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
-pub use pending::{drain, pending_cleanups};
+pub use report::OwnedReport;
 pub use report::{Identity, Report, ReportKind, set_reporter};
 pub use scope::TryWithError;
 #[cfg(feature = "alloc")]

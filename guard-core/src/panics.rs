@@ -32,6 +32,20 @@ impl Panic {
         match self {}
     }
 
+    /// Drops the panic, of which there is nobody to tell. A payload whose destructor panics is left alone.
+    pub(crate) fn discard(self) {
+        #[cfg(feature = "std")]
+        {
+            let payload = self.0.into_inner();
+            let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Err(panic) = catch(|| drop(payload)) {
+                core::mem::forget(panic);
+            }
+        }
+        #[cfg(not(feature = "std"))]
+        match self {}
+    }
+
     /// Reports the panic, which nobody else will hear of.
     pub(crate) fn report_to<E>(self, identity: Identity<E>) {
         #[cfg(feature = "std")]

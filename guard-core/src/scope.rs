@@ -6,9 +6,9 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
 use crate::context::Untyped;
 use crate::inline::CannotFail;
-use crate::order::Order;
 use crate::panics::{Panic, catch, poll_exit_after_panic};
 use crate::raw::{Borrowing, borrowing};
 use crate::report::ReportKind;
@@ -113,11 +113,11 @@ pin_project_lite::pin_project! {
     where
         C: AsyncContext<X>,
     {
-        // In the order of dropping: the body, then the context, then what both left to do.
         #[pin]
-        parts: Borrowing<C, X, F, Fut>,
-        stage: Stage<X, K>,
-        order: Order,
+        parts: Option<Borrowing<C, X, F, Fut>>,
+        stage: Stage<X, K, C::Error>,
+        // Dropped last: what is in it then belongs to the enclosing use.
+        nest: Nest,
         _form: PhantomData<fn() -> Form>,
     }
 
@@ -126,20 +126,26 @@ pin_project_lite::pin_project! {
         C: AsyncContext<X>,
     {
         fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
             if let Stage::Body = this.stage {
-                let mut this = this.project();
-                let _advance = this.order.begin_with_body();
-                this.parts.as_mut().end_body();
+                let parts = this.parts.as_mut().as_pin_mut();
+                drop_block(this.nest, || parts.expect("until it is dropped").end_body());
             }
+            drop_context(this.nest, || this.parts.set(None));
         }
     }
 }
 
-enum Stage<X, K> {
+enum Stage<X, K, E> {
     Enter,
+    /// It could not be entered; what its set-up dropped is waited for.
+    NotEntered(Option<E>),
     Body,
     /// The body has ended, and been dropped. The outcome is for the first poll of the exit.
-    Exit(Option<Outcome<X>>, Result<K, Panic>),
+    Before(Option<Outcome<X>>, Option<Result<K, Panic>>),
+    Exit(Option<Outcome<X>>, Option<Result<K, Panic>>),
+    /// It has exited; what its exit dropped is waited for.
+    After(Option<(Result<K, Panic>, Result<(), E>)>),
     Ended,
 }
 
@@ -154,9 +160,9 @@ where
     F: for<'a> Body<&'a mut C::Resource>,
 {
     Use {
-        parts: borrowing(context, body),
+        parts: Some(borrowing(context, body)),
         stage: Stage::Enter,
-        order: Order::new(),
+        nest: Nest::new(),
         _form: PhantomData,
     }
 }
@@ -171,61 +177,88 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
         let mut this = self.project();
+        let nest = this.nest;
+        let mut parts = match this.parts.as_mut().as_pin_mut() {
+            Some(parts) => parts,
+            None => panic!("a future was polled after its end"),
+        };
         loop {
             match this.stage {
                 Stage::Enter => {
-                    let entered = this.parts.as_mut().context().poll_enter(cx);
-                    if let Err(error) = ready!(entered) {
-                        *this.stage = Stage::Ended;
-                        return Poll::Ready(S::not_entered(error));
-                    }
-                    *this.stage = Stage::Body;
+                    let entered = nest.during(|| parts.as_mut().context().poll_enter(cx));
+                    *this.stage = match ready!(entered) {
+                        Err(error) => Stage::NotEntered(Some(error)),
+                        Ok(()) => Stage::Body,
+                    };
+                }
+                Stage::NotEntered(error) => {
+                    ready!(poll_settle(parts.as_mut().context(), nest, cx));
+                    let error = error.take();
+                    *this.stage = Stage::Ended;
+                    return Poll::Ready(S::not_entered(error.expect("it is taken once")));
                 }
                 Stage::Body => {
-                    let polled = catch(|| {
-                        if this.parts.as_mut().body().is_none() {
-                            this.parts.as_mut().start_body();
-                        }
-                        let polled = match this.parts.as_mut().body() {
-                            Some(body) => body.poll(cx),
-                            None => Poll::Pending,
-                        };
-                        if polled.is_ready() {
-                            // The exit may need what the body holds.
-                            this.parts.as_mut().end_body();
-                        }
-                        polled
+                    let polled = nest.during(|| {
+                        catch(|| {
+                            if parts.as_mut().body().is_none() {
+                                parts.as_mut().start_body();
+                            }
+                            let polled = match parts.as_mut().body() {
+                                Some(body) => body.poll(cx),
+                                None => Poll::Pending,
+                            };
+                            if polled.is_ready() {
+                                // The exit may need what the body holds.
+                                parts.as_mut().end_body();
+                            }
+                            polled
+                        })
                     });
                     *this.stage = match polled {
                         Ok(polled) => {
                             let (outcome, kept) = S::split(ready!(polled));
-                            Stage::Exit(Some(outcome), Ok(kept))
+                            Stage::Before(Some(outcome), Some(Ok(kept)))
                         }
                         Err(panic) => {
                             // Whatever panics while the body is dropped, the first panic goes on.
-                            let _ = catch(|| this.parts.as_mut().end_body());
-                            Stage::Exit(Some(Outcome::Panicked), Err(panic))
+                            if let Err(second) = nest.during(|| catch(|| parts.as_mut().end_body()))
+                            {
+                                second.discard();
+                            }
+                            Stage::Before(Some(Outcome::Panicked), Some(Err(panic)))
                         }
                     };
                 }
+                Stage::Before(outcome, kept) => {
+                    let context = parts.as_mut().context();
+                    ready!(poll_settle_before_exit(context, nest, cx, outcome));
+                    *this.stage = Stage::Exit(outcome.take(), kept.take());
+                }
                 Stage::Exit(outcome, kept) => {
                     let outcome = outcome.take().unwrap_or(Outcome::Cancelled);
-                    let mut context = this.parts.as_mut().context();
-                    let exited = if kept.is_err() {
-                        ready!(poll_exit_after_panic(context, cx, outcome));
-                        None
-                    } else {
-                        Some(ready!(context.as_mut().poll_exit(cx, outcome)))
-                    };
-                    let Stage::Exit(_, kept) = core::mem::replace(this.stage, Stage::Ended) else {
-                        unreachable!("the stage is not changed by the exit")
-                    };
-                    return match (kept, exited) {
-                        (Err(panic), _) => panic.resume(),
-                        (Ok(kept), exited) => {
-                            let context = this.parts.context_ref();
-                            Poll::Ready(S::settle(context, kept, exited.unwrap_or(Ok(()))))
+                    let mut context = parts.as_mut().context();
+                    let panicked = matches!(kept, Some(Err(_)));
+                    let exited = nest.during(|| {
+                        if panicked {
+                            poll_exit_after_panic(context, cx, outcome).map(Ok)
+                        } else {
+                            context.as_mut().poll_exit(cx, outcome)
                         }
+                    });
+                    let exited = ready!(exited);
+                    let kept = kept.take();
+                    *this.stage = Stage::After(kept.map(|kept| (kept, exited)));
+                }
+                Stage::After(ended) => {
+                    ready!(poll_settle(parts.as_mut().context(), nest, cx));
+                    let ended = ended.take();
+                    *this.stage = Stage::Ended;
+                    return match ended {
+                        Some((Err(panic), _)) => panic.resume(),
+                        Some((Ok(kept), exited)) => {
+                            Poll::Ready(S::settle(parts.context_ref(), kept, exited))
+                        }
+                        None => unreachable!("it is taken once"),
                     };
                 }
                 Stage::Ended => panic!("a future was polled after its end"),

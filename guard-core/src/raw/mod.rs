@@ -19,6 +19,10 @@
 #![allow(unsafe_code)]
 
 mod borrowing;
+#[cfg(feature = "std")]
+mod current;
+#[cfg(feature = "std")]
+mod exclusive;
 #[cfg(not(feature = "std"))]
 mod fn_cell;
 #[cfg(feature = "alloc")]
@@ -30,6 +34,10 @@ mod slot;
 mod spin;
 
 pub(crate) use borrowing::{Borrowing, borrowing};
+#[cfg(feature = "std")]
+pub(crate) use current::Current;
+#[cfg(feature = "std")]
+pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
