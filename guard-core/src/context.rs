@@ -16,14 +16,15 @@ pub use crate::adapters::{MapErr, NullContext, Suppress, WithError};
 pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
 #[cfg(feature = "alloc")]
 pub use crate::guard::{Enter, Exit};
-pub use crate::scope::{Body, Catch, Run, TryWith, Use, With};
+pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
 use crate::Outcome;
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId};
-use crate::inline::CannotFail;
+use crate::macro_support::CannotFail;
 use crate::report::{Identity, ReportKind};
-use crate::scope::{BothErrors, FirstError, scope};
+use crate::using::closure::closure;
+use crate::using::form::{BothErrors, FirstError};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -174,7 +175,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
@@ -195,7 +196,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// [`with`](Self::with) for a context that cannot fail and a body that may return anything.
@@ -211,7 +212,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = T>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> T,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// Uses a context that catches: it is given the body's error, and decides.
@@ -233,7 +234,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, X>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, X>,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// Enters the context and gives a [`Guard`](crate::Guard), to be exited by hand.

@@ -9,8 +9,8 @@ use crate::__private::Conclude;
 use crate::cleanup::Exit;
 use crate::cleanup::dropped;
 #[cfg(feature = "alloc")]
-use crate::panics::Panic;
-use crate::panics::catch;
+use crate::using::panic::Panic;
+use crate::using::panic::catch;
 use crate::raw::{Anchor, Slot};
 use crate::report::{Identity, ReportKind};
 use crate::span::Span;

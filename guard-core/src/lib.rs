@@ -15,16 +15,14 @@ mod given;
 mod guaranteed;
 #[cfg(feature = "alloc")]
 mod guard;
-mod inline;
 #[cfg(all(test, guard_loom))]
 mod loom_tests;
+mod macro_support;
 mod macros;
 mod manager;
 mod outcome;
-mod panics;
 mod raw;
 mod report;
-mod scope;
 #[cfg(feature = "alloc")]
 mod shared;
 mod span;
@@ -32,6 +30,7 @@ mod span;
 mod stack;
 #[cfg(feature = "std")]
 mod sync;
+mod using;
 
 #[doc(hidden)]
 pub mod __private;
@@ -69,7 +68,7 @@ pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
 pub use report::{Identity, Report, ReportKind, set_reporter};
-pub use scope::TryWithError;
+pub use using::TryWithError;
 #[cfg(feature = "alloc")]
 pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::runtime::RuntimeId;
-use crate::panics::catch;
+use crate::using::panic::catch;
 use crate::report::{OwnedReport, Who};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 

@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::boxed::Box;
 
-use crate::panics::catch;
+use crate::using::panic::catch;
 
 /// A future that ends when the time is up.
 pub(super) type Clock = Pin<Box<dyn Future<Output = ()> + Send>>;

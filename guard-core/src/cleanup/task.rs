@@ -15,7 +15,7 @@ use super::limit::{Bound, Stage, Timer, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest};
 use super::registry::Registered;
 use super::runtime::Runtime;
-use crate::panics::catch;
+use crate::using::panic::catch;
 use crate::report::{Identity, ReportKind, listen};
 
 /// Runs a clean-up to its end. Dropped before that, it gives it its last poll.

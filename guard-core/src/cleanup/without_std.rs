@@ -20,6 +20,13 @@ impl Nest {
         Self(())
     }
 
+    /// Whether there is nothing to wait for.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        true
+    }
+
     /// A part of the use is polled.
     #[inline]
     pub fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {

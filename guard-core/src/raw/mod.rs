@@ -27,6 +27,7 @@ mod exclusive;
 mod fn_cell;
 #[cfg(feature = "alloc")]
 mod held;
+mod in_place;
 #[cfg(feature = "alloc")]
 mod shelf;
 mod slot;
@@ -42,6 +43,8 @@ pub(crate) use exclusive::Exclusive;
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
 pub(crate) use held::Held;
+pub use in_place::Tie;
+pub(crate) use in_place::{InPlace, Lending};
 #[cfg(feature = "alloc")]
 pub(crate) use shelf::Shelf;
 pub(crate) use slot::Slot;

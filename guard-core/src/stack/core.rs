@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::late::Late;
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context};
-use crate::panics::catch;
+use crate::using::panic::catch;
 use crate::raw::Shelf;
 use crate::report::Identity;
 use crate::shared::Shared;

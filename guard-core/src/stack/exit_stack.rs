@@ -14,7 +14,7 @@ use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
 use super::late::{Late, StackClosed};
 use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
-use crate::panics::Panic;
+use crate::using::panic::Panic;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome, nullcontext};

@@ -12,7 +12,7 @@ use std::vec::Vec;
 
 use super::{Clock, discard, take};
 use crate::cleanup::{Bound, Limit, Stage};
-use crate::panics::catch;
+use crate::using::panic::catch;
 use crate::report::Identity;
 use crate::sync::{Mutex, lock};
 
