@@ -35,8 +35,10 @@ pin_project_lite::pin_project! {
     }
 
     impl<R: ?Sized, E, X, F, Fut> PinnedDrop for Coroutine<R, E, X, F, Fut> {
-        fn drop(this: Pin<&mut Self>) {
-            this.abandon();
+        fn drop(mut this: Pin<&mut Self>) {
+            if this.as_mut().is_unfinished() {
+                this.abandon();
+            }
         }
     }
 }
@@ -77,6 +79,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     }
 
     /// Whether dropping it now would lose something.
+    #[inline]
     pub(crate) fn is_unfinished(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         match this.phase {
@@ -90,6 +93,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     ///
     /// If one of its destructors panics, that goes on like any panic of a destructor; but who drops a
     /// clean-up that should have been finished must not panic, so then it is reported too.
+    #[cold]
     fn abandon(mut self: Pin<&mut Self>) {
         /// Reports when the body is gone, also if one of its destructors panics.
         struct Reporting<E>(Option<Identity<E>>);
@@ -160,6 +164,7 @@ where
     type Resource = R;
     type Error = E;
 
+    #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         match self.phase {
             Phase::Start => {
@@ -186,6 +191,7 @@ where
         }
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut R {
         let this = self.project();
         assert!(
@@ -198,6 +204,7 @@ where
         }
     }
 
+    #[inline]
     fn poll_exit(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
