@@ -135,22 +135,33 @@ where
             let start = start.take().expect("a body that was not started");
             let future = start(this.slot.as_mut().anchor());
             this.body.set(Body::Running { future });
-            *this.span = Span::open(this.identity.path());
+            *this.span = Span::open(|| this.identity.path());
         }
     }
 
     /// Polls the body. If it panics, it is over, and so is the context.
+    #[inline]
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        /// Forgotten where the body does not panic, so that nothing is written at a poll.
+        struct EndsOnPanic<'a>(&'a mut Phase);
+
+        impl Drop for EndsOnPanic<'_> {
+            fn drop(&mut self) {
+                *self.0 = Phase::Ended;
+            }
+        }
+
         let mut this = self.project();
-        let phase = core::mem::replace(this.phase, Phase::Ended);
         let BodyProjection::Running { future } = this.body.as_mut().project() else {
             unreachable!("the phase says that the body runs");
         };
+        let ends = EndsOnPanic(this.phase);
         let polled = this.span.inside(|| future.poll(cx));
         if polled.is_ready() {
             this.body.set(Body::Ended);
+            drop(ends);
         } else {
-            *this.phase = phase;
+            core::mem::forget(ends);
         }
         polled.map(Conclude::conclude)
     }

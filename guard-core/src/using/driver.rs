@@ -58,15 +58,27 @@ pin_project_lite::pin_project! {
     where
         P: Parts<X>,
     {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let mut ending = EndContext { parts: this.parts, nest: this.nest, _outcome: PhantomData };
+            let mut this = this.project();
             if let Stage::Body = this.stage {
-                let EndContext { parts, nest, .. } = &mut ending;
-                drop_block(nest, || parts.as_mut().end_body());
+                drop_with_body(this.parts, this.nest);
+            } else {
+                drop_context(this.nest, || this.parts.as_mut().end_context());
             }
         }
     }
+}
+
+/// Drops the body, then the context.
+#[cold]
+fn drop_with_body<P, X>(parts: Pin<&mut P>, nest: &mut Nest)
+where
+    P: Parts<X>,
+{
+    let mut ending = EndContext { parts, nest, _outcome: PhantomData };
+    let EndContext { parts, nest, .. } = &mut ending;
+    drop_block(nest, || parts.as_mut().end_body());
 }
 
 /// Drops the context when it is dropped: after the body, also when a destructor in that panics.
