@@ -76,7 +76,11 @@ fn drop_with_body<P, X>(parts: Pin<&mut P>, nest: &mut Nest)
 where
     P: Parts<X>,
 {
-    let mut ending = EndContext { parts, nest, _outcome: PhantomData };
+    let mut ending = EndContext {
+        parts,
+        nest,
+        _outcome: PhantomData,
+    };
     let EndContext { parts, nest, .. } = &mut ending;
     drop_block(nest, || parts.as_mut().end_body());
 }
