@@ -10,6 +10,8 @@ use std::task::Poll;
 use guard_core::{AsyncContext, Outcome, async_context, async_with, within, yield_resource};
 use guard_tests::block_on;
 
+use crate::reports;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Failure;
 
@@ -259,6 +261,42 @@ fn in_a_context_that_catches_those_inside_are_told_what_becomes_of_the_error() {
     // What was told leaves the block as a value, and nobody knows yet what becomes of it.
     assert_eq!(told(caught(outside(true))), [FAILED]);
     assert_eq!(told(caught(outside(false))), [FAILED]);
+}
+
+#[test]
+fn what_a_body_ended_with_is_reported_if_its_use_is_dropped_in_the_exit() {
+    #[async_context(scoped)]
+    async fn slow() -> Result<u8, Failure> {
+        let mut number = 5;
+        yield_resource!(number);
+        guard_tests::yield_once().await;
+        Ok(())
+    }
+    async fn in_block(value: Result<(), Failure>) -> Result<(), Failure> {
+        async_with!(_c = slow()?, { value? });
+        Ok(())
+    }
+    async fn in_closure(value: Result<(), Failure>) -> Result<(), Failure> {
+        slow().with(async |_| value).await
+    }
+    async fn panics() -> Result<(), Failure> {
+        async_with!(_c = slow()?, { std::panic::panic_any("the body's") });
+        Ok(())
+    }
+    fn lost(use_it: impl Future) -> Vec<String> {
+        reports::collect();
+        assert!(guard_tests::poll_once(Box::pin(use_it).as_mut()).is_pending());
+        let reports = reports::take();
+        assert_eq!(reports[0], "Abandoned");
+        let lost = reports[1..].iter();
+        lost.map(|line| line.split('(').next().unwrap().to_string())
+            .collect()
+    }
+    assert_eq!(lost(in_block(Err(Failure))), ["Failed"]);
+    assert_eq!(lost(in_block(Ok(()))), [""; 0]);
+    assert_eq!(lost(in_closure(Err(Failure))), ["Failed"]);
+    assert_eq!(lost(in_closure(Ok(()))), [""; 0]);
+    assert_eq!(lost(panics()), ["Panicked"]);
 }
 
 /// They compile as they are.

@@ -8,6 +8,7 @@ use core::task::{Context, Poll, ready};
 use super::form::Form;
 use super::panic::{Panic, catch, poll_exit_after_panic};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
+use crate::report::Identity;
 use crate::{AsyncContext, Outcome};
 
 /// The context of a use and its body, which borrows what the context lends.
@@ -43,6 +44,7 @@ pin_project_lite::pin_project! {
     pub struct Use<P, X, K, E, F>
     where
         P: Parts<X>,
+        P::Context: AsyncContext<X, Error = E>,
     {
         #[pin]
         parts: P,
@@ -57,12 +59,15 @@ pin_project_lite::pin_project! {
     impl<P, X, K, E, F> PinnedDrop for Use<P, X, K, E, F>
     where
         P: Parts<X>,
+        P::Context: AsyncContext<X, Error = E>,
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Stage::Body = this.stage {
                 drop_with_body(this.parts, this.nest);
+            } else if this.kept.is_some() && !matches!(this.stage, Stage::Ended) {
+                drop_waiting(this.parts, this.nest, this.kept);
             } else {
                 drop_context(this.nest, || this.parts.as_mut().end_context());
             }
@@ -83,6 +88,32 @@ where
     };
     let EndContext { parts, nest, .. } = &mut ending;
     drop_block(nest, || parts.as_mut().end_body());
+}
+
+/// Drops the context of a use that waits and has no body any more. What the body ended with has no caller now, so
+/// it is reported.
+#[cold]
+fn drop_waiting<P, X, K, E>(
+    mut parts: Pin<&mut P>,
+    nest: &mut Nest,
+    kept: &mut Option<Kept<X, K, E>>,
+) where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+{
+    let identity = parts.as_mut().context().identity();
+    drop(EndContext {
+        parts,
+        nest,
+        _outcome: PhantomData,
+    });
+    match kept.take() {
+        Some(Kept::Before(_, ended) | Kept::Exit(ended) | Kept::After(ended, _)) => match ended {
+            Ok(Output { kept, lost }) => lost(identity, kept),
+            Err(panic) => panic.report_body_to(identity),
+        },
+        Some(Kept::NotEntered(_)) | None => {}
+    }
 }
 
 /// Drops the context when it is dropped: after the body, also when a destructor in that panics.
@@ -120,11 +151,17 @@ enum Kept<X, K, E> {
     /// It could not be entered.
     NotEntered(E),
     /// It has not begun to exit. The outcome is for the first poll of that.
-    Before(Option<Outcome<X>>, Result<K, Panic>),
+    Before(Option<Outcome<X>>, Result<Output<K, E>, Panic>),
     /// It exits.
-    Exit(Result<K, Panic>),
+    Exit(Result<Output<K, E>, Panic>),
     /// It has exited.
-    After(Result<K, Panic>, Result<(), E>),
+    After(Result<Output<K, E>, Panic>, Result<(), E>),
+}
+
+/// What is kept of a body's output, and what to do with it if its caller is gone.
+struct Output<K, E> {
+    kept: K,
+    lost: fn(Identity<E>, K),
 }
 
 /// How a poll of the set-up and the body went.
@@ -138,6 +175,7 @@ enum Polled<O, E> {
 impl<P, X, K, E, F> Use<P, X, K, E, F>
 where
     P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
 {
     /// A use that has not begun.
     #[inline]
@@ -218,10 +256,10 @@ where
                 };
                 if !nest.is_empty() {
                     *stage = Stage::Settle;
+                    let kept = keep::<_, _, _, F>(kept);
                     *this.kept = Some(Kept::Before(Some(outcome), kept));
                     return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
                 }
-                *stage = Stage::Exit;
                 (outcome, Some(kept))
             }
             Stage::Exit => (Outcome::Cancelled, None),
@@ -254,6 +292,8 @@ where
         (Some(Err(_)), _) | (_, Some(Kept::Exit(Err(_))))
     );
     let mut context = parts.context();
+    // If the exit panics, its caller is told that instead of what the body ended with.
+    *stage = Stage::Ended;
     let exited = nest.during(|| {
         if panicked {
             poll_exit_after_panic(context.as_mut(), cx, outcome).map(Ok)
@@ -263,22 +303,23 @@ where
     });
     let Poll::Ready(exited) = exited else {
         if let Some(kept) = kept {
-            *place = Some(Kept::Exit(kept));
+            *place = Some(Kept::Exit(keep::<_, _, _, F>(kept)));
         }
+        *stage = Stage::Exit;
         return Poll::Pending;
     };
     let kept = match kept {
         Some(kept) => kept,
         None => match place.take() {
-            Some(Kept::Exit(kept)) => kept,
+            Some(Kept::Exit(kept)) => kept.map(|output| output.kept),
             _ => unreachable!("the stage says what is kept"),
         },
     };
-    *stage = Stage::Settle;
     if !nest.is_empty() {
+        *stage = Stage::Settle;
         let settled = poll_settle(context.as_mut(), nest, cx);
         if settled.is_pending() {
-            *place = Some(Kept::After(kept, exited));
+            *place = Some(Kept::After(keep::<_, _, _, F>(kept), exited));
             return Poll::Pending;
         }
     }
@@ -311,11 +352,14 @@ where
     *stage = Stage::Ended;
     match place.take() {
         Some(Kept::Before(outcome, kept)) => {
-            *stage = Stage::Exit;
             let outcome = outcome.unwrap_or(Outcome::Cancelled);
+            let kept = kept.map(|output| output.kept);
             exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, Some(kept))
         }
-        Some(Kept::After(kept, exited)) => end::<_, _, _, F>(&parts.context(), kept, exited),
+        Some(Kept::After(kept, exited)) => {
+            let kept = kept.map(|output| output.kept);
+            end::<_, _, _, F>(&parts.context(), kept, exited)
+        }
         Some(Kept::NotEntered(error)) => Poll::Ready(F::not_entered(error)),
         Some(Kept::Exit(_)) | None => unreachable!("the stage says what is kept"),
     }
@@ -336,4 +380,16 @@ where
         Ok(kept) => Poll::Ready(F::finish(context, kept, exited)),
         Err(panic) => panic.resume(),
     }
+}
+
+/// Keeps what a body ended with, while the use waits.
+fn keep<C, X, O, F>(kept: Result<F::Kept, Panic>) -> Result<Output<F::Kept, C::Error>, Panic>
+where
+    C: AsyncContext<X>,
+    F: Form<C, X, O>,
+{
+    kept.map(|kept| Output {
+        kept,
+        lost: F::lost,
+    })
 }

@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 
 use crate::macro_support::CannotFail;
-use crate::report::ReportKind;
+use crate::report::{Identity, ReportKind, describe_type};
 use crate::using::TryWithError;
 use crate::using::block::{Ended, Left};
 use crate::using::failed::is_err;
@@ -23,8 +23,16 @@ where
     fn split(output: O) -> (Outcome<X>, Self::Kept);
     /// The context could not be entered.
     fn not_entered(error: C::Error) -> Self::Output;
+    /// The caller is gone, who would have been told what the body ended with.
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept);
     /// The context has exited.
     fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output;
+}
+
+/// Reports what a body failed with.
+fn report_lost<E, T>(identity: Identity<E>, error: &T) {
+    let identity = identity.with_error(describe_type::<T>);
+    identity.report_body(ReportKind::Failed(error));
 }
 
 fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
@@ -52,6 +60,12 @@ where
 
     fn not_entered(error: C::Error) -> Self::Output {
         Err(error.into())
+    }
+
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept) {
+        if let Err(error) = kept {
+            report_lost(identity, &error);
+        }
     }
 
     fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
@@ -83,6 +97,12 @@ where
 
     fn not_entered(error: C::Error) -> Self::Output {
         Err(TryWithError::Enter(error))
+    }
+
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept) {
+        if let Err(error) = kept {
+            report_lost(identity, &error);
+        }
     }
 
     fn finish(_: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
@@ -121,6 +141,12 @@ where
         match error.never() {}
     }
 
+    fn lost(identity: Identity<C::Error>, kept: T) {
+        if is_err(&kept) {
+            report_lost(identity, &kept);
+        }
+    }
+
     fn finish(_: &C, kept: T, exited: Result<(), C::Error>) -> T {
         match exited {
             Ok(()) => kept,
@@ -148,6 +174,10 @@ where
 
     fn not_entered(error: C::Error) -> Self::Output {
         Err(error)
+    }
+
+    fn lost(_: Identity<C::Error>, _: Self::Kept) {
+        // The context has been handed the error.
     }
 
     fn finish(_: &C, kept: Option<T>, exited: Result<(), C::Error>) -> Self::Output {
@@ -219,6 +249,16 @@ where
         Next::Failed(error)
     }
 
+    fn lost(identity: Identity<C::Error>, kept: Ended<T>) {
+        if let Ended::Returned {
+            value,
+            failed: true,
+        } = kept
+        {
+            report_lost(identity, &value);
+        }
+    }
+
     #[inline]
     fn finish(context: &C, ended: Ended<T>, exited: Result<(), C::Error>) -> Self::Output {
         Next::after::<C, ()>(context, ended, exited)
@@ -252,6 +292,12 @@ where
 
     fn not_entered(error: C::Error) -> Self::Output {
         Next::Failed(error)
+    }
+
+    fn lost(identity: Identity<C::Error>, kept: Ended<E>) {
+        if let Ended::Returned { value, .. } = kept {
+            report_lost(identity, &value);
+        }
     }
 
     fn finish(context: &C, ended: Ended<E>, exited: Result<(), C::Error>) -> Self::Output {
@@ -296,6 +342,10 @@ where
 
     fn not_entered(error: C::Error) -> Self::Output {
         Next::Failed(error)
+    }
+
+    fn lost(_: Identity<C::Error>, _: Self::Kept) {
+        // The context has been handed the error.
     }
 
     fn finish(context: &C, ended: Ended<()>, exited: Result<(), C::Error>) -> Self::Output {

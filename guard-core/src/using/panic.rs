@@ -40,6 +40,21 @@ impl Panic {
         }
     }
 
+    /// Reports the panic of a body whose caller is gone.
+    pub(crate) fn report_body_to<E>(self, identity: Identity<E>) {
+        #[cfg(feature = "std")]
+        {
+            let payload = self.0.into_inner();
+            identity.report_body(ReportKind::Panicked(&*payload));
+            Self(Exclusive::new(payload)).discard();
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            let _ = identity;
+            match self {}
+        }
+    }
+
     /// Reports the panic, which nobody else will hear of.
     pub(crate) fn report_to<E>(self, identity: Identity<E>) {
         #[cfg(feature = "std")]
