@@ -91,7 +91,7 @@ pub(crate) use limit::{Bound, Limit, Stage};
 #[cfg(feature = "std")]
 pub use limit::{set_cleanup_timeout, set_wait_limit};
 #[cfg(feature = "std")]
-pub use nest::Nest;
+pub(crate) use nest::Nest;
 #[cfg(feature = "std")]
 pub(crate) use nest::Tie;
 #[cfg(feature = "std")]
@@ -107,7 +107,7 @@ pub use settled::{Settled, TrySettled, Unsettled, settled, try_settled};
 #[cfg(feature = "alloc")]
 pub use spawner::{Cleanup, set_spawner};
 #[cfg(not(feature = "std"))]
-pub use without_std::Nest;
+pub(crate) use without_std::Nest;
 #[cfg(not(feature = "std"))]
 pub(crate) use without_std::{
     drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,

@@ -20,7 +20,7 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 /// One word, and nothing on the heap, until something is left. Dropped with entries, it leaves them in the
 /// enclosing nest.
 #[derive(Default)]
-pub struct Nest {
+pub(crate) struct Nest {
     left: Option<Box<Exclusive<Left>>>,
 }
 
@@ -87,7 +87,7 @@ fn number() -> usize {
 impl Nest {
     /// Nothing is left.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { left: None }
     }
 
@@ -103,13 +103,13 @@ impl Nest {
     /// Whether there is nothing to wait for.
     #[inline]
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.left.is_none()
     }
 
     /// Makes this the current nest while `action` runs: a part of the use is polled.
     #[inline]
-    pub fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
+    pub(crate) fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
         CURRENT.with(|current| current.during(self, action))
     }
 

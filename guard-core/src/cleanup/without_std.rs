@@ -10,26 +10,26 @@ use crate::{AsyncContext, Outcome};
 
 /// Without `std` nobody waits for what was dropped inside a use.
 #[derive(Default)]
-pub struct Nest(());
+pub(crate) struct Nest(());
 
 #[allow(clippy::unused_self, reason = "as with `std`")]
 impl Nest {
     /// Nothing is left.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(())
     }
 
     /// Whether there is nothing to wait for.
     #[inline]
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         true
     }
 
     /// A part of the use is polled.
     #[inline]
-    pub fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
+    pub(crate) fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
         action()
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! - A coroutine lends a reference to one of its own locals to whoever polls it ([`Slot`]).
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
+//! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
 //! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
-//! The first four rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! The first five rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
 //! only pointer to its inside.
 //!

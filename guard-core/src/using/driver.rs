@@ -346,8 +346,9 @@ where
         Some(Kept::Before(outcome, _)) => {
             ready!(poll_settle_before_exit(context, nest, cx, outcome));
         }
-        Some(_) => ready!(poll_settle(context, nest, cx)),
-        None => panic!("a future was polled after its end"),
+        Some(Kept::NotEntered(_) | Kept::After(..)) => ready!(poll_settle(context, nest, cx)),
+        // Its exit may have panicked.
+        Some(Kept::Exit(_)) | None => panic!("a future was polled after its end"),
     }
     *stage = Stage::Ended;
     match place.take() {
