@@ -137,11 +137,8 @@ fn around(args: &Args, block: &Block, output: &TokenStream) -> TokenStream {
     });
     let uses = &args.uses;
     let with: AsyncWith = parse_quote!(#(#uses,)* #returning);
-    let with = expand::expand(krate, with);
-    quote!({
-        let #out = #with;
-        #out
-    })
+    let out = expand::expand_function(krate, with);
+    quote!({ #out })
 }
 
 struct Search<'a> {
