@@ -2,7 +2,8 @@
 
 use std::num::ParseIntError;
 
-use guard_core::{Outcome, async_context, async_with, set_reporter, within, yield_resource};
+use crate::reports;
+use guard_core::{Outcome, async_context, async_with, within, yield_resource};
 use guard_tests::{Log, block_on};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +207,7 @@ fn a_lost_exit_error_of_an_attempt_is_reported() {
             "?".parse::<u8>()?
         })
     }
-    let _ = set_reporter(|_| {});
+    reports::collect();
     let log = Log::new();
     assert_eq!(block_on(attempt(&log)), Err(Failure("no number")));
 }
