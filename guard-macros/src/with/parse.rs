@@ -1,9 +1,9 @@
 //! The grammar of `async_with!`.
 
-use proc_macro2::{Group, Ident, TokenStream};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Block, Expr, ExprTry, Pat, Token, Type, token};
+use syn::{Block, Expr, ExprGroup, ExprTry, Pat, Token, Type, token};
 
 /// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
@@ -12,6 +12,7 @@ pub(crate) struct AsyncWith {
 }
 
 /// One context, or several to be entered together.
+#[derive(Clone)]
 pub(crate) enum Use {
     Single(Box<Single>),
     /// `join(pattern = context?, …)`
@@ -22,6 +23,11 @@ pub(crate) enum Use {
 }
 
 impl Use {
+    /// The expressions that make the contexts.
+    pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        self.parts_mut().iter_mut().map(|one| &mut one.context)
+    }
+
     fn parts_mut(&mut self) -> &mut [Single] {
         match self {
             Self::Single(single) => core::slice::from_mut(&mut **single),
@@ -38,6 +44,7 @@ impl Use {
 }
 
 /// `pattern = context?`
+#[derive(Clone)]
 pub(crate) struct Single {
     pub(crate) pat: Pat,
     pub(crate) ty: Option<(Token![:], Type)>,
@@ -50,8 +57,7 @@ pub(crate) struct Single {
 impl AsyncWith {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        let uses = self.uses.iter_mut().flat_map(Use::parts_mut);
-        uses.map(|one| &mut one.context)
+        self.uses.iter_mut().flat_map(Use::contexts_mut)
     }
 
     /// All but the first context, around the same block.
@@ -69,7 +75,7 @@ impl AsyncWith {
 /// The form that is to be written, which its messages quote.
 pub(crate) type Form = &'static str;
 
-const FORM: Form = "async_with!(name = context?, { … })";
+pub(super) const FORM: Form = "async_with!(name = context?, { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -81,9 +87,6 @@ impl Parse for AsyncWith {
             uses.push(Use::parse(input, FORM)?);
             if input.is_empty() {
                 return Err(input.error(format!("expected a block after the contexts: `{FORM}`")));
-            }
-            if input.peek(Token![=>]) {
-                return Err(input.error(format!("write `,` before the block: `{FORM}`")));
             }
             if !input.peek(Token![,]) {
                 return Err(input.error(format!(
@@ -136,7 +139,28 @@ impl Use {
 }
 
 impl Single {
-    fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
+    /// A context whose tokens need not parse.
+    pub(super) fn new(pat: Pat, context: &[TokenTree]) -> Self {
+        let tokens: TokenStream = context.iter().cloned().collect();
+        let (context, question) = match (syn::parse2::<Expr>(tokens.clone()), context) {
+            (Ok(context), _) => split_question(context),
+            (Err(_), [before @ .., TokenTree::Punct(question)]) if question.as_char() == '?' => {
+                let question = Token![?](question.span());
+                let before = before.iter().cloned().collect();
+                (Expr::Verbatim(before), Some(question))
+            }
+            (Err(_), _) => (Expr::Verbatim(tokens), None),
+        };
+        Self {
+            pat,
+            ty: None,
+            eq: <Token![=]>::default(),
+            context,
+            question,
+        }
+    }
+
+    pub(super) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
         let nameless = nameless(input, form);
         let Ok(pat) = Pat::parse_single(input) else {
             return Err(nameless);
@@ -150,14 +174,7 @@ impl Single {
             return Err(nameless);
         }
         let eq = input.parse()?;
-        let (context, question) = match input.parse()? {
-            Expr::Try(ExprTry {
-                attrs,
-                expr,
-                question_token,
-            }) if attrs.is_empty() => (*expr, Some(question_token)),
-            context => (context, None),
-        };
+        let (context, question) = split_question(input.parse()?);
         Ok(Self {
             pat,
             ty,
@@ -165,6 +182,24 @@ impl Single {
             context,
             question,
         })
+    }
+}
+
+/// Takes the `?` off a context, also where that came as an `$context:expr`, or in parentheses.
+fn split_question(context: Expr) -> (Expr, Option<Token![?]>) {
+    match context {
+        Expr::Try(ExprTry {
+            attrs,
+            expr,
+            question_token,
+        }) if attrs.is_empty() => (*expr, Some(question_token)),
+        Expr::Group(ExprGroup { attrs, expr, .. }) if attrs.is_empty() => split_question(*expr),
+        Expr::Paren(syn::ExprParen { attrs, expr, .. })
+            if attrs.is_empty() && matches!(*expr, Expr::Try(_) | Expr::Group(_)) =>
+        {
+            split_question(*expr)
+        }
+        context => (context, None),
     }
 }
 
