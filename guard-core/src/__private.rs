@@ -11,6 +11,7 @@ pub use crate::inline::{
 };
 pub use crate::order::Order;
 pub use crate::raw::{Anchor, Handle};
+pub use crate::{cancellable, yield_resource};
 #[cfg(feature = "macros")]
 pub use guard_macros::async_with;
 

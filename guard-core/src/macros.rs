@@ -10,6 +10,8 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
+    // What was imported is used.
+    (@imported) => {};
     (@$lend:ident $handle:ident $anchor:ident; $resource:expr) => {
         $handle.$lend(&$anchor, $resource).await
     };
@@ -22,7 +24,7 @@ macro_rules! yield_resource {
         if false {
             $(break $label loop {};)+
         }
-        $crate::yield_resource!(@$($lent)*)
+        $crate::__private::yield_resource!(@$($lent)*)
     }};
     (@misplaced $caught:ty; $($resource:expr),*) => {{
         $(let _ = &mut $resource;)*
@@ -59,6 +61,7 @@ macro_rules! yield_resource {
 /// ```
 #[macro_export]
 macro_rules! cancellable {
+    (@imported) => {};
     (@window $handle:ident; $future:expr) => {
         $handle.window($crate::__private::core::future::IntoFuture::into_future($future)).await
     };

@@ -25,7 +25,10 @@ impl Parse for Function {
             .parse()
             .map_err(|error| not_a_function(&ahead, error))?;
         let body = if input.peek(token::Brace) {
-            let body = without_groups(input.parse()?);
+            let body = match input.parse()? {
+                TokenTree::Group(body) => without_groups(body),
+                other => return Err(syn::Error::new(other.span(), "expected a body in braces")),
+            };
             Some(take_inner(body, &mut attrs).into_token_stream())
         } else {
             input.parse::<Token![;]>()?;

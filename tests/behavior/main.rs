@@ -8,6 +8,7 @@ mod definition;
 mod drop_order;
 mod hygiene;
 mod join;
+mod legal;
 mod nested;
 mod protocol;
 mod recursion;

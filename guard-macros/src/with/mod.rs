@@ -53,10 +53,7 @@ fn beside(expanded: TokenStream, error: &TokenStream) -> TokenStream {
     match (tokens.next(), tokens.next()) {
         (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::Brace => {
             let inner = group.stream();
-            let mut all = Group::new(
-                Delimiter::Brace,
-                quote!(#inner; #error),
-            );
+            let mut all = Group::new(Delimiter::Brace, quote!(#inner; #error));
             all.set_span(group.span());
             all.into_token_stream()
         }

@@ -152,14 +152,14 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 ),
             );
         }
-        [TokenTree::Punct(quote), TokenTree::Ident(label), TokenTree::Punct(colon)]
-            if quote.as_char() == '\'' && colon.as_char() == ':' =>
-        {
+        [
+            TokenTree::Punct(quote),
+            TokenTree::Ident(label),
+            TokenTree::Punct(colon),
+        ] if quote.as_char() == '\'' && colon.as_char() == ':' => {
             mistakes.tell(
                 before.iter().cloned().collect::<TokenStream>(),
-                format!(
-                    "the block of `async_with!` has no label: write `{{ '{label}: {{ … }} }}`"
-                ),
+                format!("the block of `async_with!` has no label: write `{{ '{label}: {{ … }} }}`"),
             );
         }
         _ if is_closure_head(before) => mistakes.tell(
@@ -200,10 +200,7 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
         return None;
     }
     part.pop();
-    mistakes.tell(
-        &braces,
-        format!("write `,` before the block: `{FORM}`"),
-    );
+    mistakes.tell(&braces, format!("write `,` before the block: `{FORM}`"));
     Some(braces)
 }
 
@@ -263,7 +260,9 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
     });
     if let Some(equals) = equals {
         let (pat, context) = part.split_at(equals);
-        let pat = Pat::parse_single.parse2(pat.iter().cloned().collect()).ok()?;
+        let pat = Pat::parse_single
+            .parse2(pat.iter().cloned().collect())
+            .ok()?;
         let context = &context[1..];
         return (!context.is_empty()).then(|| Single::new(pat, context));
     }
@@ -318,7 +317,6 @@ fn is_closure_head(tokens: &[TokenTree]) -> bool {
         .iter()
         .take_while(|token| is_word(token, "async") || is_word(token, "move"))
         .count();
-    let is_bar =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(bar) if bar.as_char() == '|');
+    let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(bar) if bar.as_char() == '|');
     tokens.get(words).is_some_and(is_bar) && tokens.last().is_some_and(is_bar)
 }

@@ -46,7 +46,8 @@ fn renamed_self(stmt: &Stmt) -> Option<Ident> {
         Pat::Type(PatType { pat, .. }) => pat,
         pat => pat,
     };
-    let is_self = matches!(&*local.init.as_ref()?.expr, Expr::Path(path) if path.path.is_ident("self"));
+    let is_self =
+        matches!(&*local.init.as_ref()?.expr, Expr::Path(path) if path.path.is_ident("self"));
     match pat {
         Pat::Ident(pat) if is_self => Some(pat.ident.clone()),
         _ => None,

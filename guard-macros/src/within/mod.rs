@@ -69,7 +69,7 @@ const FORM: Form = "#[within(name = context?)]";
 /// `name = context?, …`, and `crate = path`.
 struct Args {
     krate: Path,
-    /// The contexts of each attribute, the outermost first.
+    /// The contexts, the outermost first; one list for each use of `async_with!`.
     uses: Vec<Vec<Use>>,
 }
 
@@ -94,6 +94,7 @@ impl Args {
     /// Reads the arguments of one attribute.
     fn read_one(&mut self, tokens: TokenStream, errors: &mut Errors) {
         let mut uses = Vec::new();
+        let first = tokens.clone().into_iter().next();
         let krate = &mut self.krate;
         let parsed = (|input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -122,7 +123,14 @@ impl Args {
             uses = read;
             errors.push(error);
         }
-        self.uses.push(uses);
+        // One that is handed errors is the first of its use.
+        let catches =
+            |token| matches!(token, TokenTree::Ident(word) if word == "catch" || word == "attempt");
+        let begins = first.is_some_and(catches);
+        match self.uses.last_mut() {
+            Some(outer) if !begins => outer.extend(uses),
+            _ => self.uses.push(uses),
+        }
     }
 }
 
