@@ -546,6 +546,14 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                     *expr = verbatim(&call.attrs, &replaced);
                 }
             }
+            // A block that does not parse: the same is written before it as if it did, so that an editor finds
+            // what it looks for in the same place.
+            Expr::Verbatim(tokens) => {
+                if may_leave(tokens) {
+                    self.rewrite.may_return();
+                }
+                *tokens = self.scan(tokens.clone());
+            }
             Expr::Try(_) => {
                 self.rewrite.may_return();
                 visit_mut::visit_expr_mut(self, expr);
@@ -751,6 +759,16 @@ fn find_return(tokens: &TokenStream) -> Option<Span> {
         }
     }
     None
+}
+
+/// Whether there is a `?`, a `return`, or a macro.
+fn may_leave(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '?' || punct.as_char() == '!',
+        TokenTree::Ident(word) => word == "return",
+        TokenTree::Group(group) => may_leave(&group.stream()),
+        TokenTree::Literal(_) => false,
+    })
 }
 
 /// Puts `prefix` before the arguments of every `yield_resource!`.

@@ -159,8 +159,9 @@ impl Yields<'_> {
         let krate = &self.args.krate;
         let mut call = call.clone();
         if let Some(name) = name_of(&call) {
-            let krate = path_at(krate, name.span());
-            call.path = syn::parse_quote!(#krate::__private::#name);
+            let site = Span::mixed_site().located_at(name.span());
+            let krate = path_at(krate, site);
+            call.path = syn::parse_quote_spanned!(site=> #krate::__private::#name);
         }
         call.tokens = tokens;
         call.into_token_stream()
@@ -183,7 +184,9 @@ impl Rewrite for Yields<'_> {
                 self.errors.push(error);
                 let silenced = self.silenced();
                 let tokens = &call.tokens;
-                return Some(self.by_path(call, quote!(#silenced #tokens)));
+                let imported = with_arguments(call, quote!(@imported));
+                let silenced = self.by_path(call, quote!(#silenced #tokens));
+                return Some(quote!({ #imported; #silenced }));
             }
         };
         let handle = self.proof.handle(span);

@@ -1,10 +1,10 @@
 //! An input of `async_with!` that does not parse: which of the likely mistakes it is, and what can be
 //! expanded all the same, for editors, which expand code while it is typed.
 
-use proc_macro2::{Delimiter, Group, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{Block, Error, Expr, Pat, Stmt, Token, parse_quote, token};
+use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
 
 use super::parse::{AsyncWith, FORM, Form, Single, Use};
 
@@ -210,8 +210,77 @@ fn block(braces: &Group) -> Block {
         brace_token: token::Brace {
             span: braces.delim_span(),
         },
-        stmts: vec![Stmt::Expr(Expr::Verbatim(braces.stream()), None)],
+        stmts: vec![Stmt::Expr(Expr::Verbatim(spaced(braces.stream())), None)],
     })
+}
+
+/// The tokens, spaced as if they had been parsed.
+///
+/// Editors look at the same place in the expansion of what is there, which does not parse, and of what is
+/// there with a name at the cursor, which may.
+fn spaced(tokens: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut out = TokenStream::new();
+    let mut rest = tokens.as_slice();
+    let mut after_value = false;
+    while let [first, after @ ..] = rest {
+        match first {
+            TokenTree::Punct(first) => {
+                let length = operator(rest, after_value);
+                for (left, punct) in (0..length).rev().zip(rest) {
+                    let (TokenTree::Punct(punct), spacing) = (
+                        punct,
+                        if left == 0 && first.as_char() != '\'' {
+                            Spacing::Alone
+                        } else {
+                            Spacing::Joint
+                        },
+                    ) else {
+                        continue;
+                    };
+                    let mut spaced = Punct::new(punct.as_char(), spacing);
+                    spaced.set_span(punct.span());
+                    out.extend([TokenTree::Punct(spaced)]);
+                }
+                after_value = length == 1 && first.as_char() == '?';
+                rest = &rest[length..];
+                continue;
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), spaced(group.stream()));
+                inner.set_span(group.span());
+                out.extend([TokenTree::Group(inner)]);
+            }
+            other => out.extend([other.clone()]),
+        }
+        after_value = true;
+        rest = after;
+    }
+    out
+}
+
+/// How many tokens the operator takes with which `tokens` begin.
+fn operator(tokens: &[TokenTree], after_value: bool) -> usize {
+    const OPERATORS: [&str; 23] = [
+        "<<=", ">>=", "...", "..=", "->", "=>", "::", "==", "!=", "<=", ">=", "+=", "-=", "*=",
+        "/=", "%=", "^=", "&=", "|=", "<<", "..", "&&", "||",
+    ];
+    let mut text = String::new();
+    for token in tokens.iter().take(3) {
+        let TokenTree::Punct(punct) = token else {
+            break;
+        };
+        text.push(punct.as_char());
+        if punct.spacing() == Spacing::Alone {
+            break;
+        }
+    }
+    OPERATORS
+        .iter()
+        // Without a value before them, these are references and the bars of a closure.
+        .filter(|operator| after_value || !matches!(**operator, "&&" | "||"))
+        .find(|operator| text.starts_with(**operator))
+        .map_or(1, |operator| operator.len())
 }
 
 /// The contexts among the parts.
@@ -285,8 +354,6 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
                 "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
             ),
         );
-        let underscore = Token![_](Span::call_site());
-        return Some(Single::new(parse_quote!(#underscore), part));
     }
     None
 }
