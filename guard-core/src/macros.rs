@@ -12,11 +12,12 @@
 macro_rules! yield_resource {
     // What was imported is used.
     (@imported) => {};
-    (@$lend:ident $handle:ident $anchor:ident; $resource:expr) => {
-        $handle.$lend(&$anchor, $resource).await
+    // Tokens, and no expression, for editors: it need not parse while it is typed.
+    (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {
+        $handle.$lend(&$anchor, $($resource)*).await
     };
-    (@$lend:ident $handle:ident $anchor:ident catch; $resource:expr) => {
-        $crate::__private::caught($handle.$lend(&$anchor, $resource).await)
+    (@$lend:ident $handle:ident $anchor:ident catch; $($resource:tt)*) => {
+        $crate::__private::caught($handle.$lend(&$anchor, $($resource)*).await)
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{
@@ -32,7 +33,7 @@ macro_rules! yield_resource {
     }};
     ($($place:expr)?) => {
         $crate::__private::core::compile_error!(
-            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`"
+            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
         )
     };
 }

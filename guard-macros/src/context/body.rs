@@ -140,7 +140,7 @@ impl Yields<'_> {
             }
             // Half typed: an editor still wants to know what it is.
             Err(_) => {
-                self.errors.push(lends_one());
+                self.errors.push_half_typed(lends_one());
                 Expr::Verbatim(tokens.clone())
             }
         };
@@ -159,9 +159,13 @@ impl Yields<'_> {
         let krate = &self.args.krate;
         let mut call = call.clone();
         if let Some(name) = name_of(&call) {
-            let site = Span::mixed_site().located_at(name.span());
-            let krate = path_at(krate, site);
-            call.path = syn::parse_quote_spanned!(site=> #krate::__private::#name);
+            let span = name.span();
+            // With the hygiene of the call, so that lints are about that, unless the path has one of its own.
+            let mut krate = path_at(krate, span);
+            if krate.to_string() == ":: guard_core" {
+                krate = quote_spanned!(span=> ::guard_core);
+            }
+            call.path = syn::parse_quote_spanned!(span=> #krate::__private::#name);
         }
         call.tokens = tokens;
         call.into_token_stream()

@@ -22,19 +22,19 @@ pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream
     let args = Args::parse(args, &mut errors);
     let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
         let errors = errors.into_tokens();
-        return quote!(#errors #item);
+        return quote!(#item #errors);
     };
     match check(args, &function, &mut errors) {
         Some(definition) => {
             let expanded = expand::expand(&definition, &function);
             let errors = errors.into_tokens();
-            quote!(#errors #expanded)
+            quote!(#expanded #errors)
         }
         // The function stays, so that what refers to it, and editors, go on.
         None => {
             let errors = errors.into_tokens();
             let function = function.into_token_stream();
-            quote!(#errors #function)
+            quote!(#function #errors)
         }
     }
 }
@@ -62,7 +62,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
     if let Some(variadic) = &sig.variadic {
         errors.push(Error::new_spanned(variadic, "a context cannot be variadic"));
     }
-    let returns = Returns::of(&sig.output);
+    let mut returns = Returns::of(&sig.output);
     if args.catch && !returns.is_fallible() {
         errors.push(Error::new_spanned(
             &sig.ident,
@@ -83,6 +83,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         None => None,
         Some(tokens) => {
             let block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
+            errors.take(returns.compare(&sig.output, &block, &args.krate));
             let caught = returns.caught(&args);
             Some(Body::new(block, &args, &caught, function, errors))
         }

@@ -132,12 +132,16 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
     }
     let (last, before) = part.split_last()?;
     let braces = braces_of(last)?;
+    let inside = || Group::new(Delimiter::Brace, whole());
     match before {
         [] => {}
-        [TokenTree::Ident(word)] if word == "unsafe" => mistakes.tell(
-            word,
-            "the block of `async_with!` is a plain one: write `{ unsafe { … } }`",
-        ),
+        [TokenTree::Ident(word)] if word == "unsafe" => {
+            mistakes.tell(
+                word,
+                "the block of `async_with!` is a plain one: write `{ unsafe { … } }`",
+            );
+            return Some(inside());
+        }
         [TokenTree::Ident(word), rest @ ..]
             if word == "async"
                 && matches!(rest, [] | [TokenTree::Ident(_)])
@@ -161,6 +165,7 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 before.iter().cloned().collect::<TokenStream>(),
                 format!("the block of `async_with!` has no label: write `{{ '{label}: {{ … }} }}`"),
             );
+            return Some(inside());
         }
         _ if is_closure_head(before) => mistakes.tell(
             whole(),
@@ -299,7 +304,10 @@ fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
             rest = &rest[count..];
             continue;
         }
-        uses.extend(single(first, form, mistakes).map(|single| Use::Single(Box::new(single))));
+        match without_comma(first, form) {
+            Some((one, next)) => uses.extend([one, next]),
+            None => uses.extend(one(first, form, mistakes)),
+        }
         rest = after;
     }
     uses
@@ -308,6 +316,37 @@ fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
 fn quote_parts(parts: &[Part]) -> TokenStream {
     let parts = parts.iter().map(|part| quote!(#(#part)*));
     quote!(#(#parts),*)
+}
+
+/// Two contexts between which the comma is missing.
+fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
+    let read = |tokens: &[TokenTree]| {
+        let parse = |input: ParseStream<'_>| Use::parse(input, form);
+        parse.parse2(tokens.iter().cloned().collect()).ok()
+    };
+    (1..part.len()).find_map(|at| {
+        let (first, next) = part.split_at(at);
+        Some((read(first)?, read(next)?))
+    })
+}
+
+/// A context, or several that are joined, that does not parse.
+fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
+    if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
+        if join == "join" && group.delimiter() == Delimiter::Parenthesis {
+            let parts = split(group.stream(), mistakes);
+            let parts: Vec<Single> = uses(&parts, form, mistakes)
+                .into_iter()
+                .filter_map(|one| match one {
+                    Use::Single(single) => Some(*single),
+                    Use::Join { .. } => None,
+                })
+                .collect();
+            let join = join.clone();
+            return (!parts.is_empty()).then_some(Use::Join { join, parts });
+        }
+    }
+    single(part, form, mistakes).map(|single| Use::Single(Box::new(single)))
 }
 
 /// A context that does not parse.
