@@ -6,7 +6,14 @@ use std::process::{Command, Stdio};
 /// What rustfmt makes of a file.
 fn formatted(source: &str) -> String {
     let mut rustfmt = Command::new("rustfmt")
-        .args(["--edition", "2024", "--emit", "stdout", "--config-path", "/dev/null"])
+        .args([
+            "--edition",
+            "2024",
+            "--emit",
+            "stdout",
+            "--config-path",
+            "/dev/null",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -237,7 +237,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         } else {
             Vec::new()
         };
-        let jumping = self.keep_jumps(call, jumps, is_statement);
+        let jumping = self.keep_jumps(call, &jumps, is_statement);
         if self.yields == yields {
             if jumping.is_none() && place != Place::InMacro {
                 return self.returning(call, is_statement);
@@ -277,11 +277,11 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     fn keep_jumps(
         &mut self,
         call: &Macro,
-        jumps: Vec<Jump>,
+        jumps: &[Jump],
         is_statement: bool,
     ) -> Option<TokenStream> {
         let mut labels: Vec<Option<Lifetime>> = Vec::new();
-        for jump in &jumps {
+        for jump in jumps {
             if !labels.contains(&jump.label) {
                 labels.push(jump.label.clone());
             }
@@ -893,7 +893,7 @@ fn in_a_loop(
                 struct Once;
                 let #again = Once;
             },
-            quote!(::core::mem::drop(#again);),
+            quote!(#[allow(clippy::drop_non_drop)] ::core::mem::drop(#again);),
         ),
     };
     let leave = breaks.unwrap_or_else(|| {

@@ -252,7 +252,7 @@ fn expand_body(
 
     let expanded = quote_spanned! {here=>
             #(#owned)*
-            #private::#make::<#resource, #error, #caught, _, _>(
+            return #private::#make::<#resource, #error, #caught, _, _>(
                 move |#anchor: #private::Anchor<#resource, #caught>| async move {
                     #(#bindings)*
                     #[allow(unused_variables)]
@@ -271,7 +271,7 @@ fn expand_body(
                     use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
                     (&&&#private::Describe::<#error>::new()).__guard_printer()
                 },
-            )
+            );
     };
     // The braces of the user make it the user's function, for lints such as `dead_code`.
     let mut function_body = Group::new(Delimiter::Brace, expanded);

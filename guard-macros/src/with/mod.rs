@@ -34,7 +34,7 @@ pub(crate) fn async_with(input: TokenStream) -> TokenStream {
             let Near { error, with } = near::read(input, error);
             let error = error.into_compile_error();
             match with {
-                Some(with) => beside(expand::expand(&krate, with), &error),
+                Some(with) => beside(&expand::expand(&krate, with), &error),
                 None => instead(&error),
             }
         }
@@ -48,7 +48,7 @@ fn instead(error: &TokenStream) -> TokenStream {
 
 /// What is expanded all the same, so that editors go on while one types. The error comes last: what stands
 /// before the cursor does not depend on whether the code parses.
-fn beside(expanded: TokenStream, error: &TokenStream) -> TokenStream {
+fn beside(expanded: &TokenStream, error: &TokenStream) -> TokenStream {
     let mut tokens = expanded.clone().into_iter();
     match (tokens.next(), tokens.next()) {
         (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::Brace => {
