@@ -250,10 +250,9 @@ fn expand_body(
     let anchor = anchor();
     let out = Ident::new("out", site);
 
-    let expanded = quote_spanned! {here=>
-            #(#owned)*
-            return #private::#make::<#resource, #error, #caught, _, _>(
-                move |#anchor: #private::Anchor<#resource, #caught>| async move {
+    let mut code = Group::new(
+        Delimiter::Brace,
+        quote_spanned! {here=>
                     #(#bindings)*
                     #[allow(unused_variables)]
                     let #the_handle = #anchor.handle();
@@ -265,7 +264,14 @@ fn expand_body(
                     let #out: #output = #label #block;
                     #[allow(unreachable_code)]
                     return #private::finish(#out, #proven);
-                },
+        },
+    );
+    // The braces of the user: by them coverage knows whose lines these are.
+    code.set_span(block.brace_token.span.join());
+    let expanded = quote_spanned! {here=>
+            #(#owned)*
+            return #private::#make::<#resource, #error, #caught, _, _>(
+                move |#anchor: #private::Anchor<#resource, #caught>| async move #code,
                 {
                     #[allow(unused_imports)]
                     use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
