@@ -149,7 +149,7 @@ async fn a_server_whose_start_is_cancelled_leaves_nothing() {
         let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut entering).poll(cx).is_pending()));
         assert!(once.await, "no server starts at once");
         drop(entering);
-        assert_eq!(pending_cleanups(), 1);
+        assert_eq!(pending_cleanups().len(), 1);
         drain().await;
         assert_eq!(children(), [""; 0]);
     }

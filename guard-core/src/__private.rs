@@ -6,11 +6,10 @@ pub use crate::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use crate::adapters::{JoinError, join};
 pub use crate::given::{GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, given};
-pub use crate::inline::{
-    CannotFail, Left, Returned, Returns, Signal, Success, drive, enter, leave, resource,
-};
-pub use crate::order::Order;
-pub use crate::raw::{Anchor, Handle};
+pub use crate::macro_support::{CannotFail, Returns};
+pub use crate::raw::{Anchor, Handle, Tie};
+pub use crate::using::block::{Link, attempting, catching, in_function, tied};
+pub use crate::using::form::Next;
 pub use crate::{cancellable, yield_resource};
 #[cfg(feature = "macros")]
 pub use guard_macros::async_with;

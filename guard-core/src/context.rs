@@ -6,22 +6,25 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "std")]
-pub use crate::adapters::ExitUntil;
+pub use crate::adapters::{Bounded, Clock, ExitUntil, Until};
 #[cfg(feature = "tokio")]
-pub use crate::adapters::{Delay, ExitTimeout};
+pub use crate::adapters::{ExitTimeout, Timeout};
 #[cfg(feature = "alloc")]
 pub use crate::adapters::{Join, JoinError};
 pub use crate::adapters::{MapErr, NullContext, Suppress, WithError};
+#[cfg(feature = "std")]
+pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
 #[cfg(feature = "alloc")]
 pub use crate::guard::{Enter, Exit};
-#[cfg(feature = "std")]
-pub use crate::pending::Drain;
-pub use crate::scope::{Body, Catch, Run, TryWith, Use, With};
+pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
 use crate::Outcome;
-use crate::inline::CannotFail;
+#[cfg(feature = "std")]
+use crate::cleanup::{Runtime, RuntimeId};
+use crate::macro_support::CannotFail;
 use crate::report::{Identity, ReportKind};
-use crate::scope::{BothErrors, FirstError, scope};
+use crate::using::closure::closure;
+use crate::using::form::{BothErrors, FirstError};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -84,6 +87,27 @@ pub trait AsyncContext<X = ()> {
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), Self::Error>>;
+
+    /// Tells how the use ended, before the exit begins, so that a context which is dropped in between goes on with
+    /// that. Gives it back if the context only learns of it by [`poll_exit`](Self::poll_exit).
+    #[doc(hidden)]
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        Some(outcome)
+    }
+
+    /// The runtime in which it was entered: its exit waits for the clean-ups that go on there.
+    #[doc(hidden)]
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        Runtime::current().id()
+    }
+
+    /// How long its exit waits for them, if it has a limit of its own: ready when the time is up.
+    #[doc(hidden)]
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> Option<Poll<()>> {
+        None
+    }
 
     /// Who the context is, for [reports](crate::set_reporter) about what no caller hears of.
     ///
@@ -151,7 +175,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
@@ -172,7 +196,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// [`with`](Self::with) for a context that cannot fail and a body that may return anything.
@@ -188,7 +212,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = T>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> T,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// Uses a context that catches: it is given the body's error, and decides.
@@ -210,7 +234,7 @@ pub trait AsyncContext<X = ()> {
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, X>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, X>,
     {
-        scope(self, body)
+        closure(self, body)
     }
 
     /// Enters the context and gives a [`Guard`](crate::Guard), to be exited by hand.
@@ -320,7 +344,7 @@ pub trait AsyncContext<X = ()> {
     where
         Self: Sized,
     {
-        ExitUntil::new(self, Delay::new(duration))
+        Bounded::new(self, Timeout::new(duration))
     }
 
     /// The same context, whose exit may take no longer than `limit`, which is any future: it is first
@@ -339,7 +363,7 @@ pub trait AsyncContext<X = ()> {
         Self: Sized,
         L: Future<Output = ()> + Send + 'static,
     {
-        ExitUntil::new(self, limit)
+        Bounded::new(self, Until::new(limit))
     }
 }
 
@@ -419,6 +443,20 @@ where
         outcome: Outcome<X>,
     ) -> Poll<Result<(), C::Error>> {
         self.get_mut().as_mut().poll_exit(cx, outcome)
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.get_mut().as_mut().tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        (**self).runtime()
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.get_mut().as_mut().poll_wait_limit(cx)
     }
 
     fn identity(&self) -> Identity<C::Error> {

@@ -5,7 +5,12 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::__private::Conclude;
-use crate::panics::catch;
+#[cfg(feature = "alloc")]
+use crate::cleanup::Exit;
+use crate::cleanup::dropped;
+#[cfg(feature = "alloc")]
+use crate::using::panic::Panic;
+use crate::using::panic::catch;
 use crate::raw::{Anchor, Slot};
 use crate::report::{Identity, ReportKind};
 use crate::span::Span;
@@ -92,7 +97,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         impl<E> Drop for Reporting<E> {
             fn drop(&mut self) {
                 if let Some(identity) = self.0 {
-                    identity.report(ReportKind::dropped());
+                    identity.report(dropped());
                 }
             }
         }
@@ -144,32 +149,6 @@ where
             *this.phase = phase;
         }
         polled.map(Conclude::conclude)
-    }
-
-    /// Drives the body to its end although nobody uses the context any more.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn poll_to_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.phase == Phase::Entering {
-            match self.as_mut().poll_enter(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Pending => {
-                    // It came to a wait that a cancelled enter gives up: nobody is waiting any more.
-                    if self.as_mut().project().slot.in_window() {
-                        self.abandon();
-                        return Poll::Ready(());
-                    }
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => {
-                    self.identity.report(ReportKind::SetUpFailed(&error));
-                    return Poll::Ready(());
-                }
-            }
-        }
-        if let Err(error) = core::task::ready!(self.as_mut().poll_exit(cx, Outcome::Cancelled)) {
-            self.identity.report(ReportKind::Failed(&error));
-        }
-        Poll::Ready(())
     }
 }
 
@@ -237,8 +216,58 @@ where
         self.poll_body(cx)
     }
 
+    fn tell(mut self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        if self.phase != Phase::Lent {
+            return Some(outcome);
+        }
+        let this = self.as_mut().project();
+        *this.phase = Phase::Exiting;
+        this.slot.tell(outcome);
+        None
+    }
+
     fn identity(&self) -> Identity<E> {
         self.identity
+    }
+}
+
+/// Goes on although nobody uses the context any more.
+#[cfg(feature = "alloc")]
+impl<R: ?Sized, E, X, F, Fut> Exit for Coroutine<R, E, X, F, Fut>
+where
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+{
+    fn is_in_set_up(&self) -> bool {
+        self.phase == Phase::Entering
+    }
+
+    fn poll_set_up(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        match self.as_mut().poll_enter(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(true),
+            Poll::Ready(Err(error)) => {
+                self.identity.report(ReportKind::SetUpFailed(&error));
+                Poll::Ready(false)
+            }
+            // It came to a wait that a cancelled enter gives up: nobody is waiting any more.
+            Poll::Pending if self.as_mut().project().slot.in_window() => {
+                self.abandon();
+                Poll::Ready(false)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let exited = AsyncContext::poll_exit(self.as_mut(), cx, Outcome::Cancelled);
+        if let Err(error) = core::task::ready!(exited) {
+            self.identity.report(ReportKind::Failed(&error));
+        }
+        Poll::Ready(())
+    }
+
+    fn panicked(&self, panic: Panic) {
+        panic.report_to(self.identity);
     }
 }
 

@@ -20,7 +20,7 @@ use core::ops::{Deref, DerefMut};
 
 use crate::AsyncContext;
 use crate::context::MapErr;
-use crate::inline::CannotFail;
+use crate::macro_support::CannotFail;
 
 /// What was given.
 pub struct Given<C>(PhantomData<fn() -> C>, Otherwise<C>);
@@ -61,6 +61,39 @@ impl<C: AsyncContext> Given<C> {
     /// A context with a `?` after it.
     pub fn __guard_asked(self) -> Right {
         Right
+    }
+}
+
+/// A context that does not catch, in `catch(…)`.
+pub struct OnlyTold;
+
+/// What the error of a context in `catch(…)` would have to be.
+#[diagnostic::on_unimplemented(
+    message = "this context does not catch: write it without `catch(…)`",
+    label = "it is told that the body failed, but not handed the error",
+    note = "a context that catches is made by `#[async_context(catch)]`; `attempt(name = context?)` handles errors where they stand, with any context"
+)]
+pub trait UsedInCatch {
+    /// There is none.
+    type Context;
+}
+
+impl OnlyTold {
+    /// An error.
+    pub fn context<C: UsedInCatch>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+impl<C: AsyncContext> Given<C> {
+    /// A context that does not catch.
+    pub fn __guard_asked_to_catch(self) -> OnlyTold {
+        OnlyTold
+    }
+
+    /// A context that does not catch.
+    pub fn __guard_unasked_to_catch(self) -> OnlyTold {
+        OnlyTold
     }
 }
 
@@ -152,15 +185,26 @@ pub trait GivenCatches<X> {
     fn __guard_unasked(&mut self) -> Catches {
         Catches
     }
+
+    /// A context that catches, in `catch(…)`.
+    fn __guard_asked_to_catch(&mut self) -> Right {
+        Right
+    }
+
+    /// A context that catches, in `catch(…)`.
+    fn __guard_unasked_to_catch(&mut self) -> Right {
+        Right
+    }
 }
 
 impl<C: AsyncContext<X>, X> GivenCatches<X> for Given<C> {}
 
 /// What no context that catches is.
 #[diagnostic::on_unimplemented(
-    message = "this context catches the body's error, so it is used with `.catch(…)`",
+    message = "this context catches the body's error: write `catch(name = context?)`",
     label = "a context that catches decides what becomes of the error",
-    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
+    note = "the value of the whole is then an `Option`, `None` if the error was swallowed",
+    note = "as an expression it is `context.catch(async |resource| …).await?`"
 )]
 pub trait UsedWithoutCatch {
     /// There is none.
@@ -186,6 +230,16 @@ pub trait GivenFuture {
 
     /// A future.
     fn __guard_unasked(&self) -> IsFuture {
+        IsFuture
+    }
+
+    /// A future.
+    fn __guard_asked_to_catch(&self) -> IsFuture {
+        IsFuture
+    }
+
+    /// A future.
+    fn __guard_unasked_to_catch(&self) -> IsFuture {
         IsFuture
     }
 }
@@ -223,6 +277,16 @@ pub trait GivenAnything {
 
     /// Anything else.
     fn __guard_unasked(&mut self) -> IsNone {
+        IsNone
+    }
+
+    /// Anything else.
+    fn __guard_asked_to_catch(&mut self) -> IsNone {
+        IsNone
+    }
+
+    /// Anything else.
+    fn __guard_unasked_to_catch(&mut self) -> IsNone {
         IsNone
     }
 }

@@ -6,11 +6,12 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::__private::Conclude;
-use crate::background::{Unfinished, hand_off};
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
+use crate::cleanup::{Runtime, hand_off};
 use crate::coroutine::Coroutine;
 use crate::raw::Anchor;
 use crate::report::Identity;
-use crate::runtime::Runtime;
 use crate::{AsyncContext, Outcome};
 
 /// A [`Coroutine`] that is finished in the background when it is dropped half-way.
@@ -98,6 +99,18 @@ where
         self.running().poll_exit(cx, outcome)
     }
 
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.running().tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        match &self.state {
+            State::Running(_, runtime) => runtime.id(),
+            _ => Runtime::current().id(),
+        }
+    }
+
     fn identity(&self) -> Identity<E> {
         match &self.state {
             State::Start(_, identity) => *identity,
@@ -120,25 +133,10 @@ where
             core::mem::replace(&mut self.state, State::Gone)
         {
             if coroutine.as_mut().is_unfinished() {
-                hand_off(coroutine, runtime);
+                let who = coroutine.identity().who();
+                hand_off(coroutine, who, &runtime);
             }
         }
-    }
-}
-
-impl<R, E, X, F, Fut> Unfinished for Coroutine<R, E, X, F, Fut>
-where
-    R: ?Sized + Send,
-    X: Send,
-    F: FnOnce(Anchor<R, X>) -> Fut + Send,
-    Fut: Future<Output: Conclude<Error = E>> + Send,
-{
-    fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let polled = crate::panics::catch(|| self.as_mut().poll_to_end(cx));
-        polled.unwrap_or_else(|panic| {
-            panic.report_to(self.identity());
-            Poll::Ready(())
-        })
     }
 }
 

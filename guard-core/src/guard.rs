@@ -7,6 +7,9 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
+#[cfg(feature = "std")]
+use crate::cleanup::{Tie, drop_guard};
 use crate::raw::Held;
 use crate::{AsyncContext, Outcome};
 
@@ -17,8 +20,13 @@ where
     C: AsyncContext<X>,
 {
     context: Option<Pin<Box<C>>>,
+    /// It could not be entered; what its set-up dropped is waited for.
+    failed: Option<C::Error>,
+    nest: Nest,
     _outcome: core::marker::PhantomData<fn(X)>,
 }
+
+impl<C, X> Unpin for Enter<C, X> where C: AsyncContext<X> {}
 
 impl<C, X> Enter<C, X>
 where
@@ -27,6 +35,8 @@ where
     pub(crate) fn new(context: C) -> Self {
         Self {
             context: Some(Box::pin(context)),
+            failed: None,
+            nest: Nest::new(),
             _outcome: core::marker::PhantomData,
         }
     }
@@ -39,13 +49,33 @@ where
     type Output = Result<Guard<C, X>, C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let context = self.context.as_mut();
+        let this = &mut *self;
+        let context = this.context.as_mut();
         let context = context.expect("a future was polled after its end");
-        let entered = ready!(context.as_mut().poll_enter(cx));
-        let context = self.context.take();
-        Poll::Ready(entered.map(|()| Guard {
-            held: Held::new(context.expect("it was just polled")),
-        }))
+        if this.failed.is_none() {
+            let entered = this.nest.during(|| context.as_mut().poll_enter(cx));
+            this.failed = ready!(entered).err();
+        }
+        if this.failed.is_some() {
+            ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
+        }
+        let context = this.context.take();
+        Poll::Ready(match this.failed.take() {
+            Some(error) => Err(error),
+            None => Ok(Guard::new(
+                context.expect("it was just polled"),
+                core::mem::take(&mut this.nest),
+            )),
+        })
+    }
+}
+
+impl<C, X> Drop for Enter<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn drop(&mut self) {
+        drop_context(&mut self.nest, || self.context = None);
     }
 }
 
@@ -110,13 +140,85 @@ pub struct Guard<C, X = ()>
 where
     C: AsyncContext<X>,
 {
-    held: Held<C, X>,
+    /// `None` when it is being exited.
+    held: Option<Held<C, X>>,
+    /// What was dropped in its set-up and in [`drive`](Self::drive).
+    nest: Nest,
+    /// Where guards are left that were opened after it.
+    #[cfg(feature = "std")]
+    tie: Option<Tie>,
 }
 
 impl<C, X> Guard<C, X>
 where
     C: AsyncContext<X>,
 {
+    fn new(context: Pin<Box<C>>, nest: Nest) -> Self {
+        #[cfg(feature = "std")]
+        let tie = Tie::open(context.runtime());
+        Self {
+            held: Some(Held::new(context)),
+            nest,
+            #[cfg(feature = "std")]
+            tie,
+        }
+    }
+
+    fn held(&self) -> &Held<C, X> {
+        self.held.as_ref().expect("only its end takes it")
+    }
+
+    fn held_mut(&mut self) -> &mut Held<C, X> {
+        self.held.as_mut().expect("only its end takes it")
+    }
+
+    /// Runs `body` with the resource, and does not exit.
+    ///
+    /// A guard has no block: what is dropped while it is held belongs to the use around it. What is dropped
+    /// unfinished in `body` belongs to the guard, whose exit waits for its clean-up.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// use guard_core::{AsyncContext, async_context, yield_resource};
+    ///
+    /// #[async_context]
+    /// async fn numbers() -> Result<Vec<u32>, std::io::Error> {
+    ///     let mut numbers = vec![1, 2];
+    ///     yield_resource!(numbers);
+    ///     Ok(())
+    /// }
+    ///
+    /// let mut guard = numbers().enter().await?;
+    /// let sum = guard.drive(async |numbers| numbers.iter().sum::<u32>()).await?;
+    /// assert_eq!(sum, 3);
+    /// guard.exit().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What goes on beside the resource ended `body`.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `body` goes on, and the guard is still to be exited.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops `body`; the guard is still to be exited.
+    pub async fn drive<T>(
+        &mut self,
+        body: impl AsyncFnOnce(&mut C::Resource) -> T,
+    ) -> Result<T, C::Error> {
+        let Self { held, nest, .. } = self;
+        let held = held.as_mut().expect("only its end takes it");
+        Ok(Driven {
+            body: Some(body(held.resource_mut())),
+            nest,
+        }
+        .await)
+    }
+
     /// Exits with [`Outcome::Completed`].
     ///
     /// # Errors
@@ -135,11 +237,66 @@ where
     /// # Errors
     ///
     /// Cleaning up failed. The error that the outcome stands for is the caller's to return.
-    pub fn exit_with(self, outcome: Outcome<X>) -> Exit<C, X> {
+    pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
+        let held = self.held.take().expect("only its end takes it");
         Exit {
-            context: self.held.release(),
+            context: Some(held.release()),
             outcome: Some(outcome),
+            exited: None,
+            nest: core::mem::take(&mut self.nest),
+            #[cfg(feature = "std")]
+            tie: self.tie.take(),
         }
+    }
+}
+
+impl<C, X> Drop for Guard<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        #[cfg(feature = "std")]
+        {
+            let tie = self.tie.take();
+            self.nest.absorb(tie.as_ref());
+            drop_guard(tie.as_ref(), || drop_context(&mut self.nest, || drop(held)));
+        }
+        #[cfg(not(feature = "std"))]
+        drop_context(&mut self.nest, || drop(held));
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of a body that is driven beside its guard.
+    struct Driven<'a, F> {
+        #[pin]
+        body: Option<F>,
+        nest: &'a mut Nest,
+    }
+
+    impl<F> PinnedDrop for Driven<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.body.is_some() {
+                drop_block(this.nest, || this.body.set(None));
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Driven<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let body = this.body.as_mut().as_pin_mut();
+        let body = body.expect("a future was polled after its end");
+        let value = ready!(this.nest.during(|| body.poll(cx)));
+        this.nest.during(|| this.body.set(None));
+        Poll::Ready(value)
     }
 }
 
@@ -150,7 +307,7 @@ where
     type Target = C::Resource;
 
     fn deref(&self) -> &C::Resource {
-        self.held.resource()
+        self.held().resource()
     }
 }
 
@@ -159,7 +316,7 @@ where
     C: AsyncContext<X>,
 {
     fn deref_mut(&mut self) -> &mut C::Resource {
-        self.held.resource_mut()
+        self.held_mut().resource_mut()
     }
 }
 
@@ -169,7 +326,9 @@ where
     C::Resource: fmt::Debug,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Guard").field(&self.held.resource()).finish()
+        f.debug_tuple("Guard")
+            .field(&self.held().resource())
+            .finish()
     }
 }
 
@@ -179,11 +338,28 @@ pub struct Exit<C, X = ()>
 where
     C: AsyncContext<X>,
 {
-    context: Pin<Box<C>>,
+    /// `None` when it has exited.
+    context: Option<Pin<Box<C>>>,
     outcome: Option<Outcome<X>>,
+    /// How it exited; what its exit dropped is waited for.
+    exited: Option<Result<(), C::Error>>,
+    nest: Nest,
+    #[cfg(feature = "std")]
+    tie: Option<Tie>,
 }
 
 impl<C, X> Unpin for Exit<C, X> where C: AsyncContext<X> {}
+
+impl<C, X> Exit<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Guards that were opened later and dropped since: this exit waits for their clean-ups.
+    fn absorb(&mut self) {
+        #[cfg(feature = "std")]
+        self.nest.absorb(self.tie.as_ref());
+    }
+}
 
 impl<C, X> Future for Exit<C, X>
 where
@@ -192,8 +368,33 @@ where
     type Output = Result<(), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Only the first poll tells; after that the context carries on.
-        let outcome = self.outcome.take().unwrap_or(Outcome::Cancelled);
-        self.context.as_mut().poll_exit(cx, outcome)
+        self.absorb();
+        let this = &mut *self;
+        let context = this.context.as_mut();
+        let context = context.expect("a future was polled after its end");
+        if this.exited.is_none() {
+            let (nest, outcome) = (&mut this.nest, &mut this.outcome);
+            ready!(poll_settle_before_exit(context.as_mut(), nest, cx, outcome));
+            // Only the first poll tells; after that the context carries on.
+            let outcome = outcome.take().unwrap_or(Outcome::Cancelled);
+            let exited = nest.during(|| context.as_mut().poll_exit(cx, outcome));
+            this.exited = Some(ready!(exited));
+        }
+        ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
+        this.context = None;
+        Poll::Ready(this.exited.take().expect("it has just exited"))
+    }
+}
+
+impl<C, X> Drop for Exit<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn drop(&mut self) {
+        let Some(context) = self.context.take() else {
+            return;
+        };
+        self.absorb();
+        drop_context(&mut self.nest, || drop(context));
     }
 }

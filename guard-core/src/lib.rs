@@ -7,8 +7,7 @@
 extern crate alloc;
 
 mod adapters;
-#[cfg(feature = "alloc")]
-mod background;
+mod cleanup;
 pub mod context;
 mod coroutine;
 mod given;
@@ -16,21 +15,14 @@ mod given;
 mod guaranteed;
 #[cfg(feature = "alloc")]
 mod guard;
-mod inline;
 #[cfg(all(test, guard_loom))]
 mod loom_tests;
+mod macro_support;
 mod macros;
 mod manager;
-mod order;
 mod outcome;
-mod panics;
-#[cfg(feature = "alloc")]
-mod pending;
 mod raw;
 mod report;
-#[cfg(feature = "alloc")]
-mod runtime;
-mod scope;
 #[cfg(feature = "alloc")]
 mod shared;
 mod span;
@@ -38,6 +30,7 @@ mod span;
 mod stack;
 #[cfg(feature = "std")]
 mod sync;
+mod using;
 
 #[doc(hidden)]
 pub mod __private;
@@ -55,7 +48,12 @@ pub use adapters::blocking;
 pub use adapters::{AsyncClose, closing, from_fns};
 pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
-pub use background::{Cleanup, set_spawner};
+pub use cleanup::{Cleanup, set_spawner};
+#[cfg(feature = "std")]
+pub use cleanup::{
+    PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups, set_cleanup_timeout,
+    set_wait_limit, settled, try_settled,
+};
 pub use context::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use context::{BoxContext, LocalBoxContext};
@@ -68,9 +66,9 @@ pub use manager::manage;
 pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
-pub use pending::{drain, pending_cleanups};
+pub use report::OwnedReport;
 pub use report::{Identity, Report, ReportKind, set_reporter};
-pub use scope::TryWithError;
+pub use using::TryWithError;
 #[cfg(feature = "alloc")]
 pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
 

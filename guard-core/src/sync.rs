@@ -5,13 +5,13 @@
 #[cfg(not(guard_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 #[cfg(guard_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use std::sync::Arc;
@@ -37,10 +37,10 @@ impl<T: ?Sized> Installed<T> {
         Self(Mutex::new(None))
     }
 
-    pub(crate) fn set(&self, value: Arc<T>) {
-        let replaced = lock(&self.0).replace(value);
-        // Outside the lock: what it owns may be something that asks what is installed.
-        drop(replaced);
+    /// Installs `value` and returns what was there, to be dropped outside the lock: what it owns may be
+    /// something that asks what is installed.
+    pub(crate) fn replace(&self, value: Arc<T>) -> Option<Arc<T>> {
+        lock(&self.0).replace(value)
     }
 
     pub(crate) fn get(&self) -> Option<Arc<T>> {

@@ -31,14 +31,14 @@ fn counts_what_is_in_the_background() {
     alone(|| {
         world::install();
         let log = Log::new();
-        assert_eq!(pending_cleanups(), 0);
+        assert_eq!(pending_cleanups().len(), 0);
         let first = put(&log);
         let second = put(&log);
-        assert_eq!(pending_cleanups(), 2);
+        assert_eq!(pending_cleanups().len(), 2);
         first.notify_one();
         second.notify_one();
         world::finish_background();
-        assert_eq!(pending_cleanups(), 0);
+        assert_eq!(pending_cleanups().len(), 0);
         assert_eq!(log.line(), "exited exited");
     });
 }
@@ -56,9 +56,9 @@ fn counts_every_clean_up_of_a_chain() {
         }));
         assert!(poll_once(using.as_mut()).is_pending());
         drop(using);
-        assert_eq!(pending_cleanups(), 2);
+        assert_eq!(pending_cleanups().len(), 2);
         world::drop_background();
-        assert_eq!(pending_cleanups(), 0);
+        assert_eq!(pending_cleanups().len(), 0);
     });
 }
 
@@ -87,7 +87,7 @@ fn waits_for_clean_ups_that_start_while_it_waits() {
             assert!(poll_once(draining.as_mut()).is_pending());
             let second = enter().await;
             first.notify_one();
-            while pending_cleanups() > 1 {
+            while pending_cleanups().len() > 1 {
                 tokio::task::yield_now().await;
             }
             assert!(poll_once(draining.as_mut()).is_pending());
@@ -118,7 +118,7 @@ fn waits_for_clean_ups_that_a_clean_up_starts() {
             end.notify_one();
             drain().await;
             assert_eq!(log.line(), "exited");
-            assert_eq!(pending_cleanups(), 0);
+            assert_eq!(pending_cleanups().len(), 0);
         });
     });
 }
@@ -163,7 +163,7 @@ fn dropping_it_changes_nothing() {
             let mut draining = Box::pin(drain());
             assert!(poll_once(draining.as_mut()).is_pending());
         }
-        assert_eq!(pending_cleanups(), 1);
+        assert_eq!(pending_cleanups().len(), 1);
         end.notify_one();
         world::finish_background();
         assert_eq!(log.line(), "exited");

@@ -253,7 +253,7 @@ fn without_runtime_and_spawner_a_clean_up_is_polled_once_and_reported() {
         let reports = reports.lock().unwrap();
         assert_eq!(reports.len(), 1);
         assert!(reports[0].contains("nowhere_to_go"), "{reports:?}");
-        assert_eq!(guard_core::pending_cleanups(), 0);
+        assert_eq!(guard_core::pending_cleanups().len(), 0);
     });
 }
 
@@ -264,7 +264,7 @@ fn a_spawner_that_panics_is_contained_and_its_loss_reported() {
         guard_core::set_spawner(|_| panic!("no more tasks"));
         let guard = guard_tests::block_on(given_to_a_panicking_spawner(Log::new()).enter());
         drop(guard);
-        assert_eq!(guard_core::pending_cleanups(), 0);
+        assert_eq!(guard_core::pending_cleanups().len(), 0);
     });
     let reports = stderr
         .lines()

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::panics::{Panic, catch};
+use crate::using::panic::{Panic, catch};
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 

@@ -4,6 +4,8 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome};
 
@@ -49,6 +51,20 @@ where
     ) -> Poll<Result<(), E>> {
         let this = self.project();
         this.context.poll_exit(cx, outcome).map_err(this.convert)
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.project().context.tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.context.runtime()
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.project().context.poll_wait_limit(cx)
     }
 
     fn identity(&self) -> Identity<E> {

@@ -5,7 +5,7 @@ mod blocking;
 #[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "std")]
-mod deadline;
+mod exit_limit;
 #[cfg(feature = "alloc")]
 mod from_fns;
 #[cfg(feature = "alloc")]
@@ -19,10 +19,10 @@ mod with_error;
 pub use blocking::blocking;
 #[cfg(feature = "alloc")]
 pub use closing::{AsyncClose, closing};
-#[cfg(feature = "tokio")]
-pub use deadline::{Delay, ExitTimeout};
 #[cfg(feature = "std")]
-pub use deadline::{ExitUntil, TimeoutError};
+pub use exit_limit::{Bounded, Clock, ExitUntil, TimeoutError, Until};
+#[cfg(feature = "tokio")]
+pub use exit_limit::{ExitTimeout, Timeout};
 #[cfg(feature = "alloc")]
 pub use from_fns::from_fns;
 #[cfg(feature = "alloc")]

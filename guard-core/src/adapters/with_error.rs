@@ -6,6 +6,8 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
 use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -57,6 +59,20 @@ where
     ) -> Poll<Result<(), E>> {
         let exited = self.project().context.poll_exit(cx, outcome);
         exited.map_err(|never| match never {})
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.project().context.tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.context.runtime()
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.project().context.poll_wait_limit(cx)
     }
 
     fn identity(&self) -> Identity<E> {

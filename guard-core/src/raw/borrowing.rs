@@ -5,16 +5,16 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 
 use crate::AsyncContext;
-use crate::scope::Body;
+use crate::using::Body;
 
 /// A context and, beside it, a future that borrows its resource.
-pub(crate) struct Borrowing<C, X, F, Fut>
+pub struct Borrowing<C, X, F, Fut>
 where
     C: AsyncContext<X>,
 {
     // Dropped first: it borrows from the context.
     body: Option<Fut>,
-    context: C,
+    context: Option<C>,
     start: Option<F>,
     /// Knows the bound that makes [`Body`] of `F`, so that the type need not.
     begin: fn(F, NonNull<C::Resource>) -> Fut,
@@ -33,7 +33,7 @@ where
 {
     Borrowing {
         body: None,
-        context,
+        context: Some(context),
         start: Some(start),
         // SAFETY: `start_body` passes the resource of the pinned context, which stays borrowed as long
         // as the body exists: `context` panics while there is one, and the body is dropped before the
@@ -49,16 +49,21 @@ where
     C: AsyncContext<X>,
 {
     /// The context, while no body borrows from it.
+    #[inline]
     pub(crate) fn context(self: Pin<&mut Self>) -> Pin<&mut C> {
         assert!(self.body.is_none(), "the body borrows the context");
-        // SAFETY: `context` is pinned with `self`: it is never moved out, and `Borrowing` has no
-        // `Drop` and is `!Unpin`.
-        unsafe { self.map_unchecked_mut(|this| &mut this.context) }
+        // SAFETY: `context` is pinned with `self`: it leaves its place only by being dropped there, and
+        // `Borrowing` has no `Drop` and is `!Unpin`.
+        let context = unsafe { self.map_unchecked_mut(|this| &mut this.context) };
+        context.as_pin_mut().expect("the context was dropped")
     }
 
-    pub(crate) fn context_ref(&self) -> &C {
-        assert!(self.body.is_none(), "the body borrows the context");
-        &self.context
+    /// Drops the context, and before it the body.
+    #[inline]
+    pub(crate) fn end_context(mut self: Pin<&mut Self>) {
+        self.as_mut().end_body();
+        // SAFETY: as above; setting a pinned `Option` drops its content in place.
+        unsafe { self.map_unchecked_mut(|this| &mut this.context) }.set(None);
     }
 
     /// Makes the body from the entered context's resource.

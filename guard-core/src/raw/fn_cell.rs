@@ -38,7 +38,7 @@ macro_rules! fn_pointers {
 fn_pointers!(
     fn(&crate::Report<'_>),
     #[cfg(feature = "alloc")]
-    fn(crate::background::Cleanup)
+    fn(crate::cleanup::Cleanup)
 );
 
 impl<F: FnPointer> FnCell<F> {

@@ -19,10 +19,15 @@
 #![allow(unsafe_code)]
 
 mod borrowing;
+#[cfg(feature = "std")]
+mod current;
+#[cfg(feature = "std")]
+mod exclusive;
 #[cfg(not(feature = "std"))]
 mod fn_cell;
 #[cfg(feature = "alloc")]
 mod held;
+mod in_place;
 #[cfg(feature = "alloc")]
 mod shelf;
 mod slot;
@@ -30,10 +35,16 @@ mod slot;
 mod spin;
 
 pub(crate) use borrowing::{Borrowing, borrowing};
+#[cfg(feature = "std")]
+pub(crate) use current::Current;
+#[cfg(feature = "std")]
+pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
 pub(crate) use held::Held;
+pub use in_place::Tie;
+pub(crate) use in_place::{InPlace, Lending};
 #[cfg(feature = "alloc")]
 pub(crate) use shelf::Shelf;
 pub(crate) use slot::Slot;

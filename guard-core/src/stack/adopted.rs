@@ -5,7 +5,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::report::{Identity, ReportKind};
+use crate::cleanup::dropped;
+use crate::report::Identity;
 use crate::{AsyncContext, Outcome};
 
 /// A value whose release is the exit. It is entered from the beginning.
@@ -79,7 +80,7 @@ impl<T, F, Fut, E> Drop for Adopted<T, F, Fut, E> {
     fn drop(&mut self) {
         if !matches!(self.state, State::Done) {
             self.state = State::Done;
-            self.identity.report(ReportKind::dropped());
+            self.identity.report(dropped());
         }
     }
 }

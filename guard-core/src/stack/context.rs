@@ -10,7 +10,7 @@ use super::errors::ExitErrors;
 use super::exit_stack::{AsyncExitStack, ScopedExitStack};
 use crate::given::Reports;
 use crate::report::{Identity, ReportKind, describe_debug};
-use crate::scope::{Body, TryWith, scope};
+use crate::using::{Body, TryWith, closure::closure};
 use crate::{AsyncContext, Outcome};
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
@@ -104,7 +104,7 @@ where
         F: for<'a> Body<&'a mut AsyncExitStack<E>, Out = Result<T, X>>
             + for<'a> AsyncFnOnce(&'a mut AsyncExitStack<E>) -> Result<T, X>,
     {
-        scope(self.all_errors(), body)
+        closure(self.all_errors(), body)
     }
 }
 

@@ -8,8 +8,8 @@ use super::course::{Course, StackMode};
 use super::entry::Entry;
 use super::late::Late;
 use crate::Outcome;
-use crate::order::Order;
-use crate::panics::catch;
+use crate::cleanup::{Nest, drop_block, drop_context};
+use crate::using::panic::catch;
 use crate::raw::Shelf;
 use crate::report::Identity;
 use crate::shared::Shared;
@@ -179,6 +179,31 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 }
 
+impl<T: ?Sized, E> Stack<T, E> {
+    /// Polls every entry once, last in first out, since none can go on. One that needs more is dropped, and
+    /// reports that.
+    pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
+    where
+        T: Entry<E, M>,
+        M: StackMode<E>,
+    {
+        loop {
+            if let Poll::Ready(course) = self.poll_course::<M>(cx) {
+                course.finish_unheard();
+                if self.close_if_empty() {
+                    return;
+                }
+                self.cancel();
+                continue;
+            }
+            let pending = self.unwinding.get_mut().current.take();
+            if let Err(panic) = catch(|| drop(pending)) {
+                panic.report_to(self.identity);
+            }
+        }
+    }
+}
+
 /// Goes on with the exit of one entry; its panic is noted in the course.
 pub(super) fn exit_entry<T, E, M>(
     entry: &mut Keyed<T>,
@@ -200,31 +225,30 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         if self.close_if_empty() {
             return;
         }
-        // One by one, the last first, and without recursion. A panic of one must not change that. What
-        // they leave to do in the background is done in that order too.
-        let order = Order::new();
-        order.begin();
+        // One by one, the last first, and without recursion. A panic of one must not change that. What one hands
+        // off waits for what those above it have handed off.
+        let mut above = Nest::new();
         let identity = self.identity;
-        let drop_one = |entry| {
-            if let Err(panic) = catch(|| drop(entry)) {
+        let mut drop_one = |entry| {
+            let mut left = Nest::new();
+            let mut dropped = Ok(());
+            drop_block(&mut left, || {
+                dropped = catch(|| drop_context(&mut above, || drop(entry)));
+            });
+            if let Err(panic) = dropped {
                 panic.report_to(identity);
             }
-            order.advance();
+            above = left;
         };
         if let Some(current) = self.unwinding.get_mut().current.take() {
             drop_one(current);
         }
         if let Some(late) = &self.late {
-            late.close().into_iter().rev().for_each(drop_one);
+            late.close().into_iter().rev().for_each(&mut drop_one);
         }
         while let Some(entry) = self.shelf.entries().pop() {
             drop_one(entry);
         }
-        #[allow(
-            clippy::drop_non_drop,
-            reason = "without `std` there is no order to end"
-        )]
-        drop(order);
         if let Some(course) = self.unwinding.get_mut().course.take() {
             course.finish_unheard();
         }

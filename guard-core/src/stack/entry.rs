@@ -6,8 +6,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
+use crate::cleanup::dropped;
 use crate::raw::Held;
-use crate::report::{Identity, ReportKind};
+use crate::report::Identity;
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
@@ -180,7 +181,7 @@ impl<E, F, Fut> Drop for CallEntry<E, F, Fut> {
     fn drop(&mut self) {
         if !matches!(self.state, CallState::Done) {
             self.state = CallState::Done;
-            self.identity.report(ReportKind::dropped());
+            self.identity.report(dropped());
         }
     }
 }

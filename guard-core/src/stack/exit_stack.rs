@@ -13,10 +13,10 @@ use super::course::{Catching, Course, Plain, StackMode};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
 use super::late::{Late, StackClosed};
-use crate::background::{Unfinished, hand_off};
+use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
+use crate::using::panic::Panic;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
-use crate::runtime::Runtime;
 use crate::{AsyncContext, Outcome, nullcontext};
 
 /// The entries of an [`AsyncExitStack`].
@@ -83,6 +83,8 @@ where
 {
     stack: Stack<Owned<E, M>, E>,
     runtime: Runtime,
+    /// It is the context of a use, not owned by itself.
+    is_context: bool,
 }
 
 /// [`AsyncExitStack`] for entries that borrow, or are not `Send`.
@@ -130,6 +132,7 @@ where
         Self {
             stack: Stack::new(Identity::here::<Self>(describe_debug)),
             runtime: Runtime::current(),
+            is_context: false,
         }
     }
 }
@@ -470,12 +473,14 @@ where
         Self {
             stack: self.stack.take(),
             runtime: self.runtime.clone(),
+            is_context: false,
         }
     }
 
     /// The stack is used here, wherever it was made.
     pub(super) fn entered(&mut self) {
         self.runtime = Runtime::current();
+        self.is_context = true;
     }
 
     /// Adds entries from elsewhere, also while the stack is being closed: those are exited next.
@@ -515,7 +520,12 @@ where
         } else {
             Runtime::current()
         };
-        hand_off(Box::pin(left), runtime);
+        let who = left.stack.identity.who();
+        if self.is_context {
+            hand_off(Box::pin(left), who, &runtime);
+        } else {
+            drop_owned(|| hand_off(Box::pin(left), who, &runtime));
+        }
     }
 }
 
@@ -527,12 +537,12 @@ struct Orphan<E, M> {
 
 impl<E, M> Unpin for Orphan<E, M> {}
 
-impl<E, M> Unfinished for Orphan<E, M>
+impl<E, M> Exit for Orphan<E, M>
 where
     E: Send + 'static,
     M: StackMode<E> + 'static,
 {
-    fn poll_cleanup(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             // The panics of entries are caught one by one.
             ready!(self.stack.poll_course::<M>(cx)).finish_unheard();
@@ -541,6 +551,15 @@ where
             }
             self.stack.cancel();
         }
+    }
+
+    fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.stack.poll_last::<M>(cx);
+        Poll::Ready(())
+    }
+
+    fn panicked(&self, panic: Panic) {
+        panic.report_to(self.stack.identity);
     }
 }
 

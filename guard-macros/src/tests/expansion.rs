@@ -51,7 +51,7 @@ fn a_guaranteed_context() {
             > + ::guard_core::__private::core::marker::Send + 'static {
                 ::guard_core::__private::owned(&path);
                 ::guard_core::__private::owned(&__guard_argument_1);
-                ::guard_core::__private::guaranteed::<
+                return ::guard_core::__private::guaranteed::<
                     File,
                     <io::Result<()> as ::guard_core::__private::Fallible>::Error,
                     (),
@@ -99,7 +99,7 @@ fn a_guaranteed_context() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -128,7 +128,7 @@ fn a_scoped_context_that_cannot_fail() {
                 Resource = (),
                 Error = crate::reexport::__private::core::convert::Infallible,
             > {
-                crate::reexport::__private::scoped::<
+                return crate::reexport::__private::scoped::<
                     (),
                     crate::reexport::__private::core::convert::Infallible,
                     (),
@@ -176,7 +176,7 @@ fn a_scoped_context_that_cannot_fail() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -201,7 +201,7 @@ fn a_context_that_catches() {
                 Resource = (),
                 Error = Error,
             > + ::guard_core::__private::core::marker::Send + 'static {
-                ::guard_core::__private::guaranteed::<
+                return ::guard_core::__private::guaranteed::<
                     (),
                     Error,
                     Error,
@@ -248,7 +248,7 @@ fn a_context_that_catches() {
                         };
                         (&&&::guard_core::__private::Describe::<Error>::new()).__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -297,7 +297,7 @@ fn yields_in_a_use_and_in_another_macro() {
                 Error = ::guard_core::__private::core::convert::Infallible,
             > + ::guard_core::__private::core::marker::Send + 'static {
                 ::guard_core::__private::owned(&which);
-                ::guard_core::__private::guaranteed::<
+                return ::guard_core::__private::guaranteed::<
                     u32,
                     ::guard_core::__private::core::convert::Infallible,
                     (),
@@ -364,7 +364,7 @@ fn yields_in_a_use_and_in_another_macro() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -379,19 +379,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 let lend = || yield_resource!(text);
             }
         },
-        &expect![[r#"
-            ::core::compile_error! {
-                "unknown argument `scope`: expected `scoped`, `catch` or `crate = path`"
-            }
-            ::core::compile_error! {
-                "`scoped` is given twice"
-            }
-            ::core::compile_error! {
-                "a context is an `async fn`: write `async` before `fn`"
-            }
-            ::core::compile_error! {
-                "`yield_resource!` inside a closure, which is a function of its own: yield in the body of the context itself"
-            }
+        &expect![[r##"
             #[track_caller]
             fn wrong(
                 text: &str,
@@ -399,7 +387,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 Resource = u32,
                 Error = ::guard_core::__private::core::convert::Infallible,
             > {
-                ::guard_core::__private::scoped::<
+                return ::guard_core::__private::scoped::<
                     u32,
                     ::guard_core::__private::core::convert::Infallible,
                     (),
@@ -432,9 +420,21 @@ fn a_wrong_definition_stays_with_its_errors() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
-        "#]],
+            ::core::compile_error! {
+                "unknown argument `scope`: expected `scoped`, `catch` or `crate = path`"
+            }
+            ::core::compile_error! {
+                "`scoped` is given twice"
+            }
+            ::core::compile_error! {
+                "a context is an `async fn`: write `async` before `fn`"
+            }
+            ::core::compile_error! {
+                "`yield_resource!` inside a closure, which is a function of its own: yield in the body of the context itself"
+            }
+        "##]],
     );
 }
 
@@ -444,61 +444,40 @@ fn a_use() {
         quote!(file = open(path)?, { file.write(b"x").await }),
         &expect![[r#"
             async fn user() {
+                #[allow(unused_imports)]
+                use guard_core::__private::{
+                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
+                    GivenSafe as _,
+                };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
-                let left = {
-                    let order = guard_core::__private::Order::new();
-                    let mut file = guard_core::__private::core::pin::pin!(
-                        { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
-                        GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
-                        match (open(path),) { given => guard_core::__private::given(& given.0)
-                        .__guard_asked().context(given.0), } }
-                    );
-                    let left = match guard_core::__private::enter(file.as_mut()).await {
-                        guard_core::__private::core::result::Result::Err(error) => {
-                            guard_core::__private::Left::Failed(error)
-                        }
-                        guard_core::__private::core::result::Result::Ok(()) => {
-                            let signal = guard_core::__private::Signal::new();
-                            let resource = guard_core::__private::resource(file.as_mut());
-                            let ended = guard_core::__private::drive(
-                                    &order,
-                                    &signal,
-                                    async {
-                                        #[allow(clippy::needless_return)]
-                                        if false {
-                                            return guard_core::__private::Returns::<
-                                                guard_core::__private::core::convert::Infallible,
-                                            >::new()
-                                                .never();
-                                        }
-                                        {
-                                            match resource {
-                                                file => {
-                                                    match { file.write(b"x").await } {
-                                                        #[allow(unreachable_code)]
-                                                        out => {
-                                                            value = guard_core::__private::core::option::Option::Some(
-                                                                out,
-                                                            );
-                                                        }
-                                                    }
-                                                }
-                                            }
-                                        }
-                                        #[allow(unreachable_code)] match signal.finish().await {}
-                                    },
-                                )
-                                .await;
-                            guard_core::__private::leave(file, ended).await
-                        }
-                    };
-                    left
+                let next = match match (open(path),) {
+                    given => guard_core::__private::given(&given.0).__guard_asked().context(given.0),
+                } {
+                    used => {
+                        let file = guard_core::__private::Tie::new();
+                        let used = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(used)
+                        );
+                        let (used, link) = guard_core::__private::tied(used, &file);
+                        let block = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(async {
+                            #[allow(clippy::needless_return)] if false { return
+                            guard_core::__private::Returns:: <
+                            guard_core::__private::core::convert::Infallible > ::new().never(); } {
+                            match link.resource() { file => match { file.write(b"x"). await } {
+                            #[allow(unreachable_code)] out => value =
+                            guard_core::__private::core::option::Option::Some(link.leaves_with(out)),
+                            } } } #[allow(unreachable_code)] match link.finish(). await {} })
+                        );
+                        let next = guard_core::__private::in_function(used, block, &link).await;
+                        next
+                    }
                 };
-                match left {
-                    guard_core::__private::Left::Finished => {}
-                    guard_core::__private::Left::Returned(returned) => match returned {}
-                    guard_core::__private::Left::Failed(error) => {
+                match next {
+                    guard_core::__private::Next::Finished => {}
+                    guard_core::__private::Next::Returned(returned) => match returned {}
+                    guard_core::__private::Next::Failed(error) => {
                         let failed = guard_core::__private::core::result::Result::Err::<
                             guard_core::__private::core::convert::Infallible,
                             _,
@@ -533,6 +512,11 @@ fn a_use_that_is_left_in_every_way() {
         },
         &expect![[r#"
             async fn user() {
+                #[allow(unused_imports)]
+                use guard_core::__private::{
+                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
+                    GivenSafe as _,
+                };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
                 let mut jump = 0;
@@ -542,93 +526,36 @@ fn a_use_that_is_left_in_every_way() {
                 if false {
                     return returns.never();
                 }
-                let left = {
-                    let order = guard_core::__private::Order::new();
-                    let mut number = guard_core::__private::core::pin::pin!(
-                        { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
-                        GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
-                        match (number(),) { given => guard_core::__private::given(& given.0)
-                        .__guard_unasked().context(given.0), } }
-                    );
-                    let left = match guard_core::__private::enter(number.as_mut()).await {
-                        guard_core::__private::core::result::Result::Err(error) => {
-                            guard_core::__private::Left::Failed(error)
-                        }
-                        guard_core::__private::core::result::Result::Ok(()) => {
-                            let signal = guard_core::__private::Signal::new();
-                            let resource = guard_core::__private::resource(number.as_mut());
-                            let ended = guard_core::__private::drive(
-                                    &order,
-                                    &signal,
-                                    async {
-                                        #[allow(clippy::needless_return)]
-                                        if false {
-                                            return returns.never();
-                                        }
-                                        'leave: {
-                                            match resource {
-                                                number => {
-                                                    match {
-                                                        if a {
-                                                            return {
-                                                                let returned = returns.typed(Ok(1));
-                                                                {
-                                                                    #[allow(unused_imports)]
-                                                                    use guard_core::__private::Success as _;
-                                                                    if !guard_core::__private::Returned(&returned)
-                                                                        .__guard_is_failure()
-                                                                    {
-                                                                        signal.returned();
-                                                                    }
-                                                                }
-                                                                returned
-                                                            };
-                                                        }
-                                                        if b {
-                                                            return Err(error);
-                                                        }
-                                                        if c {
-                                                            {
-                                                                jump = 1;
-                                                                carried_1 = guard_core::__private::core::option::Option::Some(
-                                                                    *number,
-                                                                );
-                                                                break 'leave;
-                                                            };
-                                                        }
-                                                        loop {
-                                                            continue;
-                                                        }
-                                                    } {
-                                                        #[allow(unreachable_code)]
-                                                        out => {
-                                                            value = guard_core::__private::core::option::Option::Some(
-                                                                out,
-                                                            );
-                                                        }
-                                                    }
-                                                }
-                                            }
-                                        }
-                                        #[allow(unreachable_code)] match signal.finish().await {}
-                                    },
-                                )
-                                .await;
-                            let ended = ended
-                                .unless(|returned| {
-                                    #[allow(unused_imports)]
-                                    use guard_core::__private::Success as _;
-                                    guard_core::__private::Returned(returned).__guard_is_failure()
-                                });
-                            guard_core::__private::leave(number, ended).await
-                        }
-                    };
-                    left
+                let next = match match (number(),) {
+                    given => {
+                        guard_core::__private::given(&given.0).__guard_unasked().context(given.0)
+                    }
+                } {
+                    used => {
+                        let number = guard_core::__private::Tie::new();
+                        let used = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(used)
+                        );
+                        let (used, link) = guard_core::__private::tied(used, &number);
+                        let block = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(async {
+                            #[allow(clippy::needless_return)] if false { return returns.never(); }
+                            'the_block_itself : { match link.resource() { number => match { if a {
+                            return Ok(1); } if b { return Err(error); } if c { { carried_1 =
+                            guard_core::__private::core::option::Option::Some(link.leaves_with(*
+                            number)); jump = 1; break 'the_block_itself }; } loop { continue; } } {
+                            #[allow(unreachable_code)] out => value =
+                            guard_core::__private::core::option::Option::Some(link.leaves_with(out)),
+                            } } } #[allow(unreachable_code)] match link.finish(). await {} })
+                        );
+                        let next = guard_core::__private::in_function(used, block, &link).await;
+                        next
+                    }
                 };
-                match left {
-                    guard_core::__private::Left::Finished => {}
-                    guard_core::__private::Left::Returned(returned) => return returned,
-                    guard_core::__private::Left::Failed(error) => {
+                match next {
+                    guard_core::__private::Next::Finished => {}
+                    guard_core::__private::Next::Returned(returned) => return returned,
+                    guard_core::__private::Next::Failed(error) => {
                         #[allow(unreachable_code)]
                         match guard_core::__private::CannotFail::never(error) {}
                     }

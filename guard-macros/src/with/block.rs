@@ -2,21 +2,24 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Block, Lifetime, Macro, Path};
+use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
-use crate::walk::{Around, Jump, Place, Rewrite, is_err, walk_block};
+use super::parse::Handling;
+use crate::walk::{Around, Jump, Place, Rewrite, walk_block};
 
 /// The block of a use.
 pub(super) struct Body {
     krate: Path,
     pub(super) names: Names,
     block: TokenStream,
-    /// Where the block ends.
-    pub(super) end: Span,
+    /// The braces of the block.
+    pub(super) braces: token::Brace,
+    /// What becomes of the error of a `?`.
+    handling: Handling,
     /// Whether the enclosing function's return type matters.
     may_return: bool,
-    /// Whether it may return a success, which an exit on the way may turn into a failure.
-    may_succeed: bool,
+    /// Whether the label is needed around what runs.
+    is_labelled: bool,
     jumps: Vec<Jump>,
 }
 
@@ -24,7 +27,7 @@ pub(super) struct Body {
 pub(super) struct Names {
     pub(super) value: Ident,
     returns: Ident,
-    pub(super) signal: Ident,
+    pub(super) link: Ident,
     jump: Ident,
     leave: Lifetime,
 }
@@ -35,22 +38,23 @@ impl Names {
         Self {
             value: Ident::new("value", site),
             returns: Ident::new("returns", site),
-            signal: Ident::new("signal", site),
+            link: Ident::new("link", site),
             jump: Ident::new("jump", site),
-            leave: Lifetime::new("'leave", site),
+            leave: Lifetime::new("'the_block_itself", site),
         }
     }
 }
 
 impl Body {
-    pub(super) fn new(krate: &Path, mut block: Block) -> Self {
+    pub(super) fn new(krate: &Path, mut block: Block, handling: Handling) -> Self {
         let mut body = Self {
             krate: krate.clone(),
             names: Names::new(),
             block: TokenStream::new(),
-            end: block.brace_token.span.close(),
+            braces: block.brace_token,
+            handling,
             may_return: false,
-            may_succeed: false,
+            is_labelled: false,
             jumps: Vec::new(),
         };
         walk_block(&mut block, &mut body);
@@ -73,10 +77,10 @@ impl Body {
             .carriers()
             .map(|(_, carried)| quote!(let mut #carried = #none;));
         let returns = self.may_return.then(|| {
-            let hint = self.hint();
             quote! {
                 let #returns = #krate::__private::Returns::new();
-                #hint
+                #[allow(clippy::needless_return)]
+                if false { return #returns.never(); }
             }
         });
         quote! {
@@ -88,15 +92,24 @@ impl Body {
         }
     }
 
-    /// Tells the type of what is returned, before the block needs it.
-    pub(super) fn hint(&self) -> TokenStream {
+    /// Tells the type of the `async` block's output, before the block needs it.
+    fn hint(&self) -> TokenStream {
         let krate = &self.krate;
-        let returns = if self.may_return {
-            let returns = &self.names.returns;
-            quote!(#returns)
-        } else {
+        let core = quote!(#krate::__private::core);
+        let never = quote!(#core::convert::Infallible);
+        let returns = match &self.handling {
+            Handling::Function if self.may_return => self.names.returns.to_token_stream(),
             // It matters only that there is one.
-            quote!(#krate::__private::Returns::<#krate::__private::core::convert::Infallible>::new())
+            Handling::Function => quote!(#krate::__private::Returns::<#never>::new()),
+            Handling::Catch => quote! {
+                #krate::__private::Returns::<#core::result::Result<#never, _>>::new()
+            },
+            Handling::Attempt(error) => {
+                let error = error
+                    .as_ref()
+                    .map_or_else(|| quote!(_), ToTokens::to_token_stream);
+                quote!(#krate::__private::Returns::<#core::result::Result<#never, #error>>::new())
+            }
         };
         quote! {
             #[allow(clippy::needless_return)]
@@ -104,38 +117,31 @@ impl Body {
         }
     }
 
-    /// Runs the block and keeps its value.
+    /// The `async` block: it runs the user's and keeps its value.
     pub(super) fn run(&self, bind: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
         let krate = &self.krate;
-        let Names { value, leave, .. } = &self.names;
+        let Names {
+            value, link, leave, ..
+        } = &self.names;
         let block = &self.block;
         let out = Ident::new("out", Span::mixed_site());
-        let label = (!self.jumps.is_empty()).then(|| quote!(#leave:));
+        let hint = self.hint();
+        let label = self.is_labelled.then(|| quote!(#leave:));
         let run = bind(quote! {
             match #block {
                 #[allow(unreachable_code)]
-                #out => #value = #krate::__private::core::option::Option::Some(#out),
+                #out => #value = #krate::__private::core::option::Option::Some(#link.leaves_with(#out)),
             }
         });
-        quote!(#label { #run })
+        quote! {
+            #hint
+            #label { #run }
+            #[allow(unreachable_code)]
+            match #link.finish().await {}
+        }
     }
 
-    /// Looks once more at how the block ended, if an inner use can have changed it.
-    pub(super) fn look_again(&self, ended: &Ident) -> Option<TokenStream> {
-        let krate = &self.krate;
-        let returned = Ident::new("returned", Span::mixed_site());
-        self.may_succeed.then(|| {
-            quote! {
-                let #ended = #ended.unless(|#returned| {
-                    #[allow(unused_imports)]
-                    use #krate::__private::Success as _;
-                    #krate::__private::Returned(#returned).__guard_is_failure()
-                });
-            }
-        })
-    }
-
-    /// What to do with what the block returned.
+    /// What to do with what the `async` block left with.
     pub(super) fn returned(&self, returned: &Ident) -> TokenStream {
         if self.may_return {
             quote!(return #returned)
@@ -178,7 +184,7 @@ impl Body {
 
 impl Rewrite for Body {
     fn yields(&mut self, call: &Macro, _: Place, _: &Around) -> Option<TokenStream> {
-        let signal = &self.names.signal;
+        let link = &self.names.link;
         // What `#[async_context]` made of the call says whether it catches.
         let catches = call
             .tokens
@@ -190,62 +196,88 @@ impl Rewrite for Body {
             if catches { "told_to_catch" } else { "told" },
             Span::mixed_site(),
         );
-        Some(quote!(#signal.#told(#call)))
+        Some(quote!(#link.#told(#call)))
     }
 
-    fn returns(&mut self, keyword: Span, value: TokenStream, _: Place) -> Option<TokenStream> {
+    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
         self.may_return = true;
-        // An error is what a body fails with unless it says otherwise.
-        if is_err(&value) {
+        let keyword = Ident::new("return", keyword);
+        let Names {
+            returns,
+            link,
+            leave,
+            ..
+        } = &self.names;
+        if !matches!(self.handling, Handling::Function) {
+            // In the `async` block only a `?` returns.
+            return self.jumps(Jump {
+                keyword,
+                label: None,
+                value: (!value.is_empty()).then(|| quote!(#returns.typed(#value))),
+            });
+        }
+        // Nothing but a `Result` or `()` is returned: no `?` leaves with a success, so it need not be marked. It
+        // may stand in a closure that a macro makes.
+        if value.is_empty() || is_result(&value) {
             return None;
         }
-        let krate = &self.krate;
-        let Names {
-            returns, signal, ..
-        } = &self.names;
-        let returned = Ident::new("returned", Span::mixed_site());
-        let keyword = Ident::new("return", keyword);
-        if value.is_empty() {
-            return Some(quote!({ #signal.returned(); #keyword }));
+        let returned = quote!(#link.returns(#returns.typed(#value)));
+        if place != Place::InMacro {
+            return Some(quote!(#keyword #returned));
         }
-        self.may_succeed = true;
+        // If it stands in such a closure, it does not leave the block, and must not be marked.
+        self.is_labelled = true;
         Some(quote! {
             #keyword {
-                let #returned = #returns.typed(#value);
-                {
-                    #[allow(unused_imports)]
-                    use #krate::__private::Success as _;
-                    if !#krate::__private::Returned(&#returned).__guard_is_failure() {
-                        #signal.returned();
-                    }
-                }
+                #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
+                if false { break #leave loop {}; }
                 #returned
             }
         })
     }
 
     fn may_return(&mut self) {
-        self.may_return = true;
+        self.may_return |= matches!(self.handling, Handling::Function);
     }
 
     fn jumps(&mut self, jump: Jump) -> Option<TokenStream> {
         let Names {
-            jump: slot, leave, ..
+            jump: slot,
+            link,
+            leave,
+            ..
         } = &self.names;
         let index = self.jumps.len() + 1;
         let number = Literal::usize_unsuffixed(index);
         let keep = jump.value.as_ref().map(|value| {
             let carried = carried(index);
             let krate = &self.krate;
-            quote!(#carried = #krate::__private::core::option::Option::Some(#value);)
+            quote! {
+                #carried = #krate::__private::core::option::Option::Some(#link.leaves_with(#value));
+            }
         });
         let keyword = Ident::new("break", jump.keyword.span());
         self.jumps.push(jump);
-        Some(quote!({ #slot = #number; #keep #keyword #leave }))
+        self.is_labelled = true;
+        Some(quote!({ #keep #slot = #number; #keyword #leave }))
     }
 }
 
-/// The value that a `break` carries out of the block.
+/// The value that a jump carries out of the block.
 fn carried(index: usize) -> Ident {
     format_ident!("carried_{index}", span = Span::mixed_site())
+}
+
+/// Whether an expression is written as `Ok(…)` or `Err(…)`.
+fn is_result(tokens: &TokenStream) -> bool {
+    match syn::parse2::<Expr>(tokens.clone()) {
+        Ok(Expr::Call(call)) => match *call.func {
+            Expr::Path(path) => {
+                let last = path.path.segments.last();
+                last.is_some_and(|segment| segment.ident == "Ok" || segment.ident == "Err")
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }

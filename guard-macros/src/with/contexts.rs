@@ -5,11 +5,15 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Pat, Token};
 
-use super::parse::Single;
+use super::parse::{Handling, Single};
 use crate::diag::ends;
 
 /// The context, or the joined contexts.
-pub(super) fn context_of(private: &TokenStream, parts: &[Single]) -> TokenStream {
+pub(super) fn context_of(
+    private: &TokenStream,
+    parts: &[Single],
+    handling: &Handling,
+) -> TokenStream {
     let of = |part: &Single| {
         let expr = &part.context;
         // What is wrong about the context is shown at all of its expression: between these two.
@@ -18,9 +22,11 @@ pub(super) fn context_of(private: &TokenStream, parts: &[Single]) -> TokenStream
         let given = Ident::new("given", site.located_at(start));
         let mut whole = Literal::usize_unsuffixed(0);
         whole.set_span(site.located_at(end));
-        let asked = match part.question {
-            Some(_) => "__guard_asked",
-            None => "__guard_unasked",
+        let asked = match (&part.question, handling) {
+            (Some(_), Handling::Catch) => "__guard_asked_to_catch",
+            (None, Handling::Catch) => "__guard_unasked_to_catch",
+            (Some(_), _) => "__guard_asked",
+            (None, _) => "__guard_unasked",
         };
         let asked = Ident::new(asked, site);
         let context = Ident::new("context", site.located_at(start));
@@ -33,7 +39,7 @@ pub(super) fn context_of(private: &TokenStream, parts: &[Single]) -> TokenStream
     match parts {
         [part] => of(part),
         [part, rest @ ..] => {
-            let (part, rest) = (of(part), context_of(private, rest));
+            let (part, rest) = (of(part), context_of(private, rest, handling));
             quote!(#private::join(#part, #rest))
         }
         [] => TokenStream::new(),
@@ -77,8 +83,27 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
     }
 }
 
+/// The value of an `attempt(…)` whose context has failed.
+pub(super) fn own_error(private: &TokenStream, parts: &[Single], error: &Ident) -> TokenStream {
+    match parts {
+        [
+            Single {
+                question: Some(question),
+                ..
+            },
+        ] => {
+            // What is wrong about the error is shown at the `?`.
+            let from = Ident::new("from", Span::mixed_site().located_at(question.span));
+            quote! {
+                #private::core::result::Result::Err(#private::core::convert::From::#from(#error))
+            }
+        }
+        parts => fail(private, parts, error),
+    }
+}
+
 /// Gives the resources their names in `block`.
-pub(super) fn bind(parts: &[Single], resource: &Ident, block: TokenStream) -> TokenStream {
+pub(super) fn bind(parts: &[Single], resource: &TokenStream, block: TokenStream) -> TokenStream {
     match parts {
         // For a `let` rustc would suggest to annotate the name, where `exit_stack::<Error>()` lacks its type.
         [
@@ -98,11 +123,12 @@ pub(super) fn bind(parts: &[Single], resource: &Ident, block: TokenStream) -> To
             })
         }
         [first, rest @ ..] => {
-            let one = Ident::new("first", Span::mixed_site());
-            let block = bind(rest, resource, block);
-            let block = bind(core::slice::from_ref(first), &one, block);
+            let [one, others] =
+                ["first", "others"].map(|name| Ident::new(name, Span::mixed_site()));
+            let block = bind(rest, &quote!(#others), block);
+            let block = bind(core::slice::from_ref(first), &quote!(#one), block);
             quote! {
-                match #resource.lend() { (#one, #resource) => #block }
+                match #resource.lend() { (#one, #others) => #block }
             }
         }
         [] => block,

@@ -1,13 +1,13 @@
 //! Writing the use of a context down.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::Path;
 
 use super::block::Body;
-use super::contexts::{bind, context_of, fail};
-use super::held::Held;
-use super::parse::{AsyncWith, Use};
+use super::contexts::{bind, context_of, fail, own_error};
+use super::held::tie_of;
+use super::parse::{AsyncWith, Handling, Use};
 
 /// Input:
 ///
@@ -19,34 +19,38 @@ use super::parse::{AsyncWith, Use};
 ///
 /// ```text
 /// {
+///     use Given…;
 ///     let mut value = None;
 ///     let returns = Returns::new();
 ///     if false { return returns.never(); }
-///     let left = {
-///         let order = Order::new();
-///         let mut file = pin!(context(open(path))); // see `Held`
-///         match enter(file.as_mut()).await {
-///             Err(error) => Left::Failed(error),
-///             Ok(()) => {
-///                 let signal = Signal::new();
-///                 let resource = resource(file.as_mut());
-///                 let ended = drive(&order, &signal, async {
-///                     if false { return returns.never(); }
-///                     { let file = resource; let out = { file.write(b"x").await?; }; value = Some(out); }
-///                     match signal.finish().await {}
-///                 }).await;
-///                 leave(file, ended).await
-///             }
+///     let next = match context(open(path)) { // temporaries of the expression live until the exit
+///         used => {
+///             let file = Tie::new(); // see `tie_of`
+///             let used = pin!(Some(used));
+///             let (used, link) = tied(used, &file);
+///             let block = pin!(Some(async {
+///                 if false { return returns.never(); }
+///                 {
+///                     let file = link.resource();
+///                     let out = { file.write(b"x").await?; };
+///                     value = Some(link.leaves_with(out));
+///                 }
+///                 match link.finish().await {}
+///             }));
+///             in_function(used, block, &link).await
 ///         }
 ///     };
-///     match left {
-///         Left::Finished => {}
-///         Left::Returned(returned) => return returned,
-///         Left::Failed(error) => { let failed = Err::<Infallible, _>(error); match failed? {} }
+///     match next {
+///         Next::Finished => {}
+///         Next::Returned(returned) => return returned,
+///         Next::Failed(error) => { let failed = Err::<Infallible, _>(error); match failed? {} }
 ///     }
-///     value.expect("…")
+///     carried(value)
 /// }
 /// ```
+///
+/// With `catch(…)` or `attempt(…)` the output of the `async` block is the error of a `?`, and a `return` is a jump
+/// as a `break` is.
 pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     let (first, rest) = with.split_first();
     let block = match rest {
@@ -54,59 +58,91 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
         Ok(rest) => syn::parse_quote!({ #krate::async_with! { #rest } }),
         Err(block) => block,
     };
-    expand_use(krate, &first, &Body::new(krate, block))
+    expand_use(
+        krate,
+        &first,
+        &Body::new(krate, block, first.handling().clone()),
+    )
 }
 
 fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
-    let [order, resource, error, ended, left, returned] =
-        ["order", "resource", "error", "ended", "left", "returned"]
-            .map(|name| Ident::new(name, Span::mixed_site()));
+    let [used, block, error, next, returned] = ["used", "block", "error", "next", "returned"]
+        .map(|name| Ident::new(name, Span::mixed_site()));
     let private = quote!(#krate::__private);
     let core = quote!(#private::core);
 
     let value = &body.names.value;
-    let signal = &body.names.signal;
+    let link = &body.names.link;
     let declarations = body.declarations();
-    let held = Held::new(first);
-    let context = &held.name;
-    let hold = held.hold(&private, &context_of(&private, first.parts()));
-    let at_the_end = held.at(body.end);
-    let hint = body.hint();
-    let run = body.run(|block| bind(first.parts(), &resource, block));
-    let look_again = body.look_again(&ended);
-    let return_it = body.returned(&returned);
-    let fail = fail(&private, first.parts(), &error);
+    let tie = tie_of(first);
+    let given = context_of(&private, first.parts(), first.handling());
+    let run = body.run(|run| bind(first.parts(), &quote!(#link.resource()), run));
+    // The braces of the user's block, so that coverage counts its lines.
+    let mut braces = Group::new(Delimiter::Brace, run);
+    braces.set_span(body.braces.span.join());
     let jump = body.jump();
-
-    quote! {{
-        #declarations
-        let #left = {
-            let #order = #private::Order::new();
-            #hold
-            let #left = match #private::enter(#context.as_mut()).await {
-                #core::result::Result::Err(#error) => #private::Left::Failed(#error),
-                #core::result::Result::Ok(()) => {
-                    let #signal = #private::Signal::new();
-                    let #resource = #private::resource(#context.as_mut());
-                    let #ended = #private::drive(&#order, &#signal, async {
-                        #hint
-                        #run
-                        #[allow(unreachable_code)]
-                        match #signal.finish().await {}
-                    })
-                    .await;
-                    #look_again
-                    #private::leave(#at_the_end, #ended).await
+    let carried = quote!(#private::carried(#value));
+    let (drive, end) = match first.handling() {
+        Handling::Function => {
+            let return_it = body.returned(&returned);
+            let fail = fail(&private, first.parts(), &error);
+            let end = quote! {
+                match #next {
+                    #private::Next::Finished => {}
+                    #private::Next::Returned(#returned) => #return_it,
+                    #private::Next::Failed(#error) => #fail,
+                }
+                #jump
+                #carried
+            };
+            (quote!(in_function), end)
+        }
+        Handling::Catch => {
+            let fail = fail(&private, first.parts(), &error);
+            let end = quote! {
+                match #next {
+                    #private::Next::Finished => {
+                        #jump
+                        #core::option::Option::Some(#carried)
+                    }
+                    #private::Next::Returned(()) => #core::option::Option::None,
+                    #private::Next::Failed(#error) => #fail,
                 }
             };
-            #left
-        };
-        match #left {
-            #private::Left::Finished => {}
-            #private::Left::Returned(#returned) => #return_it,
-            #private::Left::Failed(#error) => #fail,
+            (quote!(catching), end)
         }
-        #jump
-        #private::carried(#value)
+        Handling::Attempt(_) => {
+            let own = own_error(&private, first.parts(), &error);
+            let end = quote! {
+                match #next {
+                    #private::Next::Finished => {
+                        #jump
+                        #core::result::Result::Ok(#carried)
+                    }
+                    #private::Next::Returned(#error) => #core::result::Result::Err(#error),
+                    #private::Next::Failed(#error) => #own,
+                }
+            };
+            (quote!(attempting), end)
+        }
+    };
+
+    quote! {{
+        #[allow(unused_imports)]
+        use #private::{
+            GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _,
+        };
+        #declarations
+        let #next = match #given {
+            #used => {
+                let #tie = #private::Tie::new();
+                let #used = #core::pin::pin!(#core::option::Option::Some(#used));
+                let (#used, #link) = #private::tied(#used, &#tie);
+                let #block = #core::pin::pin!(#core::option::Option::Some(async #braces));
+                let #next = #private::#drive(#used, #block, &#link).await;
+                #next
+            }
+        };
+        #end
     }}
 }

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
 
-use super::parse::{AsyncWith, FORM, Form, Single, Use};
+use super::parse::{AsyncWith, FORM, Form, Handling, Single, Use};
 
 /// What could be read of an input.
 pub(super) struct Near {
@@ -339,11 +339,41 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
                 .into_iter()
                 .filter_map(|one| match one {
                     Use::Single(single) => Some(*single),
-                    Use::Join { .. } => None,
+                    Use::Handled { .. } | Use::Join { .. } => None,
                 })
                 .collect();
             let join = join.clone();
             return (!parts.is_empty()).then_some(Use::Join { join, parts });
+        }
+    }
+    if let [
+        TokenTree::Ident(keyword),
+        between @ ..,
+        TokenTree::Group(group),
+    ] = part
+    {
+        let handling = match between {
+            [] if keyword == "catch" => Some(Handling::Catch),
+            [] if keyword == "attempt" => Some(Handling::Attempt(None)),
+            [
+                TokenTree::Punct(_),
+                TokenTree::Punct(_),
+                TokenTree::Punct(_),
+                error @ ..,
+                TokenTree::Punct(_),
+            ] if keyword == "attempt" => syn::parse2(error.iter().cloned().collect())
+                .ok()
+                .map(|error| Handling::Attempt(Some(error))),
+            _ => None,
+        };
+        if let (Some(handling), Delimiter::Parenthesis) = (handling, group.delimiter()) {
+            let parts = split(group.stream(), mistakes);
+            let single = single(parts.first()?, form, mistakes)?;
+            return Some(Use::Handled {
+                keyword: keyword.clone(),
+                handling,
+                single: Box::new(single),
+            });
         }
     }
     single(part, form, mistakes).map(|single| Use::Single(Box::new(single)))

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Block, Expr, ExprGroup, ExprTry, Pat, Token, Type, token};
 
 /// `pattern = context?, …, { … }`
@@ -15,11 +16,28 @@ pub(crate) struct AsyncWith {
 #[derive(Clone)]
 pub(crate) enum Use {
     Single(Box<Single>),
+    /// `catch(pattern = context?)` or `attempt(pattern = context?)`
+    Handled {
+        keyword: Ident,
+        handling: Handling,
+        single: Box<Single>,
+    },
     /// `join(pattern = context?, …)`
     Join {
         join: Ident,
         parts: Vec<Single>,
     },
+}
+
+/// What becomes of the error of a `?` in a block.
+#[derive(Clone)]
+pub(crate) enum Handling {
+    /// It leaves the function around the block.
+    Function,
+    /// `catch(…)`: the context is handed it.
+    Catch,
+    /// `attempt(…)`: it is the value of the whole. Its type may be given.
+    Attempt(Option<Type>),
 }
 
 impl Use {
@@ -28,16 +46,26 @@ impl Use {
         self.parts_mut().iter_mut().map(|one| &mut one.context)
     }
 
+    /// What becomes of the error of a `?` in the block.
+    pub(crate) fn handling(&self) -> &Handling {
+        match self {
+            Self::Handled { handling, .. } => handling,
+            Self::Single(_) | Self::Join { .. } => &Handling::Function,
+        }
+    }
+
     fn parts_mut(&mut self) -> &mut [Single] {
         match self {
-            Self::Single(single) => core::slice::from_mut(&mut **single),
+            Self::Single(single) | Self::Handled { single, .. } => {
+                core::slice::from_mut(&mut **single)
+            }
             Self::Join { parts, .. } => parts,
         }
     }
 
     pub(crate) fn parts(&self) -> &[Single] {
         match self {
-            Self::Single(single) => core::slice::from_ref(&**single),
+            Self::Single(single) | Self::Handled { single, .. } => core::slice::from_ref(&**single),
             Self::Join { parts, .. } => parts,
         }
     }
@@ -105,17 +133,17 @@ impl Parse for AsyncWith {
         if !input.is_empty() {
             return Err(input.error("nothing may follow the block of `async_with!`"));
         }
+        check_handled(&uses)?;
         Ok(Self { uses, block })
     }
 }
 
 impl Use {
     pub(crate) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
-        let ahead = input.fork();
-        let is_join = ahead.parse::<Ident>().is_ok_and(|name| name == "join")
-            && ahead.parse::<Group>().is_ok()
-            && (!ahead.peek(Token![=]) || ahead.peek(Token![=>]));
-        if !is_join {
+        if let Some(handled) = handled(input, form)? {
+            return Ok(handled);
+        }
+        if !is_join(input) {
             return Ok(Self::Single(Box::new(Single::parse(input, form)?)));
         }
         let join = input.parse()?;
@@ -123,6 +151,14 @@ impl Use {
         syn::parenthesized!(content in input);
         let mut parts = Vec::new();
         while !content.is_empty() {
+            if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), form)? {
+                return Err(syn::Error::new_spanned(
+                    &keyword,
+                    format!(
+                        "`{keyword}(…)` cannot stand in `join(…)`: it is the first context of a call"
+                    ),
+                ));
+            }
             parts.push(Single::parse(&content, form)?);
             if !content.is_empty() {
                 content.parse::<Token![,]>()?;
@@ -136,6 +172,98 @@ impl Use {
         }
         Ok(Self::Join { join, parts })
     }
+}
+
+/// `catch(pattern = context?)` or `attempt(pattern = context?)`, if that is what stands here.
+fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<Use>> {
+    let parse = |input: ParseStream<'_>| {
+        let keyword: Ident = input.parse()?;
+        let handling = if keyword == "catch" {
+            Handling::Catch
+        } else if keyword == "attempt" {
+            let error = if input.peek(Token![::]) {
+                input.parse::<Token![::]>()?;
+                input.parse::<Token![<]>()?;
+                let error = input.parse()?;
+                input.parse::<Token![>]>()?;
+                Some(error)
+            } else {
+                None
+            };
+            Handling::Attempt(error)
+        } else {
+            return Err(input.error("another name"));
+        };
+        let content;
+        syn::parenthesized!(content in input);
+        // A pattern that is called so, and its value.
+        if input.peek(Token![=]) && !input.peek(Token![=>]) {
+            return Err(input.error("a pattern"));
+        }
+        Ok((keyword, handling, content.parse::<TokenStream>()?))
+    };
+    let ahead = input.fork();
+    let Ok((keyword, handling, content)) = parse(&ahead) else {
+        return Ok(None);
+    };
+    input.advance_to(&ahead);
+    let content = (move |input: ParseStream<'_>| {
+        if input.is_empty() {
+            return Err(syn::Error::new_spanned(
+                &keyword,
+                format!("expected a context: `{keyword}(name = context?)`"),
+            ));
+        }
+        let nested = handled(&input.fork(), form)?.is_some() || is_join(input);
+        if nested {
+            return Err(input.error(format!(
+                "`{keyword}(…)` takes one context, `name = context?`: write the others after it"
+            )));
+        }
+        let single = Single::parse(input, form)?;
+        if input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+        }
+        if !input.is_empty() {
+            return Err(input.error(format!(
+                "`{keyword}(…)` takes one context: write the others after it, their errors go to it too"
+            )));
+        }
+        Ok(Use::Handled {
+            keyword,
+            handling,
+            single: Box::new(single),
+        })
+    })
+    .parse2(content)?;
+    Ok(Some(content))
+}
+
+/// Whether `join(…)` stands here.
+fn is_join(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.parse::<Ident>().is_ok_and(|name| name == "join")
+        && ahead.parse::<Group>().is_ok()
+        && (!ahead.peek(Token![=]) || ahead.peek(Token![=>]))
+}
+
+/// Checks where `catch(…)` and `attempt(…)` stand.
+pub(crate) fn check_handled(uses: &[Use]) -> syn::Result<()> {
+    for one in uses.iter().skip(1) {
+        if let Use::Handled { keyword, .. } = one {
+            let message = if matches!(uses[0], Use::Handled { .. }) {
+                format!(
+                    "one `catch(…)` or `attempt(…)` a call: put a call of its own for this `{keyword}(…)` into the block"
+                )
+            } else {
+                format!(
+                    "`{keyword}(…)` is the first context of a call, and gets every error of the later ones"
+                )
+            };
+            return Err(syn::Error::new_spanned(keyword, message));
+        }
+    }
+    Ok(())
 }
 
 impl Single {
@@ -228,6 +356,17 @@ impl ToTokens for Use {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Self::Single(single) => single.to_tokens(tokens),
+            Self::Handled {
+                keyword,
+                handling,
+                single,
+            } => {
+                let error = match handling {
+                    Handling::Attempt(Some(error)) => Some(quote!(::<#error>)),
+                    _ => None,
+                };
+                tokens.extend(quote!(#keyword #error (#single)));
+            }
             Self::Join { join, parts } => tokens.extend(quote!(#join(#(#parts),*))),
         }
     }

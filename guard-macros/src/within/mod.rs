@@ -14,7 +14,7 @@ use crate::diag::Errors;
 use crate::function::Function;
 use crate::types::in_body;
 use crate::walk::mentions;
-use crate::with::{AsyncWith, Form, Use, expand, read_uses};
+use crate::with::{AsyncWith, Form, Use, check_handled, expand, read_uses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -115,7 +115,7 @@ impl Args {
                     format!("expected a context: `{FORM}`"),
                 ));
             }
-            Ok(())
+            check_handled(&uses)
         })
         .parse2(tokens.clone());
         if let Err(error) = parsed {

@@ -32,6 +32,13 @@ impl Panic {
         match self {}
     }
 
+    /// Drops the payload. If its destructor panics, what that panics with is left alone.
+    pub(crate) fn discard(self) {
+        if let Err(panic) = catch(|| drop(self)) {
+            core::mem::forget(panic);
+        }
+    }
+
     /// Reports the panic, which nobody else will hear of.
     pub(crate) fn report_to<E>(self, identity: Identity<E>) {
         #[cfg(feature = "std")]
@@ -39,10 +46,7 @@ impl Panic {
             let payload = self.0.into_inner();
             let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
             identity.report(ReportKind::Panicked(&*payload));
-            // A payload whose destructor panics is left alone after that.
-            if let Err(panic) = catch(|| drop(payload)) {
-                core::mem::forget(panic);
-            }
+            Self(std::sync::Mutex::new(payload)).discard();
         }
         #[cfg(not(feature = "std"))]
         {

@@ -1,0 +1,185 @@
+//! Exits that may take only so long.
+
+mod error;
+mod panicking;
+#[cfg(feature = "tokio")]
+mod timeout;
+mod until;
+
+use core::convert::Infallible;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::rc::Rc;
+
+use crate::cleanup::{Limit, RuntimeId, Stage, drop_bounded, expire};
+use crate::using::panic::catch;
+use crate::report::{Identity, ReportKind, describe_type};
+use crate::{AsyncContext, Outcome};
+pub use error::TimeoutError;
+use panicking::Panicking;
+#[cfg(feature = "tokio")]
+pub use timeout::Timeout;
+pub use until::Until;
+
+/// The context of [`exit_until`](AsyncContext::exit_until).
+pub type ExitUntil<C, L> = Bounded<C, Until<L>>;
+
+/// The context of [`exit_timeout`](AsyncContext::exit_timeout).
+#[cfg(feature = "tokio")]
+pub type ExitTimeout<C> = Bounded<C, Timeout>;
+
+/// What measures the time of an exit in place.
+pub trait Clock {
+    /// Ready when the time is up. It runs since the first call for this stage.
+    #[doc(hidden)]
+    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Goes on in the background, for all that is left to do there.
+    #[doc(hidden)]
+    fn into_limit(self, who: Identity<Infallible>) -> Rc<dyn Limit>;
+}
+
+pin_project_lite::pin_project! {
+    /// A context whose exit may take only so long.
+    pub struct Bounded<C, K>
+    where
+        K: Clock,
+    {
+        #[pin]
+        context: Option<C>,
+        clock: Panicking<K>,
+        identity: Identity<Infallible>,
+    }
+
+    impl<C, K> PinnedDrop for Bounded<C, K>
+    where
+        K: Clock,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.context.is_none() {
+                return;
+            }
+            match this.clock.take_over(*this.identity) {
+                Some(limit) => drop_bounded(limit, || this.context.set(None)),
+                None => this.context.set(None),
+            }
+        }
+    }
+}
+
+impl<C, K: Clock> Bounded<C, K> {
+    pub(crate) fn new<X>(context: C, clock: K) -> Self
+    where
+        C: AsyncContext<X>,
+    {
+        let identity = context.identity().with_error(describe_type);
+        Self {
+            context: Some(context),
+            clock: Panicking::new(clock),
+            identity,
+        }
+    }
+}
+
+const GONE: &str = "a context was used whose exit has timed out";
+
+#[diagnostic::do_not_recommend]
+impl<C, X, K> AsyncContext<X> for Bounded<C, K>
+where
+    C: AsyncContext<X>,
+    K: Clock,
+{
+    type Resource = C::Resource;
+    type Error = TimeoutError<C::Error>;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let context = self.project().context.as_pin_mut();
+        let entered = context.expect(GONE).poll_enter(cx);
+        entered.map_err(TimeoutError::Context)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+        self.project().context.as_pin_mut().expect(GONE).resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), Self::Error>> {
+        let mut this = self.project();
+        let context = this.context.as_mut().as_pin_mut().expect(GONE);
+        if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
+            if let Some(panic) = this.clock.end(*this.identity) {
+                if let (Err(error), Some(context)) = (&exited, &*this.context) {
+                    context.report(ReportKind::Failed(error));
+                }
+                panic.resume();
+            }
+            return Poll::Ready(exited.map_err(TimeoutError::Context));
+        }
+        ready!(this.clock.poll_over(Stage::Exit, cx));
+        let identity = this.context.as_ref().as_pin_ref();
+        let identity = identity.map(|context| context.identity());
+        // A context that reports its own end says more than this one could.
+        let reported = expire(|| this.context.set(None));
+        if let (false, Some(identity)) = (reported, identity) {
+            identity.report(ReportKind::TimedOut);
+        }
+        Poll::Ready(Err(TimeoutError::TimedOut))
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        match self.project().context.as_pin_mut() {
+            Some(context) => context.tell(outcome),
+            None => Some(outcome),
+        }
+    }
+
+    fn runtime(&self) -> RuntimeId {
+        match &self.context {
+            Some(context) => context.runtime(),
+            None => crate::cleanup::Runtime::current().id(),
+        }
+    }
+
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        Some(self.project().clock.poll_over(Stage::Wait, cx))
+    }
+
+    fn identity(&self) -> Identity<Self::Error> {
+        match &self.context {
+            Some(context) => context.identity().with_error(describe_type),
+            // It was dropped when its time was up, and that was reported in its own name.
+            None => Identity {
+                has_reported: true,
+                ..self.identity.with_error(describe_type)
+            },
+        }
+    }
+
+    fn report(&self, kind: ReportKind<'_, Self::Error>) {
+        match (&self.context, kind.error()) {
+            // The context knows how to print its own error.
+            (Some(context), Some(TimeoutError::Context(error))) => {
+                context.report(kind.with_error(error));
+            }
+            _ => self.identity().report(kind),
+        }
+    }
+}
+
+/// Drops a part of a limit. A panic of that is reported: neither what the clean-up ended with nor those that wait
+/// for it are to be lost by it.
+fn discard<T>(limit: T, identity: Identity<Infallible>) {
+    if let Err(panic) = catch(|| drop(limit)) {
+        panic.report_to(identity);
+    }
+}
+
+/// What is left where a value was.
+fn take<T>(place: &mut Option<T>) -> Option<T> {
+    mem::take(place)
+}

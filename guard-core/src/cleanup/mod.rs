@@ -1,0 +1,116 @@
+//! The hand-off: what happens between «a use is dropped half-way» and «its clean-up is done or reported».
+//!
+//! ```text
+//!  a use is dropped before its end          the words
+//!        │                                    use      one run of a context: set-up, block, exit
+//!        ▼                                    nest     the clean-ups that were handed off inside a use
+//!   its block is dropped                      settle   to wait for the entries of one's nest
+//!   (what that hands off is left in the nest)
+//!        │
+//!        ▼                     scoped: no clean-up of its own; the entries of
+//!   its context is dropped ──────────────► its nest are left in the enclosing nest
+//!        │ default
+//!        ▼
+//!   hand_off ── polled once in place ──► done
+//!        │ pending
+//!        ├── left in the current nest: that of the use whose block, set-up or exit dropped it
+//!        ▼
+//!   a task of its own, in the runtime where its context was entered (or the spawner's)
+//!        │                                            │ the task is dropped, or there is nowhere
+//!        ▼                                            ▼ to go on
+//!   settle → exit → settle ──► ended            its last poll, when those inside had theirs ──► ended
+//! ```
+//!
+//! Each exit that runs in place goes the same way, without the hand-off: settle, exit, settle.
+//!
+//! # Invariants
+//!
+//! - *at-once*: a clean-up is handed off in the destructor of its use. Nothing is collected or deferred.
+//! - *inside-first*: an exit begins when the entries of its nest that run in the same runtime have ended. This is
+//!   the only thing that keeps order; between runtimes there is none.
+//! - *set-ups-apart*: no exit waits for a use that was dropped while it was being entered; `settled` and `drain` do.
+//! - *no-ring*: a clean-up that would wait for itself, directly or through others, is left in the next enclosing
+//!   nest instead.
+//! - *last-poll*: a clean-up whose task is dropped is polled once more where that happens, after those inside it that
+//!   were to go on in the same runtime, and is then dropped.
+//! - *ended-once*: a clean-up ends once. [`Entry::end`] is the only place that says so.
+//! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
+//! - *contained*: a panic of what only the library owns stops where it happens, and is reported.
+//!
+//! Each file uses only those above it: `runtime`, `spawner`, `entry`, `registry`, `nest`, `limit`, `dropping`, `task`,
+//! `hand_off`, `settle`, and then what users call, `drain`, `settled`, `detached`.
+//!
+//! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the
+//! order of dropping, and nobody waits.
+
+#[cfg(feature = "std")]
+mod detached;
+#[cfg(feature = "std")]
+mod drain;
+#[cfg(feature = "std")]
+mod dropping;
+#[cfg(feature = "std")]
+mod entry;
+#[cfg(feature = "alloc")]
+mod exit;
+#[cfg(feature = "std")]
+mod hand_off;
+#[cfg(feature = "std")]
+mod limit;
+#[cfg(feature = "std")]
+mod nest;
+#[cfg(feature = "std")]
+mod registry;
+#[cfg(feature = "alloc")]
+mod runtime;
+#[cfg(feature = "std")]
+mod settle;
+#[cfg(feature = "std")]
+mod settled;
+#[cfg(feature = "alloc")]
+mod spawner;
+#[cfg(feature = "std")]
+mod task;
+#[cfg(not(feature = "std"))]
+mod without_std;
+
+#[cfg(feature = "std")]
+pub use detached::{Detached, detached};
+#[cfg(feature = "std")]
+pub use drain::{Drain, drain, drain_all};
+#[cfg(feature = "std")]
+pub(crate) use dropping::{
+    drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire,
+};
+#[cfg(feature = "alloc")]
+pub(crate) use exit::Exit;
+#[cfg(feature = "std")]
+pub(crate) use hand_off::hand_off;
+#[cfg(feature = "std")]
+pub(crate) use limit::{Bound, Limit, Stage};
+#[cfg(feature = "std")]
+pub use limit::{set_cleanup_timeout, set_wait_limit};
+#[cfg(feature = "std")]
+pub use nest::Nest;
+#[cfg(feature = "std")]
+pub(crate) use nest::Tie;
+#[cfg(feature = "std")]
+pub use registry::{PendingCleanup, pending_cleanups};
+#[cfg(feature = "alloc")]
+pub(crate) use runtime::Runtime;
+#[cfg(feature = "std")]
+pub use runtime::RuntimeId;
+#[cfg(feature = "std")]
+pub(crate) use settle::{poll_settle, poll_settle_before_exit};
+#[cfg(feature = "std")]
+pub use settled::{Settled, TrySettled, Unsettled, settled, try_settled};
+#[cfg(feature = "alloc")]
+pub use spawner::{Cleanup, set_spawner};
+#[cfg(not(feature = "std"))]
+pub use without_std::Nest;
+#[cfg(not(feature = "std"))]
+pub(crate) use without_std::{
+    drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,
+};
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+pub(crate) use without_std::{drop_owned, hand_off};

@@ -1,0 +1,258 @@
+//! The task of a clean-up.
+
+use core::future::Future;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker, ready};
+use std::boxed::Box;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::dropping::expire;
+use super::entry::{Entry, LastPoll};
+use super::exit::Exit;
+use super::limit::{Bound, Stage, Timer, cleanup_timeout};
+use super::nest::{CURRENT, Doing, Nest};
+use super::registry::Registered;
+use super::runtime::Runtime;
+use crate::using::panic::catch;
+use crate::report::{Identity, ReportKind, listen};
+
+/// Runs a clean-up to its end. Dropped before that, it gives it its last poll.
+pub(super) struct Task(Option<Box<Work>>);
+
+struct Work {
+    entry: Arc<Entry>,
+    /// What was dropped inside its use, and what its own code drops.
+    nest: Nest,
+    exit: Option<Pin<Box<dyn Exit + Send>>>,
+    phase: Phase,
+    runtime: Runtime,
+    bound: Option<Box<dyn Bound>>,
+    timer: Timer,
+    registered: Option<Registered>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    SetUp,
+    /// Waits for its nest, before the exit.
+    Before,
+    Exit,
+    /// Waits for what its own code dropped.
+    After,
+}
+
+impl Task {
+    pub(super) fn new(
+        entry: Arc<Entry>,
+        nest: Nest,
+        exit: Pin<Box<dyn Exit + Send>>,
+        runtime: Runtime,
+        bound: Option<Box<dyn Bound>>,
+    ) -> Self {
+        let phase = if exit.is_in_set_up() {
+            Phase::SetUp
+        } else {
+            Phase::Before
+        };
+        Self(Some(Box::new(Work {
+            entry,
+            nest,
+            exit: Some(exit),
+            phase,
+            runtime,
+            bound,
+            timer: Timer::default(),
+            registered: None,
+        })))
+    }
+
+    /// Notes that it goes on in the background, until it ends.
+    pub(super) fn register(&mut self, registered: Registered) {
+        if let Some(work) = &mut self.0 {
+            work.registered = Some(registered);
+        }
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(work) = &mut self.0 else {
+            return Poll::Ready(());
+        };
+        ready!(work.observed(|work| work.poll(cx)));
+        if let Some(work) = self.0.take() {
+            work.end();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work.last_poll();
+        }
+    }
+}
+
+impl LastPoll for Work {
+    fn last_poll(mut self: Box<Self>) {
+        // Those inside that were to go on in the same runtime come first, whoever gives them their last poll.
+        while let Some(inside) = self.nest.unended(self.runtime.id()) {
+            match inside.after(self) {
+                None => return,
+                Some(back) => self = back,
+            }
+        }
+        self.observed(Work::poll_once);
+        self.end();
+    }
+}
+
+impl Work {
+    /// Says on this thread that this clean-up is polled, and keeps what it reports for whoever wants to know.
+    fn observed<T>(&mut self, action: impl FnOnce(&mut Self) -> T) -> T {
+        let entry = self.entry.clone();
+        let doing = Doing::CleaningUp(entry.clone());
+        CURRENT.with(|current| {
+            current.framed(&doing, || match &entry.listener {
+                None => action(self),
+                Some(listener) => {
+                    let mut reports = Vec::new();
+                    let value = listen(&mut reports, || action(self));
+                    listener.add(reports);
+                    value
+                }
+            })
+        })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.phase {
+                Phase::SetUp => match self.poll_exit(|exit| exit.poll_set_up(cx)) {
+                    Some(Poll::Ready(true)) => {
+                        self.timer = Timer::default();
+                        self.phase = Phase::Before;
+                    }
+                    Some(Poll::Pending) => {
+                        ready!(self.timer.poll(cleanup_timeout(), cx));
+                        self.give_up();
+                    }
+                    Some(Poll::Ready(false)) | None => self.discard(),
+                },
+                Phase::Before => {
+                    ready!(self.settle(cx));
+                    self.phase = Phase::Exit;
+                }
+                Phase::Exit => match self.poll_exit(|exit| exit.poll_exit(cx)) {
+                    Some(Poll::Pending) => {
+                        if self.poll_bound(cx).is_pending() {
+                            ready!(self.timer.poll(cleanup_timeout(), cx));
+                        }
+                        self.give_up();
+                    }
+                    Some(Poll::Ready(())) | None => self.discard(),
+                },
+                Phase::After => return self.settle(cx),
+            }
+        }
+    }
+
+    /// Calls the exit's code. `None` if that panicked, which is reported.
+    fn poll_exit<T>(&mut self, poll: impl FnOnce(Pin<&mut (dyn Exit + Send)>) -> T) -> Option<T> {
+        let exit = self.exit.as_mut()?;
+        match catch(|| self.nest.during(|| poll(exit.as_mut()))) {
+            Ok(polled) => Some(polled),
+            Err(panic) => {
+                exit.panicked(panic);
+                None
+            }
+        }
+    }
+
+    fn poll_bound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.bound {
+            Some(bound) => bound.poll_over(Stage::Exit, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the entries of the nest, as long as that may take.
+    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.nest.poll_ended(self.runtime.id(), cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match &mut self.bound {
+            Some(bound) => ready!(bound.poll_over(Stage::Wait, cx)),
+            None => ready!(self.nest.poll_wait_limit(cx)),
+        }
+        let overtaken = self.nest.overtake();
+        if !overtaken.is_empty() {
+            self.report(ReportKind::Overtook {
+                overtaken: &overtaken,
+            });
+        }
+        Poll::Ready(())
+    }
+
+    fn report(&self, kind: ReportKind<'_, ()>) {
+        Identity::of(self.entry.who).report(kind);
+    }
+
+    /// The exit has ended: drops what is left of it.
+    fn discard(&mut self) {
+        self.phase = Phase::After;
+        if let Some(exit) = self.exit.take() {
+            let dropped = catch(|| self.nest.during(|| drop(exit)));
+            if let Err(panic) = dropped {
+                panic.report_to(Identity::<()>::of(self.entry.who));
+            }
+        }
+    }
+
+    /// The time of the exit is up.
+    fn give_up(&mut self) {
+        self.phase = Phase::After;
+        if let Some(exit) = self.exit.take() {
+            match catch(|| self.nest.during(|| expire(|| drop(exit)))) {
+                Ok(true) => {}
+                Ok(false) => self.report(ReportKind::TimedOut),
+                Err(panic) => panic.report_to(Identity::<()>::of(self.entry.who)),
+            }
+        }
+    }
+
+    /// Polls what is left to do once, since it cannot go on.
+    fn poll_once(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.exit.is_none() || !self.runtime.is_reachable() {
+            return self.discard();
+        }
+        let runtime = self.runtime.clone();
+        if self.phase == Phase::SetUp {
+            let entered = runtime.inside(|| self.poll_exit(|exit| exit.poll_set_up(&mut cx)));
+            if !matches!(entered, Some(Poll::Ready(true))) {
+                return self.discard();
+            }
+        }
+        runtime.inside(|| self.poll_exit(|exit| exit.poll_last(&mut cx)));
+        self.discard();
+    }
+
+    fn end(mut self: Box<Self>) {
+        // What is left waits for nobody any more, and belongs to what encloses this.
+        drop(mem::take(&mut self.nest));
+        if let Some(bound) = self.bound.take() {
+            if let Err(panic) = catch(|| drop(bound)) {
+                panic.report_to(Identity::<()>::of(self.entry.who));
+            }
+        }
+        drop(self.registered.take());
+        self.entry.end();
+    }
+}

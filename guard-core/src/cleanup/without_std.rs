@@ -1,0 +1,123 @@
+//! The hand-off without `std`: there is no thread-local, so there is no nest.
+//!
+//! Each clean-up goes to the spawner by itself, in the order of dropping, and nobody waits.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::report::ReportKind;
+use crate::{AsyncContext, Outcome};
+
+/// Without `std` nobody waits for what was dropped inside a use.
+#[derive(Default)]
+pub struct Nest(());
+
+#[allow(clippy::unused_self, reason = "as with `std`")]
+impl Nest {
+    /// Nothing is left.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
+    }
+
+    /// Whether there is nothing to wait for.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        true
+    }
+
+    /// A part of the use is polled.
+    #[inline]
+    pub fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
+        action()
+    }
+}
+
+/// Drops the block of a use.
+pub(crate) fn drop_block(_: &mut Nest, drop_it: impl FnOnce()) {
+    drop_it();
+}
+
+/// Drops the context of a use.
+pub(crate) fn drop_context(_: &mut Nest, drop_it: impl FnOnce()) {
+    drop_it();
+}
+
+/// Drops a stack that is owned.
+#[cfg(feature = "alloc")]
+pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
+    drop_it();
+}
+
+/// Nothing is waited for.
+pub(crate) fn poll_settle<C, X>(_: Pin<&mut C>, _: &mut Nest, _: &mut Context<'_>) -> Poll<()>
+where
+    C: AsyncContext<X>,
+{
+    Poll::Ready(())
+}
+
+/// Nothing is waited for.
+pub(crate) fn poll_settle_before_exit<C, X>(
+    _: Pin<&mut C>,
+    _: &mut Nest,
+    _: &mut Context<'_>,
+    _: &mut Option<Outcome<X>>,
+) -> Poll<()>
+where
+    C: AsyncContext<X>,
+{
+    Poll::Ready(())
+}
+
+/// What is to be reported of a clean-up that is dropped now.
+pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
+    ReportKind::Abandoned
+}
+
+#[cfg(feature = "alloc")]
+pub(crate) use background::hand_off;
+
+#[cfg(feature = "alloc")]
+mod background {
+    use alloc::boxed::Box;
+    use core::future::Future;
+    use core::pin::Pin;
+    use core::task::{Context, Poll, Waker, ready};
+
+    use crate::cleanup::exit::Exit;
+    use crate::cleanup::runtime::Runtime;
+    use crate::cleanup::spawner;
+    use crate::report::Who;
+
+    /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else gives it to the
+    /// spawner.
+    pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, _: Who, _: &Runtime) {
+        let is_in_set_up = exit.is_in_set_up();
+        let mut task = Task { exit, is_in_set_up };
+        let mut cx = Context::from_waker(Waker::noop());
+        if Pin::new(&mut task).poll(&mut cx).is_pending() {
+            spawner::spawn(task);
+        }
+    }
+
+    struct Task {
+        exit: Pin<Box<dyn Exit + Send>>,
+        is_in_set_up: bool,
+    }
+
+    impl Future for Task {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if self.is_in_set_up {
+                if !ready!(self.exit.as_mut().poll_set_up(cx)) {
+                    return Poll::Ready(());
+                }
+                self.is_in_set_up = false;
+            }
+            self.exit.as_mut().poll_exit(cx)
+        }
+    }
+}

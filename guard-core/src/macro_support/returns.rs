@@ -1,0 +1,35 @@
+//! The return type of the function around a block.
+
+use core::marker::PhantomData;
+
+/// Stands for the return type of the enclosing function.
+pub struct Returns<T>(PhantomData<fn() -> T>);
+
+impl<T> Clone for Returns<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Returns<T> {}
+
+impl<T> Returns<T> {
+    /// Of which function is inferred.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// A value for a `return` that is never reached.
+    #[must_use]
+    pub fn never(self) -> T {
+        unreachable!("this only tells the type")
+    }
+
+    /// `value`, of this type.
+    pub fn typed(self, value: T) -> T {
+        value
+    }
+}
+

@@ -1,0 +1,139 @@
+//! A block borrows the resource of a context, and both are locals of the function around them.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::ptr::NonNull;
+
+use crate::AsyncContext;
+
+/// A local of the function around a block, which what is lent to the block must not outlive.
+///
+/// It stands for the context, of which rustc cannot see that it is borrowed.
+pub struct Tie(());
+
+impl Tie {
+    /// Generated code makes one for each use.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+/// Where a block finds what it is lent, for `'r`.
+pub(crate) struct Lending<'r, R: ?Sized> {
+    resource: Cell<Option<NonNull<R>>>,
+    /// What is lent can be written to, and ends with the tie, not before and not after.
+    _lent: PhantomData<Cell<&'r mut R>>,
+}
+
+// SAFETY: it is a place to hand over a `&mut R`.
+unsafe impl<R: ?Sized + Send> Send for Lending<'_, R> {}
+// SAFETY: only the driver of a block and that block have a reference to it. Both are parts of one future, so one
+// thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
+unsafe impl<R: ?Sized + Send> Sync for Lending<'_, R> {}
+
+impl<'r, R: ?Sized> Lending<'r, R> {
+    pub(crate) fn new(_: &'r Tie) -> Self {
+        Self {
+            resource: Cell::new(None),
+            _lent: PhantomData,
+        }
+    }
+
+    /// What was lent. The block takes it once, where it begins.
+    #[inline]
+    pub(crate) fn take(&self) -> &'r mut R {
+        match self.resource.take() {
+            // SAFETY: `InPlace::lend` put it there, for the block that now runs. It is the resource of a
+            // pinned context, which nobody else uses while that block exists. That the lifetime is longer
+            // does no harm: it ends with the `Tie`, which generated code declares in the scope in which it
+            // awaits the use, before that. So nothing outside of the block can hold what was lent when the
+            // block is gone, but the locals of this scope; and those are the expansion's own, which does not
+            // look at them before it has left the scope.
+            Some(mut resource) => unsafe { resource.as_mut() },
+            None => unreachable!("a block begins when its context has been entered"),
+        }
+    }
+}
+
+/// A context and a block, pinned where they stand. It drops both.
+pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B> {
+    /// No reference, since that would claim that the block does not use what the context lends.
+    context: NonNull<Option<C>>,
+    block: Pin<&'a mut Option<B>>,
+    /// The block may be using what the context lends.
+    is_lent: bool,
+    _context: PhantomData<&'a mut Option<C>>,
+    _resource: PhantomData<Lending<'r, R>>,
+}
+
+// SAFETY: it is references to a context and a block, and the block holds the resource.
+unsafe impl<C: Send, R: ?Sized + Send, B: Send> Send for InPlace<'_, '_, C, R, B> {}
+// SAFETY: without a `&mut` to it nothing can be reached.
+unsafe impl<C, R: ?Sized, B> Sync for InPlace<'_, '_, C, R, B> {}
+
+impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
+    #[inline]
+    pub(crate) fn new(context: Pin<&'a mut Option<C>>, block: Pin<&'a mut Option<B>>) -> Self {
+        Self {
+            // SAFETY: the pointer is used as a pinned reference only.
+            context: NonNull::from(unsafe { context.get_unchecked_mut() }),
+            block,
+            is_lent: false,
+            _context: PhantomData,
+            _resource: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn place(&mut self) -> Pin<&mut Option<C>> {
+        assert!(!self.is_lent, "the block borrows the context");
+        // SAFETY: it comes from a pinned reference that lives as long as `self`, and of which nobody else has a
+        // copy. The block does not use what the context lends.
+        unsafe { Pin::new_unchecked(self.context.as_mut()) }
+    }
+
+    /// The context, while the block does not borrow from it.
+    #[inline]
+    pub(crate) fn context(&mut self) -> Pin<&mut C> {
+        self.place()
+            .as_pin_mut()
+            .expect("the context was dropped")
+    }
+
+    /// Gives the block what the context lends.
+    #[inline]
+    pub(crate) fn lend<X>(&mut self, lending: &Lending<'r, R>)
+    where
+        C: AsyncContext<X, Resource = R>,
+    {
+        let resource = NonNull::from(self.context().resource());
+        self.is_lent = true;
+        lending.resource.set(Some(resource));
+    }
+
+    /// The block.
+    #[inline]
+    pub(crate) fn block(&mut self) -> Pin<&mut B> {
+        self.block
+            .as_mut()
+            .as_pin_mut()
+            .expect("the block was dropped")
+    }
+
+    /// Drops the block, and with it what it was lent.
+    #[inline]
+    pub(crate) fn end_block(&mut self) {
+        self.block.set(None);
+        self.is_lent = false;
+    }
+
+    /// Drops the context, and before it the block.
+    #[inline]
+    pub(crate) fn end_context(&mut self) {
+        self.end_block();
+        self.place().set(None);
+    }
+}

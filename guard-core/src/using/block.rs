@@ -1,0 +1,302 @@
+//! A use whose body is an `async` block that stands in the function around it: what `async_with!` expands to.
+//!
+//! The context and the block are locals of that function, pinned. The driver has references to both, and drops
+//! both. What the block is lent, and how it ended, goes through a [`Link`] that both have a reference to.
+
+use core::convert::Infallible;
+use core::future::Future;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicU8, Ordering};
+use core::task::{Context, Poll};
+
+use super::failed::{is_err, is_ok_or_unit};
+use super::form::{Attempting, Catching, InFunction};
+use super::{Parts, Runs, Use};
+use crate::raw::{InPlace, Lending, Tie};
+use crate::{AsyncContext, Outcome};
+
+/// Drives `block`, whose `return` and `?` leave the function around it.
+pub fn in_function<'a, 'r, C, B>(
+    context: Pin<&'a mut Option<C>>,
+    block: Pin<&'a mut Option<B>>,
+    link: &'a Link<'r, C::Resource>,
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<B::Output>, InFunction>
+where
+    C: AsyncContext,
+    B: Future,
+{
+    Use::new(InBlock::new(context, block, link))
+}
+
+/// Drives `block`, whose `?` hands its error to the context.
+pub fn catching<'a, 'r, C, X, B>(
+    context: Pin<&'a mut Option<C>>,
+    block: Pin<&'a mut Option<B>>,
+    link: &'a Link<'r, C::Resource>,
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, Ended<()>, Catching>
+where
+    C: AsyncContext<X>,
+    B: Future<Output = Result<Infallible, X>>,
+{
+    Use::new(InBlock::new(context, block, link))
+}
+
+/// Drives `block`, whose `?` ends it with an error that is a value for the function around it.
+pub fn attempting<'a, 'r, C, E, B>(
+    context: Pin<&'a mut Option<C>>,
+    block: Pin<&'a mut Option<B>>,
+    link: &'a Link<'r, C::Resource>,
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<E>, Attempting>
+where
+    C: AsyncContext,
+    B: Future<Output = Result<Infallible, E>>,
+{
+    Use::new(InBlock::new(context, block, link))
+}
+
+/// A link for the use of `context`, which is given back. What is lent does not outlive `tie`.
+pub fn tied<'a, 'r, C, X>(
+    context: Pin<&'a mut Option<C>>,
+    tie: &'r Tie,
+) -> (Pin<&'a mut Option<C>>, Link<'r, C::Resource>)
+where
+    C: AsyncContext<X>,
+{
+    let link = Link {
+        lending: Lending::new(tie),
+        marks: AtomicU8::new(0),
+        told: AtomicU8::new(0),
+    };
+    (context, link)
+}
+
+/// The parts of a use whose block stands in the function around it.
+pub struct InBlock<'a, 'r, C, R: ?Sized, B> {
+    place: InPlace<'a, 'r, C, R, B>,
+    link: &'a Link<'r, R>,
+}
+
+impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
+    fn new(
+        context: Pin<&'a mut Option<C>>,
+        block: Pin<&'a mut Option<B>>,
+        link: &'a Link<'r, R>,
+    ) -> Self {
+        Self {
+            place: InPlace::new(context, block),
+            link,
+        }
+    }
+}
+
+impl<'r, C, X, R, B> Parts<X> for InBlock<'_, 'r, C, R, B>
+where
+    C: AsyncContext<X, Resource = R>,
+    R: ?Sized + 'r,
+{
+    type Context = C;
+
+    #[inline]
+    fn context(self: Pin<&mut Self>) -> Pin<&mut C> {
+        self.get_mut().place.context()
+    }
+
+    #[inline]
+    fn end_body(self: Pin<&mut Self>) {
+        self.get_mut().place.end_block();
+    }
+
+    #[inline]
+    fn end_context(self: Pin<&mut Self>) {
+        self.get_mut().place.end_context();
+    }
+}
+
+impl<'r, C, X, R, B> Runs<X> for InBlock<'_, 'r, C, R, B>
+where
+    C: AsyncContext<X, Resource = R>,
+    R: ?Sized + 'r,
+    B: Future,
+{
+    type Output = Left<B::Output>;
+
+    #[inline]
+    fn lend(self: Pin<&mut Self>) {
+        let this = self.get_mut();
+        this.place.lend(&this.link.lending);
+    }
+
+    #[inline]
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left<B::Output>> {
+        let this = self.get_mut();
+        let polled = this.place.block().poll(cx);
+        let marks = this.link.marks.load(Ordering::Relaxed);
+        let output = match polled {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending if marks & FINISHED != 0 => None,
+            Poll::Pending => return Poll::Pending,
+        };
+        Poll::Ready(Left {
+            output,
+            marks,
+            told: this.link.told.load(Ordering::Relaxed),
+        })
+    }
+}
+
+/// What a block and its driver tell each other.
+///
+/// Its fields are atomic because the block, which has a reference to it, may be sent to another thread together
+/// with it. It is used by one thread at a time.
+pub struct Link<'r, R: ?Sized> {
+    lending: Lending<'r, R>,
+    marks: AtomicU8,
+    /// What a `yield_resource!` in the block was told, if there is one.
+    told: AtomicU8,
+}
+
+/// The block reached its end, or leaves by a jump. It is not polled again.
+const FINISHED: u8 = 1;
+/// The block leaves by a `return`, not by a `?`.
+const RETURNED: u8 = 2;
+/// What it leaves with has failed.
+const FAILED: u8 = 4;
+/// It ends with `Ok` or `()`.
+const SUCCEEDED: u8 = 8;
+
+const TOLD_FAILED: u8 = 1;
+const TOLD_PANICKED: u8 = 2;
+const TOLD_CANCELLED: u8 = 3;
+/// Told that the body failed, in a context that catches: to end with a success is to swallow the error.
+const TOLD_TO_CATCH: u8 = 4;
+
+impl<'r, R: ?Sized> Link<'r, R> {
+    /// The resource, for the block.
+    #[inline]
+    pub fn resource(&self) -> &'r mut R {
+        self.lending.take()
+    }
+
+    fn mark(&self, mark: u8) {
+        let marks = self.marks.load(Ordering::Relaxed);
+        self.marks.store(marks | mark, Ordering::Relaxed);
+    }
+
+    /// Looks at what the block leaves with, and gives it back.
+    #[inline]
+    pub fn leaves_with<T>(&self, value: T) -> T {
+        if is_err(&value) {
+            self.mark(FAILED);
+        } else if is_ok_or_unit(&value) {
+            self.mark(SUCCEEDED);
+        }
+        value
+    }
+
+    /// The block leaves by a `return` of `value`, and not by a `?`.
+    #[inline]
+    pub fn returns<T>(&self, value: T) -> T {
+        self.mark(RETURNED);
+        value
+    }
+
+    /// The block has reached its end, or leaves by a jump.
+    #[inline]
+    pub fn finish(&self) -> Finish<'_> {
+        Finish { marks: &self.marks }
+    }
+
+    /// Passes on what a yield in the block was told, which the contexts in between are told too.
+    pub fn told<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
+        self.note(&outcome, TOLD_FAILED);
+        outcome
+    }
+
+    /// [`told`](Self::told) in a context that catches.
+    pub fn told_to_catch<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
+        self.note(&outcome, TOLD_TO_CATCH);
+        outcome
+    }
+
+    fn note<X>(&self, outcome: &Outcome<X>, failed: u8) {
+        let told = match outcome {
+            Outcome::Completed => 0,
+            Outcome::Failed(_) => failed,
+            Outcome::Panicked => TOLD_PANICKED,
+            Outcome::Cancelled => TOLD_CANCELLED,
+        };
+        self.told.store(told, Ordering::Relaxed);
+    }
+}
+
+/// The end of a block that has nothing to return: it is not polled again.
+pub struct Finish<'a> {
+    marks: &'a AtomicU8,
+}
+
+impl Future for Finish<'_> {
+    type Output = Infallible;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
+        let marks = self.marks.load(Ordering::Relaxed);
+        self.marks.store(marks | FINISHED, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+/// How a block was left.
+pub struct Left<T> {
+    /// The output of the `async` block: what was returned, or what a `?` left with.
+    pub(super) output: Option<T>,
+    marks: u8,
+    told: u8,
+}
+
+impl<T> Left<T> {
+    /// Whether what it leaves with is a failure: for a block that has finished.
+    pub(super) fn has_failed(&self) -> bool {
+        self.marks & FAILED != 0
+    }
+
+    /// Whether `returned` is a failure, or what a `?` left with.
+    pub(super) fn has_returned_failure(&self, returned: &T) -> bool {
+        if is_err(returned) {
+            return true;
+        }
+        // A `?` in a function that returns a `Result` leaves an `Err`, and there is none in one that returns
+        // `()`. So only for other types one has to know which it was.
+        self.marks & RETURNED == 0 && !is_ok_or_unit(returned)
+    }
+
+    /// How the use of a context ended whose block has not failed.
+    pub(super) fn told(&self) -> Outcome {
+        match self.told {
+            TOLD_FAILED => Outcome::Failed(()),
+            TOLD_PANICKED => Outcome::Panicked,
+            TOLD_CANCELLED => Outcome::Cancelled,
+            TOLD_TO_CATCH if !self.has_succeeded() => Outcome::Failed(()),
+            _ => Outcome::Completed,
+        }
+    }
+
+    fn has_succeeded(&self) -> bool {
+        self.marks & SUCCEEDED != 0 || self.output.as_ref().is_some_and(is_ok_or_unit)
+    }
+}
+
+/// How a block ended, as far as it matters after the exit.
+pub enum Ended<T> {
+    /// It reached its end, or left by a jump.
+    Finished {
+        /// What it leaves with is a failure, which comes before one of the exit.
+        failed: bool,
+    },
+    /// It leaves with this.
+    Returned {
+        /// What was returned, or what a `?` left with.
+        value: T,
+        /// Whether it is a failure.
+        failed: bool,
+    },
+}

@@ -1,0 +1,101 @@
+//! Using a context for the time of an asynchronous closure: `with`, `try_with`, `run`, `catch`.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::form::Decision;
+use super::{Parts, Runs, Use};
+use crate::AsyncContext;
+use crate::context::Untyped;
+use crate::macro_support::CannotFail;
+use crate::raw::{Borrowing, borrowing};
+
+/// A closure that makes a future from an argument.
+///
+/// Every such closure is one. The trait is here to give the future a name, so that whether it is `Send`
+/// can be asked where the closure also works for every lifetime.
+pub trait Body<A>: FnOnce(A) -> Self::Fut {
+    /// The closure's future.
+    type Fut: Future<Output = Self::Out>;
+    /// What it results in.
+    type Out;
+}
+
+impl<A, F, Fut> Body<A> for F
+where
+    F: FnOnce(A) -> Fut,
+    Fut: Future,
+{
+    type Fut = Fut;
+    type Out = Fut::Output;
+}
+
+/// A use that has not begun.
+pub(crate) fn closure<'r, C, X, F, K, Form>(
+    context: C,
+    body: F,
+) -> Use<Borrowing<C, X, F, <F as Body<&'r mut C::Resource>>::Fut>, X, K, Form>
+where
+    C: AsyncContext<X>,
+    C::Resource: 'r,
+    F: for<'a> Body<&'a mut C::Resource>,
+{
+    Use::new(borrowing(context, body))
+}
+
+impl<C, X, F, Fut> Parts<X> for Borrowing<C, X, F, Fut>
+where
+    C: AsyncContext<X>,
+{
+    type Context = C;
+
+    #[inline]
+    fn context(self: Pin<&mut Self>) -> Pin<&mut C> {
+        self.context()
+    }
+
+    #[inline]
+    fn end_body(self: Pin<&mut Self>) {
+        self.end_body();
+    }
+
+    #[inline]
+    fn end_context(self: Pin<&mut Self>) {
+        self.end_context();
+    }
+}
+
+impl<C, X, F, Fut> Runs<X> for Borrowing<C, X, F, Fut>
+where
+    C: AsyncContext<X>,
+    Fut: Future,
+{
+    type Output = Fut::Output;
+
+    #[inline]
+    fn lend(self: Pin<&mut Self>) {
+        self.start_body();
+    }
+
+    #[inline]
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
+        match self.body() {
+            Some(body) => body.poll(cx),
+            None => unreachable!("the body was started"),
+        }
+    }
+}
+
+// The form is a projection of the bound that the method has, so that it is of no type where the bound does
+// not hold: else that is said again of the `.await`.
+
+/// The future of [`with`](AsyncContext::with).
+pub type With<C, X, F, Fut, T, E> = Use<Borrowing<C, X, F, Fut>, X, Result<T, E>, <X as Untyped>::FirstError>;
+/// The future of [`try_with`](AsyncContext::try_with).
+pub type TryWith<C, X, F, Fut, T, E> = Use<Borrowing<C, X, F, Fut>, X, Result<T, E>, <X as Untyped>::BothErrors>;
+/// The future of [`run`](AsyncContext::run).
+pub type Run<C, X, F, Fut, T> =
+    Use<Borrowing<C, X, F, Fut>, X, T, <<C as AsyncContext<X>>::Error as CannotFail>::NoError>;
+/// The future of [`catch`](AsyncContext::catch).
+pub type Catch<C, X, F, Fut, T> = Use<Borrowing<C, X, F, Fut>, X, Option<T>, Decision>;

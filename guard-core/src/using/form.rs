@@ -1,0 +1,304 @@
+//! What becomes of a body's output and of an exit's result: the difference between the forms of a use.
+
+use core::convert::Infallible;
+
+use crate::macro_support::CannotFail;
+use crate::report::ReportKind;
+use crate::using::TryWithError;
+use crate::using::block::{Ended, Left};
+use crate::using::failed::is_err;
+use crate::{AsyncContext, Outcome};
+
+/// What becomes of a body's output and an exit's result: the difference between the forms.
+pub trait Form<C, X, O>
+where
+    C: AsyncContext<X>,
+{
+    /// What is kept of the body's output during the exit.
+    type Kept;
+    /// What the use results in.
+    type Output;
+
+    /// Tells how the body ended.
+    fn split(output: O) -> (Outcome<X>, Self::Kept);
+    /// The context could not be entered.
+    fn not_entered(error: C::Error) -> Self::Output;
+    /// The context has exited.
+    fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output;
+}
+
+fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
+    match result {
+        Ok(_) => Outcome::Completed,
+        Err(_) => Outcome::Failed(X::default()),
+    }
+}
+
+/// The body's error first; an exit error that nobody sees is reported.
+pub enum FirstError {}
+
+impl<C, X, T, E> Form<C, X, Result<T, E>> for FirstError
+where
+    C: AsyncContext<X>,
+    X: Default,
+    E: From<C::Error>,
+{
+    type Kept = Result<T, E>;
+    type Output = Result<T, E>;
+
+    fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
+        (outcome_of(&output), output)
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Err(error.into())
+    }
+
+    fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
+        match (kept, exited) {
+            (kept, Ok(())) => kept,
+            (Ok(_), Err(error)) => Err(error.into()),
+            (Err(error), Err(lost)) => {
+                context.report(ReportKind::Failed(&lost));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Everything is returned.
+pub enum BothErrors {}
+
+impl<C, X, T, E> Form<C, X, Result<T, E>> for BothErrors
+where
+    C: AsyncContext<X>,
+    X: Default,
+{
+    type Kept = Result<T, E>;
+    type Output = Result<T, TryWithError<T, E, C::Error>>;
+
+    fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
+        (outcome_of(&output), output)
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Err(TryWithError::Enter(error))
+    }
+
+    fn finish(_: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
+        match (kept, exited) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Err(body), Ok(())) => Err(TryWithError::Body(body)),
+            (Ok(value), Err(error)) => Err(TryWithError::Exit { value, error }),
+            (Err(body), Err(exit)) => Err(TryWithError::BodyAndExit { body, exit }),
+        }
+    }
+}
+
+/// There is no error to return.
+pub enum NoError {}
+
+impl<C, X, T> Form<C, X, T> for NoError
+where
+    C: AsyncContext<X>,
+    X: Default,
+    C::Error: CannotFail,
+{
+    type Kept = T;
+    type Output = T;
+
+    fn split(output: T) -> (Outcome<X>, T) {
+        let outcome = if is_err(&output) {
+            Outcome::Failed(X::default())
+        } else {
+            Outcome::Completed
+        };
+        (outcome, output)
+    }
+
+    fn not_entered(error: C::Error) -> T {
+        #[allow(unreachable_code, reason = "which is to be shown")]
+        match error.never() {}
+    }
+
+    fn finish(_: &C, kept: T, exited: Result<(), C::Error>) -> T {
+        match exited {
+            Ok(()) => kept,
+            Err(error) => <Self as Form<C, X, T>>::not_entered(error),
+        }
+    }
+}
+
+/// The context is given the body's error and decides.
+pub enum Decision {}
+
+impl<C, X, T> Form<C, X, Result<T, X>> for Decision
+where
+    C: AsyncContext<X>,
+{
+    type Kept = Option<T>;
+    type Output = Result<Option<T>, C::Error>;
+
+    fn split(output: Result<T, X>) -> (Outcome<X>, Option<T>) {
+        match output {
+            Ok(value) => (Outcome::Completed, Some(value)),
+            Err(error) => (Outcome::Failed(error), None),
+        }
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Err(error)
+    }
+
+    fn finish(_: &C, kept: Option<T>, exited: Result<(), C::Error>) -> Self::Output {
+        exited.map(|()| kept)
+    }
+}
+
+/// How a block goes on after the exit.
+pub enum Next<T, E> {
+    /// Behind the block, or with its jump.
+    Finished,
+    /// With this: what it returns, or the error of a `?`.
+    Returned(T),
+    /// With the context's error.
+    Failed(E),
+}
+
+impl<T, E> Next<T, E> {
+    /// The block's own failure comes first, then the exit's.
+    fn after<C, X>(context: &C, ended: Ended<T>, exited: Result<(), E>) -> Self
+    where
+        C: AsyncContext<X, Error = E>,
+    {
+        let failed = match ended {
+            Ended::Finished { failed } | Ended::Returned { failed, .. } => failed,
+        };
+        match exited {
+            Err(error) if !failed => return Self::Failed(error),
+            Err(error) => context.report(ReportKind::Failed(&error)),
+            Ok(()) => {}
+        }
+        match ended {
+            Ended::Finished { .. } => Self::Finished,
+            Ended::Returned { value, .. } => Self::Returned(value),
+        }
+    }
+}
+
+/// A block whose `return` and `?` leave the function around it.
+pub enum InFunction {}
+
+impl<C, T> Form<C, (), Left<T>> for InFunction
+where
+    C: AsyncContext,
+{
+    type Kept = Ended<T>;
+    type Output = Next<T, C::Error>;
+
+    #[inline]
+    fn split(left: Left<T>) -> (Outcome, Ended<T>) {
+        let failed = match &left.output {
+            Some(returned) => left.has_returned_failure(returned),
+            None => left.has_failed(),
+        };
+        let outcome = if failed {
+            Outcome::Failed(())
+        } else {
+            left.told()
+        };
+        let ended = match left.output {
+            Some(value) => Ended::Returned { value, failed },
+            None => Ended::Finished { failed },
+        };
+        (outcome, ended)
+    }
+
+    #[inline]
+    fn not_entered(error: C::Error) -> Self::Output {
+        Next::Failed(error)
+    }
+
+    #[inline]
+    fn finish(context: &C, ended: Ended<T>, exited: Result<(), C::Error>) -> Self::Output {
+        Next::after::<C, ()>(context, ended, exited)
+    }
+}
+
+/// A block whose `?` ends it with an error that is a value for the function around it.
+pub enum Attempting {}
+
+impl<C, E> Form<C, (), Left<Result<Infallible, E>>> for Attempting
+where
+    C: AsyncContext,
+{
+    type Kept = Ended<E>;
+    type Output = Next<E, C::Error>;
+
+    fn split(left: Left<Result<Infallible, E>>) -> (Outcome, Ended<E>) {
+        let failed = left.output.is_some() || left.has_failed();
+        let outcome = if failed {
+            Outcome::Failed(())
+        } else {
+            left.told()
+        };
+        let ended = match left.output {
+            Some(Err(value)) => Ended::Returned { value, failed },
+            Some(Ok(never)) => match never {},
+            None => Ended::Finished { failed },
+        };
+        (outcome, ended)
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Next::Failed(error)
+    }
+
+    fn finish(context: &C, ended: Ended<E>, exited: Result<(), C::Error>) -> Self::Output {
+        Next::after::<C, ()>(context, ended, exited)
+    }
+}
+
+/// A block whose `?` hands its error to the context.
+pub enum Catching {}
+
+impl<C, X> Form<C, X, Left<Result<Infallible, X>>> for Catching
+where
+    C: AsyncContext<X>,
+{
+    type Kept = Ended<()>;
+    type Output = Next<(), C::Error>;
+
+    fn split(left: Left<Result<Infallible, X>>) -> (Outcome<X>, Ended<()>) {
+        let failed = left.has_failed();
+        let told = left.told();
+        match left.output {
+            // The context decides what becomes of it. So an error of the exit is the context's answer.
+            Some(Err(error)) => (
+                Outcome::Failed(error),
+                Ended::Returned {
+                    value: (),
+                    failed: false,
+                },
+            ),
+            Some(Ok(never)) => match never {},
+            None => {
+                let outcome = match told {
+                    Outcome::Completed if !failed => Outcome::Completed,
+                    Outcome::Panicked if !failed => Outcome::Panicked,
+                    // There is a failure, but not one that the context could be handed.
+                    _ => Outcome::Cancelled,
+                };
+                (outcome, Ended::Finished { failed })
+            }
+        }
+    }
+
+    fn not_entered(error: C::Error) -> Self::Output {
+        Next::Failed(error)
+    }
+
+    fn finish(context: &C, ended: Ended<()>, exited: Result<(), C::Error>) -> Self::Output {
+        Next::after::<C, X>(context, ended, exited)
+    }
+}

@@ -1,0 +1,23 @@
+//! The use of a context: enter, body, exit, result.
+//!
+//! [`Use`] is the one algorithm. It is the future behind `async_with!`, `#[within]`, `.with`, `.try_with`,
+//! `.run` and `.catch`. Two traits make the difference between those forms:
+//!
+//! - [`Parts`] says where the context and the body are: in the future itself, with a closure that makes the
+//!   body (`closure`), or in the function around it, with a block that stands there (`block`).
+//! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
+//!
+//! `failed` decides whether a value is a failure, and `panic` carries a panic past the exit.
+
+pub(crate) mod block;
+pub(crate) mod closure;
+mod driver;
+mod error;
+pub(crate) mod failed;
+pub(crate) mod form;
+pub(crate) mod panic;
+
+pub use closure::{Body, Catch, Run, TryWith, With};
+pub use driver::Use;
+pub(crate) use driver::{Parts, Runs};
+pub use error::TryWithError;

@@ -1,0 +1,348 @@
+//! What has failed: what the context is told for each way in which its use is left.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::task::Poll;
+
+use guard_core::{AsyncContext, Outcome, async_context, async_with, within, yield_resource};
+use guard_tests::block_on;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Failure;
+
+thread_local! {
+    static TOLD: RefCell<Vec<Outcome>> = const { RefCell::new(Vec::new()) };
+}
+
+fn tell(outcome: Outcome) {
+    TOLD.with_borrow_mut(|told| told.push(outcome));
+}
+
+/// What the contexts were told in `use_them`.
+fn told<F: Future>(use_them: F) -> Vec<Outcome> {
+    block_on(use_them);
+    TOLD.take()
+}
+
+#[async_context(scoped)]
+async fn sure() -> u8 {
+    let mut number = 5;
+    let outcome = yield_resource!(number);
+    tell(outcome);
+}
+
+#[async_context(scoped)]
+async fn fallible() -> Result<u8, Failure> {
+    let mut number = 5;
+    let outcome = yield_resource!(number);
+    tell(outcome);
+    Ok(())
+}
+
+const COMPLETED: Outcome = Outcome::Completed;
+const FAILED: Outcome = Outcome::Failed(());
+
+#[test]
+fn a_block_that_ends_with_an_err_has_failed() {
+    async fn value(value: Result<u8, Failure>) -> Result<u8, Failure> {
+        async_with!(_c = fallible()?, { value })
+    }
+    assert_eq!(told(value(Ok(1))), [COMPLETED]);
+    assert_eq!(told(value(Err(Failure))), [FAILED]);
+}
+
+#[test]
+fn a_result_that_is_wrapped_is_data() {
+    async fn wrapped() {
+        let (result,) = async_with!(_c = sure(), { (Err::<u8, _>(Failure),) });
+        assert_eq!(result, Err(Failure));
+    }
+    assert_eq!(told(wrapped()), [COMPLETED]);
+}
+
+#[test]
+fn values_of_generic_and_opaque_types_are_judged() {
+    async fn generic<T>(value: T) -> T {
+        async_with!(_c = sure(), { value })
+    }
+    async fn returned<T>(value: T) -> T {
+        async_with!(_c = sure(), {
+            return value;
+        })
+    }
+    fn opaque() -> impl Debug {
+        Err::<u8, Failure>(Failure)
+    }
+    async fn opaque_value() -> impl Debug {
+        async_with!(_c = sure(), { opaque() })
+    }
+    trait Job {
+        type Out;
+        fn run(self) -> Self::Out;
+    }
+    struct Fails;
+    impl Job for Fails {
+        type Out = Result<(), Failure>;
+        fn run(self) -> Self::Out {
+            Err(Failure)
+        }
+    }
+    #[within(_c = sure())]
+    async fn associated<J: Job>(job: J) -> J::Out {
+        job.run()
+    }
+    #[within(_c = sure())]
+    async fn of_closure<T>(body: impl AsyncFnOnce() -> T) -> T {
+        body().await
+    }
+    assert_eq!(told(generic(Err::<(), _>(Failure))), [FAILED]);
+    assert_eq!(told(generic(Ok::<_, Failure>(()))), [COMPLETED]);
+    assert_eq!(told(returned(Err::<(), _>(Failure))), [FAILED]);
+    assert_eq!(told(opaque_value()), [FAILED]);
+    assert_eq!(told(associated(Fails)), [FAILED]);
+    assert_eq!(told(of_closure(async || Err::<(), _>(Failure))), [FAILED]);
+}
+
+#[test]
+fn only_an_err_has_failed_or_what_is_left_by_a_question_mark() {
+    async fn none_at_the_end() -> Option<u8> {
+        async_with!(_c = sure(), { None })
+    }
+    async fn none_returned(value: Option<u8>) -> Option<u8> {
+        async_with!(_c = sure(), {
+            return value;
+        })
+    }
+    async fn none_asked() -> Option<u8> {
+        Some(async_with!(_c = sure(), { None::<u8>? }))
+    }
+    async fn broken(value: ControlFlow<u8>) -> ControlFlow<u8> {
+        async_with!(_c = sure(), {
+            return value;
+        })
+    }
+    async fn broken_asked(value: ControlFlow<u8>) -> ControlFlow<u8> {
+        async_with!(_c = sure(), { value? });
+        ControlFlow::Continue(())
+    }
+    async fn polled() -> Poll<Result<u8, Failure>> {
+        async_with!(_c = sure(), {
+            return Poll::Ready(Err(Failure));
+        })
+    }
+    #[allow(dead_code)]
+    enum Own {
+        Ok,
+        Err,
+    }
+    async fn own() -> Own {
+        async_with!(_c = sure(), { Own::Err })
+    }
+    assert_eq!(told(none_at_the_end()), [COMPLETED]);
+    assert_eq!(told(none_returned(None)), [COMPLETED]);
+    assert_eq!(told(none_asked()), [FAILED]);
+    assert_eq!(told(broken(ControlFlow::Break(1))), [COMPLETED]);
+    assert_eq!(told(broken_asked(ControlFlow::Break(1))), [FAILED]);
+    assert_eq!(told(broken_asked(ControlFlow::Continue(()))), [COMPLETED]);
+    assert_eq!(told(polled()), [COMPLETED]);
+    assert_eq!(told(own()), [COMPLETED]);
+}
+
+#[test]
+fn a_closure_that_ends_with_an_err_has_failed() {
+    async fn by_run() {
+        let _ = sure().run(async |_| Err::<u8, _>(Failure)).await;
+    }
+    async fn by_with() {
+        let _ = fallible().with(async |_| Err::<u8, _>(Failure)).await;
+    }
+    assert_eq!(told(by_run()), [FAILED]);
+    assert_eq!(told(by_with()), [FAILED]);
+}
+
+#[test]
+fn a_loop_that_is_left_with_an_err_has_failed() {
+    async fn looping(value: Result<u8, Failure>) -> Result<u8, Failure> {
+        loop {
+            async_with!(_c = sure(), { break value });
+        }
+    }
+    assert_eq!(told(looping(Ok(1))), [COMPLETED]);
+    assert_eq!(told(looping(Err(Failure))), [FAILED]);
+}
+
+/// What `scopeguard::defer!` does: code in a closure, which runs when the scope is left.
+macro_rules! defer {
+    ($($code:tt)*) => {
+        let _deferred = Deferred(Some(|| { $($code)* }));
+    };
+}
+
+struct Deferred<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Deferred<F> {
+    fn drop(&mut self) {
+        if let Some(deferred) = self.0.take() {
+            deferred();
+        }
+    }
+}
+
+#[test]
+fn a_return_in_a_closure_of_a_macro_does_not_make_a_question_mark_a_success() {
+    async fn deferring(early: bool) -> Result<(), Failure> {
+        async_with!(_c = fallible()?, {
+            defer! { if early { return; } }
+            Err::<(), _>(Failure)?;
+        });
+        Ok(())
+    }
+    assert_eq!(told(deferring(true)), [FAILED]);
+    assert_eq!(told(deferring(false)), [FAILED]);
+}
+
+#[test]
+fn a_return_that_a_macro_hides_is_judged_by_its_value() {
+    macro_rules! leave {
+        ($value:expr) => {
+            return $value
+        };
+    }
+    async fn hidden(value: Result<u8, Failure>) -> Result<u8, Failure> {
+        async_with!(_c = fallible()?, { leave!(value) })
+    }
+    async fn of_nothing() {
+        async_with!(_c = sure(), { leave!(()) })
+    }
+    assert_eq!(told(hidden(Ok(1))), [COMPLETED]);
+    assert_eq!(told(hidden(Err(Failure))), [FAILED]);
+    assert_eq!(told(of_nothing()), [COMPLETED]);
+}
+
+#[test]
+fn in_a_context_that_catches_those_inside_are_told_what_becomes_of_the_error() {
+    #[async_context(scoped, catch)]
+    async fn by_value(ignore: bool) -> Result<u8, Failure> {
+        async_with!(c = fallible()?, {
+            match yield_resource!(*c) {
+                Outcome::Failed(error) if !ignore => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+    #[async_context(scoped, catch)]
+    async fn by_return(ignore: bool) -> Result<u8, Failure> {
+        async_with!(c = fallible()?, {
+            return match yield_resource!(*c) {
+                Outcome::Failed(error) if !ignore => Err(error),
+                _ => Ok(()),
+            };
+        })
+    }
+    #[async_context(scoped, catch)]
+    async fn outside(ignore: bool) -> Result<u8, Failure> {
+        match async_with!(c = fallible()?, { yield_resource!(*c) }) {
+            Outcome::Failed(error) if !ignore => Err(error),
+            _ => Ok(()),
+        }
+    }
+    async fn caught(context: impl AsyncContext<Failure, Error = Failure>) {
+        let _ = context.catch(async |_| Err::<(), _>(Failure)).await;
+    }
+    assert_eq!(told(caught(by_value(true))), [COMPLETED]);
+    assert_eq!(told(caught(by_value(false))), [FAILED]);
+    assert_eq!(told(caught(by_return(true))), [COMPLETED]);
+    assert_eq!(told(caught(by_return(false))), [FAILED]);
+    // What was told leaves the block as a value, and nobody knows yet what becomes of it.
+    assert_eq!(told(caught(outside(true))), [FAILED]);
+    assert_eq!(told(caught(outside(false))), [FAILED]);
+}
+
+/// They compile as they are.
+#[allow(dead_code, unreachable_code, unused)]
+mod without_annotations {
+    use super::*;
+
+    fn die() -> ! {
+        panic!()
+    }
+
+    async fn serve() -> ! {
+        loop {
+            guard_tests::yield_once().await;
+        }
+    }
+
+    async fn serve_infallible() -> Infallible {
+        serve().await
+    }
+
+    async fn blocks_that_diverge(condition: bool) -> u8 {
+        async_with!(_c = sure(), { die() });
+        async_with!(_c = sure(), { serve().await });
+        async_with!(_c = sure(), { match serve_infallible().await {} });
+        async_with!(_c = sure(), {
+            match condition {
+                true => return 1,
+                false => return 2,
+            }
+        });
+        unreachable!()
+    }
+
+    async fn exits() -> Result<(), Failure> {
+        async_with!(_c = fallible()?, { std::process::exit(0) });
+        Ok(())
+    }
+
+    async fn jumps() {
+        'a: loop {
+            async_with!(_c = sure(), {
+                if true { break 'a } else { continue 'a }
+            });
+        }
+    }
+
+    async fn types_that_are_told_later(condition: bool) -> u32 {
+        let from_arm = match condition {
+            true => async_with!(_c = sure(), { "1".parse().unwrap() }),
+            false => 3_u32,
+        };
+        let mut pushed: Vec<u32> = vec![];
+        pushed.push(async_with!(_c = sure(), { "1".parse().unwrap() }));
+        let mut later = vec![];
+        later.push(async_with!(_c = sure(), { "1".parse().unwrap() }));
+        let _: &Vec<u32> = &later;
+        from_arm
+    }
+
+    async fn into_later(condition: bool) -> Result<String, Failure> {
+        let text = async_with!(_c = fallible()?, { "a".into() });
+        if condition {
+            return Ok(text);
+        }
+        let text: String = text;
+        Ok(text)
+    }
+
+    async fn returned_of_any_type(text: &str) -> u8 {
+        async_with!(_c = sure(), {
+            return text.parse().unwrap();
+        })
+    }
+
+    struct Config {
+        port: u16,
+    }
+
+    async fn asked_of_any_type() -> Result<Config, Failure> {
+        fn deserialized<T: Default>() -> Result<T, Failure> {
+            Ok(T::default())
+        }
+        let port = async_with!(_c = fallible()?, { deserialized()? });
+        Ok(Config { port })
+    }
+}
