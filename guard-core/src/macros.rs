@@ -203,8 +203,12 @@ pub use guard_macros::async_context;
 /// # }
 /// ```
 ///
-/// Together with `#[tokio::test]`, in either order, it makes fixtures whose teardown is asynchronous and
-/// also runs when the test fails or panics.
+/// Several `#[within]` on one function are entered from the top to the bottom and exited in reverse, as with
+/// Python's decorators; later ones may use what earlier ones lend.
+///
+/// Together with `#[tokio::test]`, above or below it, it makes fixtures whose teardown is asynchronous and
+/// also runs when the test fails or panics. It works on the methods of an `impl` with `#[async_trait]`, and above
+/// or below `#[async_recursion]`. A plain function that returns a future is an error.
 ///
 /// `crate = path` among the arguments says where guard-core is, if it was renamed or re-exported.
 ///
@@ -244,11 +248,12 @@ pub use guard_macros::within;
 /// let sum: u32 = async_with!(
 ///     first = list(1)?,
 ///     // Later ones may use earlier ones.
-///     second = list(first[0] + 1)?
-/// => {
-///     second.push("39".parse()?);
-///     first.iter().chain(second.iter()).sum()
-/// });
+///     second = list(first[0] + 1)?,
+///     {
+///         second.push("39".parse()?);
+///         first.iter().chain(second.iter()).sum()
+///     }
+/// );
 /// assert_eq!(sum, 42);
 /// # Ok(()) }
 /// ```
@@ -260,6 +265,11 @@ pub use guard_macros::within;
 /// - `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`. Everything else exits with `Completed`,
 ///   also a block whose value is an `Err`: end it with `step().await?` or `return step().await;`, not with
 ///   `step().await`.
+/// - In the arguments of another macro, too, `break` and `continue` mean what they mean without `async_with!`:
+///   the loop that the macro brings, or the one around the block. (If the macro declares variables and such a
+///   jump stands in its arguments, they are not there after it. A `break` that only the definition of the macro
+///   has does not compile.)
+/// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none.
 /// - Several contexts are entered in order and exited in reverse. Those inside

@@ -2,8 +2,8 @@
 """Completion, hover and definition in the arguments of the macros while they are typed, and in the block beside."""
 import sys
 import time
-import matrix
 
+import matrix
 from lsp import Doc
 
 HEAD = "mod base;\npub use base::*;\n"
@@ -11,6 +11,7 @@ FUNCTION = "pub async fn demo(other: Session) -> Result<(), Error> {\n    %s\n  
 CONTEXT = "#[async_context]\npub async fn demo() -> Result<Session, Error> {\n    let mut it = connect(1).await?;\n    %s;\n    it.id();\n    Ok(())\n}\n"
 # name: (code, what completion is to find, a name to hover over and what it shows)
 STATES = {
+    "names": (FUNCTION % "async_with!(s = session(1)?, { let who = s.$0id(); s.query(\"x\").await?; });", "id", ("who", "u32")),
     "s = sess|": (FUNCTION % "async_with!(s = sess$0);", "session", None),
     "s = sess|, {}": (FUNCTION % "async_with!(s = sess$0, { let who = other.id(); });", "session", ("who", "u32")),
     "s = session(other.|)": (FUNCTION % "async_with!(s = session(other.$0));", "id", None),
@@ -49,6 +50,11 @@ if __name__ == "__main__":
             row.append("hover" if shown in doc.hover(at) else "-")
             use = doc.find(".id();", "id")
             row.append("definition" if doc.goto(use) else "-")
+        if name == "names":
+            declared = doc.find("with!(s =", "s =")
+            row.append("type of the resource" if "Session" in doc.hover(declared) else "-")
+            renamed = doc.rename(declared, "it")
+            row.append("rename" if isinstance(renamed, list) and len(renamed) == 3 else "-")
         row.append("%d diagnostics" % len(doc.diags()))
         print(f"{name:36}" + ", ".join(row), flush=True)
     sys.exit(0)
