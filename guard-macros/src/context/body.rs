@@ -83,7 +83,12 @@ impl Body {
     ) -> Self {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
+        // What `#[tracing::instrument]` makes of a body.
+        let is_instrumented = mentions(&block.to_token_stream(), &|word| {
+            word == "__tracing_instrument_future"
+        });
         let mut rewrite = Yields {
+            is_instrumented,
             args,
             caught,
             proof: &proof,
@@ -110,6 +115,7 @@ impl Body {
 }
 
 struct Yields<'a> {
+    is_instrumented: bool,
     args: &'a Args,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
@@ -229,13 +235,15 @@ impl Rewrite for Yields<'_> {
 
     fn misplaced(&mut self, span: Span, inside: &'static str) -> Option<TokenStream> {
         self.found = true;
-        self.errors.push(Error::new(
-            span,
+        let message = if self.is_instrumented {
+            "`#[instrument]` has put the body into an `async` block: write `#[async_context]` above it".to_owned()
+        } else {
             format!(
                 "`yield_resource!` inside {inside}, which is a function of its own: \
                  yield in the body of the context itself"
-            ),
-        ));
+            )
+        };
+        self.errors.push(Error::new(span, message));
         Some(self.silenced())
     }
 

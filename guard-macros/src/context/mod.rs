@@ -12,6 +12,7 @@ use syn::{Block, Error};
 use crate::args::Args;
 use crate::diag::Errors;
 use crate::function::Function;
+use crate::types::future_of;
 
 use body::Body;
 use returns::Returns;
@@ -51,10 +52,16 @@ struct Definition {
 fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        errors.push(Error::new_spanned(
-            sig.fn_token,
-            "a context is an `async fn`: write `async` before `fn`",
-        ));
+        let message = if future_of(&sig.output).is_some() {
+            "a context is no future, but an attribute above, such as `#[async_trait]`, has made one of this \
+             function: write the context outside of what that attribute is for"
+        } else {
+            "a context is an `async fn`: write `async` before `fn`"
+        };
+        errors.push(Error::new_spanned(sig.fn_token, message));
+        if future_of(&sig.output).is_some() {
+            return None;
+        }
     }
     if let Some(constness) = sig.constness {
         errors.push(Error::new_spanned(constness, "a context cannot be `const`"));

@@ -5,14 +5,11 @@ mod boxed;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{
-    Block, Error, Expr, GenericArgument, Meta, Pat, Path, PathArguments, ReturnType, Stmt, Token,
-    Type, TypeParamBound, parse_quote, token,
-};
+use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token};
 
 use crate::diag::Errors;
 use crate::function::Function;
-use crate::types::in_body;
+use crate::types::{future_of, in_body};
 use crate::walk::mentions;
 use crate::with::{AsyncWith, Form, Use, check_handled, expand, read_uses};
 
@@ -233,46 +230,5 @@ fn blocked_on(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
             true
         }
         _ => false,
-    }
-}
-
-/// The output of a boxed future.
-fn future_of(output: &ReturnType) -> Option<&Type> {
-    let ReturnType::Type(_, output) = output else {
-        return None;
-    };
-    let boxed = argument_of(argument_of(output, "Pin")?, "Box")?;
-    let Type::TraitObject(object) = boxed else {
-        return None;
-    };
-    object.bounds.iter().find_map(|bound| {
-        let TypeParamBound::Trait(bound) = bound else {
-            return None;
-        };
-        let last = bound.path.segments.last()?;
-        let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-            return None;
-        };
-        arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
-            _ => None,
-        })
-    })
-}
-
-/// `T` of `Name<T>`.
-fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
-    let Type::Path(path) = ty else {
-        return None;
-    };
-    let last = path.path.segments.last()?;
-    match &last.arguments {
-        PathArguments::AngleBracketed(arguments) if last.ident == name => {
-            arguments.args.iter().find_map(|argument| match argument {
-                GenericArgument::Type(ty) => Some(ty),
-                _ => None,
-            })
-        }
-        _ => None,
     }
 }
