@@ -629,6 +629,16 @@ mod returned {
         unreachable!();
     }
 
+    #[tokio::test]
+    async fn what_the_function_says() {
+        async_with!(one = number(1), {
+            if *one == 1 {
+                return Default::default();
+            }
+        });
+        unreachable!();
+    }
+
     #[test]
     fn what_is_parsed() {
         async fn parsed() -> u8 {

@@ -1,7 +1,9 @@
 //! What generated code names, and what its types have to fulfil. It is reached by `__private`.
 
 mod cannot_fail;
+mod handled;
 mod returns;
 
 pub use cannot_fail::CannotFail;
+pub use handled::{Swallowed, attempted, swallowed};
 pub use returns::Returns;

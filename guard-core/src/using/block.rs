@@ -20,7 +20,7 @@ pub fn in_function<'a, 'r, C, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<B::Output>, InFunction>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<B::Output>, C::Error, InFunction>
 where
     C: AsyncContext,
     B: Future,
@@ -33,7 +33,7 @@ pub fn catching<'a, 'r, C, X, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, Ended<()>, Catching>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, Ended<()>, C::Error, Catching>
 where
     C: AsyncContext<X>,
     B: Future<Output = Result<Infallible, X>>,
@@ -46,7 +46,7 @@ pub fn attempting<'a, 'r, C, E, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<E>, Attempting>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<E>, C::Error, Attempting>
 where
     C: AsyncContext,
     B: Future<Output = Result<Infallible, E>>,
@@ -89,10 +89,12 @@ impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
     }
 }
 
-impl<'r, C, X, R, B> Parts<X> for InBlock<'_, 'r, C, R, B>
+// Not only where `R` is the context's resource: to find out whether a future is `Send`, rustc asks this with the
+// lifetimes in `C` and `R` erased, and they would not match.
+impl<C, X, R, B> Parts<X> for InBlock<'_, '_, C, R, B>
 where
-    C: AsyncContext<X, Resource = R>,
-    R: ?Sized + 'r,
+    C: AsyncContext<X>,
+    R: ?Sized,
 {
     type Context = C;
 

@@ -35,7 +35,7 @@ where
 pub(crate) fn closure<'r, C, X, F, K, Form>(
     context: C,
     body: F,
-) -> Use<Borrowing<C, X, F, <F as Body<&'r mut C::Resource>>::Fut>, X, K, Form>
+) -> Use<Borrowing<C, X, F, <F as Body<&'r mut C::Resource>>::Fut>, X, K, C::Error, Form>
 where
     C: AsyncContext<X>,
     C::Resource: 'r,
@@ -91,11 +91,29 @@ where
 // not hold: else that is said again of the `.await`.
 
 /// The future of [`with`](AsyncContext::with).
-pub type With<C, X, F, Fut, T, E> = Use<Borrowing<C, X, F, Fut>, X, Result<T, E>, <X as Untyped>::FirstError>;
+pub type With<C, X, F, Fut, T, E> = Use<
+    Borrowing<C, X, F, Fut>,
+    X,
+    Result<T, E>,
+    <C as AsyncContext<X>>::Error,
+    <X as Untyped>::FirstError,
+>;
 /// The future of [`try_with`](AsyncContext::try_with).
-pub type TryWith<C, X, F, Fut, T, E> = Use<Borrowing<C, X, F, Fut>, X, Result<T, E>, <X as Untyped>::BothErrors>;
+pub type TryWith<C, X, F, Fut, T, E> = Use<
+    Borrowing<C, X, F, Fut>,
+    X,
+    Result<T, E>,
+    <C as AsyncContext<X>>::Error,
+    <X as Untyped>::BothErrors,
+>;
 /// The future of [`run`](AsyncContext::run).
-pub type Run<C, X, F, Fut, T> =
-    Use<Borrowing<C, X, F, Fut>, X, T, <<C as AsyncContext<X>>::Error as CannotFail>::NoError>;
+pub type Run<C, X, F, Fut, T> = Use<
+    Borrowing<C, X, F, Fut>,
+    X,
+    T,
+    <C as AsyncContext<X>>::Error,
+    <<C as AsyncContext<X>>::Error as CannotFail>::NoError,
+>;
 /// The future of [`catch`](AsyncContext::catch).
-pub type Catch<C, X, F, Fut, T> = Use<Borrowing<C, X, F, Fut>, X, Option<T>, Decision>;
+pub type Catch<C, X, F, Fut, T> =
+    Use<Borrowing<C, X, F, Fut>, X, Option<T>, <C as AsyncContext<X>>::Error, Decision>;

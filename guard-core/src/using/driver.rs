@@ -40,19 +40,19 @@ pub trait Runs<X>: Parts<X> {
 pin_project_lite::pin_project! {
     /// The future of a use: enters, runs the body, exits.
     #[must_use = "the context is entered and the body run when this is awaited: `.await`"]
-    pub struct Use<P, X, K, F>
+    pub struct Use<P, X, K, E, F>
     where
         P: Parts<X>,
     {
         #[pin]
         parts: P,
-        stage: Stage<X, K, <P::Context as AsyncContext<X>>::Error>,
+        stage: Stage<X, K, E>,
         // Dropped last: what is in it then belongs to the enclosing use.
         nest: Nest,
         _form: PhantomData<fn() -> F>,
     }
 
-    impl<P, X, K, F> PinnedDrop for Use<P, X, K, F>
+    impl<P, X, K, E, F> PinnedDrop for Use<P, X, K, E, F>
     where
         P: Parts<X>,
     {
@@ -99,7 +99,7 @@ enum Stage<X, K, E> {
     Ended,
 }
 
-impl<P, X, K, F> Use<P, X, K, F>
+impl<P, X, K, E, F> Use<P, X, K, E, F>
 where
     P: Parts<X>,
 {
@@ -115,9 +115,10 @@ where
     }
 }
 
-impl<P, X, F> Future for Use<P, X, F::Kept, F>
+impl<P, X, E, F> Future for Use<P, X, F::Kept, E, F>
 where
     P: Runs<X>,
+    P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, P::Output>,
 {
     type Output = F::Output;

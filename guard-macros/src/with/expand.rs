@@ -65,6 +65,25 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     )
 }
 
+/// [`expand`] for a block that is the body of a function and ends with a `return`: what the function results in.
+pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
+    let private = quote!(#krate::__private);
+    let result = match with.uses.first().map(Use::handling) {
+        // Its value is what is left when the error of a `?` was swallowed.
+        Some(Handling::Catch) => Some(quote!(#private::swallowed)),
+        // Its value is an error.
+        Some(Handling::Attempt(_)) => Some(quote!(#private::attempted)),
+        _ => None,
+    };
+    let out = Ident::new("out", Span::mixed_site());
+    let with = expand(krate, with);
+    let result = result.map_or_else(|| quote!(#out), |result| quote!(#result(#out)));
+    quote! {
+        let #out = #with;
+        #result
+    }
+}
+
 fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
     let [used, block, error, next, returned] = ["used", "block", "error", "next", "returned"]
         .map(|name| Ident::new(name, Span::mixed_site()));

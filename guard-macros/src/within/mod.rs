@@ -196,11 +196,8 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
             #krate::__private::Returns::new().never()
         });
         let uses = uses.clone();
-        let with = expand::expand(krate, AsyncWith { uses, block });
-        around = quote!({
-            let #out = #with;
-            #out
-        });
+        let with = expand::expand_function(krate, AsyncWith { uses, block });
+        around = quote!({ #with });
     }
     around
 }

@@ -1,0 +1,50 @@
+//! What a function with `#[within(catch(…))]` or `#[within(attempt(…))]` results in when a `?` left its body.
+
+use core::convert::Infallible;
+
+/// What a function results in whose error was swallowed, as if there had been nothing to do.
+#[diagnostic::on_unimplemented(
+    message = "a function with `#[within(catch(…))]` returns `()`, an `Option`, or a `Result` of these",
+    label = "there is no `{Self}` when the error was swallowed"
+)]
+pub trait Swallowed {
+    /// It.
+    fn swallowed() -> Self;
+}
+
+impl Swallowed for () {
+    fn swallowed() -> Self {}
+}
+
+impl<T> Swallowed for Option<T> {
+    fn swallowed() -> Self {
+        None
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Swallowed, E> Swallowed for Result<T, E> {
+    fn swallowed() -> Self {
+        Ok(T::swallowed())
+    }
+}
+
+/// A body that did not return has swallowed an error.
+pub fn swallowed<T: Swallowed>(value: Option<Infallible>) -> T {
+    match value {
+        None => T::swallowed(),
+        Some(never) => match never {},
+    }
+}
+
+/// A body that did not return has failed.
+///
+/// # Errors
+///
+/// Always.
+pub fn attempted<T, E>(value: Result<Infallible, E>) -> Result<T, E> {
+    match value {
+        Err(error) => Err(error),
+        Ok(never) => match never {},
+    }
+}
