@@ -2,8 +2,8 @@
 //! number of polls.
 
 use crate::oracle::{Case, judge};
-use crate::ways::{Doing, Kind, Plan, WAYS, Way, using};
-use crate::world::{DRIVERS, Driver, End, Run, Using, drive};
+use crate::ways::{Doing, Interrupt, Kind, Manner, Plan, WAYS, Way, using};
+use crate::world::{DRIVERS, Driver, End, Run, Using, drive, drive_alone};
 
 const ENDS: [End; 3] = [End::Ok, End::Error, End::Panic];
 
@@ -57,10 +57,33 @@ pub fn plans(depth: usize) -> Vec<Plan> {
                 enter: enter.map(|end| doing(entering, end)),
                 body: doing(using, body),
                 exit: exit.map(|end| doing(exiting, end)),
+                interrupt: None,
             });
         }
     }
     plans.into_iter().step_by(every).collect()
+}
+
+/// These plans, with the use of each level but the first interrupted. How many polls after, and what comes
+/// then, takes turns.
+pub fn interrupted(plans: impl IntoIterator<Item = Plan>) -> impl Iterator<Item = Plan> {
+    let interrupts = |(number, plan): (usize, Plan)| {
+        (1..plan.depth).flat_map(move |level| {
+            (0..4).map(move |shift| Plan {
+                interrupt: Some(Interrupt {
+                    level,
+                    polls: (number + 3 * shift) % 11,
+                    by: [Manner::Timeout, Manner::EndOfBlock][(number + shift) % 2],
+                    rest: Doing {
+                        pauses: number / 2 % 3,
+                        end: ENDS[(number + shift + level) % 3],
+                    },
+                }),
+                ..plan
+            })
+        })
+    };
+    plans.into_iter().enumerate().flat_map(interrupts)
 }
 
 /// Every plan of one and two levels, and some of three: for what adds nothing of its own there. `every`
@@ -124,11 +147,11 @@ fn sweep_with(
 ) {
     for &driver in drivers {
         let whole = drive(using(), driver, None, None);
-        verdict.judge(case, &whole, || format!("{case:?} {plan:?} {driver:?}"));
-        for drop_at in 0..=whole.polls + 1 {
-            let run = drive(using(), driver, Some(drop_at), None);
+        let drops = (0..=whole.polls + 1).map(Some);
+        for drop_at in drops.chain([None]) {
+            let run = drive(using(), driver, drop_at, None);
             verdict.judge(case, &run, || {
-                format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at} polls")
+                format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls")
             });
             // That the background is polled in each way was just tried; where it is cut does not depend
             // on it.
@@ -136,9 +159,15 @@ fn sweep_with(
                 continue;
             }
             for cut_at in 0..run.background_polls {
-                let run = drive(using(), driver, Some(drop_at), Some(cut_at));
+                let run = drive(using(), driver, drop_at, Some(cut_at));
                 verdict.judge(case, &run, || {
-                    format!("{case:?} {plan:?}, dropped after {drop_at} polls, cut after {cut_at}")
+                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, cut after {cut_at}")
+                });
+            }
+            if run.background_polls > 0 {
+                let run = drive_alone(using(), driver, drop_at);
+                verdict.judge(case, &run, || {
+                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, with no background")
                 });
             }
         }
@@ -147,7 +176,15 @@ fn sweep_with(
 
 /// Whether what is planned can be done in this way.
 pub fn can_run(way: Way, plan: Plan) -> bool {
+    let level = plan.interrupted();
     match way {
+        // Between contexts of one call there is no block.
+        Way::AsyncWithList | Way::Within if level == Some(1) => false,
+        Way::Join if level.is_some_and(|level| level < 2) => false,
+        Way::JoinInside if level == Some(2) => false,
+        // Its body is the block: that is tried by the model.
+        Way::Composed if level.is_some() => false,
+        Way::GuardsInside if plan.depth < 2 => false,
         Way::Run => {
             let mut contexts = plan.enter.iter().chain(&plan.exit);
             contexts.all(|doing| doing.end != End::Error)
@@ -161,7 +198,9 @@ fn matrix(kind: Kind, ways: &[Way], depth: usize) {
     let whole = depth < 3 || std::env::var_os("GUARD_WHOLE_MATRIX").is_some();
     let mut verdict = Verdict::default();
     for (turn, &way) in ways.iter().enumerate() {
-        for (number, plan) in plans(depth).into_iter().enumerate() {
+        let plans = plans(depth);
+        let interrupted = interrupted(plans.clone().into_iter().step_by(7));
+        for (number, plan) in plans.into_iter().chain(interrupted).enumerate() {
             if can_run(way, plan) {
                 let case = Case::new(way, kind);
                 // There are 27 plans for each set of faults: that has to shift the turns too.
