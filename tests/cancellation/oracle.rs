@@ -367,8 +367,8 @@ impl Judge<'_> {
                     self.release(inner)
                 } else {
                     self.over(inner)
-                        .or_else(|| self.abandoned(Who::Level(inner)))
                 };
+                let before = before.or_else(|| self.abandoned(Who::Level(inner)));
                 self.check(before.is_some_and(|before| before < release), || {
                     format!("{outer} was cleaned up before {inner} was over")
                 });
