@@ -451,10 +451,25 @@ impl Judge<'_> {
         })
     }
 
+    /// Whether the level's use was dropped while it waited for what had been dropped in its block: the block
+    /// was over by then.
+    fn was_waiting(&self, level: usize) -> bool {
+        let over =
+            self.at(|event| matches!(event, Event::RestEnded(inner, _) if inner == level + 1));
+        let gone = self.gone(level);
+        over.is_some_and(|over| gone.is_some_and(|gone| over < gone))
+            && self
+                .release(level)
+                .is_none_or(|release| gone < Some(release))
+    }
+
     fn outcome(&self, level: usize, at: usize) -> Outcome {
-        if self.gone(level).is_some_and(|gone| gone < at) {
-            Outcome::Cancelled
-        } else if self.panicked_before(level, at) {
+        let gone = self.gone(level).filter(|&gone| gone < at);
+        if gone.is_some() && !self.was_waiting(level) {
+            return Outcome::Cancelled;
+        }
+        let at = gone.unwrap_or(at);
+        if self.panicked_before(level, at) {
             // A guard that is dropped by an unwind does not know of it.
             if self.is_guard(level) {
                 Outcome::Cancelled
@@ -559,7 +574,7 @@ impl Judge<'_> {
                 .log
                 .iter()
                 .filter(|event| match event {
-                    Event::Reported(who, lost) => self.tells_of(*who, *lost, fault, end),
+                    Event::Reported(who, lost) => self.tells_of(*who, *lost, at, fault, end),
                     _ => false,
                 })
                 .count();
@@ -571,7 +586,8 @@ impl Judge<'_> {
             // After the drop each context of its own reports at once.
             let alone = self.case.way != Way::Composed && gone.is_some_and(|gone| gone < at);
             let waits = self.waits_for_others(at, fault);
-            let lawful = if alone || waits || !interrupted {
+            let held = self.has_no_caller_left(at, fault, end);
+            let lawful = if alone || waits || held || !interrupted {
                 seen == 1
             } else {
                 seen <= 1
@@ -600,21 +616,57 @@ impl Judge<'_> {
         self.violations.append(&mut violations);
     }
 
+    /// The levels that were being exited, or waited for that, when the use in which this arose was dropped,
+    /// after it had arisen: it would have gone on when their exits were over.
+    fn holders(&self, at: usize, fault: Fault) -> impl Iterator<Item = usize> {
+        let gone = self.gone_around(fault).filter(|&gone| at < gone);
+        let is_exiting = move |&level: &usize| {
+            let begun = self.release(level);
+            gone.is_some_and(|gone| {
+                begun.is_some_and(|begun| at < begun && begun < gone)
+                    && self.over(level).is_none_or(|over| gone < over)
+                    || fault.step == Step::Rest
+                        && level + 1 == fault.level
+                        && self.was_waiting(level)
+            })
+        };
+        (0..3).filter(is_exiting)
+    }
+
+    /// Whether a use has to report this, because it was dropped during its exit. Guards do not know of it,
+    /// what catches has been given it, and for `run` an error is a value like any other.
+    fn has_no_caller_left(&self, at: usize, fault: Fault, end: End) -> bool {
+        let is_bodys = matches!(fault.step, Step::Body | Step::Rest);
+        let is_its_uses = match self.case.way {
+            Way::Run => end == End::Panic,
+            Way::Catch => end == End::Panic || self.cut().is_none(),
+            Way::Composed => is_bodys,
+            _ => true,
+        };
+        let mut holders = self.holders(at, fault);
+        let is_held = holders.any(|level| !self.is_guard(level));
+        is_its_uses && is_held && !self.panicked_after(at)
+    }
+
     /// Whether the report is about this fault, in the right name.
-    fn tells_of(&self, who: Who, lost: Lost, fault: Fault, end: End) -> bool {
+    fn tells_of(&self, who: Who, lost: Lost, at: usize, fault: Fault, end: End) -> bool {
         // In these ways a context may have ended with an error that is not its own.
         let is_passed_on = matches!(self.case.way, Way::Composed | Way::Catch);
-        let is_its_own = who == Who::Level(fault.level) && fault.step != Step::Body;
+        let is_its_own =
+            who == Who::Level(fault.level) && matches!(fault.step, Step::Enter | Step::Exit);
+        let mut holders = self.holders(at, fault);
+        let is_held = holders.any(|holder| who == Who::Level(holder));
         let (seen, is_told_so) = match lost {
             Lost::Failed(seen) => (
                 seen,
-                end == End::Error && (is_passed_on || fault.step == Step::Exit),
+                end == End::Error && (is_passed_on || is_held || fault.step == Step::Exit),
             ),
+            Lost::FailedWith => return end == End::Error && (is_passed_on || is_held),
             Lost::SetUpFailed(seen) => (seen, end == End::Error && fault.step == Step::Enter),
             Lost::Panicked(seen) => (seen, end == End::Panic),
             Lost::Abandoned => return false,
         };
-        seen == fault && is_told_so && (is_passed_on || is_its_own)
+        seen == fault && is_told_so && (is_passed_on || is_held || is_its_own)
     }
 
     /// Whether what failed was kept until others are over, so that nobody had been told by the drop.

@@ -44,6 +44,8 @@ enum Defect {
     TellsCompletedOnDrop,
     WakesNobody,
     WakesTheFirst,
+    BodysFaultForgotten,
+    ToldCancelledWhileItWaited,
     ExitsWhileOthersClean,
     ExitsInTheBackgroundWhileOthersClean,
     NoLastPoll,
@@ -157,16 +159,32 @@ impl Nest {
         };
         self.doing = match next {
             Some(level) => {
-                let outcome = match self.first {
-                    _ if self.defect == Defect::TellsCompleted => Outcome::Completed,
-                    First::None => Outcome::Completed,
-                    First::Error(_) => Outcome::Failed(()),
-                    First::Panic(_) => Outcome::Panicked,
-                };
+                let outcome = self.outcome();
                 Doing::Exiting(level, clean_up(level, self.plan, outcome).boxed())
             }
             None => Doing::Over,
         };
+    }
+
+    /// What the next one is told.
+    fn outcome(&self) -> Outcome {
+        match self.first {
+            _ if self.defect == Defect::TellsCompleted => Outcome::Completed,
+            First::None => Outcome::Completed,
+            First::Error(_) => Outcome::Failed(()),
+            First::Panic(_) => Outcome::Panicked,
+        }
+    }
+
+    /// Nobody will hear of what it would have ended with.
+    fn report_fault(&self, level: usize) {
+        let lost = match self.first {
+            First::None => return,
+            _ if self.defect == Defect::BodysFaultForgotten => return,
+            First::Error(fault) => Lost::Failed(fault),
+            First::Panic(fault) => Lost::Panicked(fault),
+        };
+        reported(Who::Level(level), lost);
     }
 }
 
@@ -265,10 +283,16 @@ impl Drop for Nest {
         if !self.polled || self.defect == Defect::NothingOnDrop {
             return;
         }
+        match (&self.doing, self.open.last()) {
+            (&Doing::Exiting(level, _), _) | (Doing::Settling, Some(&level)) => {
+                self.report_fault(level);
+            }
+            _ => {}
+        }
         let mut exits: Vec<_> = self
             .open
             .drain(..)
-            .map(|level| (level, Exit::Due))
+            .map(|level| (level, Exit::Due(Outcome::Cancelled)))
             .collect();
         let mut late = None;
         match std::mem::replace(&mut self.doing, Doing::Over) {
@@ -289,7 +313,14 @@ impl Drop for Nest {
                 }
                 exits.push((level, Exit::Running(future)));
             }
-            Doing::Settling => {}
+            // The body is over: what it ended with stands.
+            Doing::Settling if self.defect == Defect::ToldCancelledWhileItWaited => {}
+            Doing::Settling => {
+                let told = self.outcome();
+                if let Some((_, exit)) = exits.last_mut() {
+                    *exit = Exit::Due(told);
+                }
+            }
             Doing::Body(body) if self.defect == Defect::BodyDroppedLate => late = Some(body),
             Doing::Body(body) if self.defect == Defect::BodyGoesOn => {
                 let exits = Task(Arc::new(Mutex::new(Background::new(self, exits))));
@@ -367,7 +398,7 @@ impl Drop for Task {
 /// How far a clean-up is.
 enum Exit {
     SettingUp(BoxFuture<'static, Result<Token, Fault>>),
-    Due,
+    Due(Outcome),
     Running(BoxFuture<'static, Result<(), Fault>>),
 }
 
@@ -426,7 +457,7 @@ impl Background {
                     return self.ended(at, None);
                 }
                 Ok(Poll::Ready(Ok(_))) => {
-                    *exit = Exit::Due;
+                    *exit = Exit::Due(Outcome::Cancelled);
                     if self.defect == Defect::EntersTheNextAfterTheDrop && level + 1 < 3 {
                         let _ = set_up(level + 1, self.plan).boxed().poll_unpin(cx);
                     }
@@ -437,10 +468,10 @@ impl Background {
                 Err(payload) => return self.ended(at, Some(Lost::Panicked(fault_of(payload)))),
             }
         }
-        if let Exit::Due = exit {
+        if let Exit::Due(told) = exit {
             let outcome = match self.defect {
                 Defect::TellsCompletedOnDrop => Outcome::Completed,
-                _ => Outcome::Cancelled,
+                _ => *told,
             };
             *exit = Exit::Running(clean_up(level, self.plan, outcome).boxed());
         }
@@ -551,7 +582,7 @@ fn finds_that_a_stack_forgets_what_it_kept() {
         is_stack: true,
         ..CASE
     };
-    assert_found(case, Defect::None);
+    assert_found(case, Defect::BodysFaultForgotten);
 }
 
 /// What is lawful for nested uses: the outer one is told what became of the inner one, and fails after it.
@@ -591,6 +622,8 @@ found! {
     finds_a_wrong_outcome_after_the_drop: TellsCompletedOnDrop,
     finds_a_lost_wake_up: WakesNobody,
     finds_a_waker_that_is_kept_too_long: WakesTheFirst,
+    finds_that_nobody_hears_of_a_body_whose_use_is_dropped_in_its_exit: BodysFaultForgotten,
+    finds_that_a_use_that_waits_forgets_how_its_block_ended: ToldCancelledWhileItWaited,
     finds_an_exit_that_does_not_wait_for_what_its_block_dropped: ExitsWhileOthersClean,
     finds_an_exit_that_does_not_wait_in_the_background: ExitsInTheBackgroundWhileOthersClean,
     finds_that_there_is_no_last_poll: NoLastPoll,

@@ -83,6 +83,8 @@ pub enum Who {
 pub enum Lost {
     Abandoned,
     Failed(Fault),
+    /// Its use failed with an error of which only the type is known.
+    FailedWith,
     SetUpFailed(Fault),
     Panicked(Fault),
 }
@@ -211,6 +213,9 @@ fn report(report: &Report<'_>) {
     };
     let lost: Option<Vec<Lost>> = match report.kind() {
         ReportKind::Abandoned => Some(vec![Lost::Abandoned]),
+        ReportKind::Failed(error) if error.to_string().starts_with("an error of type ") => {
+            Some(vec![Lost::FailedWith])
+        }
         ReportKind::Failed(_) => {
             faults().map(|faults| faults.into_iter().map(Lost::Failed).collect())
         }
@@ -334,7 +339,7 @@ impl Wake for Flag {
 }
 
 /// When a future is to be polled, and with which waker.
-struct Polling {
+pub struct Polling {
     driver: Driver,
     flag: Arc<Flag>,
     waker: Waker,
@@ -342,7 +347,7 @@ struct Polling {
 }
 
 impl Polling {
-    fn new(driver: Driver) -> Self {
+    pub fn new(driver: Driver) -> Self {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         Self {
             driver,
@@ -353,7 +358,7 @@ impl Polling {
     }
 
     /// The waker, if the future is to be polled now.
-    fn due(&mut self) -> Option<Waker> {
+    pub fn due(&mut self) -> Option<Waker> {
         let woken = self.flag.0.swap(false, Ordering::Relaxed);
         if self.driver == Driver::Spurious {
             // Once between two wake-ups.
@@ -520,16 +525,16 @@ fn close() {
 }
 
 /// Polls what is in the background of this thread.
-struct Background {
+pub struct Background {
     driver: Driver,
     tasks: Vec<(Cleanup, Polling)>,
     polls: usize,
     cut_at: Option<usize>,
-    violations: Vec<String>,
+    pub violations: Vec<String>,
 }
 
 impl Background {
-    fn new(driver: Driver, cut_at: Option<usize>) -> Self {
+    pub fn new(driver: Driver, cut_at: Option<usize>) -> Self {
         Self {
             driver,
             tasks: Vec::new(),
@@ -540,7 +545,7 @@ impl Background {
     }
 
     /// Polls the first that is due, if there is one, or drops all if it is time to.
-    fn poll_due(&mut self) -> bool {
+    pub fn poll_due(&mut self) -> bool {
         let new = with(|world| std::mem::take(&mut world.background));
         let new = new.into_iter();
         self.tasks
@@ -586,7 +591,7 @@ impl Background {
     }
 
     /// Goes on until nothing is left.
-    fn finish(&mut self) {
+    pub fn finish(&mut self) {
         let mut ticked = false;
         loop {
             if self.poll_due() {
