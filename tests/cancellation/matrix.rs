@@ -1,6 +1,8 @@
 //! Every plan, in every way, dropped after every number of polls; then its background cut after every
 //! number of polls.
 
+use std::collections::BTreeMap;
+
 use crate::oracle::{Case, judge};
 use crate::ways::{Doing, Interrupt, Kind, Manner, Plan, WAYS, Way, using};
 use crate::world::{DRIVERS, Driver, End, Run, Using, drive, drive_alone};
@@ -93,41 +95,46 @@ pub fn plans_of_all_depths(every: usize) -> Vec<Plan> {
     plans(1).into_iter().chain(plans(2)).chain(three).collect()
 }
 
-/// How many runs there were, and what was wrong with the first ones that were not lawful.
+/// How many runs there were, and what was wrong: of each kind how many times, and the first one.
 #[derive(Default)]
 pub struct Verdict {
     pub runs: usize,
     pub wrong: usize,
-    first: Vec<String>,
+    kinds: BTreeMap<String, (usize, String)>,
 }
 
 impl Verdict {
     pub fn judge(&mut self, case: Case, run: &Run, what: impl FnOnce() -> String) {
         self.runs += 1;
         let violations = judge(case, run);
-        if !violations.is_empty() {
-            self.wrong += 1;
-            if self.first.len() < 3 {
-                self.first.push(format!(
-                    "{}\n  log: {:?}\n  ending: {:?}\n  {}",
-                    what(),
-                    run.log,
-                    run.ending,
-                    violations.join("\n  ")
-                ));
-            }
+        if violations.is_empty() {
+            return;
+        }
+        self.wrong += 1;
+        let what = what();
+        for violation in violations {
+            let kind = violation.replace(|digit: char| digit.is_ascii_digit(), "#");
+            let first = || {
+                let (log, ending) = (&run.log, &run.ending);
+                let run = format!("{what}\n  log: {log:?}\n  ending: {ending:?}");
+                (0, format!("{violation}, in\n  {run}"))
+            };
+            self.kinds.entry(kind).or_insert_with(first).0 += 1;
         }
     }
 
     #[track_caller]
     pub fn assert_lawful(&self) {
+        let kinds = self.kinds.values();
+        let kinds: Vec<String> = kinds
+            .map(|(times, first)| format!("{times} times {first}"))
+            .collect();
+        let (wrong, runs) = (self.wrong, self.runs);
         assert_eq!(
-            self.wrong,
+            wrong,
             0,
-            "{} of {} runs are unlawful, such as\n{}",
-            self.wrong,
-            self.runs,
-            self.first.join("\n")
+            "{wrong} of {runs} runs are unlawful:\n{}",
+            kinds.join("\n")
         );
     }
 }
@@ -199,7 +206,8 @@ fn matrix(kind: Kind, ways: &[Way], depth: usize) {
     let mut verdict = Verdict::default();
     for (turn, &way) in ways.iter().enumerate() {
         let plans = plans(depth);
-        let interrupted = interrupted(plans.clone().into_iter().step_by(7));
+        let every = if depth < 3 { 35 } else { 200 };
+        let interrupted = interrupted(plans.clone().into_iter().step_by(every));
         for (number, plan) in plans.into_iter().chain(interrupted).enumerate() {
             if can_run(way, plan) {
                 let case = Case::new(way, kind);

@@ -443,10 +443,12 @@ impl Judge<'_> {
         }
     }
 
-    fn failed_before(&self, level: usize, at: usize, body_counts: bool) -> bool {
+    fn failed_before(&self, level: usize, at: usize) -> bool {
         self.known(level, at).any(|event| match event {
-            Event::Entered(_, End::Error) | Event::Released(_, End::Error) => true,
-            Event::BodyEnded(End::Error) | Event::RestEnded(_, End::Error) => body_counts,
+            Event::Entered(_, end)
+            | Event::Released(_, end)
+            | Event::BodyEnded(end)
+            | Event::RestEnded(_, end) => end == End::Error,
             _ => false,
         })
     }
@@ -476,7 +478,7 @@ impl Judge<'_> {
             } else {
                 Outcome::Panicked
             }
-        } else if self.failed_before(level, at, true) {
+        } else if self.failed_before(level, at) {
             Outcome::Failed(())
         } else {
             Outcome::Completed

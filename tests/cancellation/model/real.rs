@@ -408,8 +408,10 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
     );
     let reports = world::take_other_reports().into_iter();
     let reports = reports.map(|report| {
-        let (_, what) = report.split_once("): ").expect("it has a location");
-        what.to_owned()
+        let (_, told) = report.split_once("): ").expect("it has a location");
+        // How its error is told depends on the form.
+        let bodys = told.split_once(", and its caller is gone");
+        bodys.map_or(told, |(what, _)| what).to_owned()
     });
     Told {
         ending,

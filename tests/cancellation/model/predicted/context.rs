@@ -257,9 +257,12 @@ impl Model {
 
     /// A use was dropped when its block had ended like this.
     pub(super) fn has_no_caller(&mut self, used: Result<(), Stop>) {
-        if let Err(stop @ (Stop::Error(_) | Stop::Panic(_))) = used {
-            self.unheard(Course::of_exit(stop));
-        }
+        let what = match used {
+            Err(Stop::Error(_)) => "the body failed",
+            Err(Stop::Panic(_)) => "the body panicked",
+            Ok(()) | Err(Stop::Dropped) => return,
+        };
+        self.reports.push(what.into());
     }
 
     /// Nobody is told how it went.

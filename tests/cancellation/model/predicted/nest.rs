@@ -26,6 +26,7 @@ impl Model {
 
     /// Lets time pass. The drop may come meanwhile: what is inside a context that is finished does not notice.
     fn pass_until(&mut self, pauses: usize) -> Result<(), Stop> {
+        let mut earliest = self.now.pauses + 1;
         loop {
             let alive = match self.now.dropped {
                 None => 0,
@@ -35,7 +36,7 @@ impl Model {
             let mut due: Vec<usize> = (0..self.deadlines.len()).collect();
             due.retain(|&number| {
                 let Deadline { at, from, .. } = self.deadlines[number];
-                from >= alive && self.now.pauses < at && at <= pauses
+                from >= alive && (earliest..=pauses).contains(&at)
             });
             let Some(first) = due
                 .into_iter()
@@ -45,6 +46,8 @@ impl Model {
                 return Ok(());
             };
             self.now.pauses = self.deadlines[first].at;
+            // What is inside may be due at the same time.
+            earliest = self.now.pauses;
             if !self.drop_comes(first) {
                 return Err(Stop::Dropped);
             }
