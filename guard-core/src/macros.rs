@@ -10,11 +10,14 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
-    (@$lend:ident $handle:ident $anchor:ident; $resource:expr) => {
-        $handle.$lend(&$anchor, $resource).await
+    // What was imported is used.
+    (@imported) => {};
+    // Tokens, and no expression, for editors: it need not parse while it is typed.
+    (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {
+        $handle.$lend(&$anchor, $($resource)*).await
     };
-    (@$lend:ident $handle:ident $anchor:ident catch; $resource:expr) => {
-        $crate::__private::caught($handle.$lend(&$anchor, $resource).await)
+    (@$lend:ident $handle:ident $anchor:ident catch; $($resource:tt)*) => {
+        $crate::__private::caught($handle.$lend(&$anchor, $($resource)*).await)
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{
@@ -22,7 +25,7 @@ macro_rules! yield_resource {
         if false {
             $(break $label loop {};)+
         }
-        $crate::yield_resource!(@$($lent)*)
+        $crate::__private::yield_resource!(@$($lent)*)
     }};
     (@misplaced $caught:ty; $($resource:expr),*) => {{
         $(let _ = &mut $resource;)*
@@ -30,7 +33,7 @@ macro_rules! yield_resource {
     }};
     ($($place:expr)?) => {
         $crate::__private::core::compile_error!(
-            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`"
+            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
         )
     };
 }
@@ -59,6 +62,7 @@ macro_rules! yield_resource {
 /// ```
 #[macro_export]
 macro_rules! cancellable {
+    (@imported) => {};
     (@window $handle:ident; $future:expr) => {
         $handle.window($crate::__private::core::future::IntoFuture::into_future($future)).await
     };
@@ -202,8 +206,12 @@ pub use guard_macros::async_context;
 /// # }
 /// ```
 ///
-/// Together with `#[tokio::test]`, in either order, it makes fixtures whose teardown is asynchronous and
-/// also runs when the test fails or panics.
+/// Several `#[within]` on one function are entered from the top to the bottom and exited in reverse, as with
+/// Python's decorators; later ones may use what earlier ones lend.
+///
+/// Together with `#[tokio::test]`, above or below it, it makes fixtures whose teardown is asynchronous and
+/// also runs when the test fails or panics. It works on the methods of an `impl` with `#[async_trait]`, and above
+/// or below `#[async_recursion]`. A plain function that returns a future is an error.
 ///
 /// `crate = path` among the arguments says where guard-core is, if it was renamed or re-exported.
 ///
@@ -261,6 +269,11 @@ pub use guard_macros::within;
 ///   block, of a `return`, of a `break`. Then the contexts exit with `Failed`, else with `Completed`. The type of the
 ///   value decides, never how it is spelt, also where it is generic. `None`, `ControlFlow::Break` or a response with an error
 ///   status are successes. To carry a `Result` out as data, wrap it: `(result,)`.
+/// - In the arguments of another macro, too, `break` and `continue` mean what they mean without `async_with!`:
+///   the loop that the macro brings, or the one around the block. (If the macro declares variables and such a
+///   jump stands in its arguments, they are not there after it. A `break` that only the definition of the macro
+///   has does not compile.)
+/// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none.
 /// - Several contexts are entered in order and exited in reverse. Those inside

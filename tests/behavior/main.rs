@@ -9,6 +9,7 @@ mod drop_order;
 mod handled;
 mod hygiene;
 mod join;
+mod legal;
 mod many;
 mod nested;
 mod outcome;

@@ -89,10 +89,12 @@ impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
     }
 }
 
-impl<'r, C, X, R, B> Parts<X> for InBlock<'_, 'r, C, R, B>
+// Not only where `R` is the context's resource: to find out whether a future is `Send`, rustc asks this with the
+// lifetimes in `C` and `R` erased, and they would not match.
+impl<C, X, R, B> Parts<X> for InBlock<'_, '_, C, R, B>
 where
-    C: AsyncContext<X, Resource = R>,
-    R: ?Sized + 'r,
+    C: AsyncContext<X>,
+    R: ?Sized,
 {
     type Context = C;
 

@@ -3,7 +3,9 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned};
+use syn::{
+    Attribute, FnArg, Meta, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned,
+};
 
 use super::Definition;
 use super::body::{Body, anchor};
@@ -126,8 +128,11 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                 let (start, end) = ends(&typed.ty);
                 let start = site.located_at(start);
                 let pat = &*typed.pat;
-                // What is configured away is so in the body too, and a lint is about the local now.
-                let attrs = &typed.attrs;
+                // What is configured away is so in the body too, and a lint is about the local now: what is
+                // expected there is not expected of the argument.
+                let attrs = core::mem::take(&mut typed.attrs);
+                typed.attrs = attrs.iter().map(allowed).collect();
+                let (attrs, quiet) = (&attrs, &typed.attrs);
                 // In the signature the name is for the documentation; with a hygiene of its own, it is
                 // not what the body sees.
                 let (name, binding) = match pat {
@@ -150,7 +155,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                     _ => {
                         let name = format_ident!("__guard_argument_{index}", span = start);
                         let binding = quote! {
-                            #(#attrs)*
+                            #(#quiet)*
                             let #name = #name;
                             #(#attrs)*
                             let #pat = #name;
@@ -164,7 +169,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                 arguments.push(Argument {
                     binding,
                     reference: quote_spanned!(start=> &#referred),
-                    attrs: attrs.clone(),
+                    attrs: quiet.clone(),
                     is_generic: mentions(&typed.ty.to_token_stream(), &|word| {
                         word == "impl" || generics.iter().any(|generic| generic == word)
                     }),
@@ -173,6 +178,17 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
         }
     }
     arguments
+}
+
+/// The attribute, with `expect` made an `allow`.
+fn allowed(attr: &Attribute) -> Attribute {
+    let mut attr = attr.clone();
+    if let Meta::List(list) = &mut attr.meta {
+        if let Some(expect) = list.path.get_ident().filter(|name| *name == "expect") {
+            list.path = Ident::new("allow", expect.span()).into();
+        }
+    }
+    attr
 }
 
 fn expand_body(
@@ -234,10 +250,9 @@ fn expand_body(
     let anchor = anchor();
     let out = Ident::new("out", site);
 
-    let expanded = quote_spanned! {here=>
-            #(#owned)*
-            #private::#make::<#resource, #error, #caught, _, _>(
-                move |#anchor: #private::Anchor<#resource, #caught>| async move {
+    let mut code = Group::new(
+        Delimiter::Brace,
+        quote_spanned! {here=>
                     #(#bindings)*
                     #[allow(unused_variables)]
                     let #the_handle = #anchor.handle();
@@ -249,13 +264,20 @@ fn expand_body(
                     let #out: #output = #label #block;
                     #[allow(unreachable_code)]
                     return #private::finish(#out, #proven);
-                },
+        },
+    );
+    // The braces of the user: by them coverage knows whose lines these are.
+    code.set_span(block.brace_token.span.join());
+    let expanded = quote_spanned! {here=>
+            #(#owned)*
+            return #private::#make::<#resource, #error, #caught, _, _>(
+                move |#anchor: #private::Anchor<#resource, #caught>| async move #code,
                 {
                     #[allow(unused_imports)]
                     use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
                     (&&&#private::Describe::<#error>::new()).__guard_printer()
                 },
-            )
+            );
     };
     // The braces of the user make it the user's function, for lints such as `dead_code`.
     let mut function_body = Group::new(Delimiter::Brace, expanded);

@@ -12,6 +12,7 @@ use syn::{Block, Error};
 use crate::args::Args;
 use crate::diag::Errors;
 use crate::function::Function;
+use crate::types::future_of;
 
 use body::Body;
 use returns::Returns;
@@ -22,19 +23,19 @@ pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream
     let args = Args::parse(args, &mut errors);
     let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
         let errors = errors.into_tokens();
-        return quote!(#errors #item);
+        return quote!(#item #errors);
     };
     match check(args, &function, &mut errors) {
         Some(definition) => {
             let expanded = expand::expand(&definition, &function);
             let errors = errors.into_tokens();
-            quote!(#errors #expanded)
+            quote!(#expanded #errors)
         }
         // The function stays, so that what refers to it, and editors, go on.
         None => {
             let errors = errors.into_tokens();
             let function = function.into_token_stream();
-            quote!(#errors #function)
+            quote!(#function #errors)
         }
     }
 }
@@ -51,10 +52,16 @@ struct Definition {
 fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        errors.push(Error::new_spanned(
-            sig.fn_token,
-            "a context is an `async fn`: write `async` before `fn`",
-        ));
+        let message = if future_of(&sig.output).is_some() {
+            "a context is no future, but an attribute above, such as `#[async_trait]`, has made one of this \
+             function: write the context outside of what that attribute is for"
+        } else {
+            "a context is an `async fn`: write `async` before `fn`"
+        };
+        errors.push(Error::new_spanned(sig.fn_token, message));
+        if future_of(&sig.output).is_some() {
+            return None;
+        }
     }
     if let Some(constness) = sig.constness {
         errors.push(Error::new_spanned(constness, "a context cannot be `const`"));
@@ -62,7 +69,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
     if let Some(variadic) = &sig.variadic {
         errors.push(Error::new_spanned(variadic, "a context cannot be variadic"));
     }
-    let returns = Returns::of(&sig.output);
+    let mut returns = Returns::of(&sig.output);
     if args.catch && !returns.is_fallible() {
         errors.push(Error::new_spanned(
             &sig.ident,
@@ -83,6 +90,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         None => None,
         Some(tokens) => {
             let block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
+            errors.take(returns.compare(&sig.output, &block, &args.krate));
             let caught = returns.caught(&args);
             Some(Body::new(block, &args, &caught, function, errors))
         }
