@@ -10,6 +10,7 @@ mod handled;
 mod hygiene;
 mod join;
 mod legal;
+mod many;
 mod nested;
 mod outcome;
 mod protocol;

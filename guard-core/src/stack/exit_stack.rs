@@ -14,9 +14,9 @@ use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
 use super::late::{Late, StackClosed};
 use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
-use crate::using::panic::Panic;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
+use crate::using::panic::Panic;
 use crate::{AsyncContext, Outcome, nullcontext};
 
 /// The entries of an [`AsyncExitStack`].
