@@ -675,3 +675,30 @@ mod names {
         assert_eq!(block_on(lends().run(async |lent| lent[3])), 7);
     }
 }
+
+/// Temporaries in the expression that makes a context live as long as the use.
+mod temporaries {
+    use super::*;
+
+    #[async_context(scoped)]
+    async fn length(of: &str) -> io::Result<usize> {
+        let mut length = of.len();
+        tokio::task::yield_now().await;
+        yield_resource!(length);
+        assert_eq!(length, of.len());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn of_async_with() -> io::Result<()> {
+        let text = std::sync::Mutex::new("text".to_owned());
+        async_with!(
+            first = length(&format!("{}:{}", "host", 1))?,
+            second = length(&text.lock().unwrap().clone())?,
+            {
+                assert_eq!((*first, *second), (6, 4));
+            }
+        );
+        Ok(())
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) struct AsyncWith {
 
 /// One context, or several to be entered together.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "there are few at a time")]
 pub(crate) enum Use {
     Single(Box<Single>),
     /// `catch(pattern = context?)` or `attempt(pattern = context?)`
@@ -31,6 +32,7 @@ pub(crate) enum Use {
 
 /// What becomes of the error of a `?` in a block.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Handling {
     /// It leaves the function around the block.
     Function,
