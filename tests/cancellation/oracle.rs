@@ -12,6 +12,8 @@ pub struct Case {
     pub kind: Kind,
     /// Whether the contexts are those of one exit stack, which keeps their errors until it is unwound.
     pub is_stack: bool,
+    /// Whether the stack is closed by hand, so that the body's error is with its owner.
+    pub is_owned: bool,
     /// Whether set-ups and clean-ups run on threads of their own, so that what is polled is not what runs.
     pub is_on_threads: bool,
 }
@@ -22,6 +24,7 @@ impl Case {
             way,
             kind,
             is_stack: false,
+            is_owned: false,
             is_on_threads: false,
         }
     }
@@ -664,7 +667,7 @@ impl Judge<'_> {
         };
         let mut holders = self.holders(at, fault);
         let is_held = holders.any(|level| !self.is_guard(level));
-        is_its_uses && is_held && !self.panicked_after(at)
+        is_its_uses && is_held && !self.case.is_owned && !self.panicked_after(at)
     }
 
     /// Whether the report is about this fault, in the right name.
