@@ -12,6 +12,8 @@ pub struct Case {
     pub kind: Kind,
     /// Whether the contexts are those of one exit stack, which keeps their errors until it is unwound.
     pub is_stack: bool,
+    /// Whether the stack is closed by hand, so that the body's error is with its owner.
+    pub is_owned: bool,
     /// Whether set-ups and clean-ups run on threads of their own, so that what is polled is not what runs.
     pub is_on_threads: bool,
 }
@@ -22,6 +24,7 @@ impl Case {
             way,
             kind,
             is_stack: false,
+            is_owned: false,
             is_on_threads: false,
         }
     }
@@ -319,6 +322,9 @@ impl Judge<'_> {
             let begun = self.at(|event| event == Event::Enter(level));
             if begun.is_none_or(|begun| gone < begun)
                 || self.over(level).is_some_and(|over| over < last)
+                || self
+                    .abandoned(Who::Level(level))
+                    .is_some_and(|lost| lost < last)
             {
                 continue;
             }
@@ -355,7 +361,7 @@ impl Judge<'_> {
                 ) else {
                     continue;
                 };
-                let is_alone = self.gone(inner).is_some_and(|gone| gone < later)
+                let is_alone = self.was_entering(inner, later)
                     && !(self.case.way == Way::Composed && self.case.kind.finishes_composed());
                 if first >= later || is_alone || self.beside(outer) == Some(inner) {
                     continue;
@@ -375,6 +381,17 @@ impl Judge<'_> {
             }
         }
         self.no_clean_up_while_its_block_goes_on();
+    }
+
+    /// Whether the level was still being set up when its use was dropped. A thread may have set it up by then,
+    /// and its use does not know yet: nothing has begun in it.
+    fn was_entering(&self, level: usize, acquired: usize) -> bool {
+        self.gone(level).is_some_and(|gone| {
+            let begun_inside = self.log[acquired.min(gone)..gone]
+                .iter()
+                .any(|&event| matches!(event, Event::Enter(_) | Event::BodyStarted));
+            gone < acquired || self.case.is_on_threads && !begun_inside
+        })
     }
 
     fn no_clean_up_while_its_block_goes_on(&mut self) {
@@ -456,13 +473,17 @@ impl Judge<'_> {
     /// Whether the level's use was dropped while it waited for what had been dropped in its block: the block
     /// was over by then.
     fn was_waiting(&self, level: usize) -> bool {
-        let over =
-            self.at(|event| matches!(event, Event::RestEnded(inner, _) if inner == level + 1));
-        let gone = self.gone(level);
-        over.is_some_and(|over| gone.is_some_and(|gone| over < gone))
-            && self
-                .release(level)
-                .is_none_or(|release| gone < Some(release))
+        let Some(gone) = self.gone(level) else {
+            return false;
+        };
+        let rest_ended = self.log[..gone]
+            .iter()
+            .any(|event| matches!(event, Event::RestEnded(inner, _) if *inner == level + 1));
+        // A panic ends the block and drops the guards in it.
+        let guards_dropped =
+            self.case.way == Way::GuardsInside && level == 0 && self.panicked_before(level, gone);
+        let has_not_begun = self.release(level).is_none_or(|release| gone < release);
+        has_not_begun && (rest_ended || guards_dropped)
     }
 
     fn outcome(&self, level: usize, at: usize) -> Outcome {
@@ -627,9 +648,8 @@ impl Judge<'_> {
             gone.is_some_and(|gone| {
                 begun.is_some_and(|begun| at < begun && begun < gone)
                     && self.over(level).is_none_or(|over| gone < over)
-                    || fault.step == Step::Rest
-                        && level + 1 == fault.level
-                        && self.was_waiting(level)
+                    || self.was_waiting(level)
+                        && (self.is_guard(level + 1) || level + 1 == fault.level)
             })
         };
         (0..3).filter(is_exiting)
@@ -647,7 +667,7 @@ impl Judge<'_> {
         };
         let mut holders = self.holders(at, fault);
         let is_held = holders.any(|level| !self.is_guard(level));
-        is_its_uses && is_held && !self.panicked_after(at)
+        is_its_uses && is_held && !self.case.is_owned && !self.panicked_after(at)
     }
 
     /// Whether the report is about this fault, in the right name.

@@ -44,18 +44,13 @@ fn all<T>(error: TryWithError<T, Fault, ExitErrors<Fault>>) -> Vec<Fault> {
 }
 
 fn judge(way: Way, kind: Kind, using: impl Fn(Plan) -> Using) {
-    judge_plans(way, kind, |_| true, using);
+    judge_plans(Case::new(way, kind), |_| true, using);
 }
 
-fn judge_plans(
-    way: Way,
-    kind: Kind,
-    is_tried: impl Fn(&Plan) -> bool,
-    using: impl Fn(Plan) -> Using,
-) {
+fn judge_plans(case: Case, is_tried: impl Fn(&Plan) -> bool, using: impl Fn(Plan) -> Using) {
     let case = Case {
         is_stack: true,
-        ..Case::new(way, kind)
+        ..case
     };
     let mut verdict = Verdict::default();
     for plan in plans_of_all_depths(25).into_iter().filter(&is_tried) {
@@ -114,9 +109,11 @@ fn owned_and_closed_by_hand() {
         let panics = plan.enter.iter().any(|enter| enter.end == End::Panic);
         plan.enter[0].pauses == 0 && !panics && plan.body.end != End::Panic
     };
-    judge_plans(Way::TryWith, Kind::Default, is_tried, |plan| {
-        Box::pin(using(plan))
-    });
+    let case = Case {
+        is_owned: true,
+        ..Case::new(Way::TryWith, Kind::Default)
+    };
+    judge_plans(case, is_tried, |plan| Box::pin(using(plan)));
 }
 
 #[test]

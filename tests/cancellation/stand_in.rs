@@ -552,7 +552,7 @@ fn using(plan: Plan, defect: Defect) -> Using {
 }
 
 fn tried() -> impl Iterator<Item = Plan> {
-    let interrupted = interrupted(plans(2).into_iter().step_by(55));
+    let interrupted = interrupted(plans(2).into_iter().step_by(200));
     plans(1).into_iter().chain(plans(2)).chain(interrupted)
 }
 
