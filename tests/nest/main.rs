@@ -3,7 +3,12 @@
 //!
 //! A use is one run of a context. Its nest is the list of the clean-ups that were handed off inside it.
 
+mod drain;
+mod guards;
 mod not_waited_for;
 mod nowhere_to_go_on;
+mod rings;
+mod runtimes;
+mod shutdown;
 mod support;
 mod waits;
