@@ -3,12 +3,23 @@
 //!
 //! A use is one run of a context. Its nest is the list of the clean-ups that were handed off inside it.
 
+#[path = "../cancellation/alone.rs"]
+mod alone;
+mod blocking_destructors;
 mod drain;
+mod exit_limits;
 mod guards;
+mod hangs;
+mod many;
 mod not_waited_for;
 mod nowhere_to_go_on;
+mod panics;
+mod reports;
 mod rings;
 mod runtimes;
 mod shutdown;
+mod spawner;
 mod support;
+mod thread_locals;
 mod waits;
+mod workers;
