@@ -322,7 +322,7 @@ fn nested_uses_that_a_drop_leaves_are_finished_by_a_worker() {
         })
     }
 
-    const LEVELS: usize = 20_000;
+    const LEVELS: usize = 8_000;
     ends(|| {
         let (_, reports) = logs();
         let exits = Exits::default();
@@ -358,7 +358,7 @@ fn nested_uses_that_a_drop_leaves_when_the_runtime_shuts_down_on_a_small_stack()
         })
     }
 
-    const LEVELS: usize = 20_000;
+    const LEVELS: usize = 8_000;
     on_a_small_stack(|| {
         let (_, reports) = logs();
         let exits = Exits::default();
