@@ -6,6 +6,7 @@
 #[path = "../cancellation/alone.rs"]
 mod alone;
 mod blocking_destructors;
+mod detached;
 mod drain;
 mod exit_limits;
 mod guards;
@@ -14,12 +15,15 @@ mod many;
 mod not_waited_for;
 mod nowhere_to_go_on;
 mod panics;
+mod pending;
 mod reports;
 mod rings;
 mod runtimes;
+mod settled;
 mod shutdown;
 mod spawner;
 mod support;
 mod thread_locals;
+mod wait_limit;
 mod waits;
 mod workers;

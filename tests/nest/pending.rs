@@ -56,8 +56,7 @@ fn each_has_a_name_a_place_an_age_and_what_it_waits_for() {
             assert!(place.file().ends_with("pending.rs"));
             assert!(inner.waits_for().is_empty());
             let outer = named("::around");
-            let waits_for: Vec<_> = outer.waits_for().into_iter().collect();
-            assert_eq!(waits_for, ["nest::pending::slow"]);
+            assert_eq!(outer.waits_for(), ["nest::pending::slow"]);
             assert!(outer.age() >= std::time::Duration::ZERO);
 
             gate.notify_one();
@@ -73,7 +72,10 @@ fn a_set_up_that_is_finished_in_the_background_is_one_of_them() {
         let runtime = paused();
         runtime.block_on(async {
             poll_and_drop(enters_never().run(async |()| ()));
-            assert_eq!(named("::enters_never").name(), "nest::pending::enters_never");
+            assert_eq!(
+                named("::enters_never").name(),
+                "nest::pending::enters_never"
+            );
         });
         drop(runtime);
         assert_eq!(pending_cleanups().len(), 0);
@@ -164,7 +166,9 @@ fn the_former_reporter_is_returned() {
         assert!(guard_core::set_reporter(move |_| heard.push("first")).is_none());
         let heard = log.clone();
         let former = guard_core::set_reporter(move |_| heard.push("second")).unwrap();
-        let abandon = || poll_and_drop(crate::support::never(Log::new(), "it").run(async |()| forever().await));
+        let abandon = || {
+            poll_and_drop(crate::support::never(Log::new(), "it").run(async |()| forever().await))
+        };
         abandon();
         assert_eq!(log.line(), "second");
         guard_core::set_reporter(move |report| former(report));

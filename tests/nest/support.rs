@@ -28,6 +28,15 @@ fn report(report: &Report<'_>) {
         ReportKind::SetUpFailed(error) => format!("{name} set-up failed: {error}"),
         ReportKind::Panicked(_) => format!("{name} panicked: {}", panic_of(report)),
         ReportKind::TimedOut => format!("{name} timed out"),
+        ReportKind::Overtook { overtaken, .. } => {
+            let overtaken = overtaken
+                .iter()
+                .map(|name| name.rsplit("::").next().unwrap());
+            format!(
+                "{name} overtook {}",
+                overtaken.collect::<Vec<_>>().join(",")
+            )
+        }
         _ => format!("{name}: {report}"),
     };
     let _ = REPORTS.try_with(|reports| {

@@ -112,7 +112,9 @@ fn what_takes_less_is_not_overtaken() {
 fn the_exit_itself_has_no_limit() {
     let (log, reports) = logs();
     paused().block_on(async {
-        sleeps(log.clone(), "it", 3_600_000).run(async |()| ()).await;
+        sleeps(log.clone(), "it", 3_600_000)
+            .run(async |()| ())
+            .await;
         poll_and_drop(sleeps(log.clone(), "it", 3_600_000).run(async |()| forever().await));
         drain().await;
     });
@@ -356,7 +358,9 @@ fn with_a_clean_up_timeout_what_hangs_in_the_background_is_ended() {
             assert_eq!(reports.line(), "");
 
             // It is for clean-ups, not for exits in place.
-            sleeps(log.clone(), "in place", 5000).run(async |()| ()).await;
+            sleeps(log.clone(), "in place", 5000)
+                .run(async |()| ())
+                .await;
             assert_eq!(log.line(), "-in place");
 
             set_cleanup_timeout(None);
