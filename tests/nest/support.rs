@@ -20,8 +20,14 @@ thread_local! {
     static REPORTS: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
+/// The last part of a path, without what is generic in it.
+fn short(path: &str) -> &str {
+    let path = path.split('<').next().unwrap();
+    path.trim_end_matches("::").rsplit("::").next().unwrap()
+}
+
 fn report(report: &Report<'_>) {
-    let name = report.name().rsplit("::").next().unwrap();
+    let name = short(report.name());
     let line = match report.kind() {
         ReportKind::Abandoned => format!("{name} abandoned"),
         ReportKind::Failed(error) => format!("{name} failed: {error}"),
@@ -29,9 +35,7 @@ fn report(report: &Report<'_>) {
         ReportKind::Panicked(_) => format!("{name} panicked: {}", panic_of(report)),
         ReportKind::TimedOut => format!("{name} timed out"),
         ReportKind::Overtook { overtaken, .. } => {
-            let overtaken = overtaken
-                .iter()
-                .map(|name| name.rsplit("::").next().unwrap());
+            let overtaken = overtaken.iter().map(|name| short(name));
             format!(
                 "{name} overtook {}",
                 overtaken.collect::<Vec<_>>().join(",")
