@@ -8,6 +8,7 @@ mod alone;
 mod blocking_destructors;
 mod detached;
 mod drain;
+mod drive;
 mod exit_limits;
 mod guards;
 mod hangs;
