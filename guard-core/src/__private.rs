@@ -170,6 +170,82 @@ pub fn owned<T: Owned>(_: &T) {}
 /// [`owned`] for a generic argument, about which rustc itself knows which bound is missing.
 pub fn owned_generic<T: Send + 'static>(_: &T) {}
 
+/// What `#[async_context(owned)]` can make an owned value of: `ToOwned`, for references of any kind.
+#[cfg(feature = "alloc")]
+#[diagnostic::on_unimplemented(
+    message = "`owned` cannot make an owned value of a `&{Self}`",
+    label = "`{Self}` is neither `Clone` nor `ToOwned`",
+    note = "derive `Clone` for it, or take it by value, such as in an `Arc`, or write `#[async_context(scoped)]` for a context that borrows"
+)]
+pub trait Keep {
+    /// What is owned.
+    type Owned;
+
+    /// Makes one.
+    fn keep(&self) -> Self::Owned;
+
+    /// Lends it as what it was.
+    fn lend(owned: &Self::Owned) -> &Self;
+}
+
+#[cfg(feature = "alloc")]
+#[diagnostic::do_not_recommend]
+impl<T: alloc::borrow::ToOwned + ?Sized> Keep for T {
+    type Owned = T::Owned;
+
+    fn keep(&self) -> T::Owned {
+        self.to_owned()
+    }
+
+    fn lend(owned: &T::Owned) -> &T {
+        core::borrow::Borrow::borrow(owned)
+    }
+}
+
+/// What `#[async_context(owned)]` can make an owned value of as `&self`: `Clone`.
+#[cfg(feature = "alloc")]
+#[diagnostic::on_unimplemented(
+    message = "`owned` cannot make an owned value of `&self`",
+    label = "`{Self}` is not `Clone`",
+    note = "derive `Clone` for it, or take `self: Arc<Self>`, or write `#[async_context(scoped)]` for a context that borrows"
+)]
+pub trait KeepSelf: Clone {}
+
+#[cfg(feature = "alloc")]
+#[diagnostic::do_not_recommend]
+impl<T: Clone> KeepSelf for T {}
+
+/// An owned value of what was `&self`.
+#[cfg(feature = "alloc")]
+pub fn keep_self<T: KeepSelf>(this: &T) -> T {
+    this.clone()
+}
+
+/// An owned value of what was a reference.
+#[cfg(feature = "alloc")]
+pub struct Kept<T: Keep + ?Sized>(T::Owned);
+
+#[cfg(feature = "alloc")]
+impl<T: Keep + ?Sized> Kept<T> {
+    /// Of an argument.
+    #[must_use]
+    pub fn argument(argument: &T) -> Self {
+        Self(argument.keep())
+    }
+
+    /// What the body sees.
+    #[must_use]
+    pub fn lent(&self) -> &T {
+        T::lend(&self.0)
+    }
+
+    /// What the context owns.
+    #[must_use]
+    pub fn owned(&self) -> &T::Owned {
+        &self.0
+    }
+}
+
 /// A value that was carried out of a body.
 pub fn carried<T>(value: Option<T>) -> T {
     match value {

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod auto_traits;
+mod boxed;
 mod catch;
 mod deadlines;
 mod definition;
@@ -11,6 +12,7 @@ mod hygiene;
 mod join;
 mod nested;
 mod outcome;
+mod owned;
 mod protocol;
 mod recursion;
 mod regressions;
