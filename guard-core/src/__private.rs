@@ -222,27 +222,35 @@ pub fn keep_self<T: KeepSelf>(this: &T) -> T {
 }
 
 /// An owned value of what was a reference.
+///
+/// Its methods ask for nothing, so that what cannot be kept is told once.
 #[cfg(feature = "alloc")]
-pub struct Kept<T: Keep + ?Sized>(T::Owned);
+pub struct Kept<T: ?Sized, O> {
+    owned: O,
+    lend: fn(&O) -> &T,
+}
 
+/// An owned value of an argument.
 #[cfg(feature = "alloc")]
-impl<T: Keep + ?Sized> Kept<T> {
-    /// Of an argument.
-    #[must_use]
-    pub fn argument(argument: &T) -> Self {
-        Self(argument.keep())
+pub fn keep<T: Keep + ?Sized>(argument: &T) -> Kept<T, T::Owned> {
+    Kept {
+        owned: argument.keep(),
+        lend: T::lend,
     }
+}
 
+#[cfg(feature = "alloc")]
+impl<T: ?Sized, O> Kept<T, O> {
     /// What the body sees.
     #[must_use]
     pub fn lent(&self) -> &T {
-        T::lend(&self.0)
+        (self.lend)(&self.owned)
     }
 
     /// What the context owns.
     #[must_use]
-    pub fn owned(&self) -> &T::Owned {
-        &self.0
+    pub fn owned(&self) -> &O {
+        &self.owned
     }
 }
 

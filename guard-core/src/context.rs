@@ -10,8 +10,8 @@ pub use crate::adapters::{Bounded, Clock, ExitUntil, Until};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::{ExitTimeout, Timeout};
 #[cfg(feature = "alloc")]
-pub use crate::adapters::{Join, JoinError};
-pub use crate::adapters::{MapErr, NullContext, Suppress, WithError};
+pub use crate::adapters::{Join, JoinError, Optional, OptionalResource};
+pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
 #[cfg(feature = "std")]
 pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
 #[cfg(feature = "alloc")]
@@ -257,7 +257,56 @@ pub trait AsyncContext<X = ()> {
         Enter::new(self)
     }
 
+    /// The same context, which panics where it fails, with `message` and the error.
+    ///
+    /// For tests, and for what a program cannot go on without: its error is
+    /// [`Infallible`](core::convert::Infallible), so [`async_with!`](crate::async_with) needs no `?` and works in functions
+    /// that return `()`. A test under `#[should_panic]` may use it too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, async_context, async_with, yield_resource};
+    /// use std::io;
+    ///
+    /// #[async_context]
+    /// async fn database() -> io::Result<Vec<&'static str>> {
+    ///     let mut rows = vec!["first"];
+    ///     yield_resource!(rows);
+    ///     Ok(())
+    /// }
+    ///
+    /// // As in a `#[tokio::test] async fn` without a return type.
+    /// async_with!(rows = database().expect("a database"), {
+    ///     assert_eq!(rows.len(), 1);
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// Python: an exception in a fixture.
+    ///
+    /// # Panics
+    ///
+    /// Where the context fails, in its set-up or its clean-up. After a panic of the body, that one goes on and
+    /// the clean-up's is [reported](crate::set_reporter).
+    ///
+    /// # Cancellation
+    ///
+    /// What fails in the background does not panic: it is reported as the context's error.
+    #[track_caller]
+    fn expect<M>(self, message: M) -> Expect<Self, M>
+    where
+        Self: Sized,
+        Self::Error: core::fmt::Debug,
+        M: core::fmt::Display,
+    {
+        Expect::new(self, message)
+    }
+
     /// The same context with its errors converted.
+    ///
+    /// A `convert` that never returns (`|error| panic!("{error}")`, from edition 2024 on) makes a context that
+    /// cannot fail; [`expect`](Self::expect) is shorter.
+    ///
     fn map_err<F, E>(self, convert: F) -> MapErr<Self, F>
     where
         Self: Sized,

@@ -42,10 +42,10 @@ pub mod from_python {}
 
 #[cfg(feature = "std")]
 pub use adapters::TimeoutError;
-#[cfg(feature = "tokio")]
-pub use adapters::blocking;
 #[cfg(feature = "alloc")]
-pub use adapters::{AsyncClose, closing, from_fns};
+pub use adapters::{AsyncClose, closing, from_fns, optional};
+#[cfg(feature = "tokio")]
+pub use adapters::{blocking, blocking_catch};
 pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
 pub use cleanup::{Cleanup, set_spawner};

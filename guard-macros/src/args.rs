@@ -8,6 +8,7 @@ use syn::{Error, LitStr, Path, Token, parse_quote, token};
 use crate::diag::Errors;
 
 /// What was asked for.
+#[allow(clippy::struct_excessive_bools, reason = "each is an argument")]
 pub(crate) struct Args {
     pub(crate) scoped: bool,
     pub(crate) catch: bool,

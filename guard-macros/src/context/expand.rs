@@ -5,7 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    Attribute, FnArg, Lifetime, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned,
+    Attribute, FnArg, Lifetime, Pat, PatIdent, Receiver, ReturnType, Token, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::Definition;
@@ -160,7 +161,7 @@ impl Elided {
 }
 
 impl VisitMut for Elided {
-    fn visit_receiver_mut(&mut self, receiver: &mut syn::Receiver) {
+    fn visit_receiver_mut(&mut self, receiver: &mut Receiver) {
         match &mut receiver.kind {
             syn::ReceiverKind::Reference(_, lifetime, _) => self.reference(lifetime),
             syn::ReceiverKind::Typed(_, ty) => self.visit_type_mut(ty),
@@ -224,35 +225,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
         let is_kept = args.owned && is_borrowed(input);
         match input {
             FnArg::Receiver(receiver) => {
-                let span = site.located_at(receiver.span());
-                let attrs = receiver.attrs.clone();
-                let self_token = &receiver.self_token;
-                arguments.push(if is_kept {
-                    let this = this(span);
-                    let krate = path_at(&args.krate, span);
-                    Argument {
-                        keep: Some(quote_spanned! {span=>
-                            let owned_self = #krate::__private::keep_self(#self_token);
-                        }),
-                        binding: quote_spanned! {span=>
-                            let owned_self = owned_self;
-                            #[allow(unused_variables)]
-                            let #this = &owned_self;
-                        },
-                        reference: quote_spanned!(span=> &owned_self),
-                        attrs,
-                        is_generic: false,
-                    }
-                } else {
-                    Argument {
-                        keep: None,
-                        // Captured whole, and whether it is used or not.
-                        binding: quote_spanned!(span=> let _ = &#self_token;),
-                        reference: quote_spanned!(span=> &#self_token),
-                        attrs,
-                        is_generic: false,
-                    }
-                });
+                arguments.push(receiver_argument(receiver, is_kept, args));
             }
             FnArg::Typed(typed) => {
                 let (start, end) = ends(&typed.ty);
@@ -299,7 +272,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                     let krate = path_at(&args.krate, start);
                     quote_spanned! {start=>
                         #(#attrs)*
-                        let #name = #krate::__private::Kept::argument(#referred);
+                        let #name = #krate::__private::keep(#referred);
                     }
                 });
                 let reference = if is_kept {
@@ -321,6 +294,37 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
         }
     }
     arguments
+}
+
+fn receiver_argument(receiver: &Receiver, is_kept: bool, args: &Args) -> Argument {
+    let span = Span::mixed_site().located_at(receiver.span());
+    let attrs = receiver.attrs.clone();
+    let self_token = &receiver.self_token;
+    if !is_kept {
+        return Argument {
+            keep: None,
+            // Captured whole, and whether it is used or not.
+            binding: quote_spanned!(span=> let _ = &#self_token;),
+            reference: quote_spanned!(span=> &#self_token),
+            attrs,
+            is_generic: false,
+        };
+    }
+    let this = this(span);
+    let krate = path_at(&args.krate, span);
+    Argument {
+        keep: Some(quote_spanned! {span=>
+            let owned_self = #krate::__private::keep_self(#self_token);
+        }),
+        binding: quote_spanned! {span=>
+            let owned_self = owned_self;
+            #[allow(unused_variables)]
+            let #this = &owned_self;
+        },
+        reference: quote_spanned!(span=> &owned_self),
+        attrs,
+        is_generic: false,
+    }
 }
 
 fn expand_body(

@@ -364,7 +364,7 @@ fn a_wrong_definition_stays_with_its_errors() {
         },
         &expect![[r#"
             ::core::compile_error! {
-                "unknown argument `scope`: expected `scoped`, `catch` or `crate = path`"
+                "unknown argument `scope`: expected `scoped`, `catch`, `owned`, `boxed` or `crate = path`"
             }
             ::core::compile_error! {
                 "`scoped` is given twice"
