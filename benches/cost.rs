@@ -29,9 +29,7 @@ macro_rules! ways {
     ($module:ident, $suspend:literal, $suspended:literal) => {
         mod $module {
             use super::*;
-            use guard_core::{
-                AsyncContext, async_context, async_with, exit_stack, yield_resource,
-            };
+            use guard_core::{AsyncContext, async_context, async_with, exit_stack, yield_resource};
             use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
             async fn set_up(n: u64) -> u64 {
@@ -244,7 +242,11 @@ macro_rules! ways {
                     way!("default, run", "boxed by hand", default_closure),
                     way!("default, guard", "boxed by hand", default_guard),
                     way!("stack of one", "boxed by hand", stack_of_one),
-                    way!("three boxed by hand", "three boxed by hand", boxed_by_hand_3),
+                    way!(
+                        "three boxed by hand",
+                        "three boxed by hand",
+                        boxed_by_hand_3
+                    ),
                     way!("three default, one call", "three boxed by hand", default_3),
                 ]
             }

@@ -68,9 +68,9 @@ pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
 pub use report::{Identity, Report, ReportKind, set_reporter};
-pub use using::TryWithError;
 #[cfg(feature = "alloc")]
 pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
+pub use using::TryWithError;
 
 /// The parts of the exit stack that are rarely named.
 #[cfg(feature = "alloc")]

@@ -300,9 +300,7 @@ mod without_annotations {
 
     async fn jumps() {
         'a: loop {
-            async_with!(_c = sure(), {
-                if true { break 'a } else { continue 'a }
-            });
+            async_with!(_c = sure(), { if true { break 'a } else { continue 'a } });
         }
     }
 

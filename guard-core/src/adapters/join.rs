@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::using::panic::{Panic, catch};
 use crate::report::{Identity, ReportKind, describe_type};
+use crate::using::panic::{Panic, catch};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.

@@ -15,8 +15,8 @@ use super::limit::{Bound, Stage, Timer, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest};
 use super::registry::Registered;
 use super::runtime::Runtime;
-use crate::using::panic::catch;
 use crate::report::{Identity, ReportKind, listen};
+use crate::using::panic::catch;
 
 /// Runs a clean-up to its end. Dropped before that, it gives it its last poll.
 pub(super) struct Task(Option<Box<Work>>);

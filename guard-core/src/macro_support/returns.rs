@@ -32,4 +32,3 @@ impl<T> Returns<T> {
         value
     }
 }
-

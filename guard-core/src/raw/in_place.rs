@@ -98,9 +98,7 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        self.place()
-            .as_pin_mut()
-            .expect("the context was dropped")
+        self.place().as_pin_mut().expect("the context was dropped")
     }
 
     /// Gives the block what the context lends.

@@ -9,10 +9,10 @@ use super::entry::Entry;
 use super::late::Late;
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context};
-use crate::using::panic::catch;
 use crate::raw::Shelf;
 use crate::report::Identity;
 use crate::shared::Shared;
+use crate::using::panic::catch;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

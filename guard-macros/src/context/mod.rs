@@ -8,7 +8,7 @@ mod returns;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Block, Error};
+use syn::{Block, Error, Expr, Stmt};
 
 use crate::args::Args;
 use crate::diag::Errors;
@@ -63,7 +63,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
     if let Some(variadic) = &sig.variadic {
         errors.push(Error::new_spanned(variadic, "a context cannot be variadic"));
     }
-    let returns = Returns::of(&sig.output);
+    let mut returns = Returns::of(&sig.output);
     if args.catch && !returns.is_fallible() {
         errors.push(Error::new_spanned(
             &sig.ident,
@@ -88,6 +88,18 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
                 receiver::rename(&mut block);
             }
+            if let Some(path) = returns.unlike_result().filter(|_| ends_in_result(&block)) {
+                errors.push(Error::new_spanned(
+                    path,
+                    "this is taken for the type that the context lends, but the body ends in a `Result`: \
+                     a context that can fail returns `Result<R, E>`, or an alias of it with a name that ends in `Result`",
+                ));
+                // If it is an alias by another name, nothing else is wrong.
+                let alias = path.path.segments.last();
+                if alias.is_some_and(|last| !last.arguments.is_none()) {
+                    returns = Returns::fallible(path);
+                }
+            }
             let caught = returns.caught(&args);
             Some(Body::new(block, &args, &caught, function, errors))
         }
@@ -98,4 +110,16 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         body,
         is_broken: !errors.is_empty(),
     })
+}
+
+/// Whether the value of a block is written as `Ok(…)` or `Err(…)`.
+fn ends_in_result(block: &Block) -> bool {
+    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last() else {
+        return false;
+    };
+    let Expr::Path(function) = &*call.func else {
+        return false;
+    };
+    let last = function.path.segments.last();
+    last.is_some_and(|last| last.ident == "Ok" || last.ident == "Err")
 }

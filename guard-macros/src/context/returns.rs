@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, parse_quote};
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypePath, parse_quote};
 
 use crate::args::Args;
 
@@ -27,9 +27,22 @@ impl Returns {
         let ReturnType::Type(_, declared) = output else {
             return Self::Plain(parse_quote!(()));
         };
-        let Some(path) = as_result(declared) else {
-            return Self::Plain((**declared).clone());
-        };
+        match as_result(declared) {
+            Some(path) => Self::fallible(path),
+            None => Self::Plain((**declared).clone()),
+        }
+    }
+
+    /// The type that is lent, if its name does not say that it is a `Result`, although it has the form of one.
+    pub(crate) fn unlike_result(&self) -> Option<&TypePath> {
+        match self {
+            Self::Plain(Type::Path(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// An alias of `Result`, whatever its name is.
+    pub(crate) fn fallible(path: &TypePath) -> Self {
         let mut path = path.clone();
         let mut types = Vec::new();
         let is_std = path
@@ -109,7 +122,7 @@ impl Returns {
     }
 }
 
-fn as_result(declared: &Type) -> Option<&syn::TypePath> {
+fn as_result(declared: &Type) -> Option<&TypePath> {
     match declared {
         Type::Group(group) => as_result(&group.elem),
         Type::Paren(paren) => as_result(&paren.elem),

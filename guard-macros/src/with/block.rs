@@ -105,7 +105,9 @@ impl Body {
                 #krate::__private::Returns::<#core::result::Result<#never, _>>::new()
             },
             Handling::Attempt(error) => {
-                let error = error.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
+                let error = error
+                    .as_ref()
+                    .map_or_else(|| quote!(_), ToTokens::to_token_stream);
                 quote!(#krate::__private::Returns::<#core::result::Result<#never, #error>>::new())
             }
         };

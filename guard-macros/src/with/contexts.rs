@@ -86,10 +86,12 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
 /// The value of an `attempt(…)` whose context has failed.
 pub(super) fn own_error(private: &TokenStream, parts: &[Single], error: &Ident) -> TokenStream {
     match parts {
-        [Single {
-            question: Some(question),
-            ..
-        }] => {
+        [
+            Single {
+                question: Some(question),
+                ..
+            },
+        ] => {
             // What is wrong about the error is shown at the `?`.
             let from = Ident::new("from", Span::mixed_site().located_at(question.span));
             quote! {
@@ -121,7 +123,8 @@ pub(super) fn bind(parts: &[Single], resource: &TokenStream, block: TokenStream)
             })
         }
         [first, rest @ ..] => {
-            let [one, others] = ["first", "others"].map(|name| Ident::new(name, Span::mixed_site()));
+            let [one, others] =
+                ["first", "others"].map(|name| Ident::new(name, Span::mixed_site()));
             let block = bind(rest, &quote!(#others), block);
             let block = bind(core::slice::from_ref(first), &quote!(#one), block);
             quote! {

@@ -59,9 +59,7 @@ impl Use {
 
     pub(crate) fn parts(&self) -> &[Single] {
         match self {
-            Self::Single(single) | Self::Handled { single, .. } => {
-                core::slice::from_ref(&**single)
-            }
+            Self::Single(single) | Self::Handled { single, .. } => core::slice::from_ref(&**single),
             Self::Join { parts, .. } => parts,
         }
     }
@@ -153,7 +151,9 @@ impl Use {
             if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), form)? {
                 return Err(syn::Error::new_spanned(
                     &keyword,
-                    format!("`{keyword}(…)` cannot stand in `join(…)`: it is the first context of a call"),
+                    format!(
+                        "`{keyword}(…)` cannot stand in `join(…)`: it is the first context of a call"
+                    ),
                 ));
             }
             parts.push(Single::parse(&content, form)?);
@@ -249,9 +249,13 @@ pub(crate) fn check_handled(uses: &[Use]) -> syn::Result<()> {
     for one in uses.iter().skip(1) {
         if let Use::Handled { keyword, .. } = one {
             let message = if matches!(uses[0], Use::Handled { .. }) {
-                format!("one `catch(…)` or `attempt(…)` a call: put a call of its own for this `{keyword}(…)` into the block")
+                format!(
+                    "one `catch(…)` or `attempt(…)` a call: put a call of its own for this `{keyword}(…)` into the block"
+                )
             } else {
-                format!("`{keyword}(…)` is the first context of a call, and gets every error of the later ones")
+                format!(
+                    "`{keyword}(…)` is the first context of a call, and gets every error of the later ones"
+                )
             };
             return Err(syn::Error::new_spanned(keyword, message));
         }

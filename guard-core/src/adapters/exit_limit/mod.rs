@@ -13,8 +13,8 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{Limit, RuntimeId, Stage, drop_bounded, expire};
-use crate::using::panic::catch;
 use crate::report::{Identity, ReportKind, describe_type};
+use crate::using::panic::catch;
 use crate::{AsyncContext, Outcome};
 pub use error::TimeoutError;
 use panicking::Panicking;

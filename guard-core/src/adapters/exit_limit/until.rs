@@ -12,9 +12,9 @@ use std::vec::Vec;
 
 use super::{Clock, discard, take};
 use crate::cleanup::{Bound, Limit, Stage};
-use crate::using::panic::catch;
 use crate::report::Identity;
 use crate::sync::{Mutex, lock};
+use crate::using::panic::catch;
 
 /// The limit of [`exit_until`](crate::AsyncContext::exit_until): it bounds the wait and the exit together.
 pub struct Until<L> {
