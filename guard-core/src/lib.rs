@@ -40,6 +40,10 @@ pub mod __private;
 #[doc = include_str!("from_python.md")]
 pub mod from_python {}
 
+#[cfg(all(feature = "macros", feature = "tokio"))]
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+
 #[cfg(feature = "std")]
 pub use adapters::TimeoutError;
 #[cfg(feature = "alloc")]

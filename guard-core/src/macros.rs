@@ -341,11 +341,12 @@ pub use guard_macros::within;
 /// let sum: u32 = async_with!(
 ///     first = list(1)?,
 ///     // Later ones may use earlier ones.
-///     second = list(first[0] + 1)?
-/// => {
-///     second.push("39".parse()?);
-///     first.iter().chain(second.iter()).sum()
-/// });
+///     second = list(first[0] + 1)?,
+///     {
+///         second.push("39".parse()?);
+///         first.iter().chain(second.iter()).sum()
+///     }
+/// );
 /// assert_eq!(sum, 42);
 /// # Ok(()) }
 /// ```
