@@ -6,6 +6,8 @@ use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
 use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -65,6 +67,20 @@ where
         let this = self.project();
         let exited = this.context.poll_exit(cx, outcome);
         exited.map_err(|error| Self::failed(this.message, this.location, &error))
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.project().context.tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.context.runtime()
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.project().context.poll_wait_limit(cx)
     }
 
     fn identity(&self) -> Identity<Infallible> {

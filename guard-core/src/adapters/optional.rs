@@ -5,6 +5,8 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+#[cfg(feature = "std")]
+use crate::cleanup::{Runtime, RuntimeId};
 use crate::raw::Held;
 use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
@@ -64,6 +66,8 @@ where
         context: context.map(Box::pin),
         lent: OptionalResource { held: None },
         is_entered: false,
+        #[cfg(feature = "std")]
+        runtime: None,
     }
 }
 
@@ -76,6 +80,22 @@ where
     context: Option<Pin<Box<C>>>,
     lent: OptionalResource<C>,
     is_entered: bool,
+    /// The context's, once it was entered.
+    #[cfg(feature = "std")]
+    runtime: Option<RuntimeId>,
+}
+
+impl<C> Optional<C>
+where
+    C: AsyncContext,
+{
+    /// Ends the lending, and gives the context, if there is one.
+    fn take_back(&mut self) -> Option<Pin<&mut C>> {
+        if let Some(held) = self.lent.held.take() {
+            self.context = Some(held.release());
+        }
+        self.context.as_mut().map(Pin::as_mut)
+    }
 }
 
 /// What [`optional`](crate::optional) lends: the resource of the context, if there is one.
@@ -154,6 +174,10 @@ where
             ready!(context.as_mut().poll_enter(cx))?;
         }
         this.is_entered = true;
+        #[cfg(feature = "std")]
+        {
+            this.runtime = this.context.as_ref().map(|context| context.runtime());
+        }
         this.lent.held = this.context.take().map(Held::new);
         Poll::Ready(Ok(()))
     }
@@ -174,13 +198,31 @@ where
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
         assert!(this.is_entered, "a context was exited that is not entered");
-        if let Some(held) = this.lent.held.take() {
-            this.context = Some(held.release());
-        }
-        match &mut this.context {
-            Some(context) => context.as_mut().poll_exit(cx, outcome),
+        match this.take_back() {
+            Some(context) => context.poll_exit(cx, outcome),
             None => Poll::Ready(Ok(())),
         }
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        match self.get_mut().take_back() {
+            Some(context) => context.tell(outcome),
+            None => Some(outcome),
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        match (&self.context, self.runtime) {
+            (_, Some(runtime)) => runtime,
+            (Some(context), None) => context.runtime(),
+            (None, None) => Runtime::current().id(),
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.get_mut().take_back()?.poll_wait_limit(cx)
     }
 
     fn identity(&self) -> Identity<C::Error> {
