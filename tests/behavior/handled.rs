@@ -2,7 +2,7 @@
 
 use std::num::ParseIntError;
 
-use guard_core::{Outcome, async_context, async_with, set_reporter, within, yield_resource};
+use guard_core::{Outcome, async_context, async_with, within, yield_resource};
 use guard_tests::{Log, block_on};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,10 +134,7 @@ fn an_attempt_has_the_errors_as_its_value() {
     block_on(async {
         assert_eq!(attempt(&log, "1", true, true).await, Ok(2));
         assert_eq!(log.line(), "Completed behind");
-        assert_eq!(
-            attempt(&log, "?", true, true).await,
-            Err(Failure("no number"))
-        );
+        assert_eq!(attempt(&log, "?", true, true).await, Err(Failure("no number")));
         assert_eq!(log.line(), "Failed(()) behind");
         assert_eq!(attempt(&log, "1", false, true).await, Err(Failure("enter")));
         assert_eq!(log.line(), "behind");
@@ -149,10 +146,13 @@ fn an_attempt_has_the_errors_as_its_value() {
 #[test]
 fn the_error_of_an_attempt_can_be_named() {
     async fn number(log: &Log, text: &str) -> u8 {
-        match async_with!(attempt::<Failure>(one = plain(log.clone(), true, true)?), {
-            let number: u8 = text.parse()?;
-            number + *one
-        }) {
+        match async_with!(
+            attempt::<Failure>(one = plain(log.clone(), true, true)?),
+            {
+                let number: u8 = text.parse()?;
+                number + *one
+            }
+        ) {
             Ok(number) => number,
             Err(Failure(_)) => 0,
         }
@@ -206,7 +206,7 @@ fn a_lost_exit_error_of_an_attempt_is_reported() {
             "?".parse::<u8>()?
         })
     }
-    let _ = set_reporter(|_| {});
+    crate::reports::collect();
     let log = Log::new();
     assert_eq!(block_on(attempt(&log)), Err(Failure("no number")));
 }

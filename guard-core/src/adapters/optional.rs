@@ -176,7 +176,7 @@ where
         this.is_entered = true;
         #[cfg(feature = "std")]
         {
-            this.runtime = this.context.as_ref().map(|context| context.runtime());
+            this.runtime = this.context.as_ref().map(AsyncContext::runtime);
         }
         this.lent.held = this.context.take().map(Held::new);
         Poll::Ready(Ok(()))
