@@ -6,7 +6,9 @@ pub use crate::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use crate::adapters::{JoinError, join};
 pub use crate::given::{GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, given};
-pub use crate::macro_support::{CannotFail, Returns, Swallowed, attempted, swallowed};
+pub use crate::macro_support::{
+    CannotFail, MayHaveFailed, Returns, Swallowed, attempted, how_failed, swallowed,
+};
 pub use crate::raw::{Anchor, Handle, Tie};
 pub use crate::using::block::{Link, attempting, catching, in_function, tied};
 pub use crate::using::form::Next;

@@ -134,7 +134,10 @@ fn an_attempt_has_the_errors_as_its_value() {
     block_on(async {
         assert_eq!(attempt(&log, "1", true, true).await, Ok(2));
         assert_eq!(log.line(), "Completed behind");
-        assert_eq!(attempt(&log, "?", true, true).await, Err(Failure("no number")));
+        assert_eq!(
+            attempt(&log, "?", true, true).await,
+            Err(Failure("no number"))
+        );
         assert_eq!(log.line(), "Failed(()) behind");
         assert_eq!(attempt(&log, "1", false, true).await, Err(Failure("enter")));
         assert_eq!(log.line(), "behind");
@@ -146,13 +149,10 @@ fn an_attempt_has_the_errors_as_its_value() {
 #[test]
 fn the_error_of_an_attempt_can_be_named() {
     async fn number(log: &Log, text: &str) -> u8 {
-        match async_with!(
-            attempt::<Failure>(one = plain(log.clone(), true, true)?),
-            {
-                let number: u8 = text.parse()?;
-                number + *one
-            }
-        ) {
+        match async_with!(attempt::<Failure>(one = plain(log.clone(), true, true)?), {
+            let number: u8 = text.parse()?;
+            number + *one
+        }) {
             Ok(number) => number,
             Err(Failure(_)) => 0,
         }

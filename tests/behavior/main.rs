@@ -22,6 +22,7 @@ mod reports;
 mod stack;
 mod stack_many;
 mod stack_model;
+mod sure;
 mod using;
 mod within;
 mod yields;
