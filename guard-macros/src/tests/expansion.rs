@@ -427,66 +427,52 @@ fn a_use() {
         quote!(file = open(path)?, { file.write(b"x").await }),
         &expect![[r#"
             async fn user() {
+                #[allow(unused_imports)]
+                use guard_core::__private::{
+                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
+                    GivenSafe as _, MayHaveFailed as _,
+                };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
-                let left = {
-                    let order = guard_core::__private::Order::new();
-                    let mut file = guard_core::__private::core::pin::pin!(
-                        { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
-                        GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
-                        match (open(path),) { given => guard_core::__private::given(& given.0)
-                        .__guard_asked().context(given.0), } }
-                    );
-                    let left = match guard_core::__private::enter(file.as_mut()).await {
-                        guard_core::__private::core::result::Result::Err(error) => {
-                            guard_core::__private::Left::Failed(error)
-                        }
-                        guard_core::__private::core::result::Result::Ok(()) => {
-                            let signal = guard_core::__private::Signal::new();
-                            let resource = guard_core::__private::resource(file.as_mut());
-                            let ended = guard_core::__private::drive(
-                                    &order,
-                                    &signal,
-                                    async {
-                                        #[allow(clippy::needless_return)]
-                                        if false {
-                                            return guard_core::__private::Returns::<
-                                                guard_core::__private::core::convert::Infallible,
-                                            >::new()
-                                                .never();
-                                        }
-                                        {
-                                            match resource {
-                                                file => {
-                                                    match { file.write(b"x").await } {
-                                                        #[allow(unreachable_code)]
-                                                        out => {
-                                                            value = guard_core::__private::core::option::Option::Some(
-                                                                out,
-                                                            );
-                                                        }
-                                                    }
-                                                }
-                                            }
-                                        }
-                                        #[allow(unreachable_code)] match signal.finish().await {}
-                                    },
-                                )
-                                .await;
-                            guard_core::__private::leave(file, ended).await
-                        }
-                    };
-                    left
+                let next = match match (open(path),) {
+                    given => guard_core::__private::given(&given.0).__guard_asked().context(given.0),
+                } {
+                    used => {
+                        let file = guard_core::__private::Tie::new();
+                        let used = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(used)
+                        );
+                        let (used, link) = guard_core::__private::tied(used, &file);
+                        let block = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(async {
+                            #[allow(clippy::needless_return)] if false { return
+                            guard_core::__private::Returns:: <
+                            guard_core::__private::core::convert::Infallible > ::new().never(); } {
+                            match link.resource() { file => match { file.write(b"x"). await } {
+                            #[allow(unreachable_code)] out => value =
+                            guard_core::__private::core::option::Option::Some(link.leaves_with(out)),
+                            } } } #[allow(unreachable_code)] match link.finish(). await {} })
+                        );
+                        let next = guard_core::__private::in_function(used, block, &link).await;
+                        next
+                    }
                 };
-                match left {
-                    guard_core::__private::Left::Finished => {}
-                    guard_core::__private::Left::Returned(returned) => match returned {}
-                    guard_core::__private::Left::Failed(error) => {
-                        let failed = guard_core::__private::core::result::Result::Err::<
-                            guard_core::__private::core::convert::Infallible,
-                            _,
-                        >(error);
-                        match failed? {}
+                match next {
+                    guard_core::__private::Next::Finished => {}
+                    guard_core::__private::Next::Returned(returned) => match returned {}
+                    guard_core::__private::Next::Failed(error) => {
+                        let returns = guard_core::__private::Returns::new();
+                        if false {
+                            return returns.never();
+                        }
+                        #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                        let failed = guard_core::__private::how_failed(&error)
+                            .__guard_failed()
+                            .failed(error, returns);
+                        #[allow(unreachable_code, clippy::match_single_binding)]
+                        match failed? {
+                            _ => guard_core::__private::core::unreachable!(),
+                        }
                     }
                 }
                 guard_core::__private::carried(value)
@@ -516,6 +502,11 @@ fn a_use_that_is_left_in_every_way() {
         },
         &expect![[r#"
             async fn user() {
+                #[allow(unused_imports)]
+                use guard_core::__private::{
+                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
+                    GivenSafe as _, MayHaveFailed as _,
+                };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
                 let mut jump = 0;
@@ -525,93 +516,36 @@ fn a_use_that_is_left_in_every_way() {
                 if false {
                     return returns.never();
                 }
-                let left = {
-                    let order = guard_core::__private::Order::new();
-                    let mut number = guard_core::__private::core::pin::pin!(
-                        { #[allow(unused_imports)] use guard_core::__private:: { GivenAnything as _,
-                        GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _, };
-                        match (number(),) { given => guard_core::__private::given(& given.0)
-                        .__guard_unasked().context(given.0), } }
-                    );
-                    let left = match guard_core::__private::enter(number.as_mut()).await {
-                        guard_core::__private::core::result::Result::Err(error) => {
-                            guard_core::__private::Left::Failed(error)
-                        }
-                        guard_core::__private::core::result::Result::Ok(()) => {
-                            let signal = guard_core::__private::Signal::new();
-                            let resource = guard_core::__private::resource(number.as_mut());
-                            let ended = guard_core::__private::drive(
-                                    &order,
-                                    &signal,
-                                    async {
-                                        #[allow(clippy::needless_return)]
-                                        if false {
-                                            return returns.never();
-                                        }
-                                        'leave: {
-                                            match resource {
-                                                number => {
-                                                    match {
-                                                        if a {
-                                                            return {
-                                                                let returned = returns.typed(Ok(1));
-                                                                {
-                                                                    #[allow(unused_imports)]
-                                                                    use guard_core::__private::Success as _;
-                                                                    if !guard_core::__private::Returned(&returned)
-                                                                        .__guard_is_failure()
-                                                                    {
-                                                                        signal.returned();
-                                                                    }
-                                                                }
-                                                                returned
-                                                            };
-                                                        }
-                                                        if b {
-                                                            return Err(error);
-                                                        }
-                                                        if c {
-                                                            {
-                                                                jump = 1;
-                                                                carried_1 = guard_core::__private::core::option::Option::Some(
-                                                                    *number,
-                                                                );
-                                                                break 'leave;
-                                                            };
-                                                        }
-                                                        loop {
-                                                            continue;
-                                                        }
-                                                    } {
-                                                        #[allow(unreachable_code)]
-                                                        out => {
-                                                            value = guard_core::__private::core::option::Option::Some(
-                                                                out,
-                                                            );
-                                                        }
-                                                    }
-                                                }
-                                            }
-                                        }
-                                        #[allow(unreachable_code)] match signal.finish().await {}
-                                    },
-                                )
-                                .await;
-                            let ended = ended
-                                .unless(|returned| {
-                                    #[allow(unused_imports)]
-                                    use guard_core::__private::Success as _;
-                                    guard_core::__private::Returned(returned).__guard_is_failure()
-                                });
-                            guard_core::__private::leave(number, ended).await
-                        }
-                    };
-                    left
+                let next = match match (number(),) {
+                    given => {
+                        guard_core::__private::given(&given.0).__guard_unasked().context(given.0)
+                    }
+                } {
+                    used => {
+                        let number = guard_core::__private::Tie::new();
+                        let used = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(used)
+                        );
+                        let (used, link) = guard_core::__private::tied(used, &number);
+                        let block = guard_core::__private::core::pin::pin!(
+                            guard_core::__private::core::option::Option::Some(async {
+                            #[allow(clippy::needless_return)] if false { return returns.never(); }
+                            'the_block_itself : { match link.resource() { number => match { if a {
+                            return Ok(1); } if b { return Err(error); } if c { { carried_1 =
+                            guard_core::__private::core::option::Option::Some(link.leaves_with(*
+                            number)); jump = 1; break 'the_block_itself }; } loop { continue; } } {
+                            #[allow(unreachable_code)] out => value =
+                            guard_core::__private::core::option::Option::Some(link.leaves_with(out)),
+                            } } } #[allow(unreachable_code)] match link.finish(). await {} })
+                        );
+                        let next = guard_core::__private::in_function(used, block, &link).await;
+                        next
+                    }
                 };
-                match left {
-                    guard_core::__private::Left::Finished => {}
-                    guard_core::__private::Left::Returned(returned) => return returned,
-                    guard_core::__private::Left::Failed(error) => {
+                match next {
+                    guard_core::__private::Next::Finished => {}
+                    guard_core::__private::Next::Returned(returned) => return returned,
+                    guard_core::__private::Next::Failed(error) => {
                         #[allow(unreachable_code)]
                         match guard_core::__private::CannotFail::never(error) {}
                     }
