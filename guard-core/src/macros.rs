@@ -359,7 +359,7 @@ pub use guard_macros::within;
 ///   also a block whose value is an `Err`: end it with `step().await?` or `return step().await;`, not with
 ///   `step().await`.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
-///   fail needs none.
+///   fail needs none, and may have one.
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
 ///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is
