@@ -269,11 +269,124 @@ mod silent {
     }
 }
 
+/// Lints about how code is written, around code that is written as they want it.
+mod explicit {
+    #![forbid(unsafe_code)]
+    #![deny(
+        warnings,
+        unused,
+        unreachable_code,
+        let_underscore_drop,
+        unused_results
+    )]
+    #![deny(clippy::pedantic, clippy::nursery, clippy::large_futures)]
+    #![deny(
+        clippy::blocks_in_conditions,
+        clippy::default_trait_access,
+        clippy::else_if_without_else,
+        clippy::exhaustive_structs,
+        clippy::expect_used,
+        clippy::if_then_some_else_none,
+        clippy::implicit_return,
+        clippy::infinite_loop,
+        clippy::let_underscore_must_use,
+        clippy::let_underscore_untyped,
+        clippy::let_unit_value,
+        clippy::missing_inline_in_public_items,
+        clippy::no_effect_underscore_binding,
+        clippy::panic,
+        clippy::pattern_type_mismatch,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::ref_patterns,
+        clippy::semicolon_inside_block,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_in_result,
+        clippy::unwrap_used,
+        clippy::used_underscore_binding
+    )]
+    #![allow(
+        clippy::needless_return,
+        clippy::redundant_pub_crate,
+        clippy::unused_async,
+        reason = "they contradict the lints above"
+    )]
+
+    use guard_core::{
+        AsyncContext as _, Outcome, async_context, async_with, within, yield_resource,
+    };
+    use std::io;
+
+    #[async_context]
+    pub(super) async fn plain(_unused: u8, _other: String) {
+        yield_resource!();
+    }
+
+    #[async_context]
+    pub(super) async fn fallible(number: u8) -> io::Result<u8> {
+        let mut lent = number;
+        yield_resource!(lent);
+        return Ok(());
+    }
+
+    #[async_context]
+    pub(super) async fn by_outcome(number: u8) -> io::Result<u8> {
+        let mut lent = number;
+        match yield_resource!(lent) {
+            Outcome::Completed => return Ok(()),
+            _ => return Err(io::Error::other("told")),
+        }
+    }
+
+    #[async_context(scoped)]
+    pub(super) async fn scoped(_text: &str) -> usize {
+        let mut number = 1;
+        yield_resource!(number);
+        return;
+    }
+
+    #[within(one = fallible(1)?, _two = plain(2, String::new()))]
+    pub(super) async fn decorated(_number: u8) -> io::Result<u8> {
+        return Ok(*one);
+    }
+
+    pub(super) async fn in_place() -> io::Result<u8> {
+        let sum = async_with!(one = fallible(1)?, two = scoped("a"), {
+            if *one > 3 {
+                return Ok(1);
+            }
+            *one + u8::try_from(*two).map_err(io::Error::other)?
+        });
+        return Ok(sum);
+    }
+
+    pub(super) async fn jumping() -> io::Result<u8> {
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            async_with!(one = fallible(1)?, {
+                assert!(if turns == 1 { continue } else { *one == 1 }, "at first");
+                assert!(if turns == 3 { break } else { *one == 1 }, "in the end");
+            });
+        }
+        return Ok(turns);
+    }
+
+    pub(super) async fn by_method() -> io::Result<u8> {
+        return fallible(1)
+            .with(async |one: &mut u8| {
+                return io::Result::Ok(*one);
+            })
+            .await;
+    }
+}
+
 /// Lints about what the user wrote fire in the macros as they do outside.
 mod firing {
     #![deny(unfulfilled_lint_expectations)]
 
-    use guard_core::{async_context, async_with, yield_resource};
+    use guard_core::{async_context, async_with, within, yield_resource};
 
     #[expect(unused_variables)]
     #[async_context]
@@ -293,6 +406,32 @@ mod firing {
     async fn unused_mut(mut argument: u32) {
         drop_it(argument);
         yield_resource!();
+    }
+
+    #[async_context]
+    async fn on_arguments(
+        #[expect(unused_variables)] argument: u32,
+        #[expect(unused_variables)] (left, right): (u32, u32),
+        #[expect(unused_mut)] mut used: u32,
+    ) {
+        drop_it(used);
+        yield_resource!();
+    }
+
+    #[within(_nothing = nothing())]
+    async fn on_an_argument_of_within(#[expect(unused_variables)] argument: u32) {}
+
+    #[expect(unused_variables)]
+    #[within(_nothing = nothing())]
+    async fn unused_argument_of_within(argument: u32) {}
+
+    #[async_context]
+    async fn on_statements() {
+        #[expect(unused_variables)]
+        let local = 1;
+        yield_resource!();
+        #[expect(unused_must_use)]
+        "1".parse::<u32>();
     }
 
     #[expect(unused_must_use)]
@@ -437,12 +576,19 @@ mod firing {
             unused_context(),
             style_in_a_use(""),
         );
+        let _ = (
+            on_arguments(1, (2, 3), 4),
+            on_an_argument_of_within(1),
+            unused_argument_of_within(1),
+            on_statements(),
+        );
     }
 }
 
 #[test]
 fn lints_are_silent_about_the_expansion() {
     // They are, or this would not compile.
+    use guard_core::AsyncContext as _;
     use guard_tests::block_on;
 
     guard_core::set_reporter(|_| {});
@@ -450,6 +596,11 @@ fn lints_are_silent_about_the_expansion() {
     assert!(block_on(silent::uses(true)).is_err());
     assert_eq!(block_on(silent::early(1)), 2);
     assert_eq!(block_on(silent::always_breaks(0)), 3);
+    assert_eq!(block_on(explicit::decorated(1)).ok(), Some(1));
+    assert_eq!(block_on(explicit::in_place()).ok(), Some(2));
+    assert_eq!(block_on(explicit::jumping()).ok(), Some(3));
+    assert_eq!(block_on(explicit::by_method()).ok(), Some(1));
+    assert!(block_on(explicit::by_outcome(1).with(async |_| std::io::Result::Ok(()))).is_ok());
     let panics = std::panic::AssertUnwindSafe(|| block_on(silent::always_panics()));
     assert!(std::panic::catch_unwind(panics).is_err());
 }

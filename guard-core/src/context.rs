@@ -229,8 +229,8 @@ pub trait AsyncContext<X = ()> {
 
     /// [`with`](Self::with) for a context that cannot fail and a body that may return anything.
     ///
-    /// The outcome is `Completed` whatever the value is: a body that can fail belongs to `with`. Panics and
-    /// cancellation are as there.
+    /// A value that is an `Err` has failed, as everywhere: the context is told so, and the value is returned as it is.
+    /// Panics and cancellation are as there.
     fn run<'r, T, F>(self, body: F) -> Run<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
     where
         Self: Sized,

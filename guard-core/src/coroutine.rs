@@ -35,8 +35,10 @@ pin_project_lite::pin_project! {
     }
 
     impl<R: ?Sized, E, X, F, Fut> PinnedDrop for Coroutine<R, E, X, F, Fut> {
-        fn drop(this: Pin<&mut Self>) {
-            this.abandon();
+        fn drop(mut this: Pin<&mut Self>) {
+            if this.as_mut().is_unfinished() {
+                this.abandon();
+            }
         }
     }
 }
@@ -77,6 +79,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     }
 
     /// Whether dropping it now would lose something.
+    #[inline]
     pub(crate) fn is_unfinished(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         match this.phase {
@@ -90,6 +93,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     ///
     /// If one of its destructors panics, that goes on like any panic of a destructor; but who drops a
     /// clean-up that should have been finished must not panic, so then it is reported too.
+    #[cold]
     fn abandon(mut self: Pin<&mut Self>) {
         /// Reports when the body is gone, also if one of its destructors panics.
         struct Reporting<E>(Option<Identity<E>>);
@@ -131,22 +135,33 @@ where
             let start = start.take().expect("a body that was not started");
             let future = start(this.slot.as_mut().anchor());
             this.body.set(Body::Running { future });
-            *this.span = Span::open(this.identity.path());
+            *this.span = Span::open(|| this.identity.path());
         }
     }
 
     /// Polls the body. If it panics, it is over, and so is the context.
+    #[inline]
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        /// Forgotten where the body does not panic, so that nothing is written at a poll.
+        struct EndsOnPanic<'a>(&'a mut Phase);
+
+        impl Drop for EndsOnPanic<'_> {
+            fn drop(&mut self) {
+                *self.0 = Phase::Ended;
+            }
+        }
+
         let mut this = self.project();
-        let phase = core::mem::replace(this.phase, Phase::Ended);
         let BodyProjection::Running { future } = this.body.as_mut().project() else {
             unreachable!("the phase says that the body runs");
         };
+        let ends = EndsOnPanic(this.phase);
         let polled = this.span.inside(|| future.poll(cx));
         if polled.is_ready() {
             this.body.set(Body::Ended);
+            drop(ends);
         } else {
-            *this.phase = phase;
+            core::mem::forget(ends);
         }
         polled.map(Conclude::conclude)
     }
@@ -160,6 +175,7 @@ where
     type Resource = R;
     type Error = E;
 
+    #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         match self.phase {
             Phase::Start => {
@@ -186,6 +202,7 @@ where
         }
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut R {
         let this = self.project();
         assert!(
@@ -198,6 +215,7 @@ where
         }
     }
 
+    #[inline]
     fn poll_exit(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -10,11 +10,14 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
-    (@$lend:ident $handle:ident $anchor:ident; $resource:expr) => {
-        $handle.$lend(&$anchor, $resource).await
+    // What was imported is used.
+    (@imported) => {};
+    // Tokens, and no expression, for editors: it need not parse while it is typed.
+    (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {
+        $handle.$lend(&$anchor, $($resource)*).await
     };
-    (@$lend:ident $handle:ident $anchor:ident catch; $resource:expr) => {
-        $crate::__private::caught($handle.$lend(&$anchor, $resource).await)
+    (@$lend:ident $handle:ident $anchor:ident catch; $($resource:tt)*) => {
+        $crate::__private::caught($handle.$lend(&$anchor, $($resource)*).await)
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{
@@ -22,7 +25,7 @@ macro_rules! yield_resource {
         if false {
             $(break $label loop {};)+
         }
-        $crate::yield_resource!(@$($lent)*)
+        $crate::__private::yield_resource!(@$($lent)*)
     }};
     (@misplaced $caught:ty; $($resource:expr),*) => {{
         $(let _ = &mut $resource;)*
@@ -30,7 +33,7 @@ macro_rules! yield_resource {
     }};
     ($($place:expr)?) => {
         $crate::__private::core::compile_error!(
-            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`"
+            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
         )
     };
 }
@@ -59,6 +62,7 @@ macro_rules! yield_resource {
 /// ```
 #[macro_export]
 macro_rules! cancellable {
+    (@imported) => {};
     (@window $handle:ident; $future:expr) => {
         $handle.window($crate::__private::core::future::IntoFuture::into_future($future)).await
     };
@@ -275,6 +279,9 @@ pub use guard_macros::async_context;
 /// call, from its arguments, and entered when the call is first polled; the resources are there by name.
 /// What the body returns decides the outcome: an `Err` is `Failed`.
 ///
+/// With `catch(name = context?)` a function whose error was swallowed results in `()`, `None`, or `Ok` of these. With
+/// `attempt(name = context?)` it results in all errors, as the `Err` of its `Result`.
+///
 /// Python: a context manager used as a decorator, but the resource can be used.
 ///
 /// ```
@@ -300,8 +307,12 @@ pub use guard_macros::async_context;
 /// # }
 /// ```
 ///
-/// Together with `#[tokio::test]`, in either order, it makes fixtures whose teardown is asynchronous and
-/// also runs when the test fails or panics.
+/// Several `#[within]` on one function are entered from the top to the bottom and exited in reverse, as with
+/// Python's decorators; later ones may use what earlier ones lend.
+///
+/// Together with `#[tokio::test]`, above or below it, it makes fixtures whose teardown is asynchronous and
+/// also runs when the test fails or panics. It works on the methods of an `impl` with `#[async_trait]`, and above
+/// or below `#[async_recursion]`. A plain function that returns a future is an error.
 ///
 /// `crate = path` among the arguments says where guard-core is, if it was renamed or re-exported.
 ///
@@ -355,9 +366,15 @@ pub use guard_macros::within;
 /// - `?`, `return`, `break` and `continue` in the block mean what they mean around it, after the exits have
 ///   run. (For the borrow checker the block is an `async` block, all the same: it cannot initialise a variable
 ///   that was declared before it, and what it moves is moved on every path.)
-/// - `?` on a failure and `return Err(…)` (or `None`) exit with `Failed`. Everything else exits with `Completed`,
-///   also a block whose value is an `Err`: end it with `step().await?` or `return step().await;`, not with
-///   `step().await`.
+/// - A use has failed if it is left by `?`, or if what it is left with is a `Result` that is `Err`: the value of the
+///   block, of a `return`, of a `break`. Then the contexts exit with `Failed`, else with `Completed`. The type of the
+///   value decides, never how it is spelt, also where it is generic. `None`, `ControlFlow::Break` or a response with an error
+///   status are successes. To carry a `Result` out as data, wrap it: `(result,)`.
+/// - In the arguments of another macro, too, `break` and `continue` mean what they mean without `async_with!`:
+///   the loop that the macro brings, or the one around the block. (If the macro declares variables and such a
+///   jump stands in its arguments, they are not there after it. A `break` that only the definition of the macro
+///   has does not compile.)
+/// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none, and may have one.
 /// - Several contexts are entered in order and exited in reverse. Those inside
@@ -368,10 +385,78 @@ pub use guard_macros::within;
 ///   ends without an error, the contexts exit with the outcome that the yield told. So an inner transaction is
 ///   not committed when the use of the outer context has failed.
 ///
+/// # Errors handled where they stand
+///
+/// In the place of the first context of a call:
+///
+/// - `catch(name = context?)` is for a context that catches (`#[async_context(catch)]`). It is handed the error of a `?`
+///   in the block and of the later contexts, converted by `From`. The value of the whole is an `Option`, `None` if it
+///   swallowed the error. Only a `?` reaches it. An `Err` that leaves otherwise, by `return` or as the value, tells it
+///   `Cancelled`. Python: `async with suppress(…):`.
+/// - `attempt(name = context?)` is for all other contexts. The value of the whole is a `Result`: `Err` with the error of a
+///   `?`, or of the context itself. Where nothing else tells the type of the error, write
+///   `attempt::<Error>(name = context?)`.
+///
+/// `return`, `break` and `continue` leave as ever.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use guard_core::{async_context, async_with, yield_resource};
+/// use std::io;
+///
+/// #[async_context]
+/// async fn log() -> io::Result<Vec<String>> {
+///     let mut lines = Vec::new();
+///     yield_resource!(lines);
+///     Ok(())
+/// }
+///
+/// async fn first(names: &[&str]) -> Option<String> {
+///     for name in names {
+///         let read: io::Result<String> = async_with!(attempt(log = log()?), {
+///             log.push(format!("reading {name}"));
+///             tokio::fs::read_to_string(name).await?
+///         });
+///         match read {
+///             Ok(text) => return Some(text),
+///             Err(error) => eprintln!("{name}: {error}"),
+///         }
+///     }
+///     None
+/// }
+///
+/// assert_eq!(first(&["/no/such/file"]).await, None);
+/// # }
+/// ```
+///
 /// # Cancellation
 ///
 /// Dropping the enclosing future drops the block first, then the contexts in reverse; each is finished as
 /// [`async_context`] says, and waits for the one before.
+///
+/// # Expansion
+///
+/// ```text
+/// let next = match open(path) { // its temporaries live until the exit
+///     used => {
+///         let file = Tie::new(); // what is lent must not outlive it
+///         let used = pin!(Some(used));
+///         let (used, link) = tied(used, &file);
+///         let block = pin!(Some(async {
+///             let file = link.resource();
+///             value = Some(link.leaves_with({ /* the block */ }));
+///             match link.finish().await {}
+///         }));
+///         in_function(used, block, &link).await // enters, polls the block in place, exits
+///     }
+/// };
+/// match next {
+///     Next::Finished => {}
+///     Next::Returned(returned) => return returned, // by a `return` or a `?` in the block
+///     Next::Failed(error) => Err(error)?, // the context's own
+/// }
+/// value.unwrap()
+/// ```
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! async_with {

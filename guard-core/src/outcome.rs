@@ -17,13 +17,14 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome<X = ()> {
-    /// The body ended, by reaching its end or by a `return`, `break` or `continue` without error.
+    /// The body ended, by reaching its end or by a `return`, `break` or `continue`, and not with an `Err`.
     Completed,
-    /// The body ended with an error.
+    /// The body ended with an error: by a `?`, or with a `Result` that is `Err`.
     Failed(X),
     /// The body panicked. The panic goes on once the clean-up is done.
     Panicked,
-    /// The future that used the context was dropped before the body ended.
+    /// The future that used the context was dropped before the body ended. A context that catches is told this also
+    /// where the body ended with an `Err` that is not handed to it.
     Cancelled,
 }
 

@@ -16,12 +16,12 @@ impl Span {
     }
 
     /// The span of a context that is entered now, in the current span.
-    pub(crate) fn open(name: &str) -> Self {
+    pub(crate) fn open<'a>(name: impl FnOnce() -> &'a str) -> Self {
         #[cfg(not(feature = "tracing"))]
         let _ = name;
         Self {
             #[cfg(feature = "tracing")]
-            span: tracing::info_span!("context", name),
+            span: tracing::info_span!("context", name = name()),
         }
     }
 
@@ -30,6 +30,7 @@ impl Span {
         not(feature = "tracing"),
         allow(clippy::unused_self, reason = "there is no span to be in")
     )]
+    #[inline]
     pub(crate) fn inside<T>(&self, action: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]
         let _entered = self.span.enter();

@@ -6,18 +6,25 @@ use syn::{Error, Path};
 
 /// The problems found so far.
 #[derive(Default)]
-pub(crate) struct Errors(Option<Error>);
+pub(crate) struct Errors {
+    told: Option<Error>,
+    /// What does not parse yet, and is expanded as if it did: see [`Errors::push_half_typed`].
+    half_typed: Option<Error>,
+}
 
 impl Errors {
     pub(crate) fn push(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            None => self.0 = Some(error),
-        }
+        add(&mut self.told, error);
+    }
+
+    /// An error that changes nothing else in the expansion, so that an editor finds what it looks for in the
+    /// same place, whether the code at the cursor parses or not.
+    pub(crate) fn push_half_typed(&mut self, error: Error) {
+        add(&mut self.half_typed, error);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.told.is_none()
     }
 
     /// Keeps the error of a fallible step.
@@ -27,7 +34,18 @@ impl Errors {
 
     /// The problems as `compile_error!` items.
     pub(crate) fn into_tokens(self) -> TokenStream {
-        self.0.map(Error::into_compile_error).unwrap_or_default()
+        self.told
+            .into_iter()
+            .chain(self.half_typed)
+            .map(Error::into_compile_error)
+            .collect()
+    }
+}
+
+fn add(errors: &mut Option<Error>, error: Error) {
+    match errors {
+        Some(errors) => errors.combine(error),
+        None => *errors = Some(error),
     }
 }
 

@@ -1,9 +1,9 @@
 //! A function, its signature parsed and its body left as it is.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Signature, Token, Visibility, token};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{AttrStyle, Attribute, Signature, Token, Visibility, token};
 
 /// A function of any kind: free, associated, in a trait, with or without a body.
 pub(crate) struct Function {
@@ -17,7 +17,7 @@ pub(crate) struct Function {
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attrs = input.call(Attribute::parse_outer)?;
+        let mut attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let defaultness = input.parse()?;
         let ahead = input.fork();
@@ -25,8 +25,11 @@ impl Parse for Function {
             .parse()
             .map_err(|error| not_a_function(&ahead, error))?;
         let body = if input.peek(token::Brace) {
-            let body: proc_macro2::Group = input.parse()?;
-            Some(body.into_token_stream())
+            let body = match input.parse()? {
+                TokenTree::Group(body) => without_groups(body),
+                other => return Err(syn::Error::new(other.span(), "expected a body in braces")),
+            };
+            Some(take_inner(body, &mut attrs).into_token_stream())
         } else {
             input.parse::<Token![;]>()?;
             None
@@ -38,6 +41,37 @@ impl Parse for Function {
             sig,
             body,
         })
+    }
+}
+
+/// The braces of a body, also where it came as a `$body:block`.
+fn without_groups(body: Group) -> Group {
+    if body.delimiter() != Delimiter::None {
+        return body;
+    }
+    match body.stream().into_iter().next() {
+        Some(TokenTree::Group(inner)) => without_groups(inner),
+        _ => body,
+    }
+}
+
+/// Takes the attributes off that stand at the beginning of a body: they are the function's own.
+fn take_inner(body: Group, attrs: &mut Vec<Attribute>) -> Group {
+    let parse = |input: ParseStream<'_>| {
+        let attrs = input.call(Attribute::parse_inner)?;
+        Ok((attrs, input.parse::<TokenStream>()?))
+    };
+    match parse.parse2(body.stream()) {
+        Ok((inner, rest)) if !inner.is_empty() => {
+            attrs.extend(inner.into_iter().map(|attr| Attribute {
+                style: AttrStyle::Outer,
+                ..attr
+            }));
+            let mut without = Group::new(body.delimiter(), rest);
+            without.set_span(body.span());
+            without
+        }
+        _ => body,
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Type, parse_quote};
+use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, parse_quote};
 
 /// The type as it can be written in a body, where `impl Trait` is left to be inferred.
 pub(crate) fn in_body(ty: TokenStream) -> TokenStream {
@@ -23,5 +23,46 @@ pub(crate) fn in_body(ty: TokenStream) -> TokenStream {
             ty.into_token_stream()
         }
         Err(_) => ty,
+    }
+}
+
+/// The output of a boxed future.
+pub(crate) fn future_of(output: &ReturnType) -> Option<&Type> {
+    let ReturnType::Type(_, output) = output else {
+        return None;
+    };
+    let boxed = argument_of(argument_of(output, "Pin")?, "Box")?;
+    let Type::TraitObject(object) = boxed else {
+        return None;
+    };
+    object.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else {
+            return None;
+        };
+        let last = bound.path.segments.last()?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+            return None;
+        };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
+            _ => None,
+        })
+    })
+}
+
+/// `T` of `Name<T>`.
+fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if last.ident == name => {
+            arguments.args.iter().find_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            })
+        }
+        _ => None,
     }
 }

@@ -78,6 +78,14 @@ pub(crate) trait Rewrite {
         None
     }
 
+    /// A macro in whose arguments, at `returns`, a success may be returned. Gives what comes before it.
+    fn contains_return(&mut self, _returns: Span) -> Option<TokenStream> {
+        None
+    }
+
+    /// The block of an `async_with!` in which there is a yield.
+    fn contains_yield_in_block(&mut self, _block: &mut Block) {}
+
     /// A `return`, with its value.
     fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream>;
 
@@ -114,6 +122,12 @@ struct Walker<'a, R> {
     around: Vec<usize>,
     /// The levels whose label is needed.
     labelled: Vec<usize>,
+    /// The jumps out of a macro of which nothing is known, while its arguments are walked.
+    unknown: Option<Vec<Jump>>,
+    /// How many things were rewritten.
+    rewritten: usize,
+    /// What comes before the statement that was walked last.
+    before: Option<TokenStream>,
 }
 
 impl<'a, R: Rewrite> Walker<'a, R> {
@@ -128,6 +142,9 @@ impl<'a, R: Rewrite> Walker<'a, R> {
             levels: 1,
             around: Vec::new(),
             labelled: Vec::new(),
+            unknown: None,
+            rewritten: 0,
+            before: None,
         }
     }
 
@@ -149,9 +166,28 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         }
     }
 
+    fn jumps(&mut self, jump: Jump) -> Option<TokenStream> {
+        if let Some(unknown) = &mut self.unknown {
+            unknown.push(jump);
+            return None;
+        }
+        let replaced = self.rewrite.jumps(jump);
+        self.rewritten += usize::from(replaced.is_some());
+        replaced
+    }
+
+    fn returns(&mut self, keyword: Span, value: TokenStream) -> Option<TokenStream> {
+        let replaced = self.rewrite.returns(keyword, value, self.place);
+        self.rewritten += usize::from(replaced.is_some());
+        replaced
+    }
+
     /// A macro call; returns what replaces it.
     fn call(&mut self, call: &mut Macro, is_statement: bool) -> Option<TokenStream> {
         if is_named(call, "yield_resource") {
+            if is_import(call) {
+                return None;
+            }
             self.yields += 1;
             self.keep_reachable_labels(call);
             let mut around = Around::default();
@@ -163,36 +199,121 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                 }
             }
             let yields = self.rewrite.yields(call, self.place, &around)?;
+            self.rewritten += 1;
             return Some(self.in_this_body(yields));
         }
         if is_named(call, "cancellable") {
-            return self.rewrite.window(call, self.place);
+            let window = self.rewrite.window(call, self.place);
+            self.rewritten += usize::from(window.is_some());
+            return window;
         }
         self.rewrite.may_return();
-        if !mentions(&call.tokens, &|word| {
-            matches!(
-                word,
-                "yield_resource" | "cancellable" | "return" | "break" | "continue"
-            )
-        }) {
+        if quotes(call)
+            || !mentions(&call.tokens, &|word| {
+                matches!(
+                    word,
+                    "yield_resource" | "cancellable" | "return" | "break" | "continue"
+                )
+            })
+        {
             return None;
         }
         let yields = self.yields;
+        let rewritten = self.rewritten;
         let place = self.place;
+        let tokens = call.tokens.clone();
+        // The jumps belong to the macro that is the outermost of those of which nothing is known.
+        let is_unknown = self.unknown.is_none() && !is_known(call);
+        if is_unknown {
+            self.unknown = Some(Vec::new());
+        }
         self.arguments(call);
         self.place = place;
+        if self.rewritten == rewritten {
+            call.tokens = tokens;
+        }
+        let jumps = if is_unknown {
+            self.unknown.take().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let jumping = self.keep_jumps(call, &jumps, is_statement);
         if self.yields == yields {
+            if jumping.is_none() && place != Place::InMacro {
+                return self.returning(call, is_statement);
+            }
+            return jumping;
+        }
+        let replaced = jumping.unwrap_or_else(|| call.to_token_stream());
+        match place {
+            Place::Direct | Place::InAsyncWith => {
+                self.rewrite.contains_yield(replaced, is_statement)
+            }
+            Place::InMacro if is_named(call, "async_with") => Some(self.in_this_body(replaced)),
+            Place::InMacro => None,
+        }
+    }
+
+    /// A macro without a yield: asks for what a `return` in its arguments needs.
+    fn returning(&mut self, call: &Macro, is_statement: bool) -> Option<TokenStream> {
+        if is_named(call, "async_with") {
             return None;
         }
-        match place {
-            Place::Direct => self
-                .rewrite
-                .contains_yield(call.to_token_stream(), is_statement),
-            Place::InMacro if is_named(call, "async_with") => {
-                Some(self.in_this_body(call.to_token_stream()))
-            }
-            Place::InMacro | Place::InAsyncWith => None,
+        let before = self.rewrite.contains_return(find_return(&call.tokens)?)?;
+        if is_statement {
+            // It may declare what comes after it uses.
+            self.before = Some(before);
+            return None;
         }
+        // Not a block: what the call borrows for the statement around it must live as long.
+        Some(quote!(({ #before }, #call).1))
+    }
+
+    /// Puts a macro of which nothing is known, and in whose arguments there are jumps, into a loop of its
+    /// own.
+    ///
+    /// If the macro brings a loop, the jumps mean that one, and nothing else happens. If it does not, they
+    /// mean the loop that is put here, and the jump is made from there. The arguments stay as they are.
+    fn keep_jumps(
+        &mut self,
+        call: &Macro,
+        jumps: &[Jump],
+        is_statement: bool,
+    ) -> Option<TokenStream> {
+        let mut labels: Vec<Option<Lifetime>> = Vec::new();
+        for jump in jumps {
+            if !labels.contains(&jump.label) {
+                labels.push(jump.label.clone());
+            }
+        }
+        // A jump without a label goes to the innermost loop.
+        labels.sort_by_key(Option::is_some);
+        let mut code = call.to_token_stream();
+        if is_statement {
+            code = quote!({ #code });
+        }
+        let mut found = false;
+        for (level, label) in labels.into_iter().enumerate() {
+            let here = || jumps.iter().filter(|jump| jump.label == label);
+            let mut jump = |keyword: &str, value: Option<TokenStream>| {
+                let span = here().find(|jump| jump.keyword == keyword)?.keyword.span();
+                self.rewrite.jumps(Jump {
+                    keyword: Ident::new(keyword, span),
+                    label: label.clone(),
+                    value,
+                })
+            };
+            let with_value = here().find_map(|jump| jump.value.as_ref());
+            let value = Ident::new("broken", Span::mixed_site());
+            let breaks = jump("break", with_value.map(|_| quote!(#value)));
+            let continues = jump("continue", None);
+            if breaks.is_none() && continues.is_none() {
+                continue;
+            }
+            found = true;
+            code = in_a_loop(level, label.as_ref(), &code, &value, breaks, continues);
+        }
+        found.then_some(code)
     }
 
     /// Takes off the labels outside of the code that is walked: they were for macros that are not the one
@@ -253,7 +374,11 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                 self.level = self.levels;
                 self.levels += 1;
                 self.place = Place::InAsyncWith;
+                let yields = self.yields;
                 self.visit_block_mut(&mut with.block);
+                if self.yields != yields {
+                    self.rewrite.contains_yield_in_block(&mut with.block);
+                }
                 if self.labelled.contains(&self.level) {
                     if let Some(label) = self.rewrite.label(self.level) {
                         let block = &with.block;
@@ -294,12 +419,24 @@ impl<'a, R: Rewrite> Walker<'a, R> {
         let mut out = TokenStream::new();
         let mut rest = tokens.as_slice();
         // Whether the next braces are the body of a loop.
-        let mut loop_ahead = false;
+        let mut in_head = false;
         while let [first, after @ ..] = rest {
             if let Some((what, length)) = function_ahead(rest) {
                 let (code, after) = rest.split_at(length);
                 let code = code.iter().cloned().collect();
                 out.extend(self.function(what, &code).unwrap_or(code));
+                rest = after;
+                continue;
+            }
+            if let Some((mut code, length)) = loop_ahead(rest) {
+                let rewritten = self.rewritten;
+                self.visit_expr_mut(&mut code);
+                let (source, after) = rest.split_at(length);
+                if self.rewritten == rewritten {
+                    out.extend(source.iter().cloned());
+                } else {
+                    code.to_tokens(&mut out);
+                }
                 rest = after;
                 continue;
             }
@@ -321,8 +458,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                     let value = self.foreign(value);
                     let keyword = word.clone();
                     out.extend(
-                        self.rewrite
-                            .returns(word.span(), value.clone(), self.place)
+                        self.returns(word.span(), value.clone())
                             .unwrap_or_else(|| quote!(#keyword #value)),
                     );
                     rest = &after[length..];
@@ -347,7 +483,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                         label,
                         value: (!value.is_empty()).then_some(value),
                     });
-                    let replaced = jump.and_then(|jump| self.rewrite.jumps(jump));
+                    let replaced = jump.and_then(|jump| self.jumps(jump));
                     out.extend(replaced.unwrap_or(source));
                     rest = &after[length..];
                     continue;
@@ -355,11 +491,11 @@ impl<'a, R: Rewrite> Walker<'a, R> {
                 (TokenTree::Ident(word), _)
                     if word == "loop" || word == "while" || word == "for" =>
                 {
-                    loop_ahead = true;
+                    in_head = true;
                 }
                 (TokenTree::Group(group), _) => {
-                    let is_loop = loop_ahead && group.delimiter() == Delimiter::Brace;
-                    loop_ahead &= !is_loop;
+                    let is_loop = in_head && group.delimiter() == Delimiter::Brace;
+                    in_head &= !is_loop;
                     let mut stream = TokenStream::new();
                     self.within(None, is_loop, |walker| {
                         stream = if group.delimiter() == Delimiter::Brace {
@@ -387,6 +523,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     fn function(&mut self, what: &'static str, tokens: &TokenStream) -> Option<TokenStream> {
         let span = find_yield(tokens)?;
         let silenced = self.rewrite.misplaced(span, what)?;
+        self.rewritten += 1;
         Some(prefix_yields(tokens.clone(), &silenced))
     }
 }
@@ -409,6 +546,14 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                     *expr = verbatim(&call.attrs, &replaced);
                 }
             }
+            // A block that does not parse: the same is written before it as if it did, so that an editor finds
+            // what it looks for in the same place.
+            Expr::Verbatim(tokens) => {
+                if may_leave(tokens) {
+                    self.rewrite.may_return();
+                }
+                *tokens = self.scan(tokens.clone());
+            }
             Expr::Try(_) => {
                 self.rewrite.may_return();
                 visit_mut::visit_expr_mut(self, expr);
@@ -417,7 +562,7 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                 visit_mut::visit_expr_return_mut(self, returns);
                 let keyword = returns.return_token.span;
                 let value = returns.expr.to_token_stream();
-                if let Some(replaced) = self.rewrite.returns(keyword, value, self.place) {
+                if let Some(replaced) = self.returns(keyword, value) {
                     *expr = verbatim(&returns.attrs, &replaced);
                 }
             }
@@ -430,7 +575,7 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                         label: jump.label.clone(),
                         value: jump.expr.as_ref().map(ToTokens::to_token_stream),
                     };
-                    if let Some(replaced) = self.rewrite.jumps(jump) {
+                    if let Some(replaced) = self.jumps(jump) {
                         *expr = verbatim(&attrs, &replaced);
                     }
                 }
@@ -443,7 +588,7 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                         label: jump.label.clone(),
                         value: None,
                     };
-                    if let Some(replaced) = self.rewrite.jumps(jump) {
+                    if let Some(replaced) = self.jumps(jump) {
                         *expr = verbatim(&attrs, &replaced);
                     }
                 }
@@ -475,6 +620,18 @@ impl<R: Rewrite> VisitMut for Walker<'_, R> {
                 });
             }
             _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        for mut stmt in core::mem::take(&mut block.stmts) {
+            self.visit_stmt_mut(&mut stmt);
+            if let Some(before) = self.before.take() {
+                block
+                    .stmts
+                    .push(Stmt::Expr(Expr::Verbatim(quote!({ #before })), None));
+            }
+            block.stmts.push(stmt);
         }
     }
 
@@ -523,6 +680,32 @@ fn is_named(call: &Macro, name: &str) -> bool {
     last.is_some_and(|segment| segment.ident == name)
 }
 
+/// Whether it stands beside a yield that was written down, and only uses what was imported.
+fn is_import(call: &Macro) -> bool {
+    let mut tokens = call.tokens.clone().into_iter();
+    matches!(tokens.next(), Some(TokenTree::Punct(at)) if at.as_char() == '@')
+        && matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "imported")
+}
+
+/// Whether the arguments are taken as they are written, and not run.
+fn quotes(call: &Macro) -> bool {
+    let quotes = [
+        "stringify",
+        "concat",
+        "quote",
+        "quote_spanned",
+        "parse_quote",
+        "parse_quote_spanned",
+    ];
+    quotes.iter().any(|name| is_named(call, name))
+}
+
+/// Whether it is known that the code in the arguments runs where it stands, once at most.
+fn is_known(call: &Macro) -> bool {
+    let known = ["async_with", "select", "select_biased"];
+    known.iter().any(|name| is_named(call, name))
+}
+
 fn is_wanted(name: &Ident) -> bool {
     name == "yield_resource" || name == "cancellable" || name == "async_with"
 }
@@ -548,6 +731,44 @@ fn find_yield(tokens: &TokenStream) -> Option<Span> {
             TokenTree::Group(group) => find_yield(&group.stream()),
             _ => None,
         })
+}
+
+/// A `return` of something that may be a success.
+fn find_return(tokens: &TokenStream) -> Option<Span> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let mut rest = tokens.as_slice();
+    while let [first, after @ ..] = rest {
+        if let Some((_, length)) = function_ahead(rest) {
+            rest = &rest[length..];
+            continue;
+        }
+        rest = after;
+        match first {
+            TokenTree::Ident(word) if word == "return" => {
+                let (value, _) = leading_expression(after);
+                if !value.is_empty() && !is_err(&value) {
+                    return Some(word.span());
+                }
+            }
+            TokenTree::Group(group) => {
+                if let Some(found) = find_return(&group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether there is a `?`, a `return`, or a macro.
+fn may_leave(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '?' || punct.as_char() == '!',
+        TokenTree::Ident(word) => word == "return",
+        TokenTree::Group(group) => may_leave(&group.stream()),
+        TokenTree::Literal(_) => false,
+    })
 }
 
 /// Puts `prefix` before the arguments of every `yield_resource!`.
@@ -609,6 +830,92 @@ fn function_ahead(tokens: &[TokenTree]) -> Option<(&'static str, usize)> {
     Some((what, tokens.len() - rest))
 }
 
+/// The loop, or the block with a label, with which `tokens` begin, and how many of them it takes.
+fn loop_ahead(tokens: &[TokenTree]) -> Option<(Expr, usize)> {
+    let is_loop = match tokens {
+        [TokenTree::Ident(word), ..] => word == "loop" || word == "while" || word == "for",
+        [
+            TokenTree::Punct(quote),
+            TokenTree::Ident(_),
+            TokenTree::Punct(colon),
+            ..,
+        ] => quote.as_char() == '\'' && colon.as_char() == ':',
+        _ => false,
+    };
+    if !is_loop {
+        return None;
+    }
+    let parse = |input: syn::parse::ParseStream<'_>| {
+        let code = input.call(Expr::parse_without_eager_brace)?;
+        let rest: TokenStream = input.parse()?;
+        Ok((code, rest.into_iter().count()))
+    };
+    let all: TokenStream = tokens.iter().cloned().collect();
+    let (code, rest) = parse.parse2(all).ok()?;
+    Some((code, tokens.len() - rest))
+}
+
+/// Code in a loop, or a labelled block, from which it jumps as `breaks` and `continues` say.
+fn in_a_loop(
+    level: usize,
+    label: Option<&Lifetime>,
+    code: &TokenStream,
+    value: &Ident,
+    breaks: Option<TokenStream>,
+    continues: Option<TokenStream>,
+) -> TokenStream {
+    let site = Span::mixed_site();
+    let done = Lifetime::new(&format!("'done_{level}"), site);
+    let again = Ident::new("again", site);
+    let colon = label.map(|_| Token![:](site));
+    // A block, and not a loop, so that only a jump with its label can mean it.
+    if label.is_some() && continues.is_none() {
+        return quote!(#done: {
+            #[allow(clippy::let_unit_value, unreachable_code, unused_labels, unused_variables)]
+            let #value = #label #colon { break #done #code };
+            #[allow(unreachable_code)]
+            { #breaks }
+        });
+    }
+    // What is not in the arguments must not come from elsewhere: then the types or the moves are wrong.
+    let (declare, guard) = match continues {
+        Some(continues) => (
+            quote!(let mut #again = false;),
+            quote! {
+                if #again {
+                    #continues
+                }
+                #again = true;
+            },
+        ),
+        None => (
+            quote! {
+                struct Once;
+                let #again = Once;
+            },
+            quote!(#[allow(clippy::drop_non_drop)] ::core::mem::drop(#again);),
+        ),
+    };
+    let leave = breaks.unwrap_or_else(|| {
+        quote! {
+            let #value: ::core::convert::Infallible = #value;
+            match #value {}
+        }
+    });
+    quote!(#done: {
+        #declare
+        #[allow(
+            clippy::never_loop, clippy::let_unit_value, unreachable_code, unused_labels, unused_variables
+        )]
+        let #value = #label #colon loop {
+            #guard
+            break #done #code
+        };
+        #[allow(unreachable_code)]
+        { #leave }
+    })
+}
+
 /// The expression with which `tokens` begin, and how many of them it takes.
 fn leading_expression(tokens: &[TokenTree]) -> (TokenStream, usize) {
     let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';' || punct.as_char() == ',');
@@ -629,14 +936,42 @@ fn leading_expression(tokens: &[TokenTree]) -> (TokenStream, usize) {
     }
 }
 
-/// Whether an expression is written as `Err(…)`.
+/// Whether an expression is written as `Err(…)`, also where something is added to the error.
 pub(crate) fn is_err(tokens: &TokenStream) -> bool {
-    match syn::parse2::<Expr>(tokens.clone()) {
-        Ok(Expr::Call(call)) => match *call.func {
+    syn::parse2::<Expr>(tokens.clone()).is_ok_and(|expr| is_err_expr(&expr))
+}
+
+pub(crate) fn is_err_expr(expr: &Expr) -> bool {
+    // They leave an `Err` one.
+    let keep = [
+        "attach",
+        "attach_printable",
+        "change_context",
+        "context",
+        "inspect",
+        "inspect_err",
+        "into",
+        "map",
+        "map_err",
+        "with_context",
+        "wrap_err",
+        "wrap_err_with",
+    ];
+    match expr {
+        Expr::Call(call) => match &*call.func {
             Expr::Path(path) => {
                 let last = path.path.segments.last();
                 last.is_some_and(|segment| segment.ident == "Err")
             }
+            _ => false,
+        },
+        Expr::MethodCall(call) => {
+            keep.iter().any(|kept| call.method == kept) && is_err_expr(&call.receiver)
+        }
+        Expr::Group(group) => is_err_expr(&group.expr),
+        Expr::Paren(paren) => is_err_expr(&paren.expr),
+        Expr::Block(code) if code.label.is_none() => match code.block.stmts.as_slice() {
+            [Stmt::Expr(expr, None)] => is_err_expr(expr),
             _ => false,
         },
         _ => false,

@@ -5,6 +5,8 @@ use std::num::ParseIntError;
 use guard_core::{Outcome, async_context, async_with, within, yield_resource};
 use guard_tests::{Log, block_on};
 
+use crate::reports;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Failure(&'static str);
 
@@ -206,9 +208,10 @@ fn a_lost_exit_error_of_an_attempt_is_reported() {
             "?".parse::<u8>()?
         })
     }
-    crate::reports::collect();
+    reports::collect();
     let log = Log::new();
     assert_eq!(block_on(attempt(&log)), Err(Failure("no number")));
+    assert_eq!(reports::take(), ["Failed(Failure(\"exit\"))"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod expect;
 mod handled;
 mod hygiene;
 mod join;
+mod legal;
+mod many;
 mod nested;
 mod optional;
 mod outcome;

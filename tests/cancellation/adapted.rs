@@ -12,7 +12,8 @@ use crate::matrix::{Verdict, can_run, plans_of_all_depths, sweep};
 use crate::nested::{exit_guard, nested};
 use crate::oracle::Case;
 use crate::ways::{
-    Kind, Plan, Token, Way, all, body, body_of_many, borrowing, clean_up, default, one, set_up,
+    Kind, Plan, Token, Way, all, body, body_of_many, borrowing, clean_up, default, interruptible,
+    one, set_up,
 };
 use crate::world::{End, Event, Fault, Using, log};
 

@@ -17,7 +17,7 @@ use crate::alone::alone;
 use crate::matrix::{Verdict, plans};
 use crate::nested::{exit_guard, nested};
 use crate::oracle::Case;
-use crate::ways::{Kind, Plan, Token, Way, all, body, body_of_many, one};
+use crate::ways::{Kind, Plan, Token, Way, all, body, body_of_many, interruptible, one};
 use crate::world::{
     self, End, Ending, Event, Fault, HOOK_CALLS, Run, Step, Using, is_pausing, log, tick,
 };
@@ -219,7 +219,10 @@ fn judge(way: Way) {
     let mut verdict = Verdict::default();
     let plans = [plans(1), plans(2)].concat();
     for plan in plans.into_iter().filter(|plan| is_tried(way, plan)) {
-        let case = Case::new(way, Kind::Default);
+        let case = Case {
+            is_on_threads: true,
+            ..Case::new(way, Kind::Default)
+        };
         let whole = drive(way, plan, None, None);
         verdict.judge(case, &whole, || format!("{way:?} {plan:?}"));
         for drop_at in 0..=whole.polls {

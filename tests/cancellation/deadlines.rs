@@ -119,6 +119,7 @@ fn at_every_poll_a_bounded_exit_ends_or_is_given_up_and_told_once() {
             enter: [doing(entering); 3],
             body: doing(1),
             exit: [doing(exiting); 3],
+            interrupt: None,
         };
         let using = || -> crate::world::Using {
             Box::pin(async move {
@@ -158,6 +159,7 @@ fn the_time_of_what_is_dropped_while_it_exits_goes_on() {
         enter: [doing(0); 3],
         body: doing(0),
         exit: [doing(3); 3],
+        interrupt: None,
     };
     // Two of three ticks are over when it is dropped: one is left, so three ticks do, and two do not.
     for (ticks, given_up) in [(3, 0), (2, 2)] {

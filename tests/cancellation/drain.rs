@@ -44,7 +44,7 @@ fn counts_what_is_in_the_background() {
 }
 
 #[test]
-fn counts_every_clean_up_of_a_chain() {
+fn counts_a_clean_up_that_waits_for_another_one() {
     alone(|| {
         world::install();
         let (log, end) = (Log::new(), Arc::new(Notify::new()));

@@ -156,9 +156,98 @@ fn nested_uses_are_finished_from_the_inside_out() {
     assert!(poll_once(future.as_mut()).is_pending());
     drop(future);
     assert_eq!(log.line(), "exiting inner", "the outer one has to wait");
-    assert_eq!(world::background_tasks(), 1, "they are one chain");
+    assert_eq!(
+        world::background_tasks(),
+        2,
+        "each is a clean-up of its own, and polled once where it is dropped"
+    );
     world::finish_background();
     assert_eq!(log.line(), "exited inner exiting outer exited outer");
+}
+
+#[test]
+fn an_exit_waits_for_a_use_that_was_dropped_in_its_block() {
+    world::install();
+    let log = Log::new();
+    let mut future = Box::pin({
+        let log = log.clone();
+        async move {
+            async_with!(_outer = traced(log.clone())?, {
+                {
+                    let mut inner = Box::pin(using(log.clone()));
+                    assert!(poll_times(inner.as_mut(), 2).is_pending());
+                    log.take();
+                }
+                log.push("next");
+            });
+            Ok::<_, Infallible>(())
+        }
+    });
+    assert!(poll_times(future.as_mut(), 2).is_pending());
+    assert_eq!(log.line(), "drop(held) exiting(Cancelled) next");
+    assert!(poll_once(future.as_mut()).is_pending());
+    assert_eq!(log.line(), "", "the inner one is not over");
+    world::finish_background();
+    assert_eq!(log.line(), "exited");
+    assert!(poll_once(future.as_mut()).is_pending());
+    assert_eq!(log.line(), "exiting(Completed)");
+    assert!(poll_times(future.as_mut(), 2).is_ready());
+    assert_eq!(log.line(), "exited");
+}
+
+#[test]
+fn a_use_that_is_dropped_while_it_waits_is_told_how_its_block_ended() {
+    world::install();
+    let log = Log::new();
+    let mut future = Box::pin({
+        let log = log.clone();
+        async move {
+            async_with!(_outer = traced(log.clone())?, {
+                let mut inner = Box::pin(using(log.clone()));
+                assert!(poll_times(inner.as_mut(), 2).is_pending());
+            });
+            Ok::<_, Infallible>(())
+        }
+    });
+    assert!(poll_times(future.as_mut(), 2).is_pending());
+    log.take();
+    drop(future);
+    assert_eq!(log.line(), "");
+    world::finish_background();
+    assert_eq!(log.line(), "exited exiting(Completed) exited");
+}
+
+#[test]
+fn a_use_that_is_dropped_while_entering_is_waited_for_by_nobody() {
+    #[async_context]
+    async fn entered_when_told(log: Log, go_on: Arc<tokio::sync::Notify>) {
+        go_on.notified().await;
+        log.push("inner entered");
+        yield_resource!();
+        log.push("inner exited");
+    }
+
+    world::install();
+    let (log, go_on) = (Log::new(), Arc::new(tokio::sync::Notify::new()));
+    let mut future = Box::pin({
+        let (log, go_on) = (log.clone(), go_on.clone());
+        async move {
+            async_with!(_outer = traced(log.clone())?, {
+                entered_when_told(log, go_on).run(async |()| ()).await;
+            });
+            Ok::<_, Infallible>(())
+        }
+    });
+    assert!(poll_times(future.as_mut(), 2).is_pending());
+    log.take();
+    drop(future);
+    assert_eq!(log.line(), "exiting(Cancelled)");
+    // The set-up would wait for ever if it waited for what the outer one holds.
+    go_on.notify_one();
+    world::finish_background();
+    let line = log.line();
+    assert!(line.contains("inner entered inner exited"), "{line}");
+    assert!(line.contains("exited"), "{line}");
 }
 
 /// Never drops it, but keeps it where a leak detector finds it.

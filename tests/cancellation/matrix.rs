@@ -1,9 +1,11 @@
 //! Every plan, in every way, dropped after every number of polls; then its background cut after every
 //! number of polls.
 
+use std::collections::BTreeMap;
+
 use crate::oracle::{Case, judge};
-use crate::ways::{Doing, Kind, Plan, WAYS, Way, using};
-use crate::world::{DRIVERS, Driver, End, Run, Using, drive};
+use crate::ways::{Doing, Interrupt, Kind, Manner, Plan, WAYS, Way, using};
+use crate::world::{DRIVERS, Driver, End, Run, Using, drive, drive_alone};
 
 const ENDS: [End; 3] = [End::Ok, End::Error, End::Panic];
 
@@ -57,10 +59,33 @@ pub fn plans(depth: usize) -> Vec<Plan> {
                 enter: enter.map(|end| doing(entering, end)),
                 body: doing(using, body),
                 exit: exit.map(|end| doing(exiting, end)),
+                interrupt: None,
             });
         }
     }
     plans.into_iter().step_by(every).collect()
+}
+
+/// These plans, with the use of each level but the first interrupted. How many polls after, and what comes
+/// then, takes turns.
+pub fn interrupted(plans: impl IntoIterator<Item = Plan>) -> impl Iterator<Item = Plan> {
+    let interrupts = |(number, plan): (usize, Plan)| {
+        (1..plan.depth).flat_map(move |level| {
+            (0..4).map(move |shift| Plan {
+                interrupt: Some(Interrupt {
+                    level,
+                    polls: (number + 3 * shift) % 11,
+                    by: [Manner::Timeout, Manner::EndOfBlock][(number + shift) % 2],
+                    rest: Doing {
+                        pauses: number / 2 % 3,
+                        end: ENDS[(number + shift + level) % 3],
+                    },
+                }),
+                ..plan
+            })
+        })
+    };
+    plans.into_iter().enumerate().flat_map(interrupts)
 }
 
 /// Every plan of one and two levels, and some of three: for what adds nothing of its own there. `every`
@@ -70,41 +95,46 @@ pub fn plans_of_all_depths(every: usize) -> Vec<Plan> {
     plans(1).into_iter().chain(plans(2)).chain(three).collect()
 }
 
-/// How many runs there were, and what was wrong with the first ones that were not lawful.
+/// How many runs there were, and what was wrong: of each kind how many times, and the first one.
 #[derive(Default)]
 pub struct Verdict {
     pub runs: usize,
     pub wrong: usize,
-    first: Vec<String>,
+    kinds: BTreeMap<String, (usize, String)>,
 }
 
 impl Verdict {
     pub fn judge(&mut self, case: Case, run: &Run, what: impl FnOnce() -> String) {
         self.runs += 1;
         let violations = judge(case, run);
-        if !violations.is_empty() {
-            self.wrong += 1;
-            if self.first.len() < 3 {
-                self.first.push(format!(
-                    "{}\n  log: {:?}\n  ending: {:?}\n  {}",
-                    what(),
-                    run.log,
-                    run.ending,
-                    violations.join("\n  ")
-                ));
-            }
+        if violations.is_empty() {
+            return;
+        }
+        self.wrong += 1;
+        let what = what();
+        for violation in violations {
+            let kind = violation.replace(|digit: char| digit.is_ascii_digit(), "#");
+            let first = || {
+                let (log, ending) = (&run.log, &run.ending);
+                let run = format!("{what}\n  log: {log:?}\n  ending: {ending:?}");
+                (0, format!("{violation}, in\n  {run}"))
+            };
+            self.kinds.entry(kind).or_insert_with(first).0 += 1;
         }
     }
 
     #[track_caller]
     pub fn assert_lawful(&self) {
+        let kinds = self.kinds.values();
+        let kinds: Vec<String> = kinds
+            .map(|(times, first)| format!("{times} times {first}"))
+            .collect();
+        let (wrong, runs) = (self.wrong, self.runs);
         assert_eq!(
-            self.wrong,
+            wrong,
             0,
-            "{} of {} runs are unlawful, such as\n{}",
-            self.wrong,
-            self.runs,
-            self.first.join("\n")
+            "{wrong} of {runs} runs are unlawful:\n{}",
+            kinds.join("\n")
         );
     }
 }
@@ -124,11 +154,11 @@ fn sweep_with(
 ) {
     for &driver in drivers {
         let whole = drive(using(), driver, None, None);
-        verdict.judge(case, &whole, || format!("{case:?} {plan:?} {driver:?}"));
-        for drop_at in 0..=whole.polls + 1 {
-            let run = drive(using(), driver, Some(drop_at), None);
+        let drops = (0..=whole.polls + 1).map(Some);
+        for drop_at in drops.chain([None]) {
+            let run = drive(using(), driver, drop_at, None);
             verdict.judge(case, &run, || {
-                format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at} polls")
+                format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls")
             });
             // That the background is polled in each way was just tried; where it is cut does not depend
             // on it.
@@ -136,9 +166,15 @@ fn sweep_with(
                 continue;
             }
             for cut_at in 0..run.background_polls {
-                let run = drive(using(), driver, Some(drop_at), Some(cut_at));
+                let run = drive(using(), driver, drop_at, Some(cut_at));
                 verdict.judge(case, &run, || {
-                    format!("{case:?} {plan:?}, dropped after {drop_at} polls, cut after {cut_at}")
+                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, cut after {cut_at}")
+                });
+            }
+            if run.background_polls > 0 {
+                let run = drive_alone(using(), driver, drop_at);
+                verdict.judge(case, &run, || {
+                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, with no background")
                 });
             }
         }
@@ -147,7 +183,15 @@ fn sweep_with(
 
 /// Whether what is planned can be done in this way.
 pub fn can_run(way: Way, plan: Plan) -> bool {
+    let level = plan.interrupted();
     match way {
+        // Between contexts of one call there is no block.
+        Way::AsyncWithList | Way::Within if level == Some(1) => false,
+        Way::Join if level.is_some_and(|level| level < 2) => false,
+        Way::JoinInside if level == Some(2) => false,
+        // Its body is the block: that is tried by the model.
+        Way::Composed if level.is_some() => false,
+        Way::GuardsInside if plan.depth < 2 => false,
         Way::Run => {
             let mut contexts = plan.enter.iter().chain(&plan.exit);
             contexts.all(|doing| doing.end != End::Error)
@@ -161,7 +205,10 @@ fn matrix(kind: Kind, ways: &[Way], depth: usize) {
     let whole = depth < 3 || std::env::var_os("GUARD_WHOLE_MATRIX").is_some();
     let mut verdict = Verdict::default();
     for (turn, &way) in ways.iter().enumerate() {
-        for (number, plan) in plans(depth).into_iter().enumerate() {
+        let plans = plans(depth);
+        let every = if depth < 3 { 35 } else { 200 };
+        let interrupted = interrupted(plans.clone().into_iter().step_by(every));
+        for (number, plan) in plans.into_iter().chain(interrupted).enumerate() {
             if can_run(way, plan) {
                 let case = Case::new(way, kind);
                 // There are 27 plans for each set of faults: that has to shift the turns too.

@@ -26,18 +26,31 @@ macro_rules! nested {
                     body(plan, token).await?;
                 }),
                 2 => async_with!(_token = level0(plan)?, {
-                    async_with!(token = level1(plan)?, {
-                        body(plan, token).await?;
-                    });
-                }),
-                _ => async_with!(_token = level0(plan)?, {
-                    async_with!(_token = level1(plan)?, {
-                        async_with!(token = level2(plan)?, {
+                    let inner = async {
+                        async_with!(token = level1(plan)?, {
                             body(plan, token).await?;
                         });
-                    });
+                        Ok::<_, Fault>(())
+                    };
+                    interruptible(plan, 1, inner).await?;
+                }),
+                _ => async_with!(_token = level0(plan)?, {
+                    let middle = async {
+                        async_with!(_token = level1(plan)?, {
+                            interruptible(plan, 2, innermost(plan)).await?;
+                        });
+                        Ok::<_, Fault>(())
+                    };
+                    interruptible(plan, 1, middle).await?;
                 }),
             }
+            Ok(())
+        }
+
+        async fn innermost(plan: Plan) -> Result<(), Fault> {
+            async_with!(token = level2(plan)?, {
+                body(plan, token).await?;
+            });
             Ok(())
         }
 
@@ -50,6 +63,11 @@ macro_rules! nested {
                 2 => async_with!(_outer = level0(plan)?, token = level1(plan)?, {
                     return body(plan, token).await;
                 }),
+                _ if plan.interrupt.is_some() => {
+                    async_with!(_outer = level0(plan)?, _middle = level1(plan)?, {
+                        return interruptible(plan, 2, innermost(plan)).await;
+                    })
+                }
                 _ => async_with!(
                     _outer = level0(plan)?,
                     _middle = level1(plan)?,
@@ -77,9 +95,15 @@ macro_rules! nested {
                 body(plan, token).await
             }
 
+            #[within(_outer = level0(plan)?, _middle = level1(plan)?)]
+            async fn two_around(plan: Plan) -> Result<(), Fault> {
+                interruptible(plan, 2, innermost(plan)).await
+            }
+
             match plan.depth {
                 1 => one(plan).await,
                 2 => two(plan).await,
+                _ if plan.interrupt.is_some() => two_around(plan).await,
                 _ => three(plan).await,
             }
         }
@@ -90,6 +114,11 @@ macro_rules! nested {
                 2 => async_with!(join(_left = level0(plan)?, right = level1(plan)?), {
                     return body(plan, right).await;
                 }),
+                _ if plan.interrupt.is_some() => {
+                    async_with!(join(_left = level0(plan)?, _right = level1(plan)?), {
+                        return interruptible(plan, 2, innermost(plan)).await;
+                    })
+                }
                 _ => async_with!(
                     join(_left = level0(plan)?, _right = level1(plan)?),
                     token = level2(plan)?,
@@ -102,6 +131,17 @@ macro_rules! nested {
         }
 
         async fn join_inside(plan: Plan) -> Result<(), Fault> {
+            if plan.interrupt.is_some() {
+                async_with!(_outer = level0(plan)?, {
+                    let joined = async {
+                        async_with!(join(_left = level1(plan)?, right = level2(plan)?), {
+                            body(plan, right).await?;
+                        });
+                        Ok::<_, Fault>(())
+                    };
+                    return interruptible(plan, 1, joined).await;
+                });
+            }
             async_with!(
                 _outer = level0(plan)?,
                 join(_left = level1(plan)?, right = level2(plan)?),
@@ -122,22 +162,20 @@ macro_rules! nested {
                 2 => {
                     level0(plan)
                         .with(async |_| {
-                            level1(plan)
-                                .with(async |token| body(plan, token).await)
-                                .await
+                            let inner = level1(plan).with(async |token| body(plan, token).await);
+                            interruptible(plan, 1, inner).await
                         })
                         .await
                 }
                 _ => {
                     level0(plan)
                         .with(async |_| {
-                            level1(plan)
-                                .with(async |_| {
-                                    level2(plan)
-                                        .with(async |token| body(plan, token).await)
-                                        .await
-                                })
-                                .await
+                            let middle = level1(plan).with(async |_| {
+                                let inner =
+                                    level2(plan).with(async |token| body(plan, token).await);
+                                interruptible(plan, 2, inner).await
+                            });
+                            interruptible(plan, 1, middle).await
                         })
                         .await
                 }
@@ -152,24 +190,20 @@ macro_rules! nested {
                     .map_err(all),
                 2 => level0(plan)
                     .try_with(async |_| {
-                        level1(plan)
-                            .try_with(async |token| body_of_many(plan, token).await)
-                            .await
-                            .map_err(all)
+                        let inner =
+                            level1(plan).try_with(async |token| body_of_many(plan, token).await);
+                        interruptible(plan, 1, async { inner.await.map_err(all) }).await
                     })
                     .await
                     .map_err(all),
                 _ => level0(plan)
                     .try_with(async |_| {
-                        level1(plan)
-                            .try_with(async |_| {
-                                level2(plan)
-                                    .try_with(async |token| body_of_many(plan, token).await)
-                                    .await
-                                    .map_err(all)
-                            })
-                            .await
-                            .map_err(all)
+                        let middle = level1(plan).try_with(async |_| {
+                            let inner = level2(plan)
+                                .try_with(async |token| body_of_many(plan, token).await);
+                            interruptible(plan, 2, async { inner.await.map_err(all) }).await
+                        });
+                        interruptible(plan, 1, async { middle.await.map_err(all) }).await
                     })
                     .await
                     .map_err(all),
@@ -177,28 +211,35 @@ macro_rules! nested {
         }
 
         async fn guards(plan: Plan) -> Result<(), Vec<Fault>> {
-            let error = |fault| vec![fault];
-            let mut guard0 = level0(plan).enter().await.map_err(error)?;
-            if plan.depth == 1 {
-                let done = body_of_many(plan, &mut *guard0).await;
-                return exit_guard!(guard0, done);
-            }
-            let inner = async {
-                let mut guard1 = level1(plan).enter().await.map_err(error)?;
-                if plan.depth == 2 {
-                    let done = body_of_many(plan, &mut *guard1).await;
-                    return exit_guard!(guard1, done);
-                }
-                let inner = async {
-                    let mut guard2 = level2(plan).enter().await.map_err(error)?;
-                    let done = body_of_many(plan, &mut *guard2).await;
-                    exit_guard!(guard2, done)
-                };
-                let done = inner.await;
-                exit_guard!(guard1, done)
+            let mut guard = level0(plan).enter().await?;
+            let done = if plan.depth == 1 {
+                body_of_many(plan, &mut *guard).await
+            } else {
+                interruptible(plan, 1, guards_from_1(plan)).await
             };
-            let done = inner.await;
-            exit_guard!(guard0, done)
+            exit_guard!(guard, done)
+        }
+
+        async fn guards_from_1(plan: Plan) -> Result<(), Vec<Fault>> {
+            let mut guard = level1(plan).enter().await?;
+            let done = if plan.depth == 2 {
+                body_of_many(plan, &mut *guard).await
+            } else {
+                interruptible(plan, 2, guard_of_2(plan)).await
+            };
+            exit_guard!(guard, done)
+        }
+
+        async fn guard_of_2(plan: Plan) -> Result<(), Vec<Fault>> {
+            let mut guard = level2(plan).enter().await?;
+            let done = body_of_many(plan, &mut *guard).await;
+            exit_guard!(guard, done)
+        }
+
+        async fn guards_inside(plan: Plan) -> Result<(), Vec<Fault>> {
+            let used =
+                level0(plan).try_with(async |_| interruptible(plan, 1, guards_from_1(plan)).await);
+            used.await.map_err(all)
         }
 
         pub fn nested(way: Way, plan: Plan) -> Using {
@@ -211,6 +252,7 @@ macro_rules! nested {
                 Way::With => one(with(plan)),
                 Way::TryWith => Box::pin(try_with(plan)),
                 Way::Guards => Box::pin(guards(plan)),
+                Way::GuardsInside => Box::pin(guards_inside(plan)),
                 _ => unreachable!("{way:?} needs contexts of its own"),
             }
         }

@@ -12,6 +12,8 @@ pub struct Case {
     pub kind: Kind,
     /// Whether the contexts are those of one exit stack, which keeps their errors until it is unwound.
     pub is_stack: bool,
+    /// Whether set-ups and clean-ups run on threads of their own, so that what is polled is not what runs.
+    pub is_on_threads: bool,
 }
 
 impl Case {
@@ -20,6 +22,7 @@ impl Case {
             way,
             kind,
             is_stack: false,
+            is_on_threads: false,
         }
     }
 }
@@ -34,6 +37,8 @@ pub fn judge(case: Case, run: &Run) -> Vec<String> {
     };
     judge.each_step_at_most_once();
     judge.every_acquired_level_is_released_or_reported();
+    judge.every_clean_up_begins();
+    judge.each_unfinished_step_gets_one_last_poll();
     judge.last_in_first_out();
     judge.body_is_gone_before_the_first_release();
     judge.nothing_starts_after_the_drop();
@@ -43,6 +48,9 @@ pub fn judge(case: Case, run: &Run) -> Vec<String> {
     judge.hook_calls();
     judge.violations
 }
+
+/// The body is inside all levels.
+const BODY: usize = usize::MAX;
 
 /// The level that an event of some kind is about.
 type LevelOf = fn(Event) -> Option<usize>;
@@ -69,8 +77,55 @@ impl Judge<'_> {
         self.log.iter().filter(|&&event| event == wanted).count()
     }
 
+    /// Where the whole use was dropped.
     fn dropped(&self) -> Option<usize> {
         self.at(|event| event == Event::Dropped)
+    }
+
+    /// Where the block around some level dropped its use, and which level that was.
+    fn interrupted(&self) -> Option<(usize, usize)> {
+        let found = self.log.iter().enumerate().find_map(|(at, &event)| {
+            let Event::Interrupted(level) = event else {
+                return None;
+            };
+            Some((at, level))
+        });
+        // Else the block was dropped, with all that is in it.
+        found.filter(|&(at, _)| self.dropped().is_none_or(|dropped| at < dropped))
+    }
+
+    /// Where what runs in the use of this level was dropped.
+    fn gone(&self, place: usize) -> Option<usize> {
+        match self.interrupted() {
+            Some((at, level)) if place >= level => Some(at),
+            _ => self.dropped(),
+        }
+    }
+
+    /// In whose use, or as whose set-up or clean-up, something happens.
+    fn place(event: Event) -> Option<usize> {
+        match event {
+            Event::Enter(level)
+            | Event::Entered(level, _)
+            | Event::Release(level, _)
+            | Event::Released(level, _) => Some(level),
+            Event::BodyStarted | Event::BodyStep | Event::BodyEnded(_) => Some(BODY),
+            Event::RestEnded(level, _) => Some(level - 1),
+            _ => None,
+        }
+    }
+
+    /// What happened before that, as far as a use of this level can know: of what it dropped half-way it
+    /// knows nothing.
+    fn known(&self, level: usize, at: usize) -> impl Iterator<Item = Event> {
+        let gone = self
+            .interrupted()
+            .filter(|&(gone, interrupted)| gone < at && level < interrupted);
+        self.log[..at].iter().copied().filter(move |&event| {
+            gone.is_none_or(|(_, interrupted)| {
+                Self::place(event).is_none_or(|place| place < interrupted)
+            })
+        })
     }
 
     fn cut(&self) -> Option<usize> {
@@ -112,15 +167,34 @@ impl Judge<'_> {
         }
     }
 
-    fn panicked_before(&self, at: usize) -> bool {
-        self.log[..at].iter().any(|event| {
+    fn panicked_before(&self, level: usize, at: usize) -> bool {
+        self.known(level, at).any(|event| {
             matches!(
                 event,
                 Event::Entered(_, End::Panic)
                     | Event::BodyEnded(End::Panic)
+                    | Event::RestEnded(_, End::Panic)
                     | Event::Released(_, End::Panic)
             )
         })
+    }
+
+    /// Whether the level is a guard, which nobody exits after a panic: it is dropped.
+    fn is_guard(&self, level: usize) -> bool {
+        match self.case.way {
+            Way::Guards => true,
+            Way::GuardsInside => level > 0,
+            _ => false,
+        }
+    }
+
+    /// Whether the level is finished when its use is dropped: alone, not as a part of something else.
+    fn is_finished(&self) -> bool {
+        match self.case.kind {
+            Kind::Default | Kind::ScopedOfDefault => true,
+            Kind::Scoped => false,
+            Kind::DefaultOfScoped => self.case.is_stack,
+        }
     }
 
     /// Set-up and clean-up are begun once and ended once: what is handed on is never restarted.
@@ -181,7 +255,8 @@ impl Judge<'_> {
             };
             // Whatever of it is finished by being dropped, it was dropped itself.
             let end = if self.case.kind.finishes_composed() {
-                self.cut()
+                self.dropped()
+                    .and_then(|dropped| Some(self.cut()?.max(dropped)))
             } else {
                 self.dropped()
             };
@@ -192,8 +267,9 @@ impl Judge<'_> {
         // Scoped contexts are dropped where they stand: by their user's drop, and guards of them by a
         // panic.
         let drops = matches!(self.case.kind, Kind::Scoped | Kind::ScopedOfDefault);
-        let by_panic = self.case.way == Way::Guards && self.panicked_before(self.log.len());
-        let may_lose = self.cut().is_some() || (drops && (by_panic || self.dropped().is_some()));
+        let by_panic = self.is_guard(1) && self.panicked_before(BODY, self.log.len());
+        let by_drop = self.dropped().or(self.gone(BODY)).is_some();
+        let may_lose = self.cut().is_some() || (drops && (by_panic || by_drop));
         let abandons = self
             .log
             .iter()
@@ -212,8 +288,63 @@ impl Judge<'_> {
         });
     }
 
-    /// A clean-up begins when everything that was acquired later is over. Guards that are dropped
-    /// together only begin in that order.
+    /// Whatever is lost, and wherever there is nowhere to go on: what was set up is polled at least once to
+    /// clean up. Only what is scoped promises nothing.
+    fn every_clean_up_begins(&mut self) {
+        if !self.is_finished() || self.case.is_on_threads {
+            return;
+        }
+        for level in 0..3 {
+            let acquired = self.acquired(level).is_some();
+            self.check(!acquired || self.release(level).is_some(), || {
+                format!("the clean-up of {level} never began")
+            });
+        }
+    }
+
+    /// Where the background is cut, what is unfinished there is polled once more: a set-up, and a clean-up
+    /// if it comes to that. There may be another poll in place, where it is dropped only after that.
+    fn each_unfinished_step_gets_one_last_poll(&mut self) {
+        let Some(cut) = self.cut() else { return };
+        // Contexts within a context, or on a stack, are polled by that too.
+        let is_within = self.case.way == Way::Composed || self.case.is_stack;
+        if !self.is_finished() || is_within || self.case.is_on_threads {
+            return;
+        }
+        for level in 0..3 {
+            let Some(gone) = self.gone(level) else {
+                continue;
+            };
+            let last = gone.max(cut);
+            let begun = self.at(|event| event == Event::Enter(level));
+            if begun.is_none_or(|begun| gone < begun)
+                || self.over(level).is_some_and(|over| over < last)
+            {
+                continue;
+            }
+            let acquired = self.acquired(level);
+            let is_entering = acquired.is_none_or(|acquired| last < acquired);
+            let most = if gone < cut { 1 } else { 2 };
+            for (step, expected) in [(Step::Enter, is_entering), (Step::Exit, acquired.is_some())] {
+                let polls = self.log[last..]
+                    .iter()
+                    .filter(|&&event| event == Event::Polled(level, step))
+                    .count();
+                let lawful = if expected {
+                    (1..=most).contains(&polls)
+                } else {
+                    polls == 0
+                };
+                self.check(lawful, || {
+                    format!("{step:?} of {level} got {polls} last polls")
+                });
+            }
+        }
+    }
+
+    /// A clean-up begins when everything that was acquired later is over: also what the block around it had
+    /// dropped half-way. What was still being set up when it was dropped is waited for by nobody. Guards
+    /// with no use around them, which are dropped together, only begin in that order.
     fn last_in_first_out(&mut self) {
         for outer in 0..3 {
             for inner in 0..3 {
@@ -224,24 +355,35 @@ impl Judge<'_> {
                 ) else {
                     continue;
                 };
-                if first >= later || self.beside(outer) == Some(inner) {
+                let is_alone = self.gone(inner).is_some_and(|gone| gone < later)
+                    && !(self.case.way == Way::Composed && self.case.kind.finishes_composed());
+                if first >= later || is_alone || self.beside(outer) == Some(inner) {
                     continue;
                 }
-                let together = self.case.way == Way::Guards
-                    && (self.dropped().is_some_and(|dropped| dropped < release)
-                        || self.panicked_before(release));
-                let lawful = if together {
-                    // One that was still being set up when it was dropped is nobody's elder.
-                    self.dropped().is_some_and(|dropped| dropped < later)
-                        || self.release(inner).is_some_and(|inner| inner < release)
+                let only_begins = self.case.way == Way::Guards
+                    && (self.gone(inner).is_some_and(|gone| gone < release)
+                        || self.panicked_before(outer, release));
+                let before = if only_begins {
+                    self.release(inner)
                 } else {
-                    let over = self
-                        .over(inner)
-                        .or_else(|| self.abandoned(Who::Level(inner)));
-                    over.is_some_and(|over| over < release)
+                    self.over(inner)
                 };
-                self.check(lawful, || {
+                let before = before.or_else(|| self.abandoned(Who::Level(inner)));
+                self.check(before.is_some_and(|before| before < release), || {
                     format!("{outer} was cleaned up before {inner} was over")
+                });
+            }
+        }
+        self.no_clean_up_while_its_block_goes_on();
+    }
+
+    fn no_clean_up_while_its_block_goes_on(&mut self) {
+        for (at, &event) in self.log.iter().enumerate() {
+            if let Event::RestEnded(level, _) = event {
+                let outer = (0..level)
+                    .find(|&outer| self.release(outer).is_some_and(|release| release < at));
+                self.check(outer.is_none(), || {
+                    format!("{outer:?} was cleaned up while its block went on")
                 });
             }
         }
@@ -265,19 +407,22 @@ impl Judge<'_> {
         }
     }
 
-    /// What was not begun when the use was dropped is never begun. Only the set-up of a context made of
+    /// What was not begun when its use was dropped is never begun. Only the set-up of a context made of
     /// contexts goes on, in its parts.
     fn nothing_starts_after_the_drop(&mut self) {
-        let Some(dropped) = self.dropped() else {
-            return;
-        };
         let goes_on = self.case.way == Way::Composed && self.case.kind.finishes_composed();
-        let started = self.log[dropped..].iter().any(|event| match event {
-            Event::Enter(_) => !goes_on,
-            Event::BodyStarted | Event::BodyStep | Event::BodyEnded(_) => true,
-            _ => false,
-        });
-        self.check(!started, || "something started after the drop".into());
+        let is_late = |(at, &event): (usize, &Event)| {
+            let starts = match event {
+                Event::Enter(_) => !goes_on,
+                Event::BodyStarted | Event::BodyStep | Event::BodyEnded(_) => true,
+                Event::RestEnded(..) => true,
+                _ => false,
+            };
+            let gone = Self::place(event).and_then(|place| self.gone(place));
+            starts && gone.is_some_and(|gone| gone < at)
+        };
+        let is_late = self.log.iter().enumerate().any(is_late);
+        self.check(!is_late, || "something started after the drop".into());
     }
 
     /// Every clean-up is told how the use inside it ended.
@@ -287,9 +432,9 @@ impl Judge<'_> {
                 let expected = if self.case.way == Way::Composed {
                     self.outcome_in_composed(at)
                 } else if let Some(other) = self.beside(level) {
-                    self.outcome_beside(other, at)
+                    self.outcome_beside(level, other, at)
                 } else {
-                    self.outcome(at)
+                    self.outcome(level, at)
                 };
                 self.check(told == expected, || {
                     format!("{level} was told {told:?}, not {expected:?}")
@@ -298,25 +443,42 @@ impl Judge<'_> {
         }
     }
 
-    fn failed_before(&self, at: usize, body_counts: bool) -> bool {
-        self.log[..at].iter().any(|event| match event {
-            Event::Entered(_, End::Error) | Event::Released(_, End::Error) => true,
-            Event::BodyEnded(End::Error) => body_counts,
+    fn failed_before(&self, level: usize, at: usize) -> bool {
+        self.known(level, at).any(|event| match event {
+            Event::Entered(_, end)
+            | Event::Released(_, end)
+            | Event::BodyEnded(end)
+            | Event::RestEnded(_, end) => end == End::Error,
             _ => false,
         })
     }
 
-    fn outcome(&self, at: usize) -> Outcome {
-        if self.dropped().is_some_and(|dropped| dropped < at) {
-            Outcome::Cancelled
-        } else if self.panicked_before(at) {
+    /// Whether the level's use was dropped while it waited for what had been dropped in its block: the block
+    /// was over by then.
+    fn was_waiting(&self, level: usize) -> bool {
+        let over =
+            self.at(|event| matches!(event, Event::RestEnded(inner, _) if inner == level + 1));
+        let gone = self.gone(level);
+        over.is_some_and(|over| gone.is_some_and(|gone| over < gone))
+            && self
+                .release(level)
+                .is_none_or(|release| gone < Some(release))
+    }
+
+    fn outcome(&self, level: usize, at: usize) -> Outcome {
+        let gone = self.gone(level).filter(|&gone| gone < at);
+        if gone.is_some() && !self.was_waiting(level) {
+            return Outcome::Cancelled;
+        }
+        let at = gone.unwrap_or(at);
+        if self.panicked_before(level, at) {
             // A guard that is dropped by an unwind does not know of it.
-            if self.case.way == Way::Guards {
+            if self.is_guard(level) {
                 Outcome::Cancelled
             } else {
                 Outcome::Panicked
             }
-        } else if self.failed_before(at, true) {
+        } else if self.failed_before(level, at) {
             Outcome::Failed(())
         } else {
             Outcome::Completed
@@ -324,9 +486,9 @@ impl Judge<'_> {
     }
 
     /// The exit of one does not wait for that of the other, and does not hear of it.
-    fn outcome_beside(&self, other: usize, at: usize) -> Outcome {
+    fn outcome_beside(&self, level: usize, other: usize, at: usize) -> Outcome {
         let at = self.release(other).map_or(at, |release| release.min(at));
-        self.outcome(at)
+        self.outcome(level, at)
     }
 
     /// In a composed context all levels are told what its yield was told, unless one inside them fails
@@ -345,7 +507,8 @@ impl Judge<'_> {
         });
         // What is inside a context that is dropped itself is dropped too.
         let dropped = if self.case.kind.finishes_composed() {
-            self.cut()
+            self.dropped()
+                .and_then(|dropped| Some(self.cut()?.max(dropped)))
         } else {
             self.dropped()
         };
@@ -380,6 +543,7 @@ impl Judge<'_> {
                     Event::Entered(level, end) => fault(level, Step::Enter, end),
                     Event::BodyEnded(end) => fault(0, Step::Body, end),
                     Event::Released(level, end) => fault(level, Step::Exit, end),
+                    Event::RestEnded(level, end) => fault(level, Step::Rest, end),
                     _ => None,
                 }?;
                 Some((at, fault, end))
@@ -387,15 +551,18 @@ impl Judge<'_> {
             .collect()
     }
 
+    /// Where the use in which this arose was dropped.
+    fn gone_around(&self, fault: Fault) -> Option<usize> {
+        match fault.step {
+            Step::Body => self.gone(BODY),
+            Step::Rest => self.gone(fault.level - 1),
+            Step::Enter | Step::Exit => self.gone(fault.level),
+        }
+    }
+
     /// No error and no panic of a context vanishes, and none is told twice: it is returned, resumed or
     /// reported. Only what was already on its way to somebody can go down with them.
     fn every_fault_is_seen_once(&mut self) {
-        let interrupted = |from: usize| {
-            self.log[from + 1..]
-                .iter()
-                .any(|event| matches!(event, Event::Dropped | Event::Cut))
-                || self.panicked_after(from)
-        };
         let mut violations = Vec::new();
         for (at, fault, end) in self.faults() {
             let returned = match (&self.run.ending, end) {
@@ -409,16 +576,20 @@ impl Judge<'_> {
                 .log
                 .iter()
                 .filter(|event| match event {
-                    Event::Reported(who, lost) => self.tells_of(*who, *lost, fault, end),
+                    Event::Reported(who, lost) => self.tells_of(*who, *lost, at, fault, end),
                     _ => false,
                 })
                 .count();
             let seen = returned + reported;
+            let gone = self.gone_around(fault);
+            let interrupted = gone.is_some_and(|gone| at < gone)
+                || self.cut().is_some_and(|cut| at < cut)
+                || self.panicked_after(at);
             // After the drop each context of its own reports at once.
-            let alone = self.case.way != Way::Composed
-                && self.dropped().is_some_and(|dropped| dropped < at);
+            let alone = self.case.way != Way::Composed && gone.is_some_and(|gone| gone < at);
             let waits = self.waits_for_others(at, fault);
-            let lawful = if alone || waits || !interrupted(at) {
+            let held = self.has_no_caller_left(at, fault, end);
+            let lawful = if alone || waits || held || !interrupted {
                 seen == 1
             } else {
                 seen <= 1
@@ -447,26 +618,62 @@ impl Judge<'_> {
         self.violations.append(&mut violations);
     }
 
+    /// The levels that were being exited, or waited for that, when the use in which this arose was dropped,
+    /// after it had arisen: it would have gone on when their exits were over.
+    fn holders(&self, at: usize, fault: Fault) -> impl Iterator<Item = usize> {
+        let gone = self.gone_around(fault).filter(|&gone| at < gone);
+        let is_exiting = move |&level: &usize| {
+            let begun = self.release(level);
+            gone.is_some_and(|gone| {
+                begun.is_some_and(|begun| at < begun && begun < gone)
+                    && self.over(level).is_none_or(|over| gone < over)
+                    || fault.step == Step::Rest
+                        && level + 1 == fault.level
+                        && self.was_waiting(level)
+            })
+        };
+        (0..3).filter(is_exiting)
+    }
+
+    /// Whether a use has to report this, because it was dropped during its exit. Guards do not know of it,
+    /// what catches has been given it, and for `run` an error is a value like any other.
+    fn has_no_caller_left(&self, at: usize, fault: Fault, end: End) -> bool {
+        let is_bodys = matches!(fault.step, Step::Body | Step::Rest);
+        let is_its_uses = match self.case.way {
+            Way::Run => end == End::Panic,
+            Way::Catch => end == End::Panic || self.cut().is_none(),
+            Way::Composed => is_bodys,
+            _ => true,
+        };
+        let mut holders = self.holders(at, fault);
+        let is_held = holders.any(|level| !self.is_guard(level));
+        is_its_uses && is_held && !self.panicked_after(at)
+    }
+
     /// Whether the report is about this fault, in the right name.
-    fn tells_of(&self, who: Who, lost: Lost, fault: Fault, end: End) -> bool {
+    fn tells_of(&self, who: Who, lost: Lost, at: usize, fault: Fault, end: End) -> bool {
         // In these ways a context may have ended with an error that is not its own.
         let is_passed_on = matches!(self.case.way, Way::Composed | Way::Catch);
-        let is_its_own = who == Who::Level(fault.level) && fault.step != Step::Body;
+        let is_its_own =
+            who == Who::Level(fault.level) && matches!(fault.step, Step::Enter | Step::Exit);
+        let mut holders = self.holders(at, fault);
+        let is_held = holders.any(|holder| who == Who::Level(holder));
         let (seen, is_told_so) = match lost {
             Lost::Failed(seen) => (
                 seen,
-                end == End::Error && (is_passed_on || fault.step == Step::Exit),
+                end == End::Error && (is_passed_on || is_held || fault.step == Step::Exit),
             ),
+            Lost::FailedWith => return end == End::Error && (is_passed_on || is_held),
             Lost::SetUpFailed(seen) => (seen, end == End::Error && fault.step == Step::Enter),
             Lost::Panicked(seen) => (seen, end == End::Panic),
             Lost::Abandoned => return false,
         };
-        seen == fault && is_told_so && (is_passed_on || is_its_own)
+        seen == fault && is_told_so && (is_passed_on || is_held || is_its_own)
     }
 
     /// Whether what failed was kept until others are over, so that nobody had been told by the drop.
     fn waits_for_others(&self, at: usize, fault: Fault) -> bool {
-        let Some(dropped) = self.dropped().filter(|&dropped| at < dropped) else {
+        let Some(dropped) = self.gone_around(fault).filter(|&dropped| at < dropped) else {
             return false;
         };
         let is_unwinding = |level| {
@@ -477,7 +684,7 @@ impl Judge<'_> {
         match fault.step {
             Step::Exit if self.case.is_stack => (0..3).any(is_unwinding),
             Step::Enter | Step::Exit => self.beside(fault.level).is_some_and(is_unwinding),
-            Step::Body => false,
+            Step::Body | Step::Rest => false,
         }
     }
 
@@ -485,7 +692,9 @@ impl Judge<'_> {
         self.log[at + 1..].iter().any(|event| {
             matches!(
                 event,
-                Event::Entered(_, End::Panic) | Event::Released(_, End::Panic)
+                Event::Entered(_, End::Panic)
+                    | Event::RestEnded(_, End::Panic)
+                    | Event::Released(_, End::Panic)
             )
         })
     }
@@ -493,7 +702,9 @@ impl Judge<'_> {
     /// Who polls to the end gets the first panic, else the first error; those that keep all errors
     /// keep them in the order in which they happened.
     fn ending(&mut self) {
-        let faults = self.faults();
+        // Of what it dropped half-way it is told nothing.
+        let is_known = |&(_, fault, _): &(usize, Fault, End)| self.gone_around(fault).is_none();
+        let faults: Vec<_> = self.faults().into_iter().filter(is_known).collect();
         let panic = faults.iter().find(|(_, _, end)| *end == End::Panic);
         let errors: Vec<Fault> = faults
             .iter()
@@ -504,7 +715,12 @@ impl Judge<'_> {
             (Ending::Dropped, _) => return,
             (_, Some(&(_, fault, _))) => Ending::Panicked(fault),
             (_, None) if errors.is_empty() => Ending::Returned(Ok(())),
-            (_, None) if matches!(self.case.way, Way::TryWith | Way::Catch | Way::Guards) => {
+            (_, None)
+                if matches!(
+                    self.case.way,
+                    Way::TryWith | Way::Catch | Way::Guards | Way::GuardsInside
+                ) =>
+            {
                 Ending::Returned(Err(errors))
             }
             // The body's error or, if that was fine, the first exit's; a composed context has but one

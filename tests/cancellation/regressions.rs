@@ -256,8 +256,8 @@ fn bpo_27122_the_chain_of_errors_is_as_long_as_there_are_errors() {
 
 #[test]
 fn zio_11115_what_a_drop_switches_on_is_switched_off_whatever_happens() {
-    // While a use is dropped, what it leaves to do is collected. A destructor of the body that panics
-    // must not leave that on, or the next clean-up would never run.
+    // While a use is dropped, what else is dropped belongs to it. A destructor of the body that panics must
+    // not leave that on, or the next clean-up would be waited for by a use that is gone.
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {

@@ -334,7 +334,7 @@ fn a_drop_while_thread_locals_are_destroyed_is_cleaned_up() {
                 kept.with_borrow_mut(|kept| kept.push(Box::new(guard)));
                 ends.push((log, is_over));
 
-                // A use that is dropped in its body collects what it leaves to do in a thread-local.
+                // A use that is dropped in its body needs a thread-local to be waited for by what encloses it.
                 let (log, (over, is_over)) = (Log::new(), oneshot::channel());
                 let _entered = runtime.enter();
                 let mut using: Pin<Box<dyn Future<Output = ()>>> = Box::pin({

@@ -4,17 +4,19 @@
 //! each fault is found, so it does not ask for less.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use guard_core::Outcome;
 
-use crate::matrix::{Verdict, plans, sweep};
+use crate::matrix::{Verdict, interrupted, plans, sweep};
 use crate::oracle::Case;
-use crate::ways::{Kind, Plan, Token, Way, body, clean_up, set_up};
+use crate::ways::{Kind, Plan, Token, Way, body, clean_up, interruptible, set_up};
 use crate::world::{Fault, Lost, Using, Who, reported, spawn};
 
 /// What can be wrong with a kernel.
@@ -42,6 +44,14 @@ enum Defect {
     TellsCompletedOnDrop,
     WakesNobody,
     WakesTheFirst,
+    BodysFaultForgotten,
+    ToldCancelledWhileItWaited,
+    ExitsWhileOthersClean,
+    ExitsInTheBackgroundWhileOthersClean,
+    NoLastPoll,
+    LastPollOfTheInnermost,
+    LastPollOutermostFirst,
+    TwoLastPolls,
     LossNotReported,
     LossReportedTwice,
     FinishedReportedAsLost,
@@ -57,6 +67,8 @@ enum Defect {
 enum Doing {
     Entering(usize, BoxFuture<'static, Result<Token, Fault>>),
     Body(BoxFuture<'static, Result<(), Fault>>),
+    /// Waits for what was dropped in the body.
+    Settling,
     Exiting(usize, BoxFuture<'static, Result<(), Fault>>),
     Over,
 }
@@ -75,6 +87,8 @@ struct Nest {
     defect: Defect,
     open: Vec<usize>,
     doing: Doing,
+    /// What was dropped in the body.
+    inside: Vec<Shared>,
     first: First,
     polled: bool,
     waker: Option<Waker>,
@@ -92,12 +106,14 @@ fn entering(plan: Plan, level: usize) -> Doing {
 }
 
 impl Nest {
-    fn new(plan: Plan, defect: Defect) -> Self {
+    /// Uses of the contexts from this level on.
+    fn new(plan: Plan, defect: Defect, outermost: usize) -> Self {
         Self {
             plan,
             defect,
             open: Vec::new(),
-            doing: entering(plan, 0),
+            doing: entering(plan, outermost),
+            inside: Vec::new(),
             first: First::None,
             polled: false,
             waker: None,
@@ -143,16 +159,32 @@ impl Nest {
         };
         self.doing = match next {
             Some(level) => {
-                let outcome = match self.first {
-                    _ if self.defect == Defect::TellsCompleted => Outcome::Completed,
-                    First::None => Outcome::Completed,
-                    First::Error(_) => Outcome::Failed(()),
-                    First::Panic(_) => Outcome::Panicked,
-                };
+                let outcome = self.outcome();
                 Doing::Exiting(level, clean_up(level, self.plan, outcome).boxed())
             }
             None => Doing::Over,
         };
+    }
+
+    /// What the next one is told.
+    fn outcome(&self) -> Outcome {
+        match self.first {
+            _ if self.defect == Defect::TellsCompleted => Outcome::Completed,
+            First::None => Outcome::Completed,
+            First::Error(_) => Outcome::Failed(()),
+            First::Panic(_) => Outcome::Panicked,
+        }
+    }
+
+    /// Nobody will hear of what it would have ended with.
+    fn report_fault(&self, level: usize) {
+        let lost = match self.first {
+            First::None => return,
+            _ if self.defect == Defect::BodysFaultForgotten => return,
+            First::Error(fault) => Lost::Failed(fault),
+            First::Panic(fault) => Lost::Panicked(fault),
+        };
+        reported(Who::Level(level), lost);
     }
 }
 
@@ -176,8 +208,14 @@ impl Future for Nest {
                         Ok(Poll::Pending) => return Poll::Pending,
                         Ok(Poll::Ready(Ok(mut token))) => {
                             this.open.push(level);
-                            let plan = this.plan;
-                            this.doing = if level + 1 < plan.depth {
+                            let (plan, defect) = (this.plan, this.defect);
+                            this.doing = if plan.interrupted() == Some(level + 1) {
+                                let inner = Self::new(plan, defect, level + 1);
+                                let inner = interruptible(plan, level + 1, inner);
+                                Doing::Body(
+                                    async { inner.await.map_err(|faults| faults[0]) }.boxed(),
+                                )
+                            } else if level + 1 < plan.depth {
                                 entering(plan, level + 1)
                             } else {
                                 let body = async move { body(plan, &mut token).await };
@@ -199,6 +237,13 @@ impl Future for Nest {
                         Ok(Poll::Ready(Ok(()))) => {}
                         Ok(Poll::Ready(Err(fault))) => this.failed(fault),
                         Err(payload) => this.panicked(fault_of(payload)),
+                    }
+                    this.doing = Doing::Settling;
+                    this.inside = LEFT.take();
+                }
+                Doing::Settling => {
+                    if this.defect != Defect::ExitsWhileOthersClean {
+                        ready!(poll_settled(&mut this.inside, cx));
                     }
                     this.exit_next();
                 }
@@ -235,177 +280,286 @@ impl Future for Nest {
 
 impl Drop for Nest {
     fn drop(&mut self) {
-        let doing = std::mem::replace(&mut self.doing, Doing::Over);
-        let begun = match &doing {
-            Doing::Entering(..) if !self.polled => return,
+        if !self.polled || self.defect == Defect::NothingOnDrop {
+            return;
+        }
+        match (&self.doing, self.open.last()) {
+            (&Doing::Exiting(level, _), _) | (Doing::Settling, Some(&level)) => {
+                self.report_fault(level);
+            }
+            _ => {}
+        }
+        let mut exits: Vec<_> = self
+            .open
+            .drain(..)
+            .map(|level| (level, Exit::Due(Outcome::Cancelled)))
+            .collect();
+        let mut late = None;
+        match std::mem::replace(&mut self.doing, Doing::Over) {
             Doing::Over => return,
-            _ if self.defect == Defect::NothingOnDrop => return,
-            Doing::Entering(level, _) | Doing::Exiting(level, _) => Some(*level),
-            Doing::Body(_) => None,
-        };
-        let background = Background {
-            plan: self.plan,
-            defect: self.defect,
-            unfinished: self.open.iter().copied().chain(begun).collect(),
-        };
-        let open = std::mem::take(&mut self.open);
-        let late = match doing {
-            Doing::Body(body) if self.defect == Defect::BodyDroppedLate => Some(body),
+            Doing::Entering(..) if self.defect == Defect::SetUpDropped => {}
+            Doing::Entering(level, mut future) => {
+                if self.defect == Defect::SetUpRestarted {
+                    future = set_up(level, self.plan).boxed();
+                }
+                // Nobody waits for it.
+                let alone = Background::new(self, vec![(level, Exit::SettingUp(future))]);
+                hand_off(Arc::new(Mutex::new(alone)));
+            }
+            Doing::Exiting(..) if self.defect == Defect::CleanUpDropped => {}
+            Doing::Exiting(level, mut future) => {
+                if self.defect == Defect::CleanUpRestarted {
+                    future = clean_up(level, self.plan, Outcome::Cancelled).boxed();
+                }
+                exits.push((level, Exit::Running(future)));
+            }
+            // The body is over: what it ended with stands.
+            Doing::Settling if self.defect == Defect::ToldCancelledWhileItWaited => {}
+            Doing::Settling => {
+                let told = self.outcome();
+                if let Some((_, exit)) = exits.last_mut() {
+                    *exit = Exit::Due(told);
+                }
+            }
+            Doing::Body(body) if self.defect == Defect::BodyDroppedLate => late = Some(body),
             Doing::Body(body) if self.defect == Defect::BodyGoesOn => {
+                let exits = Task(Arc::new(Mutex::new(Background::new(self, exits))));
                 let mut background = Box::pin(async {
                     let _ = AssertUnwindSafe(body).catch_unwind().await;
-                    background.finish(Doing::Over, open).await;
+                    exits.await;
                 });
                 let _ = background.poll_unpin(&mut Context::from_waker(Waker::noop()));
                 return spawn(background);
             }
             Doing::Body(body) => {
                 drop(body);
-                None
+                self.inside = LEFT.take();
             }
-            doing => {
-                return hand_off(background.finish(doing, open).boxed());
-            }
-        };
-        hand_off(background.finish(Doing::Over, open).boxed());
+        }
+        let background = Arc::new(Mutex::new(Background::new(self, exits)));
+        LEFT.with_borrow_mut(|left| left.push(background.clone()));
+        hand_off(background);
         drop(late);
         assert!(self.defect != Defect::PanicsInDrop, "in a destructor");
     }
 }
 
 /// Polls once here; what is not finished then goes on in the background.
-fn hand_off(mut task: BoxFuture<'static, ()>) {
+fn hand_off(background: Shared) {
+    let mut task = Box::pin(Task(background));
     let polled = task.poll_unpin(&mut Context::from_waker(Waker::noop()));
     if polled.is_pending() {
         spawn(task);
     }
 }
 
-/// What is still to be done after a drop. Dropping it reports that.
+type Shared = Arc<Mutex<Background>>;
+
+thread_local! {
+    /// What has been dropped, for what encloses it.
+    static LEFT: RefCell<Vec<Shared>> = const { RefCell::new(Vec::new()) };
+}
+
+fn locked(background: &Shared) -> MutexGuard<'_, Background> {
+    background.lock().unwrap()
+}
+
+/// Waits for all of them.
+fn poll_settled(inside: &mut Vec<Shared>, cx: &mut Context<'_>) -> Poll<()> {
+    while let Some(inner) = inside.last() {
+        let mut inner = locked(inner);
+        if !inner.exits.is_empty() {
+            inner.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        drop(inner);
+        inside.pop();
+    }
+    Poll::Ready(())
+}
+
+/// Does what is still to be done, and what is not done when it is dropped gets a last poll.
+struct Task(Shared);
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        locked(&self.0).poll(cx)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        locked(&self.0).finish_now();
+    }
+}
+
+/// How far a clean-up is.
+enum Exit {
+    SettingUp(BoxFuture<'static, Result<Token, Fault>>),
+    Due(Outcome),
+    Running(BoxFuture<'static, Result<(), Fault>>),
+}
+
+/// What is still to be done after a drop.
 struct Background {
     plan: Plan,
     defect: Defect,
-    unfinished: Vec<usize>,
+    /// Of these levels, the innermost last.
+    exits: Vec<(usize, Exit)>,
+    /// What comes before them.
+    inside: Vec<Shared>,
+    /// Waits for them.
+    waiting: Option<Waker>,
 }
 
 impl Background {
-    async fn finish(mut self, doing: Doing, mut open: Vec<usize>) {
-        match doing {
-            Doing::Entering(level, _) if self.defect == Defect::SetUpDropped => self.over(level),
-            Doing::Entering(level, future) => {
-                let future = match self.defect {
-                    Defect::SetUpRestarted => set_up(level, self.plan).boxed(),
-                    _ => future,
-                };
-                match AssertUnwindSafe(future).catch_unwind().await {
-                    Ok(Ok(_)) if self.defect == Defect::LateAcquisitionKept => {}
-                    Ok(Ok(_)) => {
-                        if self.defect == Defect::EntersTheNextAfterTheDrop && level + 1 < 3 {
-                            let _ = set_up(level + 1, self.plan).await;
-                        }
-                        open.push(level);
-                    }
-                    Ok(Err(fault)) => {
-                        self.over(level);
-                        self.failed(level, Lost::SetUpFailed(fault));
-                    }
-                    Err(payload) => {
-                        self.over(level);
-                        self.panicked(level, payload);
-                    }
-                }
-            }
-            Doing::Exiting(level, _) if self.defect == Defect::CleanUpDropped => self.over(level),
-            Doing::Exiting(level, future) => {
-                let future = match self.defect {
-                    Defect::CleanUpRestarted => {
-                        clean_up(level, self.plan, Outcome::Cancelled).boxed()
-                    }
-                    _ => future,
-                };
-                self.exit(level, future).await;
-            }
-            Doing::Body(_) | Doing::Over => {}
+    fn new(nest: &mut Nest, exits: Vec<(usize, Exit)>) -> Self {
+        let Nest { plan, defect, .. } = *nest;
+        Self {
+            plan,
+            defect,
+            exits,
+            inside: std::mem::take(&mut nest.inside),
+            waiting: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.defect != Defect::ExitsInTheBackgroundWhileOthersClean {
+            ready!(poll_settled(&mut self.inside, cx));
         }
         if self.defect == Defect::AllAtOnceInTheBackground {
-            let outcome = Outcome::Cancelled;
-            let exits = open
-                .iter()
-                .rev()
-                .map(|&level| clean_up(level, self.plan, outcome));
-            let all =
-                futures::future::join_all(exits.map(AssertUnwindSafe).map(FutureExt::catch_unwind));
-            all.await;
-            self.unfinished.clear();
-            return;
+            for at in (0..self.exits.len()).rev() {
+                let _ = self.poll_exit(at, cx);
+            }
         }
-        if self.defect == Defect::FirstInFirstOutInTheBackground {
-            open.reverse();
+        while !self.exits.is_empty() {
+            let at = match self.defect {
+                Defect::FirstInFirstOutInTheBackground => 0,
+                _ => self.exits.len() - 1,
+            };
+            ready!(self.poll_exit(at, cx));
         }
-        while let Some(level) = open.pop() {
+        self.over();
+        Poll::Ready(())
+    }
+
+    /// Goes on with one of them, and removes it when that is over.
+    fn poll_exit(&mut self, at: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let (level, exit) = &mut self.exits[at];
+        let level = *level;
+        if let Exit::SettingUp(future) = exit {
+            match catch_unwind(AssertUnwindSafe(|| future.poll_unpin(cx))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(_))) if self.defect == Defect::LateAcquisitionKept => {
+                    return self.ended(at, None);
+                }
+                Ok(Poll::Ready(Ok(_))) => {
+                    *exit = Exit::Due(Outcome::Cancelled);
+                    if self.defect == Defect::EntersTheNextAfterTheDrop && level + 1 < 3 {
+                        let _ = set_up(level + 1, self.plan).boxed().poll_unpin(cx);
+                    }
+                }
+                Ok(Poll::Ready(Err(fault))) => {
+                    return self.ended(at, Some(Lost::SetUpFailed(fault)));
+                }
+                Err(payload) => return self.ended(at, Some(Lost::Panicked(fault_of(payload)))),
+            }
+        }
+        if let Exit::Due(told) = exit {
             let outcome = match self.defect {
                 Defect::TellsCompletedOnDrop => Outcome::Completed,
-                _ => Outcome::Cancelled,
+                _ => *told,
             };
-            let future = clean_up(level, self.plan, outcome).boxed();
-            self.exit(level, future).await;
+            *exit = Exit::Running(clean_up(level, self.plan, outcome).boxed());
+        }
+        let Exit::Running(future) = exit else {
+            unreachable!("it has begun");
+        };
+        match catch_unwind(AssertUnwindSafe(|| future.poll_unpin(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => self.ended(at, None),
+            Ok(Poll::Ready(Err(fault))) => self.ended(at, Some(Lost::Failed(fault))),
+            Err(payload) => self.ended(at, Some(Lost::Panicked(fault_of(payload)))),
         }
     }
 
-    async fn exit(&mut self, level: usize, future: BoxFuture<'static, Result<(), Fault>>) {
-        let exited = AssertUnwindSafe(future).catch_unwind().await;
-        self.over(level);
-        match exited {
-            Ok(Ok(())) => {}
-            Ok(Err(fault)) => self.failed(level, Lost::Failed(fault)),
-            Err(payload) => self.panicked(level, payload),
-        }
-    }
-
-    fn over(&mut self, level: usize) {
-        if self.defect != Defect::FinishedReportedAsLost {
-            self.unfinished.retain(|&unfinished| unfinished != level);
-        }
-    }
-
-    fn failed(&self, level: usize, lost: Lost) {
-        if self.defect != Defect::ErrorNotReported {
+    fn ended(&mut self, at: usize, lost: Option<Lost>) -> Poll<()> {
+        let (level, _) = self.exits.remove(at);
+        let is_told = match lost {
+            Some(Lost::Panicked(_)) => self.defect != Defect::PanicNotReported,
+            _ => self.defect != Defect::ErrorNotReported,
+        };
+        if let Some(lost) = lost.filter(|_| is_told) {
             reported(Who::Level(level), lost);
         }
+        if self.defect == Defect::FinishedReportedAsLost {
+            reported(Who::Level(level), Lost::Abandoned);
+        }
+        Poll::Ready(())
     }
 
-    fn panicked(&self, level: usize, payload: Box<dyn Any + Send>) {
-        if self.defect != Defect::PanicNotReported {
-            reported(Who::Level(level), Lost::Panicked(fault_of(payload)));
+    fn over(&mut self) {
+        self.inside.clear();
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
         }
     }
-}
 
-impl Drop for Background {
-    fn drop(&mut self) {
-        let times = match self.defect {
+    /// There is nowhere to go on: one poll for each, from the inside out.
+    fn finish_now(&mut self) {
+        for inner in std::mem::take(&mut self.inside) {
+            locked(&inner).finish_now();
+        }
+        let mut polls = match self.defect {
+            Defect::NoLastPoll => 0,
+            Defect::TwoLastPolls => 2,
+            _ => 1,
+        };
+        let reports = match self.defect {
             Defect::LossNotReported => 0,
             Defect::LossReportedTwice => 2,
             _ => 1,
         };
-        for &level in self.unfinished.iter().rev() {
-            for _ in 0..times {
+        while !self.exits.is_empty() {
+            let at = match self.defect {
+                Defect::LastPollOutermostFirst => 0,
+                _ => self.exits.len() - 1,
+            };
+            let mut cx = Context::from_waker(Waker::noop());
+            if (0..polls).any(|_| self.poll_exit(at, &mut cx).is_ready()) {
+                continue;
+            }
+            let (level, _) = self.exits.remove(at);
+            for _ in 0..reports {
                 reported(Who::Level(level), Lost::Abandoned);
             }
+            if self.defect == Defect::LastPollOfTheInnermost {
+                polls = 0;
+            }
         }
+        self.over();
     }
 }
 
 const CASE: Case = Case::new(Way::AsyncWith, Kind::Default);
 
 fn using(plan: Plan, defect: Defect) -> Using {
-    Box::pin(Nest::new(plan, defect))
+    LEFT.take();
+    Box::pin(Nest::new(plan, defect, 0))
+}
+
+fn tried() -> impl Iterator<Item = Plan> {
+    let interrupted = interrupted(plans(2).into_iter().step_by(55));
+    plans(1).into_iter().chain(plans(2)).chain(interrupted)
 }
 
 #[test]
 fn a_kernel_without_a_fault_is_lawful() {
     let mut verdict = Verdict::default();
-    for plan in [plans(1), plans(2)].concat() {
+    for plan in tried() {
         sweep(CASE, plan, &mut verdict, || using(plan, Defect::None));
     }
     verdict.assert_lawful();
@@ -414,7 +568,7 @@ fn a_kernel_without_a_fault_is_lawful() {
 #[track_caller]
 fn assert_found(case: Case, defect: Defect) {
     let mut verdict = Verdict::default();
-    let found = [plans(1), plans(2)].concat().into_iter().any(|plan| {
+    let found = tried().any(|plan| {
         sweep(case, plan, &mut verdict, || using(plan, defect));
         verdict.wrong > 0
     });
@@ -428,7 +582,7 @@ fn finds_that_a_stack_forgets_what_it_kept() {
         is_stack: true,
         ..CASE
     };
-    assert_found(case, Defect::None);
+    assert_found(case, Defect::BodysFaultForgotten);
 }
 
 /// What is lawful for nested uses: the outer one is told what became of the inner one, and fails after it.
@@ -468,6 +622,14 @@ found! {
     finds_a_wrong_outcome_after_the_drop: TellsCompletedOnDrop,
     finds_a_lost_wake_up: WakesNobody,
     finds_a_waker_that_is_kept_too_long: WakesTheFirst,
+    finds_that_nobody_hears_of_a_body_whose_use_is_dropped_in_its_exit: BodysFaultForgotten,
+    finds_that_a_use_that_waits_forgets_how_its_block_ended: ToldCancelledWhileItWaited,
+    finds_an_exit_that_does_not_wait_for_what_its_block_dropped: ExitsWhileOthersClean,
+    finds_an_exit_that_does_not_wait_in_the_background: ExitsInTheBackgroundWhileOthersClean,
+    finds_that_there_is_no_last_poll: NoLastPoll,
+    finds_that_only_the_innermost_gets_a_last_poll: LastPollOfTheInnermost,
+    finds_last_polls_in_the_wrong_order: LastPollOutermostFirst,
+    finds_that_there_are_two_last_polls: TwoLastPolls,
     finds_a_loss_that_is_not_reported: LossNotReported,
     finds_a_loss_that_is_reported_twice: LossReportedTwice,
     finds_a_report_of_something_that_was_not_lost: FinishedReportedAsLost,

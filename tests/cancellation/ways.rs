@@ -3,7 +3,10 @@
 use std::borrow::BorrowMut;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::panic_any;
+use std::pin::pin;
+use std::task::Poll;
 
 use guard_core::{
     AsyncContext, AsyncManager, Outcome, TryWithError, async_context, async_with, manage,
@@ -11,7 +14,7 @@ use guard_core::{
 };
 
 use crate::nested::{exit_guard, nested};
-use crate::world::{End, Event, Fault, Step, Using, log, pause};
+use crate::world::{End, Event, Fault, Step, Using, is_cut, log, pause};
 
 /// How long a step takes, and how it ends.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,35 @@ pub struct Plan {
     pub enter: [Doing; 3],
     pub body: Doing,
     pub exit: [Doing; 3],
+    pub interrupt: Option<Interrupt>,
+}
+
+/// A use that is dropped half-way while the block around it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupt {
+    /// The outermost of the contexts whose use is dropped. It is not the first one.
+    pub level: usize,
+    /// After so many polls, unless the use is over by then.
+    pub polls: usize,
+    pub by: Manner,
+    /// What else the block does.
+    pub rest: Doing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// The use is dropped first, as `timeout` and `select!` do.
+    Timeout,
+    /// The block keeps it, and drops it with its other variables when it ends: by `?`, by a panic, or
+    /// because there is nothing more to do.
+    EndOfBlock,
+}
+
+impl Plan {
+    /// The outermost of the contexts whose use is to be interrupted.
+    pub fn interrupted(&self) -> Option<usize> {
+        self.interrupt.map(|interrupt| interrupt.level)
+    }
 }
 
 /// A way of using contexts.
@@ -42,6 +74,8 @@ pub enum Way {
     /// By contexts that could swallow the body's error.
     Catch,
     Guards,
+    /// The first context is used by a closure, and the others as guards in it.
+    GuardsInside,
     Manage,
     /// By `#[within]`.
     Within,
@@ -53,7 +87,7 @@ pub enum Way {
     Composed,
 }
 
-pub const WAYS: [Way; 12] = [
+pub const WAYS: [Way; 13] = [
     Way::AsyncWith,
     Way::AsyncWithList,
     Way::With,
@@ -61,6 +95,7 @@ pub const WAYS: [Way; 12] = [
     Way::Run,
     Way::Catch,
     Way::Guards,
+    Way::GuardsInside,
     Way::Manage,
     Way::Within,
     Way::Join,
@@ -123,6 +158,7 @@ fn ended(level: usize, step: Step, end: End) -> Event {
         Step::Enter => Event::Entered(level, end),
         Step::Body => Event::BodyEnded(end),
         Step::Exit => Event::Released(level, end),
+        Step::Rest => Event::RestEnded(level, end),
     }
 }
 
@@ -131,10 +167,13 @@ fn end_of(done: Result<(), Fault>) -> End {
 }
 
 pub async fn set_up(level: usize, plan: Plan) -> Result<Token, Fault> {
-    log(Event::Enter(level));
-    let done = doing(level, Step::Enter, plan.enter[level]).await;
-    log(Event::Entered(level, end_of(done)));
-    done.map(|()| Token(level))
+    let setting_up = async {
+        log(Event::Enter(level));
+        let done = doing(level, Step::Enter, plan.enter[level]).await;
+        log(Event::Entered(level, end_of(done)));
+        done.map(|()| Token(level))
+    };
+    watched(level, Step::Enter, setting_up).await
 }
 
 /// `told`: how the use ended, if the clean-up is told.
@@ -143,10 +182,80 @@ pub async fn clean_up(
     plan: Plan,
     told: impl Into<Option<Outcome>>,
 ) -> Result<(), Fault> {
-    log(Event::Release(level, told.into()));
-    let done = doing(level, Step::Exit, plan.exit[level]).await;
-    log(Event::Released(level, end_of(done)));
-    done
+    let cleaning_up = async {
+        log(Event::Release(level, told.into()));
+        let done = doing(level, Step::Exit, plan.exit[level]).await;
+        log(Event::Released(level, end_of(done)));
+        done
+    };
+    watched(level, Step::Exit, cleaning_up).await
+}
+
+/// Tells of each poll when there is nowhere to go on.
+async fn watched<T>(level: usize, step: Step, doing: impl Future<Output = T>) -> T {
+    let mut doing = pin!(doing);
+    let polled = poll_fn(|cx| {
+        if is_cut() {
+            log(Event::Polled(level, step));
+        }
+        doing.as_mut().poll(cx)
+    });
+    polled.await
+}
+
+/// The use of `level` in the block around it, which may be planned to drop it half-way.
+pub async fn interruptible<E: From<Fault>>(
+    plan: Plan,
+    level: usize,
+    used: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
+    match plan.interrupt {
+        Some(interrupt) if interrupt.level == level => interrupted(interrupt, used).await,
+        _ => used.await,
+    }
+}
+
+async fn interrupted<E: From<Fault>>(
+    interrupt: Interrupt,
+    used: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
+    /// Is dropped right before the use is.
+    struct Drops(usize);
+    impl Drop for Drops {
+        fn drop(&mut self) {
+            log(Event::Interrupted(self.0));
+        }
+    }
+
+    let mut used = Box::pin(used);
+    let mut polls = 0;
+    let over = poll_fn(|cx| {
+        if polls == interrupt.polls {
+            return Poll::Ready(None);
+        }
+        polls += 1;
+        used.as_mut().poll(cx).map(Some)
+    });
+    if let Some(ended) = over.await {
+        return ended;
+    }
+    let drops = Drops(interrupt.level);
+    let rest = async {
+        let done = doing(interrupt.level, Step::Rest, interrupt.rest).await;
+        log(Event::RestEnded(interrupt.level, end_of(done)));
+        done
+    };
+    match interrupt.by {
+        Manner::Timeout => {
+            drop((drops, used));
+            rest.await?;
+        }
+        Manner::EndOfBlock => {
+            rest.await?;
+            drop((drops, used));
+        }
+    }
+    Ok(())
 }
 
 /// For contexts that cannot fail.
@@ -175,6 +284,12 @@ pub async fn body(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Fa
 /// The body, for those who keep all faults.
 pub async fn body_of_many(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Vec<Fault>> {
     body(plan, lent).await.map_err(|fault| vec![fault])
+}
+
+impl From<Fault> for Vec<Fault> {
+    fn from(fault: Fault) -> Self {
+        vec![fault]
+    }
 }
 
 /// Every fault of a nest of [`TryWithError`]s, in the order in which they happened.
@@ -262,12 +377,15 @@ macro_rules! nests {
                 match plan.depth {
                     1 => level0(plan).run(async |token| body(plan, token).await).await,
                     2 => level0(plan).run(async |_| {
-                        level1(plan).run(async |token| body(plan, token).await).await
+                        let inner = level1(plan).run(async |token| body(plan, token).await);
+                        interruptible(plan, 1, inner).await
                     }).await,
                     _ => level0(plan).run(async |_| {
-                        level1(plan).run(async |_| {
-                            level2(plan).run(async |token| body(plan, token).await).await
-                        }).await
+                        let middle = level1(plan).run(async |_| {
+                            let inner = level2(plan).run(async |token| body(plan, token).await);
+                            interruptible(plan, 2, inner).await
+                        });
+                        interruptible(plan, 1, middle).await
                     }).await,
                 }
             }
@@ -279,12 +397,15 @@ macro_rules! nests {
                 match plan.depth {
                     1 => level0(plan).catch(async |token| body(token).await).await.map(raised),
                     2 => level0(plan).catch(async |_| {
-                        level1(plan).catch(async |token| body(token).await).await.map(raised)
+                        let inner = level1(plan).catch(async |token| body(token).await);
+                        interruptible(plan, 1, async { inner.await.map(raised) }).await
                     }).await.map(raised),
                     _ => level0(plan).catch(async |_| {
-                        level1(plan).catch(async |_| {
-                            level2(plan).catch(async |token| body(token).await).await.map(raised)
-                        }).await.map(raised)
+                        let middle = level1(plan).catch(async |_| {
+                            let inner = level2(plan).catch(async |token| body(token).await);
+                            interruptible(plan, 2, async { inner.await.map(raised) }).await
+                        });
+                        interruptible(plan, 1, async { middle.await.map(raised) }).await
                     }).await.map(raised),
                 }
             }
@@ -292,6 +413,7 @@ macro_rules! nests {
             pub(super) fn using(way: Way, plan: Plan) -> Using {
                 match way {
                     Way::Run => one(run(plan)),
+                    Way::Manage if plan.interrupt.is_some() => managed::nested(Way::AsyncWith, plan),
                     Way::Manage => managed::nested(Way::AsyncWithList, plan),
                     Way::Composed => one(composed(plan)),
                     Way::Catch => Box::pin(async move { catch(plan).await.map_err(|faults| faults.0) }),

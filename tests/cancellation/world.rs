@@ -21,6 +21,8 @@ pub enum Step {
     Enter,
     Body,
     Exit,
+    /// What a block does besides a use of this level.
+    Rest,
 }
 
 /// An error, or the payload of a panic, known by where it arose.
@@ -52,6 +54,7 @@ impl Fault {
             "Enter" => Step::Enter,
             "Body" => Step::Body,
             "Exit" => Step::Exit,
+            "Rest" => Step::Rest,
             _ => return None,
         };
         let level = level.parse().ok()?;
@@ -80,6 +83,8 @@ pub enum Who {
 pub enum Lost {
     Abandoned,
     Failed(Fault),
+    /// Its use failed with an error of which only the type is known.
+    FailedWith,
     SetUpFailed(Fault),
     Panicked(Fault),
 }
@@ -99,11 +104,17 @@ pub enum Event {
     Release(usize, Option<Outcome>),
     /// Clean-up ended.
     Released(usize, End),
+    /// The block around the use of this level drops it half-way.
+    Interrupted(usize),
+    /// The rest of that block ended.
+    RestEnded(usize, End),
     Reported(Who, Lost),
     /// The driver drops the future that uses the contexts.
     Dropped,
-    /// The driver drops everything in the background.
+    /// The driver drops everything in the background, and takes nothing there any more.
     Cut,
+    /// A set-up or a clean-up is polled, after the cut.
+    Polled(usize, Step),
 }
 
 #[derive(Default)]
@@ -202,6 +213,9 @@ fn report(report: &Report<'_>) {
     };
     let lost: Option<Vec<Lost>> = match report.kind() {
         ReportKind::Abandoned => Some(vec![Lost::Abandoned]),
+        ReportKind::Failed(error) if error.to_string().starts_with("an error of type ") => {
+            Some(vec![Lost::FailedWith])
+        }
         ReportKind::Failed(_) => {
             faults().map(|faults| faults.into_iter().map(Lost::Failed).collect())
         }
@@ -225,6 +239,11 @@ fn report(report: &Report<'_>) {
         }
     });
     ALL_REPORTS.lock().unwrap().push(text);
+}
+
+/// Whether there is nowhere to go on any more.
+pub fn is_cut() -> bool {
+    with(|world| world.closed)
 }
 
 /// Is pending until the clock ticks, and wakes then whoever polled it last.
@@ -320,7 +339,7 @@ impl Wake for Flag {
 }
 
 /// When a future is to be polled, and with which waker.
-struct Polling {
+pub struct Polling {
     driver: Driver,
     flag: Arc<Flag>,
     waker: Waker,
@@ -328,7 +347,7 @@ struct Polling {
 }
 
 impl Polling {
-    fn new(driver: Driver) -> Self {
+    pub fn new(driver: Driver) -> Self {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         Self {
             driver,
@@ -339,7 +358,7 @@ impl Polling {
     }
 
     /// The waker, if the future is to be polled now.
-    fn due(&mut self) -> Option<Waker> {
+    pub fn due(&mut self) -> Option<Waker> {
         let woken = self.flag.0.swap(false, Ordering::Relaxed);
         if self.driver == Driver::Spurious {
             // Once between two wake-ups.
@@ -376,41 +395,62 @@ pub struct Run {
 /// A use of contexts, not yet polled.
 pub type Using = Pin<Box<dyn Future<Output = Result<(), Vec<Fault>>>>>;
 
+/// More polls than any use or background needs that comes to an end.
+const MANY: usize = 1000;
+
 /// Drives a use: drops it after `drop_at` polls if it is not over by then, and drops what is in the
 /// background after `cut_at` polls there.
-pub fn drive(
-    mut using: Using,
-    driver: Driver,
-    drop_at: Option<usize>,
-    cut_at: Option<usize>,
-) -> Run {
+pub fn drive(using: Using, driver: Driver, drop_at: Option<usize>, cut_at: Option<usize>) -> Run {
     begin();
+    drive_in_this_world(using, drop_at, Background::new(driver, cut_at))
+}
+
+/// Drives a use where there is no background.
+pub fn drive_alone(using: Using, driver: Driver, drop_at: Option<usize>) -> Run {
+    begin();
+    close();
+    drive_in_this_world(using, drop_at, Background::new(driver, None))
+}
+
+fn drive_in_this_world(
+    mut using: Using,
+    drop_at: Option<usize>,
+    mut background: Background,
+) -> Run {
     let mut violations = Vec::new();
-    let mut polling = Polling::new(driver);
+    let mut polling = Polling::new(background.driver);
     let mut polls = 0;
+    let mut ticked = false;
     let ending = loop {
         if drop_at == Some(polls) {
             log(Event::Dropped);
             break Ending::Dropped;
         }
-        let waker = polling.due().or_else(|| {
-            tick();
-            polling.due()
-        });
-        let Some(waker) = waker else {
+        // Either may be faster.
+        if background.driver == Driver::NewWaker && background.poll_due() {
+            ticked = false;
+        } else if let Some(waker) = polling.due() {
+            ticked = false;
+            polls += 1;
+            if let Some(ending) = poll(&mut using, &waker) {
+                break ending;
+            }
+        } else if background.poll_due() {
+            ticked = false;
+        } else if ticked || polls > MANY {
             violations.push("a wake-up was lost".into());
             break Ending::Dropped;
-        };
-        polls += 1;
-        if let Some(ending) = poll(&mut using, &waker) {
-            break ending;
+        } else {
+            ticked = true;
+            tick();
         }
     };
     if catch_unwind(AssertUnwindSafe(|| drop(using))).is_err() {
         violations.push("dropping the use panicked".into());
     }
-    let background_polls = drive_background(driver, cut_at, &mut violations);
-    end(ending, [polls, background_polls], violations)
+    background.finish();
+    violations.append(&mut background.violations);
+    end(ending, [polls, background.polls], violations)
 }
 
 /// Polls the use; `Some` if that was its end.
@@ -469,54 +509,100 @@ pub fn drop_background() {
 
 /// Runs what is in the background of this thread to its end.
 pub fn finish_background() {
-    let mut violations = Vec::new();
-    drive_background(Driver::WhenWoken, None, &mut violations);
-    assert!(violations.is_empty(), "{violations:?}");
+    let mut background = Background::new(Driver::WhenWoken, None);
+    background.finish();
+    assert!(
+        background.violations.is_empty(),
+        "{:?}",
+        background.violations
+    );
 }
 
-/// Runs what is in the background to its end, or until it is cut. Returns the number of polls.
-fn drive_background(driver: Driver, cut_at: Option<usize>, violations: &mut Vec<String>) -> usize {
-    let mut tasks: Vec<(Cleanup, Polling)> = Vec::new();
-    let mut polls = 0;
-    let mut ticked = false;
-    loop {
+/// From now on the background takes nothing.
+fn close() {
+    log(Event::Cut);
+    with(|world| world.closed = true);
+}
+
+/// Polls what is in the background of this thread.
+pub struct Background {
+    driver: Driver,
+    tasks: Vec<(Cleanup, Polling)>,
+    polls: usize,
+    cut_at: Option<usize>,
+    pub violations: Vec<String>,
+}
+
+impl Background {
+    pub fn new(driver: Driver, cut_at: Option<usize>) -> Self {
+        Self {
+            driver,
+            tasks: Vec::new(),
+            polls: 0,
+            cut_at,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Polls the first that is due, if there is one, or drops all if it is time to.
+    pub fn poll_due(&mut self) -> bool {
         let new = with(|world| std::mem::take(&mut world.background));
-        tasks.extend(new.into_iter().map(|task| (task, Polling::new(driver))));
-        if tasks.is_empty() {
-            return polls;
+        let new = new.into_iter();
+        self.tasks
+            .extend(new.map(|task| (task, Polling::new(self.driver))));
+        if self.tasks.is_empty() {
+            return false;
         }
-        if cut_at == Some(polls) {
-            log(Event::Cut);
-            with(|world| world.closed = true);
-            if catch_unwind(AssertUnwindSafe(|| drop(tasks))).is_err() {
-                violations.push("dropping the background panicked".into());
+        if self.cut_at == Some(self.polls) {
+            self.cut();
+            return true;
+        }
+        let mut tasks = self.tasks.iter_mut().enumerate();
+        let due = tasks.find_map(|(at, (_, polling))| polling.due().map(|waker| (at, waker)));
+        let Some((at, waker)) = due else {
+            return false;
+        };
+        self.polls += 1;
+        let mut cx = Context::from_waker(&waker);
+        let task = &mut self.tasks[at].0;
+        match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut cx))) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(())) => drop(self.tasks.remove(at)),
+            Err(_) => {
+                self.violations
+                    .push("a task in the background panicked".into());
+                drop(self.tasks.remove(at));
             }
-            return polls;
         }
-        let due = tasks
-            .iter_mut()
-            .enumerate()
-            .find_map(|(at, (_, polling))| polling.due().map(|waker| (at, waker)));
-        match due {
-            Some((at, waker)) => {
+        true
+    }
+
+    /// As a runtime that shuts down: in any order.
+    fn cut(&mut self) {
+        close();
+        let mut tasks = std::mem::take(&mut self.tasks);
+        if self.polls % 2 == 1 {
+            tasks.reverse();
+        }
+        if catch_unwind(AssertUnwindSafe(|| drop(tasks))).is_err() {
+            self.violations
+                .push("dropping the background panicked".into());
+        }
+    }
+
+    /// Goes on until nothing is left.
+    pub fn finish(&mut self) {
+        let mut ticked = false;
+        loop {
+            if self.poll_due() {
                 ticked = false;
-                polls += 1;
-                let mut cx = Context::from_waker(&waker);
-                let task = &mut tasks[at].0;
-                match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut cx))) {
-                    Ok(Poll::Pending) => {}
-                    Ok(Poll::Ready(())) => drop(tasks.remove(at)),
-                    Err(_) => {
-                        violations.push("a task in the background panicked".into());
-                        drop(tasks.remove(at));
-                    }
-                }
-            }
-            None if ticked => {
-                violations.push("a wake-up was lost in the background".into());
-                return polls;
-            }
-            None => {
+            } else if self.tasks.is_empty() {
+                return;
+            } else if ticked || self.polls > MANY {
+                self.violations
+                    .push("a wake-up was lost in the background".into());
+                return;
+            } else {
                 ticked = true;
                 tick();
             }

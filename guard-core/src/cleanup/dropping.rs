@@ -12,7 +12,16 @@ use crate::report::ReportKind;
 
 /// Drops the context of a use, whose nest this is: what this hands off waits for the entries of the nest. If it
 /// hands off nothing, they are left in the enclosing nest.
+#[inline]
 pub(crate) fn drop_context(nest: &mut Nest, drop_it: impl FnOnce()) {
+    if nest.is_empty() {
+        return drop_it();
+    }
+    drop_context_after(nest, drop_it);
+}
+
+#[cold]
+fn drop_context_after(nest: &mut Nest, drop_it: impl FnOnce()) {
     /// Leaves the entries also if a destructor panics.
     struct PassOn(Doing);
 

@@ -235,6 +235,7 @@ impl Nest {
 }
 
 impl Drop for Nest {
+    #[inline]
     fn drop(&mut self) {
         if self.left.is_some() {
             self.take().into_iter().for_each(leave);

@@ -46,7 +46,9 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         parts: P,
-        stage: Stage<X, K, E>,
+        stage: Stage,
+        // Written only where the use has to wait.
+        kept: Option<Kept<X, K, E>>,
         // Dropped last: what is in it then belongs to the enclosing use.
         nest: Nest,
         _form: PhantomData<fn() -> F>,
@@ -56,15 +58,31 @@ pin_project_lite::pin_project! {
     where
         P: Parts<X>,
     {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let mut ending = EndContext { parts: this.parts, nest: this.nest, _outcome: PhantomData };
+            let mut this = this.project();
             if let Stage::Body = this.stage {
-                let EndContext { parts, nest, .. } = &mut ending;
-                drop_block(nest, || parts.as_mut().end_body());
+                drop_with_body(this.parts, this.nest);
+            } else {
+                drop_context(this.nest, || this.parts.as_mut().end_context());
             }
         }
     }
+}
+
+/// Drops the body, then the context.
+#[cold]
+fn drop_with_body<P, X>(parts: Pin<&mut P>, nest: &mut Nest)
+where
+    P: Parts<X>,
+{
+    let mut ending = EndContext {
+        parts,
+        nest,
+        _outcome: PhantomData,
+    };
+    let EndContext { parts, nest, .. } = &mut ending;
+    drop_block(nest, || parts.as_mut().end_body());
 }
 
 /// Drops the context when it is dropped: after the body, also when a destructor in that panics.
@@ -86,17 +104,35 @@ where
     }
 }
 
-enum Stage<X, K, E> {
+#[derive(Clone, Copy)]
+enum Stage {
     Enter,
-    /// It could not be entered; what its set-up dropped is waited for.
-    NotEntered(Option<E>),
     Body,
-    /// The body has ended, and has been dropped. What it dropped is waited for.
-    Before(Option<Outcome<X>>, Option<Result<K, Panic>>),
-    Exit(Option<Result<K, Panic>>),
-    /// It has exited; what its exit dropped is waited for.
-    After(Option<Result<K, Panic>>, Option<Result<(), E>>),
+    /// The body has ended, and has been dropped.
+    Exit,
+    /// It waits for what is in its nest.
+    Settle,
     Ended,
+}
+
+/// What is kept while a use waits that has no body any more.
+enum Kept<X, K, E> {
+    /// It could not be entered.
+    NotEntered(E),
+    /// It has not begun to exit. The outcome is for the first poll of that.
+    Before(Option<Outcome<X>>, Result<K, Panic>),
+    /// It exits.
+    Exit(Result<K, Panic>),
+    /// It has exited.
+    After(Result<K, Panic>, Result<(), E>),
+}
+
+/// How a poll of the set-up and the body went.
+enum Polled<O, E> {
+    NotEntered(E),
+    Pending,
+    Ended(O),
+    Panicked(Panic),
 }
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
@@ -109,6 +145,7 @@ where
         Self {
             parts,
             stage: Stage::Enter,
+            kept: None,
             nest: Nest::new(),
             _form: PhantomData,
         }
@@ -126,94 +163,161 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let stage = this.stage;
-        let nest = this.nest;
-
-        let enters = matches!(stage, Stage::Enter);
-        if enters {
-            let entered = nest.during(|| this.parts.as_mut().context().poll_enter(cx));
-            *stage = match ready!(entered) {
-                Ok(()) => Stage::Body,
-                Err(error) => Stage::NotEntered(Some(error)),
-            };
-        }
-        if let Stage::NotEntered(error) = stage {
-            ready!(poll_settle(this.parts.context(), nest, cx));
-            let error = error.take();
-            *stage = Stage::Ended;
-            return Poll::Ready(F::not_entered(error.expect("it is taken once")));
-        }
-
-        // What the first poll of the exit tells.
-        let mut outcome = Outcome::Cancelled;
-        if let Stage::Body = stage {
-            let polled = nest.during(|| {
+        let (stage, nest) = (this.stage, this.nest);
+        let (outcome, kept) = match stage {
+            Stage::Enter | Stage::Body => {
                 let mut parts = this.parts.as_mut();
-                catch(|| {
+                let polled = nest.during(|| {
+                    let enters = matches!(stage, Stage::Enter);
                     if enters {
-                        parts.as_mut().lend();
+                        match parts.as_mut().context().poll_enter(cx) {
+                            Poll::Pending => return Polled::Pending,
+                            Poll::Ready(Err(error)) => return Polled::NotEntered(error),
+                            Poll::Ready(Ok(())) => *stage = Stage::Body,
+                        }
                     }
-                    let polled = parts.as_mut().poll_body(cx);
-                    if polled.is_ready() {
-                        // The exit may need what the body holds.
-                        parts.as_mut().end_body();
+                    let polled = catch(|| {
+                        if enters {
+                            parts.as_mut().lend();
+                        }
+                        let polled = parts.as_mut().poll_body(cx);
+                        if polled.is_ready() {
+                            // The exit may need what the body holds.
+                            parts.as_mut().end_body();
+                        }
+                        polled
+                    });
+                    match polled {
+                        Ok(Poll::Pending) => Polled::Pending,
+                        Ok(Poll::Ready(output)) => Polled::Ended(output),
+                        Err(panic) => {
+                            // Whatever panics while the body is dropped, the first panic goes on.
+                            if let Err(second) = catch(|| parts.end_body()) {
+                                second.discard();
+                            }
+                            Polled::Panicked(panic)
+                        }
                     }
-                    polled
-                })
-            });
-            let kept = match polled {
-                Ok(polled) => {
-                    let (ended, kept) = F::split(ready!(polled));
-                    outcome = ended;
-                    Ok(kept)
+                });
+                let (outcome, kept) = match polled {
+                    Polled::Pending => return Poll::Pending,
+                    Polled::Ended(output) => {
+                        let (outcome, kept) = F::split(output);
+                        (outcome, Ok(kept))
+                    }
+                    Polled::Panicked(panic) => (Outcome::Panicked, Err(panic)),
+                    Polled::NotEntered(error) => {
+                        if nest.is_empty() {
+                            *stage = Stage::Ended;
+                            return Poll::Ready(F::not_entered(error));
+                        }
+                        *stage = Stage::Settle;
+                        *this.kept = Some(Kept::NotEntered(error));
+                        return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
+                    }
+                };
+                if !nest.is_empty() {
+                    *stage = Stage::Settle;
+                    *this.kept = Some(Kept::Before(Some(outcome), kept));
+                    return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
                 }
-                Err(panic) => {
-                    // Whatever panics while the body is dropped, the first panic goes on.
-                    let dropped = nest.during(|| catch(|| this.parts.as_mut().end_body()));
-                    if let Err(second) = dropped {
-                        second.discard();
-                    }
-                    outcome = Outcome::Panicked;
-                    Err(panic)
-                }
-            };
-            *stage = if nest.is_empty() {
-                Stage::Exit(Some(kept))
-            } else {
-                let told = core::mem::replace(&mut outcome, Outcome::Cancelled);
-                Stage::Before(Some(told), Some(kept))
-            };
-        }
-        if let Stage::Before(told, kept) = stage {
-            let context = this.parts.as_mut().context();
-            ready!(poll_settle_before_exit(context, nest, cx, told));
-            outcome = told.take().unwrap_or(Outcome::Cancelled);
-            *stage = Stage::Exit(kept.take());
-        }
-
-        let mut context = this.parts.context();
-        if let Stage::Exit(kept) = stage {
-            let exited = if let Some(Err(_)) = kept {
-                let exited = nest.during(|| poll_exit_after_panic(context.as_mut(), cx, outcome));
-                ready!(exited);
-                Ok(())
-            } else {
-                ready!(nest.during(|| context.as_mut().poll_exit(cx, outcome)))
-            };
-            let kept = kept.take();
-            if nest.is_empty() {
-                *stage = Stage::Ended;
-                return end::<_, _, _, F>(&context, kept, Some(exited));
+                *stage = Stage::Exit;
+                (outcome, Some(kept))
             }
-            *stage = Stage::After(kept, Some(exited));
-        }
-        let Stage::After(kept, exited) = stage else {
-            panic!("a future was polled after its end")
+            Stage::Exit => (Outcome::Cancelled, None),
+            Stage::Settle | Stage::Ended => {
+                return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
+            }
         };
-        ready!(poll_settle(context.as_mut(), nest, cx));
-        let (kept, exited) = (kept.take(), exited.take());
-        *stage = Stage::Ended;
-        end::<_, _, _, F>(&context, kept, exited)
+        exit::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx, outcome, kept)
+    }
+}
+
+/// Exits. What is kept is given the first time; later it is where it was put.
+#[inline]
+fn exit<P, X, E, O, F>(
+    parts: Pin<&mut P>,
+    stage: &mut Stage,
+    place: &mut Option<Kept<X, F::Kept, E>>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+    outcome: Outcome<X>,
+    kept: Option<Result<F::Kept, Panic>>,
+) -> Poll<F::Output>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let panicked = matches!(
+        (&kept, &*place),
+        (Some(Err(_)), _) | (_, Some(Kept::Exit(Err(_))))
+    );
+    let mut context = parts.context();
+    let exited = nest.during(|| {
+        if panicked {
+            poll_exit_after_panic(context.as_mut(), cx, outcome).map(Ok)
+        } else {
+            context.as_mut().poll_exit(cx, outcome)
+        }
+    });
+    let Poll::Ready(exited) = exited else {
+        if let Some(kept) = kept {
+            *place = Some(Kept::Exit(kept));
+        }
+        return Poll::Pending;
+    };
+    let kept = match kept {
+        Some(kept) => kept,
+        None => match place.take() {
+            Some(Kept::Exit(kept)) => kept,
+            _ => unreachable!("the stage says what is kept"),
+        },
+    };
+    *stage = Stage::Settle;
+    if !nest.is_empty() {
+        let settled = poll_settle(context.as_mut(), nest, cx);
+        if settled.is_pending() {
+            *place = Some(Kept::After(kept, exited));
+            return Poll::Pending;
+        }
+    }
+    *stage = Stage::Ended;
+    end::<_, _, _, F>(&context, kept, exited)
+}
+
+/// Waits for what is in the nest, and goes on.
+#[cold]
+fn settle<P, X, E, O, F>(
+    mut parts: Pin<&mut P>,
+    stage: &mut Stage,
+    place: &mut Option<Kept<X, F::Kept, E>>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let context = parts.as_mut().context();
+    match place {
+        Some(Kept::Before(outcome, _)) => {
+            ready!(poll_settle_before_exit(context, nest, cx, outcome));
+        }
+        Some(_) => ready!(poll_settle(context, nest, cx)),
+        None => panic!("a future was polled after its end"),
+    }
+    *stage = Stage::Ended;
+    match place.take() {
+        Some(Kept::Before(outcome, kept)) => {
+            *stage = Stage::Exit;
+            let outcome = outcome.unwrap_or(Outcome::Cancelled);
+            exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, Some(kept))
+        }
+        Some(Kept::After(kept, exited)) => end::<_, _, _, F>(&parts.context(), kept, exited),
+        Some(Kept::NotEntered(error)) => Poll::Ready(F::not_entered(error)),
+        Some(Kept::Exit(_)) | None => unreachable!("the stage says what is kept"),
     }
 }
 
@@ -221,16 +325,15 @@ where
 #[inline]
 fn end<C, X, O, F>(
     context: &C,
-    kept: Option<Result<F::Kept, Panic>>,
-    exited: Option<Result<(), C::Error>>,
+    kept: Result<F::Kept, Panic>,
+    exited: Result<(), C::Error>,
 ) -> Poll<F::Output>
 where
     C: AsyncContext<X>,
     F: Form<C, X, O>,
 {
-    match (kept, exited) {
-        (Some(Ok(kept)), Some(exited)) => Poll::Ready(F::finish(context, kept, exited)),
-        (Some(Err(panic)), _) => panic.resume(),
-        _ => unreachable!("they are taken once"),
+    match kept {
+        Ok(kept) => Poll::Ready(F::finish(context, kept, exited)),
+        Err(panic) => panic.resume(),
     }
 }

@@ -6,14 +6,16 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+#[cfg(feature = "std")]
+use crate::raw::Exclusive;
 use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
 
 /// A caught panic.
 #[cfg(feature = "std")]
 pub(crate) struct Panic(
-    // The mutex is never locked: it makes the payload, which is only `Send`, harmless to share.
-    std::sync::Mutex<std::boxed::Box<dyn core::any::Any + Send>>,
+    // Harmless to share, though the payload is only `Send`.
+    Exclusive<std::boxed::Box<dyn core::any::Any + Send>>,
 );
 
 /// Without `std` there is none.
@@ -25,8 +27,7 @@ impl Panic {
     pub(crate) fn resume(self) -> ! {
         #[cfg(feature = "std")]
         {
-            let payload = self.0.into_inner();
-            std::panic::resume_unwind(payload.unwrap_or_else(std::sync::PoisonError::into_inner))
+            std::panic::resume_unwind(self.0.into_inner())
         }
         #[cfg(not(feature = "std"))]
         match self {}
@@ -44,9 +45,8 @@ impl Panic {
         #[cfg(feature = "std")]
         {
             let payload = self.0.into_inner();
-            let payload = payload.unwrap_or_else(std::sync::PoisonError::into_inner);
             identity.report(ReportKind::Panicked(&*payload));
-            Self(std::sync::Mutex::new(payload)).discard();
+            Self(Exclusive::new(payload)).discard();
         }
         #[cfg(not(feature = "std"))]
         {
@@ -62,7 +62,7 @@ impl Panic {
 #[cfg(feature = "std")]
 pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(action))
-        .map_err(|payload| Panic(std::sync::Mutex::new(payload)))
+        .map_err(|payload| Panic(Exclusive::new(payload)))
 }
 
 #[cfg(not(feature = "std"))]

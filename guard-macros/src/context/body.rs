@@ -1,6 +1,6 @@
 //! The body of a context: its yields, and the proof that there is exactly one on every path.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token};
@@ -8,7 +8,7 @@ use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token}
 use crate::args::Args;
 use crate::diag::{Errors, path_at};
 use crate::function::Function;
-use crate::walk::{Around, Place, Rewrite, is_err, mentions, walk_block};
+use crate::walk::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
 
 /// A body whose yields use the handle and leave the proof.
 pub(crate) struct Body {
@@ -83,7 +83,12 @@ impl Body {
     ) -> Self {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
+        // What `#[tracing::instrument]` makes of a body.
+        let is_instrumented = mentions(&block.to_token_stream(), &|word| {
+            word == "__tracing_instrument_future"
+        });
         let mut rewrite = Yields {
+            is_instrumented,
             args,
             caught,
             proof: &proof,
@@ -110,6 +115,7 @@ impl Body {
 }
 
 struct Yields<'a> {
+    is_instrumented: bool,
     args: &'a Args,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
@@ -119,6 +125,58 @@ struct Yields<'a> {
 }
 
 impl Yields<'_> {
+    /// What a yield lends: a mutable reference, where the user wrote the place.
+    fn lent(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<TokenStream> {
+        let site = Span::mixed_site();
+        if tokens.is_empty() {
+            let site = site.located_at(span);
+            return Ok(quote_spanned!(site=> &mut ()));
+        }
+        let lends_one = || {
+            Error::new_spanned(
+                tokens,
+                "`yield_resource!` lends one place: write `yield_resource!(resource)`; \
+                 to lend several, put them into a tuple or a struct",
+            )
+        };
+        let place = match syn::parse2::<Expr>(tokens.clone()) {
+            Ok(place) => place,
+            Err(_) if tokens.clone().into_iter().any(|token| is_comma(&token)) => {
+                return Err(lends_one());
+            }
+            // Half typed: an editor still wants to know what it is.
+            Err(_) => {
+                self.errors.push_half_typed(lends_one());
+                Expr::Verbatim(tokens.clone())
+            }
+        };
+        let site = site.located_at(place.span());
+        Ok(Expr::Reference(ExprReference {
+            attrs: Vec::new(),
+            and_token: Token![&](site),
+            mutability: Some(Token![mut](site)),
+            expr: Box::new(place),
+        })
+        .into_token_stream())
+    }
+
+    /// The call as guard-core's own macro, whatever is called so where the user stands.
+    fn by_path(&self, call: &Macro, tokens: TokenStream) -> TokenStream {
+        let krate = &self.args.krate;
+        let mut call = call.clone();
+        if let Some(name) = name_of(&call) {
+            let span = name.span();
+            // With the hygiene of the call, so that lints are about that, unless the path has one of its own.
+            let mut krate = path_at(krate, span);
+            if krate.to_string() == ":: guard_core" {
+                krate = quote_spanned!(span=> ::guard_core);
+            }
+            call.path = syn::parse_quote_spanned!(span=> #krate::__private::#name);
+        }
+        call.tokens = tokens;
+        call.into_token_stream()
+    }
+
     /// What comes before the arguments of a yield about which an error has been told.
     fn silenced(&self) -> TokenStream {
         let caught = self.caught;
@@ -130,11 +188,15 @@ impl Rewrite for Yields<'_> {
     fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
-        let lent = match lent(&call.tokens, span) {
+        let lent = match self.lent(&call.tokens, span) {
             Ok(lent) => lent,
             Err(error) => {
                 self.errors.push(error);
-                return Some(with_arguments(call, self.silenced()));
+                let silenced = self.silenced();
+                let tokens = &call.tokens;
+                let imported = with_arguments(call, quote!(@imported));
+                let silenced = self.by_path(call, quote!(#silenced #tokens));
+                return Some(quote!({ #imported; #silenced }));
             }
         };
         let handle = self.proof.handle(span);
@@ -145,12 +207,11 @@ impl Rewrite for Yields<'_> {
         };
         let catch = self.args.catch.then(|| quote!(catch));
         let anchor = anchor();
-        let call = with_arguments(call, quote!(@#around #lend #handle #anchor #catch; #lent));
-        if place != Place::Direct {
-            return Some(call);
-        }
-        let prove = self.proof.prove(&self.args.krate, span);
-        Some(quote_spanned!(site=> { #prove #call }))
+        let imported = with_arguments(call, quote!(@imported));
+        // By its path: what is called so where the user stands must not get hold of the anchor.
+        let lend = self.by_path(call, quote!(@#around #lend #handle #anchor #catch; #lent));
+        let prove = (place != Place::InMacro).then(|| self.proof.prove(&self.args.krate, span));
+        Some(quote_spanned!(site=> { #prove #imported; #lend }))
     }
 
     fn label(&mut self, level: usize) -> Option<Lifetime> {
@@ -165,18 +226,24 @@ impl Rewrite for Yields<'_> {
     fn window(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
         let handle = self.proof.handle(name_of(call)?.span());
         let tokens = &call.tokens;
-        (place == Place::Direct).then(|| with_arguments(call, quote!(@window #handle; #tokens)))
+        (place == Place::Direct).then(|| {
+            let imported = with_arguments(call, quote!(@imported));
+            let window = self.by_path(call, quote!(@window #handle; #tokens));
+            quote!({ #imported; #window })
+        })
     }
 
     fn misplaced(&mut self, span: Span, inside: &'static str) -> Option<TokenStream> {
         self.found = true;
-        self.errors.push(Error::new(
-            span,
+        let message = if self.is_instrumented {
+            "`#[instrument]` has put the body into an `async` block: write `#[async_context]` above it".to_owned()
+        } else {
             format!(
                 "`yield_resource!` inside {inside}, which is a function of its own: \
                  yield in the body of the context itself"
-            ),
-        ));
+            )
+        };
+        self.errors.push(Error::new(span, message));
         Some(self.silenced())
     }
 
@@ -192,10 +259,37 @@ impl Rewrite for Yields<'_> {
         })
     }
 
+    fn contains_return(&mut self, returns: Span) -> Option<TokenStream> {
+        let krate = path_at(&self.args.krate, returns);
+        let proof = self.proof.proof(returns);
+        let site = Span::mixed_site().located_at(returns);
+        Some(quote_spanned! {site=>
+            if false { #krate::__private::finish((), #proof) }
+        })
+    }
+
+    fn contains_yield_in_block(&mut self, block: &mut Block) {
+        let span = block.brace_token.span.close();
+        let declared = self.proof.proof(span);
+        let mutable = Token![mut](declared.span());
+        let site = Span::mixed_site();
+        let out = Ident::new("out", site);
+        let krate = &self.args.krate;
+        *block = syn::parse_quote!({
+            #[allow(unused_mut, unused_assignments, unused_variables)]
+            let #mutable #declared;
+            match #block {
+                #[allow(unreachable_code)]
+                #out => #krate::__private::finish(#out, #declared),
+            }
+        });
+    }
+
     fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
-        if place != Place::Direct || is_err(&value) {
+        if place == Place::InMacro || is_err(&value) {
             return None;
         }
+        let value = excuse_errors_of_value(value, &self.args.krate, self.proof);
         let krate = path_at(&self.args.krate, keyword);
         let proof = self.proof.proof(keyword);
         let value = if value.is_empty() { quote!(()) } else { value };
@@ -205,28 +299,8 @@ impl Rewrite for Yields<'_> {
     }
 }
 
-/// What a yield lends: a mutable reference, where the user wrote the place.
-fn lent(tokens: &TokenStream, span: Span) -> syn::Result<TokenStream> {
-    let site = Span::mixed_site();
-    if tokens.is_empty() {
-        let site = site.located_at(span);
-        return Ok(quote_spanned!(site=> &mut ()));
-    }
-    let place = syn::parse2::<Expr>(tokens.clone()).map_err(|_| {
-        Error::new_spanned(
-            tokens,
-            "`yield_resource!` lends one place: write `yield_resource!(resource)`; \
-             to lend several, put them into a tuple or a struct",
-        )
-    })?;
-    let site = site.located_at(place.span());
-    Ok(Expr::Reference(ExprReference {
-        attrs: Vec::new(),
-        and_token: Token![&](site),
-        mutability: Some(Token![mut](site)),
-        expr: Box::new(place),
-    })
-    .into_token_stream())
+fn is_comma(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')
 }
 
 /// The call with other arguments, all else as the user wrote it.
@@ -247,6 +321,17 @@ fn excuse_errors_of_block(block: &mut Block, krate: &Path, proof: &Proof) {
     }
 }
 
+/// The same for what a `return` returns.
+fn excuse_errors_of_value(value: TokenStream, krate: &Path, proof: &Proof) -> TokenStream {
+    match syn::parse2::<Expr>(value.clone()) {
+        Ok(mut value) => {
+            excuse_errors(&mut value, krate, proof);
+            value.into_token_stream()
+        }
+        Err(_) => value,
+    }
+}
+
 fn excuse_errors(tail: &mut Expr, krate: &Path, proof: &Proof) {
     match tail {
         Expr::If(code) => {
@@ -264,7 +349,9 @@ fn excuse_errors(tail: &mut Expr, krate: &Path, proof: &Proof) {
             excuse_errors_of_block(&mut code.block, krate, proof);
         }
         Expr::Unsafe(code) => excuse_errors_of_block(&mut code.block, krate, proof),
-        Expr::Call(_) if is_err(&quote!(#tail)) => {
+        Expr::Group(group) => excuse_errors(&mut group.expr, krate, proof),
+        Expr::Paren(paren) => excuse_errors(&mut paren.expr, krate, proof),
+        Expr::Call(_) | Expr::MethodCall(_) if is_err_expr(tail) => {
             let prove = proof.prove(krate, tail.span());
             *tail = Expr::Verbatim(quote!({ #prove #tail }));
         }

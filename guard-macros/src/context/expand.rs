@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    Attribute, FnArg, Lifetime, Pat, PatIdent, Receiver, ReturnType, Token, parse_quote,
+    Attribute, FnArg, Lifetime, Meta, Pat, PatIdent, Receiver, ReturnType, Token, parse_quote,
     parse_quote_spanned,
 };
 
@@ -231,8 +231,11 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                 let (start, end) = ends(&typed.ty);
                 let start = site.located_at(start);
                 let pat = &*typed.pat;
-                // What is configured away is so in the body too, and a lint is about the local now.
-                let attrs = &typed.attrs;
+                // What is configured away is so in the body too, and a lint is about the local now: what is
+                // expected there is not expected of the argument.
+                let attrs = core::mem::take(&mut typed.attrs);
+                typed.attrs = attrs.iter().map(allowed).collect();
+                let (attrs, quiet) = (&attrs, &typed.attrs);
                 let lent = is_kept.then(|| quote!(.lent()));
                 // In the signature the name is for the documentation; with a hygiene of its own, it is
                 // not what the body sees.
@@ -246,7 +249,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                     }) => {
                         let mut name = ident.clone();
                         name.set_span(site.located_at(ident.span()));
-                        let keep = is_kept.then(|| quote!(#(#attrs)* let #name = #name;));
+                        let keep = is_kept.then(|| quote!(#(#quiet)* let #name = #name;));
                         let binding = quote! {
                             #keep
                             #(#attrs)*
@@ -258,7 +261,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                     _ => {
                         let name = format_ident!("__guard_argument_{index}", span = start);
                         let binding = quote! {
-                            #(#attrs)*
+                            #(#quiet)*
                             let #name = #name;
                             #(#attrs)*
                             let #pat = #name #lent;
@@ -271,7 +274,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                 let keep = is_kept.then(|| {
                     let krate = path_at(&args.krate, start);
                     quote_spanned! {start=>
-                        #(#attrs)*
+                        #(#quiet)*
                         let #name = #krate::__private::keep(#referred);
                     }
                 });
@@ -285,7 +288,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                     keep,
                     binding,
                     reference,
-                    attrs: attrs.clone(),
+                    attrs: quiet.clone(),
                     is_generic: mentions(&typed.ty.to_token_stream(), &|word| {
                         word == "impl" || generics.iter().any(|generic| generic == word)
                     }),
@@ -325,6 +328,17 @@ fn receiver_argument(receiver: &Receiver, is_kept: bool, args: &Args) -> Argumen
         attrs,
         is_generic: false,
     }
+}
+
+/// The attribute, with `expect` made an `allow`.
+fn allowed(attr: &Attribute) -> Attribute {
+    let mut attr = attr.clone();
+    if let Meta::List(list) = &mut attr.meta {
+        if let Some(expect) = list.path.get_ident().filter(|name| *name == "expect") {
+            list.path = Ident::new("allow", expect.span()).into();
+        }
+    }
+    attr
 }
 
 fn expand_body(
@@ -389,9 +403,9 @@ fn expand_body(
     let anchor = anchor();
     let out = Ident::new("out", site);
 
-    let context = quote_spanned! {here=>
-            #private::#make::<#resource, #error, #caught, _, _>(
-                move |#anchor: #private::Anchor<#resource, #caught>| async move {
+    let mut code = Group::new(
+        Delimiter::Brace,
+        quote_spanned! {here=>
                     #(#bindings)*
                     #[allow(unused_variables)]
                     let #the_handle = #anchor.handle();
@@ -403,7 +417,13 @@ fn expand_body(
                     let #out: #output = #label #block;
                     #[allow(unreachable_code)]
                     return #private::finish(#out, #proven);
-                },
+        },
+    );
+    // The braces of the user: by them coverage knows whose lines these are.
+    code.set_span(block.brace_token.span.join());
+    let context = quote_spanned! {here=>
+            #private::#make::<#resource, #error, #caught, _, _>(
+                move |#anchor: #private::Anchor<#resource, #caught>| async move #code,
                 {
                     #[allow(unused_imports)]
                     use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
@@ -416,7 +436,7 @@ fn expand_body(
     } else {
         context
     };
-    let expanded = quote_spanned!(here=> #(#keep)* #(#owned)* #context);
+    let expanded = quote_spanned!(here=> #(#keep)* #(#owned)* return #context;);
     // The braces of the user make it the user's function, for lints such as `dead_code`.
     let mut function_body = Group::new(Delimiter::Brace, expanded);
     function_body.set_span(block.brace_token.span.join());

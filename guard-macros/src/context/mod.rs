@@ -8,11 +8,12 @@ mod returns;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Block, Error, Expr, Stmt};
+use syn::{Block, Error};
 
 use crate::args::Args;
 use crate::diag::Errors;
 use crate::function::Function;
+use crate::types::future_of;
 
 use body::Body;
 use returns::Returns;
@@ -23,19 +24,19 @@ pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream
     let args = Args::parse(args, &mut errors);
     let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
         let errors = errors.into_tokens();
-        return quote!(#errors #item);
+        return quote!(#item #errors);
     };
     match check(args, &function, &mut errors) {
         Some(definition) => {
             let expanded = expand::expand(&definition, &function);
             let errors = errors.into_tokens();
-            quote!(#errors #expanded)
+            quote!(#expanded #errors)
         }
         // The function stays, so that what refers to it, and editors, go on.
         None => {
             let errors = errors.into_tokens();
             let function = function.into_token_stream();
-            quote!(#errors #function)
+            quote!(#function #errors)
         }
     }
 }
@@ -52,10 +53,16 @@ struct Definition {
 fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        errors.push(Error::new_spanned(
-            sig.fn_token,
-            "a context is an `async fn`: write `async` before `fn`",
-        ));
+        let message = if future_of(&sig.output).is_some() {
+            "a context is no future, but an attribute above, such as `#[async_trait]`, has made one of this \
+             function: write the context outside of what that attribute is for"
+        } else {
+            "a context is an `async fn`: write `async` before `fn`"
+        };
+        errors.push(Error::new_spanned(sig.fn_token, message));
+        if future_of(&sig.output).is_some() {
+            return None;
+        }
     }
     if let Some(constness) = sig.constness {
         errors.push(Error::new_spanned(constness, "a context cannot be `const`"));
@@ -88,18 +95,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
                 receiver::rename(&mut block);
             }
-            if let Some(path) = returns.unlike_result().filter(|_| ends_in_result(&block)) {
-                errors.push(Error::new_spanned(
-                    path,
-                    "this is taken for the type that the context lends, but the body ends in a `Result`: \
-                     a context that can fail returns `Result<R, E>`, or an alias of it with a name that ends in `Result`",
-                ));
-                // If it is an alias by another name, nothing else is wrong.
-                let alias = path.path.segments.last();
-                if alias.is_some_and(|last| !last.arguments.is_none()) {
-                    returns = Returns::fallible(path);
-                }
-            }
+            errors.take(returns.compare(&sig.output, &block, &args.krate));
             let caught = returns.caught(&args);
             Some(Body::new(block, &args, &caught, function, errors))
         }
@@ -110,16 +106,4 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         body,
         is_broken: !errors.is_empty(),
     })
-}
-
-/// Whether the value of a block is written as `Ok(…)` or `Err(…)`.
-fn ends_in_result(block: &Block) -> bool {
-    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last() else {
-        return false;
-    };
-    let Expr::Path(function) = &*call.func else {
-        return false;
-    };
-    let last = function.path.segments.last();
-    last.is_some_and(|last| last.ident == "Ok" || last.ident == "Err")
 }

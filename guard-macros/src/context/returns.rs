@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypePath, parse_quote};
+use syn::{
+    Block, Error, Expr, GenericArgument, Path, PathArguments, ReturnType, Stmt, Type, parse_quote,
+};
 
 use crate::args::Args;
 
@@ -27,22 +29,9 @@ impl Returns {
         let ReturnType::Type(_, declared) = output else {
             return Self::Plain(parse_quote!(()));
         };
-        match as_result(declared) {
-            Some(path) => Self::fallible(path),
-            None => Self::Plain((**declared).clone()),
-        }
-    }
-
-    /// The type that is lent, if its name does not say that it is a `Result`, although it has the form of one.
-    pub(crate) fn unlike_result(&self) -> Option<&TypePath> {
-        match self {
-            Self::Plain(Type::Path(path)) => Some(path),
-            _ => None,
-        }
-    }
-
-    /// An alias of `Result`, whatever its name is.
-    pub(crate) fn fallible(path: &TypePath) -> Self {
+        let Some(path) = as_result(declared) else {
+            return Self::Plain((**declared).clone());
+        };
         let mut path = path.clone();
         let mut types = Vec::new();
         let is_std = path
@@ -70,6 +59,57 @@ impl Returns {
             resource: types.next(),
             output: Type::Path(path),
             error: types.next().filter(|_| is_std),
+        }
+    }
+
+    /// Compares it with how the body ends. If that is the other kind, says so once, and goes on with that.
+    pub(crate) fn compare(
+        &mut self,
+        output: &ReturnType,
+        body: &Block,
+        krate: &Path,
+    ) -> syn::Result<()> {
+        let ReturnType::Type(_, declared) = output else {
+            return Ok(());
+        };
+        let name = match &**declared {
+            Type::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
+            _ => None,
+        };
+        let Some(name) = name else {
+            return Ok(());
+        };
+        match self {
+            Self::Plain(_) if ends_in_a_result(body) => {
+                let of = quote!(<#declared as #krate::__private::Fallible>);
+                *self = Self::Fallible {
+                    resource: Some(parse_quote!(#of::Value)),
+                    output: parse_quote!(
+                        #krate::__private::core::result::Result<(), #of::Error>
+                    ),
+                    error: Some(parse_quote!(#of::Error)),
+                };
+                Err(Error::new_spanned(
+                    declared,
+                    format!(
+                        "`{name}` is taken for what this context lends, but its body ends in `Ok(…)` or \
+                         `Err(…)`: write `Result<R, E>`, or `{name}Result<R>` for an alias of it, where \
+                         `R` is what is lent"
+                    ),
+                ))
+            }
+            Self::Fallible { .. } if name != "Result" && ends_without_a_value(body) => {
+                *self = Self::Plain((**declared).clone());
+                Err(Error::new_spanned(
+                    declared,
+                    format!(
+                        "`{name}` is taken for an alias of `Result`, by its name, but this body does not \
+                         end in `Ok(())`: add that, or write `Result<{name}<…>, Infallible>` if \
+                         `{name}` is what is lent"
+                    ),
+                ))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -122,7 +162,57 @@ impl Returns {
     }
 }
 
-fn as_result(declared: &Type) -> Option<&TypePath> {
+/// Whether a body ends in `Ok(…)` or `Err(…)`, on some path.
+fn ends_in_a_result(body: &Block) -> bool {
+    match body.stmts.last() {
+        Some(Stmt::Expr(tail, None)) => is_a_result(tail),
+        Some(Stmt::Expr(Expr::Return(returns), _)) => {
+            returns.expr.as_deref().is_some_and(is_a_result)
+        }
+        _ => false,
+    }
+}
+
+fn is_a_result(tail: &Expr) -> bool {
+    match tail {
+        Expr::Call(call) => matches!(
+            &*call.func,
+            Expr::Path(path) if path.path.is_ident("Ok") || path.path.is_ident("Err")
+        ),
+        Expr::If(code) => {
+            ends_in_a_result(&code.then_branch)
+                || matches!(&code.else_branch, Some((_, otherwise)) if is_a_result(otherwise))
+        }
+        Expr::Match(code) => code.arms.iter().any(|arm| is_a_result(&arm.body)),
+        Expr::Block(code) => ends_in_a_result(&code.block),
+        Expr::Return(returns) => returns.expr.as_deref().is_some_and(is_a_result),
+        _ => false,
+    }
+}
+
+/// Whether a body goes on to its end, and has no value there.
+fn ends_without_a_value(body: &Block) -> bool {
+    match body.stmts.last() {
+        None | Some(Stmt::Local(_)) => true,
+        Some(Stmt::Expr(code, Some(_))) => {
+            matches!(
+                code,
+                Expr::Assign(_)
+                    | Expr::Await(_)
+                    | Expr::Call(_)
+                    | Expr::MethodCall(_)
+                    | Expr::Try(_)
+            )
+        }
+        Some(Stmt::Macro(call)) => {
+            let last = call.mac.path.segments.last();
+            call.semi_token.is_some() && last.is_some_and(|last| last.ident == "yield_resource")
+        }
+        _ => false,
+    }
+}
+
+fn as_result(declared: &Type) -> Option<&syn::TypePath> {
     match declared {
         Type::Group(group) => as_result(&group.elem),
         Type::Paren(paren) => as_result(&paren.elem),

@@ -51,7 +51,7 @@ fn a_guaranteed_context() {
             > + ::guard_core::__private::core::marker::Send + 'static {
                 ::guard_core::__private::owned(&path);
                 ::guard_core::__private::owned(&__guard_argument_1);
-                ::guard_core::__private::guaranteed::<
+                return ::guard_core::__private::guaranteed::<
                     File,
                     <io::Result<()> as ::guard_core::__private::Fallible>::Error,
                     (),
@@ -77,7 +77,10 @@ fn a_guaranteed_context() {
                                 {
                                     a_yield_on_every_path = ::guard_core::__private::Yielded;
                                 }
-                                yield_resource!(@ lend the_one_yield __guard_anchor; & mut file)
+                                yield_resource!(@ imported);
+                                ::guard_core::__private::yield_resource!(
+                                    @ lend the_one_yield __guard_anchor; & mut file
+                                )
                             } {
                                 Outcome::Completed => file.sync_all().await,
                                 _ => Ok(()),
@@ -96,7 +99,7 @@ fn a_guaranteed_context() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -125,7 +128,7 @@ fn a_scoped_context_that_cannot_fail() {
                 Resource = (),
                 Error = crate::reexport::__private::core::convert::Infallible,
             > {
-                crate::reexport::__private::scoped::<
+                return crate::reexport::__private::scoped::<
                     (),
                     crate::reexport::__private::core::convert::Infallible,
                     (),
@@ -150,7 +153,10 @@ fn a_scoped_context_that_cannot_fail() {
                                 {
                                     a_yield_on_every_path = crate::reexport::__private::Yielded;
                                 }
-                                yield_resource!(@ lend the_one_yield __guard_anchor; & mut ())
+                                yield_resource!(@ imported);
+                                crate::reexport::__private::yield_resource!(
+                                    @ lend the_one_yield __guard_anchor; & mut ()
+                                )
                             };
                             if key.is_empty() {
                                 return crate::reexport::__private::finish((), a_yield_on_every_path);
@@ -170,7 +176,7 @@ fn a_scoped_context_that_cannot_fail() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -195,7 +201,7 @@ fn a_context_that_catches() {
                 Resource = (),
                 Error = Error,
             > + ::guard_core::__private::core::marker::Send + 'static {
-                ::guard_core::__private::guaranteed::<
+                return ::guard_core::__private::guaranteed::<
                     (),
                     Error,
                     Error,
@@ -217,7 +223,10 @@ fn a_context_that_catches() {
                                 {
                                     a_yield_on_every_path = ::guard_core::__private::Yielded;
                                 }
-                                yield_resource!(@ lend the_one_yield __guard_anchor catch; & mut ())
+                                yield_resource!(@ imported);
+                                ::guard_core::__private::yield_resource!(
+                                    @ lend the_one_yield __guard_anchor catch; & mut ()
+                                )
                             } {
                                 Outcome::Failed(error) if error.is_serious() => {
                                     #[allow(unused_assignments)]
@@ -239,7 +248,7 @@ fn a_context_that_catches() {
                         };
                         (&&&::guard_core::__private::Describe::<Error>::new()).__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -288,7 +297,7 @@ fn yields_in_a_use_and_in_another_macro() {
                 Error = ::guard_core::__private::core::convert::Infallible,
             > + ::guard_core::__private::core::marker::Send + 'static {
                 ::guard_core::__private::owned(&which);
-                ::guard_core::__private::guaranteed::<
+                return ::guard_core::__private::guaranteed::<
                     u32,
                     ::guard_core::__private::core::convert::Infallible,
                     (),
@@ -313,9 +322,16 @@ fn yields_in_a_use_and_in_another_macro() {
                                         a_yield_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     async_with!(
-                                        inner = inner(), { yield_resource!(@
+                                        inner = inner(), { #[allow(unused_mut, unused_assignments,
+                                        unused_variables)] let mut a_yield_on_every_path; match { {
+                                        #[allow(unused_assignments)] { a_yield_on_every_path =
+                                        ::guard_core::__private::Yielded; } yield_resource!(@
+                                        imported); ::guard_core::__private::yield_resource!(@
                                         ['yield_in_the_context_itself] lend the_one_yield
-                                        __guard_anchor; & mut * inner); }
+                                        __guard_anchor; & mut * inner) }; } {
+                                        #[allow(unreachable_code)] out =>
+                                        ::guard_core::__private::finish(out, a_yield_on_every_path),
+                                        } }
                                     )
                                 };
                             } else {
@@ -327,9 +343,10 @@ fn yields_in_a_use_and_in_another_macro() {
                                     assert!(
                                         ({ #[allow(unreachable_code,
                                         clippy::diverging_sub_expression, clippy::empty_loop)] if
-                                        false { break 'yield_in_the_context_itself loop {} }
-                                        yield_resource!(@ lend_waking the_one_yield __guard_anchor; &
-                                        mut 1) }).is_completed()
+                                        false { break 'yield_in_the_context_itself loop {} } {
+                                        yield_resource!(@ imported);
+                                        ::guard_core::__private::yield_resource!(@ lend_waking
+                                        the_one_yield __guard_anchor; & mut 1) } }).is_completed()
                                     )
                                 };
                             }
@@ -347,7 +364,7 @@ fn yields_in_a_use_and_in_another_macro() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
         "#]],
     );
@@ -362,19 +379,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 let lend = || yield_resource!(text);
             }
         },
-        &expect![[r#"
-            ::core::compile_error! {
-                "unknown argument `scope`: expected `scoped`, `catch`, `owned`, `boxed` or `crate = path`"
-            }
-            ::core::compile_error! {
-                "`scoped` is given twice"
-            }
-            ::core::compile_error! {
-                "a context is an `async fn`: write `async` before `fn`"
-            }
-            ::core::compile_error! {
-                "`yield_resource!` inside a closure, which is a function of its own: yield in the body of the context itself"
-            }
+        &expect![[r##"
             #[track_caller]
             fn wrong(
                 text: &str,
@@ -382,7 +387,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 Resource = u32,
                 Error = ::guard_core::__private::core::convert::Infallible,
             > {
-                ::guard_core::__private::scoped::<
+                return ::guard_core::__private::scoped::<
                     u32,
                     ::guard_core::__private::core::convert::Infallible,
                     (),
@@ -415,9 +420,21 @@ fn a_wrong_definition_stays_with_its_errors() {
                         >::new())
                             .__guard_printer()
                     },
-                )
+                );
             }
-        "#]],
+            ::core::compile_error! {
+                "unknown argument `scope`: expected `scoped`, `catch` or `crate = path`"
+            }
+            ::core::compile_error! {
+                "`scoped` is given twice"
+            }
+            ::core::compile_error! {
+                "a context is an `async fn`: write `async` before `fn`"
+            }
+            ::core::compile_error! {
+                "`yield_resource!` inside a closure, which is a function of its own: yield in the body of the context itself"
+            }
+        "##]],
     );
 }
 
@@ -430,7 +447,7 @@ fn a_use() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
                     GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _, MayHaveFailed as _,
+                    GivenSafe as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
@@ -461,18 +478,11 @@ fn a_use() {
                     guard_core::__private::Next::Finished => {}
                     guard_core::__private::Next::Returned(returned) => match returned {}
                     guard_core::__private::Next::Failed(error) => {
-                        let returns = guard_core::__private::Returns::new();
-                        if false {
-                            return returns.never();
-                        }
-                        #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                        let failed = guard_core::__private::how_failed(&error)
-                            .__guard_failed()
-                            .failed(error, returns);
-                        #[allow(unreachable_code, clippy::match_single_binding)]
-                        match failed? {
-                            _ => guard_core::__private::core::unreachable!(),
-                        }
+                        let failed = guard_core::__private::core::result::Result::Err::<
+                            guard_core::__private::core::convert::Infallible,
+                            _,
+                        >(error);
+                        match failed? {}
                     }
                 }
                 guard_core::__private::carried(value)
@@ -505,7 +515,7 @@ fn a_use_that_is_left_in_every_way() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
                     GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _, MayHaveFailed as _,
+                    GivenSafe as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
@@ -558,4 +568,30 @@ fn a_use_that_is_left_in_every_way() {
             }
         "#]],
     );
+}
+
+/// The text before `s.`, where an editor's cursor is.
+fn before_the_cursor(input: &str) -> String {
+    let input: TokenStream = input.parse().expect("tokens");
+    let output = crate::with::async_with(quote!(guard_core; #input)).to_string();
+    let (before, _) = output.rsplit_once("s .").expect("the cursor");
+    before.to_owned()
+}
+
+#[test]
+fn what_stands_before_the_cursor_does_not_depend_on_whether_the_code_parses() {
+    let code = r#"
+        let rows: Vec<Vec<u8>> = s.query("x").await?;
+        let both = a && b || !c..=d | e;
+        for row in &rows { if row == &&1 { continue; } call(|| 1, |x| x)? }
+        if both { return Ok(()); }
+    "#;
+    for (broken, whole) in [
+        ("s.", "s.m"),
+        ("s.;", "s.m;"),
+        ("s.; next()", "s.m; next()"),
+    ] {
+        let of = |end: &str| before_the_cursor(&format!("s = session(1)?, {{ {code} {end} }}"));
+        assert_eq!(of(broken), of(whole), "{broken}");
+    }
 }

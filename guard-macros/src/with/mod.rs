@@ -4,29 +4,59 @@ mod block;
 mod contexts;
 pub(crate) mod expand;
 mod held;
+mod near;
 mod parse;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
-pub(crate) use parse::{AsyncWith, Form, Use};
+use near::Near;
+pub(crate) use parse::{AsyncWith, Form, Use, check_handled};
+
+pub(crate) use near::read_uses;
 
 /// The input is what the user wrote, after the path of guard-core and a semicolon.
 pub(crate) fn async_with(input: TokenStream) -> TokenStream {
     let parse = |input: ParseStream<'_>| {
         let krate = input.call(Path::parse_mod_style)?;
         input.parse::<Token![;]>()?;
-        let with: AsyncWith = input.parse()?;
-        Ok((krate, with))
+        Ok((krate, input.parse::<TokenStream>()?))
     };
-    match parse.parse2(input) {
-        Ok((krate, with)) => expand::expand(&krate, with),
+    let (krate, input) = match parse.parse2(input) {
+        Ok(input) => input,
+        Err(error) => return instead(&error.into_compile_error()),
+    };
+    match syn::parse2::<AsyncWith>(input.clone()) {
+        Ok(with) => expand::expand(&krate, with),
         Err(error) => {
+            let Near { error, with } = near::read(input, error);
             let error = error.into_compile_error();
-            // An expression of any type, for the sake of what is around it.
-            quote!({ #error ::core::unreachable!() })
+            match with {
+                Some(with) => beside(&expand::expand(&krate, with), &error),
+                None => instead(&error),
+            }
         }
+    }
+}
+
+/// An expression of any type, for the sake of what is around it.
+fn instead(error: &TokenStream) -> TokenStream {
+    quote!({ #error ::core::unreachable!() })
+}
+
+/// What is expanded all the same, so that editors go on while one types. The error comes last: what stands
+/// before the cursor does not depend on whether the code parses.
+fn beside(expanded: &TokenStream, error: &TokenStream) -> TokenStream {
+    let mut tokens = expanded.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::Brace => {
+            let inner = group.stream();
+            let mut all = Group::new(Delimiter::Brace, quote!(#inner; #error));
+            all.set_span(group.span());
+            all.into_token_stream()
+        }
+        _ => quote!({ #expanded; #error }),
     }
 }

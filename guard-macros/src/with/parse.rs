@@ -1,10 +1,10 @@
 //! The grammar of `async_with!`.
 
-use proc_macro2::{Group, Ident, TokenStream};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Block, Expr, ExprTry, Pat, Token, Type, token};
+use syn::{Block, Expr, ExprGroup, ExprTry, Pat, Token, Type, token};
 
 /// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
@@ -13,6 +13,7 @@ pub(crate) struct AsyncWith {
 }
 
 /// One context, or several to be entered together.
+#[derive(Clone)]
 pub(crate) enum Use {
     Single(Box<Single>),
     /// `catch(pattern = context?)` or `attempt(pattern = context?)`
@@ -40,6 +41,11 @@ pub(crate) enum Handling {
 }
 
 impl Use {
+    /// The expressions that make the contexts.
+    pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        self.parts_mut().iter_mut().map(|one| &mut one.context)
+    }
+
     /// What becomes of the error of a `?` in the block.
     pub(crate) fn handling(&self) -> &Handling {
         match self {
@@ -66,6 +72,7 @@ impl Use {
 }
 
 /// `pattern = context?`
+#[derive(Clone)]
 pub(crate) struct Single {
     pub(crate) pat: Pat,
     pub(crate) ty: Option<(Token![:], Type)>,
@@ -78,8 +85,7 @@ pub(crate) struct Single {
 impl AsyncWith {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        let uses = self.uses.iter_mut().flat_map(Use::parts_mut);
-        uses.map(|one| &mut one.context)
+        self.uses.iter_mut().flat_map(Use::contexts_mut)
     }
 
     /// All but the first context, around the same block.
@@ -97,7 +103,7 @@ impl AsyncWith {
 /// The form that is to be written, which its messages quote.
 pub(crate) type Form = &'static str;
 
-const FORM: Form = "async_with!(name = context?, { … })";
+pub(super) const FORM: Form = "async_with!(name = context?, { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -109,9 +115,6 @@ impl Parse for AsyncWith {
             uses.push(Use::parse(input, FORM)?);
             if input.is_empty() {
                 return Err(input.error(format!("expected a block after the contexts: `{FORM}`")));
-            }
-            if input.peek(Token![=>]) {
-                return Err(input.error(format!("write `,` before the block: `{FORM}`")));
             }
             if !input.peek(Token![,]) {
                 return Err(input.error(format!(
@@ -264,7 +267,28 @@ pub(crate) fn check_handled(uses: &[Use]) -> syn::Result<()> {
 }
 
 impl Single {
-    fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
+    /// A context whose tokens need not parse.
+    pub(super) fn new(pat: Pat, context: &[TokenTree]) -> Self {
+        let tokens: TokenStream = context.iter().cloned().collect();
+        let (context, question) = match (syn::parse2::<Expr>(tokens.clone()), context) {
+            (Ok(context), _) => split_question(context),
+            (Err(_), [before @ .., TokenTree::Punct(question)]) if question.as_char() == '?' => {
+                let question = Token![?](question.span());
+                let before = before.iter().cloned().collect();
+                (Expr::Verbatim(before), Some(question))
+            }
+            (Err(_), _) => (Expr::Verbatim(tokens), None),
+        };
+        Self {
+            pat,
+            ty: None,
+            eq: <Token![=]>::default(),
+            context,
+            question,
+        }
+    }
+
+    pub(super) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
         let nameless = nameless(input, form);
         let Ok(pat) = Pat::parse_single(input) else {
             return Err(nameless);
@@ -278,14 +302,7 @@ impl Single {
             return Err(nameless);
         }
         let eq = input.parse()?;
-        let (context, question) = match input.parse()? {
-            Expr::Try(ExprTry {
-                attrs,
-                expr,
-                question_token,
-            }) if attrs.is_empty() => (*expr, Some(question_token)),
-            context => (context, None),
-        };
+        let (context, question) = split_question(input.parse()?);
         Ok(Self {
             pat,
             ty,
@@ -293,6 +310,24 @@ impl Single {
             context,
             question,
         })
+    }
+}
+
+/// Takes the `?` off a context, also where that came as an `$context:expr`, or in parentheses.
+fn split_question(context: Expr) -> (Expr, Option<Token![?]>) {
+    match context {
+        Expr::Try(ExprTry {
+            attrs,
+            expr,
+            question_token,
+        }) if attrs.is_empty() => (*expr, Some(question_token)),
+        Expr::Group(ExprGroup { attrs, expr, .. }) if attrs.is_empty() => split_question(*expr),
+        Expr::Paren(syn::ExprParen { attrs, expr, .. })
+            if attrs.is_empty() && matches!(*expr, Expr::Try(_) | Expr::Group(_)) =>
+        {
+            split_question(*expr)
+        }
+        context => (context, None),
     }
 }
 

@@ -1,32 +1,64 @@
 //! `#[within]`: contexts around the body of an async function.
 
-use proc_macro2::{Ident, Span, TokenStream};
+mod boxed;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Error, Expr, Path, ReturnType, Stmt, Token, parse_quote};
+use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token};
 
 use crate::diag::Errors;
 use crate::function::Function;
-use crate::types::in_body;
-use crate::with::{AsyncWith, Form, Use, expand};
+use crate::types::{future_of, in_body};
+use crate::walk::mentions;
+use crate::with::{AsyncWith, Form, Use, check_handled, expand, read_uses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args = errors.take(Args::parse.parse2(args));
-    let function = errors.take(syn::parse2::<Function>(item.clone()));
-    if let (Some(args), Some(mut function)) = (args, function) {
-        match around_body(&args, &function) {
-            Ok(body) => {
-                function.body = Some(body);
-                return function.into_token_stream();
-            }
-            Err(error) => errors.push(error),
-        }
+    let Some(mut function) = errors.take(syn::parse2::<Function>(item.clone())) else {
+        // The item stays, so that what refers to it, and editors, go on.
+        let errors = errors.into_tokens();
+        return quote!(#item #errors);
+    };
+    if hand_on(&args, &mut function) {
+        return function.into_token_stream();
     }
-    // The function stays, so that what refers to it, and editors, go on.
+    let args = Args::read(args, &mut errors);
+    if let Some(body) = &function.body {
+        // The body is used all the same.
+        errors.take(syn::parse2::<Block>(body.clone()));
+    }
+    match around_body(&args, &function) {
+        Ok(body) => function.body = Some(body),
+        // If the body does not parse, that has been told.
+        Err(error) if errors.is_empty() => errors.push(error),
+        Err(_) => {}
+    }
     let errors = errors.into_tokens();
-    quote!(#errors #item)
+    quote!(#function #errors)
+}
+
+/// Hands the contexts on to the next `#[within]`, if there is one.
+///
+/// Attributes are expanded from the top. The one at the top is to be the outermost, as with Python's
+/// decorators, so the last one writes all of them down.
+fn hand_on(args: &TokenStream, function: &mut Function) -> bool {
+    let next = function.attrs.iter_mut().find_map(|attr| {
+        let is_within = attr
+            .path()
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "within");
+        match &mut attr.meta {
+            Meta::List(list) if is_within => Some(list),
+            _ => None,
+        }
+    });
+    next.map(|next| {
+        let tokens = &next.tokens;
+        next.tokens = quote!(#args; #tokens);
+    })
+    .is_some()
 }
 
 const FORM: Form = "#[within(name = context?)]";
@@ -34,34 +66,68 @@ const FORM: Form = "#[within(name = context?)]";
 /// `name = context?, …`, and `crate = path`.
 struct Args {
     krate: Path,
-    uses: Vec<Use>,
+    /// The contexts, the outermost first; one list for each use of `async_with!`.
+    uses: Vec<Vec<Use>>,
 }
 
 impl Args {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+    fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self {
             krate: parse_quote!(::guard_core),
             uses: Vec::new(),
         };
-        while !input.is_empty() {
-            if input.peek(Token![crate]) && input.peek2(Token![=]) {
-                input.parse::<Token![crate]>()?;
-                input.parse::<Token![=]>()?;
-                args.krate = input.call(Path::parse_mod_style)?;
+        let mut one = TokenStream::new();
+        for token in tokens {
+            if matches!(&token, TokenTree::Punct(end) if end.as_char() == ';') {
+                args.read_one(core::mem::take(&mut one), errors);
             } else {
-                args.uses.push(Use::parse(input, FORM)?);
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
+                one.extend([token]);
             }
         }
-        if args.uses.is_empty() {
-            return Err(Error::new(
-                Span::call_site(),
-                format!("expected a context: `{FORM}`"),
-            ));
+        args.read_one(one, errors);
+        args
+    }
+
+    /// Reads the arguments of one attribute.
+    fn read_one(&mut self, tokens: TokenStream, errors: &mut Errors) {
+        let mut uses = Vec::new();
+        let first = tokens.clone().into_iter().next();
+        let krate = &mut self.krate;
+        let parsed = (|input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if input.peek(Token![crate]) && input.peek2(Token![=]) {
+                    input.parse::<Token![crate]>()?;
+                    input.parse::<Token![=]>()?;
+                    *krate = input.call(Path::parse_mod_style)?;
+                } else {
+                    uses.push(Use::parse(input, FORM)?);
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            if uses.is_empty() {
+                return Err(Error::new(
+                    Span::call_site(),
+                    format!("expected a context: `{FORM}`"),
+                ));
+            }
+            check_handled(&uses)
+        })
+        .parse2(tokens.clone());
+        if let Err(error) = parsed {
+            let (read, error) = read_uses(tokens, FORM, error);
+            uses = read;
+            errors.push(error);
         }
-        Ok(args)
+        // One that is handed errors is the first of its use.
+        let catches =
+            |token| matches!(token, TokenTree::Ident(word) if word == "catch" || word == "attempt");
+        let begins = first.is_some_and(catches);
+        match self.uses.last_mut() {
+            Some(outer) if !begins => outer.extend(uses),
+            _ => self.uses.push(uses),
+        }
     }
 }
 
@@ -90,29 +156,20 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
             "`#[within]` belongs on a function with a body",
         ));
     };
-    let mut block: Block = syn::parse2(body.clone())?;
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => in_body(output.to_token_stream()),
     };
     if function.sig.asyncness.is_some() {
-        let around = around(args, &block, &output);
-        return Ok(around);
+        return Ok(around(args, body, &output));
     }
-    // An attribute that came first, such as `#[tokio::test]`, has made a local of the body.
-    let body = block.stmts.iter_mut().find_map(|stmt| match stmt {
-        Stmt::Local(local) => local.init.as_mut().map(|init| &mut *init.expr),
-        _ => None,
-    });
-    let mut search = Search {
-        args,
-        output: &output,
-        found: false,
+    let mut block: Block = syn::parse2(body.clone())?;
+    // An attribute that came first may have made a future of the body.
+    let found = match future_of(&function.sig.output) {
+        Some(future) => boxed::around(args, &mut block, &in_body(future.to_token_stream())),
+        None => blocked_on(args, &mut block, &output),
     };
-    if let Some(body) = body {
-        search.visit_expr_mut(body);
-    }
-    if search.found {
+    if found {
         Ok(block.into_token_stream())
     } else {
         Err(Error::new_spanned(
@@ -122,42 +179,53 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
     }
 }
 
-fn around(args: &Args, block: &Block, output: &TokenStream) -> TokenStream {
+/// Puts the contexts around `body`, braces included.
+fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream {
     let krate = &args.krate;
     let out = Ident::new("out", Span::mixed_site());
-    // The value of the body is what the function returns, so that an `Err` is a failure.
-    let returning: Block = parse_quote!({
-        #[allow(clippy::diverging_sub_expression)]
-        let #out: #output = #block;
-        #[allow(unreachable_code)]
-        if true {
-            return #out;
-        }
-        #krate::__private::Returns::new().never()
-    });
-    let uses = &args.uses;
-    let with: AsyncWith = parse_quote!(#(#uses,)* #returning);
-    let out = expand::expand_function(krate, with);
-    quote!({ #out })
+    let mut around = body.clone();
+    for uses in args.uses.iter().rev().filter(|uses| !uses.is_empty()) {
+        // The value of the body is what the function returns, so that an `Err` is a failure.
+        let block = in_braces(&quote! {
+            #[allow(clippy::diverging_sub_expression)]
+            let #out: #output = #around;
+            #[allow(unreachable_code)]
+            if true {
+                return #out;
+            }
+            #krate::__private::Returns::new().never()
+        });
+        let uses = uses.clone();
+        let with = expand::expand_function(krate, AsyncWith { uses, block });
+        around = quote!({ #with });
+    }
+    around
 }
 
-struct Search<'a> {
-    args: &'a Args,
-    output: &'a TokenStream,
-    found: bool,
+/// A block of statements, as they are if they do not parse.
+fn in_braces(tokens: &TokenStream) -> Block {
+    syn::parse2(quote!({ #tokens })).unwrap_or_else(|_| Block {
+        brace_token: token::Brace::default(),
+        stmts: vec![Stmt::Expr(Expr::Verbatim(tokens.clone()), None)],
+    })
 }
 
-impl VisitMut for Search<'_> {
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        if self.found {
-            return;
+/// What `#[tokio::test]` and `#[tokio::main]` make: `let body = async { … };`, and a runtime that blocks on it.
+fn blocked_on(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
+    let Some((Stmt::Local(local), rest)) = block.stmts.split_first_mut() else {
+        return false;
+    };
+    let is_body = matches!(&local.pat, Pat::Ident(pat) if pat.ident == "body");
+    let blocks = |word: &str| word == "block_on";
+    if !is_body || !rest.iter().any(|stmt| mentions(&quote!(#stmt), &blocks)) {
+        return false;
+    }
+    match local.init.as_mut().map(|init| &mut *init.expr) {
+        Some(Expr::Async(code)) => {
+            let around = around(args, &code.block.to_token_stream(), output);
+            code.block = in_braces(&around);
+            true
         }
-        if let Expr::Async(code) = expr {
-            self.found = true;
-            let around = around(self.args, &code.block, self.output);
-            code.block = parse_quote!({ #around });
-            return;
-        }
-        visit_mut::visit_expr_mut(self, expr);
+        _ => false,
     }
 }

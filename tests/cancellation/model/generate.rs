@@ -23,6 +23,7 @@ pub(super) fn programs() -> impl Strategy<Value = Program> {
         prop_oneof![
             8 => (around, program.clone()).prop_map(|(around, body)| Node::Use(around, body)),
             2 => program.clone().prop_map(Node::Attempt),
+            3 => (1..4_usize, program.clone()).prop_map(|(ticks, body)| Node::Timeout(0, ticks, body)),
             1 => program.clone().prop_map(Node::Null),
             1 => program.prop_map(Node::Suppress),
         ]
@@ -128,6 +129,19 @@ fn adapter() -> impl Strategy<Value = Adapter> {
     ]
 }
 
+/// The same for what is not done in a use of its own, but on an exit stack: that may leave nothing behind,
+/// for nobody says whether the next entry waits for it.
+fn tidy(nodes: &[Node]) -> Program {
+    let nodes = nodes.iter().map(|node| match node {
+        Node::Attempt(program) | Node::Timeout(_, _, program) => Node::Attempt(tidy(program)),
+        Node::Use(Around::One(Form::Guard, context), body) => {
+            Node::Use(Around::One(Form::With, context.clone()), body.clone())
+        }
+        node => node.clone(),
+    });
+    nodes.collect()
+}
+
 /// Gives everything a number of its own.
 fn numbered(nodes: &[Node], next: &mut usize) -> Program {
     let nodes = nodes.iter().map(|node| match node {
@@ -136,6 +150,9 @@ fn numbered(nodes: &[Node], next: &mut usize) -> Program {
         Node::Fail(_) => Node::Fail(number(next)),
         Node::Panic(_) => Node::Panic(number(next)),
         Node::Attempt(program) => Node::Attempt(numbered(program, next)),
+        Node::Timeout(_, ticks, program) => {
+            Node::Timeout(number(next), *ticks, numbered(program, next))
+        }
         Node::Use(around, body) => Node::Use(numbered_around(around, next), numbered(body, next)),
         Node::Null(program) => Node::Null(numbered(program, next)),
         Node::Suppress(program) => Node::Suppress(numbered(program, next)),
@@ -159,9 +176,16 @@ fn numbered_around(around: &Around, next: &mut usize) -> Around {
             let entries = entries.iter().map(|entry| match entry {
                 Entry::Enter(context) => Entry::Enter(numbered_context(context, next)),
                 Entry::Catch(context) => Entry::Catch(numbered_context(context, next)),
-                Entry::Defer(program) => Entry::Defer(numbered(program, next)),
-                Entry::Late(program) => Entry::Late(numbered(program, next)),
-                Entry::PushExit(context) => Entry::PushExit(numbered_context(context, next)),
+                Entry::Defer(program) => Entry::Defer(numbered(&tidy(program), next)),
+                Entry::Late(program) => Entry::Late(numbered(&tidy(program), next)),
+                Entry::PushExit(context) => {
+                    let clean_up = tidy(&context.clean_up);
+                    let context = Ctx {
+                        clean_up,
+                        ..Ctx::clone(context)
+                    };
+                    Entry::PushExit(numbered_context(&context, next))
+                }
                 Entry::Callback(_) => Entry::Callback(number(next)),
             });
             Around::Stack {

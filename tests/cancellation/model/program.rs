@@ -14,6 +14,8 @@ pub(super) enum Node {
     Panic(usize),
     /// Goes on after an error in it.
     Attempt(Program),
+    /// Drops it when the clock has ticked so many times, if it is not over by then, and goes on.
+    Timeout(usize, usize, Program),
     /// Does it with these contexts around it.
     Use(Around, Program),
     /// Does it in a context that does nothing.

@@ -5,21 +5,20 @@ use std::fmt;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use guard_core::exit_stack_parts::Catching;
 use guard_core::{
     AsyncContext, AsyncExitStack, AsyncManager, BoxContext, Outcome, TimeoutError, TryWithError,
     async_context, async_with, exit_stack, from_fns, manage, manage_scoped, nullcontext, suppress,
     within, yield_resource,
 };
-use guard_tests::poll_once;
 
 use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Program};
 use super::story::Told;
 use super::{DROP, Stop, fault};
-use crate::world::{self, Fault};
+use crate::world::{self, Background, Driver, Fault, Polling};
 
 thread_local! {
     static EVENTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -42,6 +41,9 @@ fn run(program: Program) -> BoxFuture<'static, Done> {
                 Node::Attempt(program) => {
                     let _ = run(program.clone()).await;
                 }
+                Node::Timeout(number, ticks, body) => {
+                    timeout(*number, *ticks, run(body.clone())).await?;
+                }
                 Node::Use(around, body) => use_all(around.clone(), run(body.clone())).await?,
                 Node::Null(body) => {
                     let body = run(body.clone());
@@ -56,6 +58,22 @@ fn run(program: Program) -> BoxFuture<'static, Done> {
         }
         Ok(())
     })
+}
+
+async fn timeout(number: usize, ticks: usize, body: BoxFuture<'static, Done>) -> Done {
+    let time = Box::pin(async move {
+        for _ in 0..ticks {
+            world::pause().await;
+        }
+    });
+    match select(time, body).await {
+        Either::Left(((), body)) => {
+            happens(format!("time out {number}"));
+            drop(body);
+            Ok(())
+        }
+        Either::Right((done, _)) => done,
+    }
 }
 
 async fn use_all(around: Around, body: BoxFuture<'static, Done>) -> Done {
@@ -354,15 +372,26 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
     let local = nullcontext(()).with_error().boxed_local();
     let program = run(program.clone());
     let mut future = Box::pin(local.with(async move |()| program.await));
-    let mut polls = 0;
+    let mut polling = Polling::new(Driver::WhenWoken);
+    let mut background = Background::new(Driver::WhenWoken, None);
+    let mut ticks = 0;
     let ending = loop {
-        if drop_at == Some(polls) {
+        if drop_at == Some(ticks) {
             happens(DROP);
             break Err(Stop::Dropped);
         }
-        polls += 1;
-        match catch_unwind(AssertUnwindSafe(|| poll_once(future.as_mut()))) {
-            Ok(Poll::Pending) => world::tick(),
+        // All that can go on does, before the clock ticks again.
+        let Some(waker) = polling.due() else {
+            if !background.poll_due() {
+                ticks += 1;
+                assert!(world::is_pausing(), "nothing goes on");
+                world::tick();
+            }
+            continue;
+        };
+        let mut cx = Context::from_waker(&waker);
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
+            Ok(Poll::Pending) => {}
             Ok(Poll::Ready(done)) => break done.map_err(|fault| Stop::Error(fault.level)),
             Err(payload) => match payload.downcast::<Fault>() {
                 Ok(fault) => break Err(Stop::Panic(fault.level)),
@@ -371,11 +400,18 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
         }
     };
     drop(future);
-    world::finish_background();
+    background.finish();
+    assert!(
+        background.violations.is_empty(),
+        "{:?}",
+        background.violations
+    );
     let reports = world::take_other_reports().into_iter();
     let reports = reports.map(|report| {
-        let (_, what) = report.split_once("): ").expect("it has a location");
-        what.to_owned()
+        let (_, told) = report.split_once("): ").expect("it has a location");
+        // How its error is told depends on the form.
+        let bodys = told.split_once(", and its caller is gone");
+        bodys.map_or(told, |(what, _)| what).to_owned()
     });
     Told {
         ending,

@@ -2,7 +2,7 @@ use guard_core::{async_context, yield_resource};
 
 // Not guard_core's: what it makes of its block could be leaked.
 macro_rules! async_with {
-    ($name:ident = $context:expr => $block:block) => {{
+    ($name:ident = $context:expr, $block:block) => {{
         let $name = $context;
         async { $block }.await
     }};

@@ -2,8 +2,8 @@
 
 use guard_core::Outcome;
 
-use super::moment::Moment;
-use super::{Body, Ended, FIRST, Model, Stop, fault};
+use super::moment::{Dropped, Moment};
+use super::{Body, Ended, Model, Stop, fault};
 use crate::model::program::{Answer, Ctx, Form};
 
 /// How a context went from its beginning to its end.
@@ -84,26 +84,48 @@ impl Model {
         let level = self.finishes.len();
         let guaranteed = !context.scoped;
         self.finishes.push(guaranteed);
+        let nest = self.open_nest();
         let mut entered = false;
-        let ended = self.code(context, catches, &mut |model| {
-            entered = true;
-            if model.now.has_dropped(level) {
-                // That was in its set-up, and nobody uses it any more.
-                return Ok(Outcome::Cancelled);
-            }
-            model.finishes[level] = false;
-            let outcome = used(model);
-            model.finishes[level] = guaranteed;
-            if let Some(outcome) = outcome {
-                return Ok(outcome);
-            }
-            if context.scoped {
-                return Err(Stop::Dropped);
-            }
-            model.now.dropped = Some(level);
-            Ok(Outcome::Cancelled)
+        let mut in_time = false;
+        let ended = self.inside(nest, |model| {
+            model.code(context, catches, &mut |model| {
+                entered = true;
+                if model.now.has_dropped(level) {
+                    // That was in its set-up, and nobody uses it any more.
+                    model.wait_for(nest)?;
+                    return Ok(Outcome::Cancelled);
+                }
+                in_time = true;
+                model.finishes[level] = false;
+                let outcome = model.inside(nest, &mut *used);
+                model.finishes[level] = guaranteed;
+                let outcome = match (outcome, model.now.dropped) {
+                    (Some(outcome), _) => outcome,
+                    (None, Some(dropped)) if guaranteed => {
+                        model.now.dropped = Some(Dropped {
+                            outermost: level,
+                            ..dropped
+                        });
+                        Outcome::Cancelled
+                    }
+                    (None, _) => return Err(Stop::Dropped),
+                };
+                model.wait_for(nest)?;
+                Ok(outcome)
+            })
         });
+        let is_late = !in_time && self.now.has_dropped(level);
+        if ended != Err(Stop::Dropped) {
+            // What failed to be set up has nothing to finish.
+            self.finishes[level] = guaranteed && entered;
+            let _ = self.wait_for(nest);
+        }
         self.finishes.pop();
+        self.pass_on(nest);
+        if is_late {
+            // Nobody waits for what was being set up when it was dropped.
+            self.now = self.now.of_drop();
+        }
         Course { entered, ended }
     }
 
@@ -123,40 +145,58 @@ impl Model {
     }
 
     pub(super) fn one(&mut self, form: Form, context: &Ctx, body: Body<'_>) -> Result<(), Stop> {
+        if form == Form::Guard {
+            return self.guard(context, body);
+        }
         let level = self.finishes.len();
         let mut used = None;
-        let mut apart = None;
         let course = self.context(context, form == Form::Catch, &mut |model| {
-            let outcome = model.body(body, &mut used);
-            if form != Form::Guard {
-                return outcome;
-            }
-            // A guard is dropped by a panic too, and nobody waits for it. Nor does it wait for what else
-            // is dropped with it.
+            model.body(body, &mut used)
+        });
+        self.settle(form, level, used, &[course])
+    }
+
+    /// A guard has no block of its own: what is dropped while it is held belongs to the use around it. It is
+    /// dropped by a panic too, and finished while that goes on.
+    fn guard(&mut self, context: &Ctx, body: Body<'_>) -> Result<(), Stop> {
+        let level = self.finishes.len();
+        let around = self.nest;
+        let mut used = None;
+        let mut apart = None;
+        let course = self.context(context, false, &mut |model| {
+            model.guards.push((around, model.nest));
+            let outcome = model.inside(around, |model| model.body(body, &mut used));
+            model.guards.pop();
             let alone = match used {
                 Some(Err(Stop::Panic(_))) => Moment {
-                    dropped: Some(level),
+                    dropped: Some(Dropped {
+                        from: level,
+                        outermost: level,
+                        event: usize::MAX,
+                        at: model.now.pauses,
+                    }),
                     ..model.now.clone()
                 },
-                Some(Err(Stop::Dropped)) => Moment {
-                    after: vec![FIRST],
-                    ..model.now.clone()
-                },
+                Some(Err(Stop::Dropped)) => model.now.of_drop(),
                 _ => return outcome,
             };
             apart = Some(std::mem::replace(&mut model.now, alone));
             None
         });
-        match (used, apart) {
-            (Some(Err(Stop::Panic(panic))), Some(apart)) => {
-                self.now = apart;
-                self.unheard(course);
-                return Err(Stop::Panic(panic));
-            }
-            (_, Some(apart)) => self.now = self.now.clone().and(apart),
-            _ => {}
+        if apart.is_none() && !(course.entered && self.now.has_dropped(level)) {
+            return self.settle(Form::Guard, level, used, &[course]);
         }
-        self.settle(form, level, used, &[course])
+        // It is waited for by the guard that was opened before it, or else by the use around it.
+        let apart = apart.unwrap_or_else(|| self.now.of_drop());
+        let left = std::mem::replace(&mut self.now, apart);
+        let elder = self.guards.iter().rfind(|&&(nest, _)| nest == around);
+        let nest = elder.map_or(around, |&(_, own)| own);
+        self.nests[nest].push(left);
+        self.unheard(course);
+        match used {
+            Some(Err(Stop::Panic(panic))) => Err(Stop::Panic(panic)),
+            _ => Err(Stop::Dropped),
+        }
     }
 
     /// What comes of a use in the end: of how it ended, if it came to that, and of how its contexts did, in
@@ -170,6 +210,12 @@ impl Model {
     ) -> Result<(), Stop> {
         if used == Some(Err(Stop::Dropped)) || self.now.has_dropped(level) {
             courses.iter().for_each(|&course| self.unheard(course));
+            // Guards do not know of it, and what catches has been given it.
+            match used {
+                Some(Err(Stop::Error(_))) if matches!(form, Form::Guard | Form::Catch) => {}
+                Some(used) => self.has_no_caller(used),
+                None => {}
+            }
             return Err(Stop::Dropped);
         }
         // What catches has been given the error.
@@ -207,6 +253,16 @@ impl Model {
             }
             (Some(first), _) => first,
         }
+    }
+
+    /// A use was dropped when its block had ended like this.
+    pub(super) fn has_no_caller(&mut self, used: Result<(), Stop>) {
+        let what = match used {
+            Err(Stop::Error(_)) => "the body failed",
+            Err(Stop::Panic(_)) => "the body panicked",
+            Ok(()) | Err(Stop::Dropped) => return,
+        };
+        self.reports.push(what.into());
     }
 
     /// Nobody is told how it went.

@@ -1,7 +1,7 @@
 //! Two contexts beside each other.
 
 use super::context::{Course, failure};
-use super::moment::Moment;
+use super::moment::{Dropped, Moment};
 use super::{Body, Ended, Model, Stop};
 use crate::model::program::{Ctx, Form};
 
@@ -11,6 +11,7 @@ impl Model {
     pub(super) fn join(&mut self, first: &Ctx, second: &Ctx, body: Body<'_>) -> Result<(), Stop> {
         let level = self.finishes.len();
         self.finishes.push(false);
+        let block = self.open_nest();
         let start = self.now.clone();
         let mut used = None;
         let mut other = None;
@@ -21,9 +22,15 @@ impl Model {
             let two = model.context(second, false, &mut |model| {
                 // Both have been entered.
                 model.now = model.now.clone().and(entered.clone());
-                let outcome = model.body(body, &mut used);
-                parting = Some((model.now.clone(), outcome));
-                outcome
+                let outcome = model.inside(block, |model| model.body(body, &mut used));
+                // Who is finished has the drop wait, too, and is told how the body ended.
+                model.finishes[level] = outcome.is_some();
+                let _ = model.wait_for(block);
+                model.finishes[level] = false;
+                let is_gone = model.now.has_dropped(level);
+                let told = |side: &Ctx| outcome.filter(|_| !is_gone || !side.scoped);
+                parting = Some((model.now.clone(), told(first)));
+                told(second)
             });
             // The second is over. The first is exited from where the use ended.
             let end = std::mem::take(&mut model.now);
@@ -54,13 +61,17 @@ impl Model {
         };
         self.now = self.now.clone().and(end);
         self.finishes.pop();
+        self.pass_on(block);
         self.settle(Form::AsyncWith, level, used, &courses)
     }
 
     /// What a side of a join is told that has been entered, when the other has not.
     fn instead(&mut self, level: usize, other: &Course, end: &Moment) -> Option<Ended> {
-        if end.has_dropped(level) {
-            self.drop_comes(usize::MAX);
+        if let Some(dropped) = end.dropped.filter(|_| end.has_dropped(level)) {
+            self.drops(Dropped {
+                outermost: usize::MAX,
+                ..dropped
+            });
             return None;
         }
         self.now = self.now.clone().and(end.clone());

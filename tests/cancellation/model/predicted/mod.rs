@@ -7,28 +7,36 @@
 mod context;
 mod join;
 mod moment;
+mod nest;
 mod stack;
 
 use guard_core::Outcome;
 
-use self::moment::Moment;
+use self::moment::{Dropped, Moment};
+use self::nest::{Deadline, Nest};
 use super::program::{Around, Node, Program};
 use super::story::{Event, Story};
 use super::{DROP, Stop, fault};
 
 /// What comes of a program that is dropped at its `drop_at`th pause, and how many pauses it came to.
 pub(super) fn story(program: &Program, drop_at: Option<usize>) -> (Story, usize) {
-    let mut model = Model {
-        drop_at,
-        ..Model::default()
-    };
-    if drop_at.is_some() {
-        model.happens(DROP.into());
-        model.now = Moment::default();
+    let mut model = Model::default();
+    if let Some(at) = drop_at {
+        model.deadlines.push(Deadline {
+            at,
+            from: 0,
+            name: DROP.into(),
+            event: None,
+            resumed: None,
+        });
     }
     let ending = match drop_at {
-        Some(0) => Err(Stop::Dropped),
-        _ => model.run(program),
+        Some(0) => {
+            model.happens(DROP.into());
+            Err(Stop::Dropped)
+        }
+        // There is a context around it that does nothing.
+        _ => model.null(|model| model.run(program)),
     };
     let story = Story {
         ending,
@@ -38,9 +46,6 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> (Story, usize)
     (story, model.now.pauses)
 }
 
-/// Where the drop stands among the events, if there is one.
-const FIRST: usize = 0;
-
 /// How a use ended; an error is known by its number.
 type Ended = Outcome<usize>;
 
@@ -49,13 +54,20 @@ type Body<'a> = &'a mut dyn FnMut(&mut Model, &mut Option<Ended>) -> Result<(), 
 
 #[derive(Default)]
 struct Model {
-    drop_at: Option<usize>,
     events: Vec<Event>,
     reports: Vec<String>,
     now: Moment,
     /// For each use that has begun, the outermost first, whether what happens now would be finished by it
     /// if everything around it were dropped. The position is the level.
     finishes: Vec<bool>,
+    /// When something is to be dropped, the outermost first.
+    deadlines: Vec<Deadline>,
+    /// What each use has to wait for, those that are over included.
+    nests: Vec<Nest>,
+    /// That of the use in whose block, set-up or exit things happen.
+    nest: usize,
+    /// The guards that are alive: the nest of the use around each, and its own.
+    guards: Vec<(usize, usize)>,
 }
 
 impl Model {
@@ -70,9 +82,12 @@ impl Model {
                     Ok(()) | Err(Stop::Error(_)) => {}
                     stop => return stop,
                 },
+                Node::Timeout(number, ticks, body) => {
+                    self.timeout(*number, *ticks, |model| model.run(body))?;
+                }
                 Node::Use(around, body) => self.around(around, &mut |model, _| model.run(body))?,
-                Node::Null(body) => self.run(body)?,
-                Node::Suppress(body) => match self.run(body) {
+                Node::Null(body) => self.null(|model| model.run(body))?,
+                Node::Suppress(body) => match self.null(|model| model.run(body)) {
                     Err(Stop::Error(number)) if number % 2 == 1 => {}
                     ended => ended?,
                 },
@@ -85,26 +100,6 @@ impl Model {
         let this = self.events.len();
         let after = std::mem::replace(&mut self.now.after, vec![this]);
         self.events.push(Event { what, after });
-    }
-
-    /// Here the drop may come. What is inside a context that is finished does not notice.
-    fn pause(&mut self) -> Result<(), Stop> {
-        self.now.pauses += 1;
-        if self.now.dropped.is_none() && self.drop_at == Some(self.now.pauses) {
-            let outermost = self.finishes.iter().position(|&finishes| finishes);
-            self.drop_comes(outermost.unwrap_or(usize::MAX));
-            if outermost.is_none() {
-                return Err(Stop::Dropped);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is dropped here comes after it, and it comes after what was before.
-    fn drop_comes(&mut self, outermost: usize) {
-        let before = std::mem::replace(&mut self.now.after, vec![FIRST]);
-        self.events[FIRST].after.extend(before);
-        self.now.dropped = Some(outermost);
     }
 
     fn around(&mut self, around: &Around, body: Body<'_>) -> Result<(), Stop> {

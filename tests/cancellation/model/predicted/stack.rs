@@ -3,13 +3,17 @@
 use guard_core::Outcome;
 
 use super::context::{Course, failure};
+use super::moment::Dropped;
 use super::{Body, Ended, Model, Stop};
 use crate::model::program::{Entry, Form};
 
 /// How the closing of an exit stack goes.
 struct Closing {
-    /// The level of the use of the stack.
+    /// The level of the use of the stack, and its nest.
     level: usize,
+    nest: usize,
+    /// Whether it was dropped while it waited: then the outcome stands.
+    has_waited: bool,
     /// Whether the stack is given the error of its use.
     catches: bool,
     /// What the next entry is told.
@@ -50,6 +54,8 @@ impl Model {
     ) -> Result<(), Stop> {
         let mut closing = Closing {
             level: self.finishes.len(),
+            nest: self.open_nest(),
+            has_waited: false,
             catches,
             outcome: Outcome::Completed,
             errors: Vec::new(),
@@ -58,7 +64,9 @@ impl Model {
         };
         self.finishes.push(false);
         let used = self.stacked(&mut closing, entries, body);
+        let _ = self.wait_for(closing.nest);
         self.finishes.pop();
+        self.pass_on(closing.nest);
         // It keeps all that its entries failed with.
         let errors = closing.errors.into_iter().map(Stop::Error);
         let stops = errors.chain(closing.panic.map(Stop::Panic));
@@ -81,18 +89,24 @@ impl Model {
     ) -> Result<(), Stop> {
         let mut used = None;
         let Some((entry, others)) = entries.split_first() else {
-            let outcome = self.body(body, &mut used);
-            closing.begins(outcome);
+            let outcome = self.inside(closing.nest, |model| model.body(body, &mut used));
+            self.begins(closing, outcome);
             return used.unwrap_or(Ok(()));
         };
         let mut others = |model: &mut Self, closing: &mut Closing| {
-            let ended = model.stacked(closing, others, body);
+            let ended = model.inside(closing.nest, |model| model.stacked(closing, others, body));
             used = Some(ended);
             // The stack finishes all that is on it.
             model.finishes[closing.level] = true;
-            if ended == Err(Stop::Dropped) || model.now.has_dropped(closing.level) {
+            let dropped = model.now.dropped;
+            let is_gone = ended == Err(Stop::Dropped) || model.now.has_dropped(closing.level);
+            if let (Some(dropped), true) = (dropped, is_gone && !closing.has_waited) {
                 closing.outcome = Outcome::Cancelled;
-                model.now.dropped = Some(closing.level);
+                let outermost = closing.level;
+                model.now.dropped = Some(Dropped {
+                    outermost,
+                    ..dropped
+                });
             }
         };
         let ended = match entry {
@@ -104,7 +118,7 @@ impl Model {
                 });
                 if used.is_none() {
                     let ended = self.settle(Form::AsyncWith, closing.level, None, &[course]);
-                    closing.begins(ended.err().and_then(failure));
+                    self.begins(closing, ended.err().and_then(failure));
                     return ended;
                 }
                 course.ended
@@ -112,12 +126,14 @@ impl Model {
             Entry::Defer(program) | Entry::Late(program) => {
                 others(self, closing);
                 closing.tells(false);
-                self.run(program)
+                self.inside(closing.nest, |model| model.run(program))
             }
             Entry::PushExit(context) => {
                 others(self, closing);
                 let outcome = closing.tells(true);
-                self.clean_up(context, closing.catches, outcome)
+                self.inside(closing.nest, |model| {
+                    model.clean_up(context, closing.catches, outcome)
+                })
             }
             Entry::Callback(number) => {
                 others(self, closing);
@@ -128,6 +144,14 @@ impl Model {
         };
         self.exited(closing, ended);
         used.unwrap_or(Ok(()))
+    }
+
+    /// The use has ended like this, or was dropped: it waits for what was dropped in it.
+    fn begins(&mut self, closing: &mut Closing, outcome: Option<Ended>) {
+        closing.begins(outcome);
+        self.finishes[closing.level] = true;
+        let _ = self.wait_for(closing.nest);
+        closing.has_waited = outcome.is_some() && self.now.has_dropped(closing.level);
     }
 
     /// An entry has exited.

@@ -1,3 +1,5 @@
+//! The block is awaited where it stands.
+
 use guard_core::{async_context, async_with, yield_resource};
 
 #[async_context]
@@ -7,7 +9,7 @@ async fn name() -> String {
 }
 
 async fn length() -> usize {
-    async_with!(name = name() { name.len() })
+    async_with!(name = name(), async move { name.len() })
 }
 
 fn main() {}

@@ -1,0 +1,458 @@
+//! An input of `async_with!` that does not parse: which of the likely mistakes it is, and what can be
+//! expanded all the same, for editors, which expand code while it is typed.
+
+use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
+use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
+
+use super::parse::{AsyncWith, FORM, Form, Handling, Single, Use};
+
+/// What could be read of an input.
+pub(super) struct Near {
+    /// What is wrong with it.
+    pub(super) error: Error,
+    /// What it seems to be, if it has contexts.
+    pub(super) with: Option<AsyncWith>,
+}
+
+/// Reads an input that does not parse, because of `error`.
+pub(super) fn read(input: TokenStream, error: Error) -> Near {
+    let mut mistakes = Mistakes(None);
+    let mut parts = split(input, &mut mistakes);
+    let block = take_block(&mut parts, &mut mistakes);
+    let uses = uses(&parts, FORM, &mut mistakes);
+    let with = (!uses.is_empty()).then_some(AsyncWith { uses, block });
+    Near {
+        error: mistakes.0.unwrap_or(error),
+        with,
+    }
+}
+
+/// Reads contexts that do not parse, and what else stands among them.
+pub(crate) fn read_uses(input: TokenStream, form: Form, error: Error) -> (Vec<Use>, Error) {
+    let mut mistakes = Mistakes(None);
+    let parts = split(input, &mut mistakes);
+    let uses = uses(&parts, form, &mut mistakes);
+    (uses, mistakes.0.unwrap_or(error))
+}
+
+/// The first mistake that was recognised.
+struct Mistakes(Option<Error>);
+
+impl Mistakes {
+    fn tell(&mut self, at: impl ToTokens, message: impl core::fmt::Display) {
+        if self.0.is_none() {
+            self.0 = Some(Error::new_spanned(at, message));
+        }
+    }
+}
+
+type Part = Vec<TokenTree>;
+
+/// Splits an input at its commas.
+fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
+    let mut parts = vec![Part::new()];
+    let mut tokens = input.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Punct(comma) if comma.as_char() == ',' => {
+                parts.push(Part::new());
+                continue;
+            }
+            TokenTree::Punct(equals)
+                if equals.as_char() == '=' && equals.spacing() == Spacing::Joint =>
+            {
+                if let Some(TokenTree::Punct(head)) = tokens.peek() {
+                    if head.as_char() == '>' {
+                        mistakes.tell(
+                            quote!(#equals #head),
+                            format!("write `,` instead of `=>`: `{FORM}`"),
+                        );
+                        tokens.next();
+                        parts.push(Part::new());
+                        continue;
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(token);
+        }
+    }
+    // What follows a comma at the end.
+    if parts.last().is_some_and(Vec::is_empty) {
+        parts.pop();
+    }
+    parts
+}
+
+/// Takes the block off the parts.
+fn take_block(parts: &mut Vec<Part>, mistakes: &mut Mistakes) -> Block {
+    let found = parts
+        .iter()
+        .enumerate()
+        .find_map(|(index, part)| Some((index, block_of(part, mistakes)?)));
+    if let Some((index, braces)) = found {
+        if let Some(after) = parts.get(index + 1) {
+            mistakes.tell(
+                after.iter().cloned().collect::<TokenStream>(),
+                "nothing may follow the block of `async_with!`",
+            );
+        }
+        parts.truncate(index);
+        return block(&braces);
+    }
+    if let Some(last) = parts.last_mut() {
+        if let Some(braces) = take_braces(last, mistakes) {
+            return block(&braces);
+        }
+        mistakes.tell(
+            last.iter().cloned().collect::<TokenStream>(),
+            format!("expected a block after the contexts: `{FORM}`"),
+        );
+    }
+    // Of any type, for the sake of what is around it.
+    parse_quote!({ loop {} })
+}
+
+/// The braces of a part that is a block, or seems to be meant as one.
+fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
+    let whole = || part.iter().cloned().collect::<TokenStream>();
+    if let [before @ .., TokenTree::Punct(question)] = part {
+        if question.as_char() == '?' {
+            let braces = match before {
+                [braces] => braces_of(braces)?,
+                _ => return None,
+            };
+            mistakes.tell(question, format!("write the `?` after the call: `{FORM}?`"));
+            return Some(braces);
+        }
+    }
+    let (last, before) = part.split_last()?;
+    let braces = braces_of(last)?;
+    let inside = || Group::new(Delimiter::Brace, whole());
+    match before {
+        [] => {}
+        [TokenTree::Ident(word)] if word == "unsafe" => {
+            mistakes.tell(
+                word,
+                "the block of `async_with!` is a plain one: write `{ unsafe { … } }`",
+            );
+            return Some(inside());
+        }
+        [TokenTree::Ident(word), rest @ ..]
+            if word == "async"
+                && matches!(rest, [] | [TokenTree::Ident(_)])
+                && rest.iter().all(|token| is_word(token, "move")) =>
+        {
+            mistakes.tell(
+                before.iter().cloned().collect::<TokenStream>(),
+                format!(
+                    "the block of `async_with!` is awaited where it stands: write `{{ … }}` without \
+                     `{word}{}`",
+                    if rest.is_empty() { "" } else { " move" }
+                ),
+            );
+        }
+        [
+            TokenTree::Punct(quote),
+            TokenTree::Ident(label),
+            TokenTree::Punct(colon),
+        ] if quote.as_char() == '\'' && colon.as_char() == ':' => {
+            mistakes.tell(
+                before.iter().cloned().collect::<TokenStream>(),
+                format!("the block of `async_with!` has no label: write `{{ '{label}: {{ … }} }}`"),
+            );
+            return Some(inside());
+        }
+        _ if is_closure_head(before) => mistakes.tell(
+            whole(),
+            format!(
+                "the block of `async_with!` is no closure: the name of the resource stands before \
+                 the `=`: `{FORM}`"
+            ),
+        ),
+        _ => return None,
+    }
+    Some(braces)
+}
+
+/// The braces with which a context ends, if the comma before the block is missing.
+fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
+    let braces = braces_of(part.last()?)?;
+    let tokens: TokenStream = part.iter().cloned().collect();
+    let single = |input: ParseStream<'_>| {
+        Single::parse(input, FORM).and_then(|single| {
+            if input.is_empty() {
+                Ok(single)
+            } else {
+                Err(input.error("it goes on"))
+            }
+        })
+    };
+    let is_context = match single.parse2(tokens).map(|single| single.context) {
+        // By its name it is a type, and this its value.
+        Ok(Expr::Struct(value)) => value.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            name.starts_with(char::is_uppercase)
+        }),
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    if is_context {
+        return None;
+    }
+    part.pop();
+    mistakes.tell(&braces, format!("write `,` before the block: `{FORM}`"));
+    Some(braces)
+}
+
+/// The block in these braces, with its tokens as they are if they do not parse.
+fn block(braces: &Group) -> Block {
+    syn::parse2(braces.to_token_stream()).unwrap_or_else(|_| Block {
+        brace_token: token::Brace {
+            span: braces.delim_span(),
+        },
+        stmts: vec![Stmt::Expr(Expr::Verbatim(spaced(braces.stream())), None)],
+    })
+}
+
+/// The tokens, spaced as if they had been parsed.
+///
+/// Editors look at the same place in the expansion of what is there, which does not parse, and of what is
+/// there with a name at the cursor, which may.
+fn spaced(tokens: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut out = TokenStream::new();
+    let mut rest = tokens.as_slice();
+    let mut after_value = false;
+    while let [first, after @ ..] = rest {
+        match first {
+            TokenTree::Punct(first) => {
+                let length = operator(rest, after_value);
+                for (left, punct) in (0..length).rev().zip(rest) {
+                    let (TokenTree::Punct(punct), spacing) = (
+                        punct,
+                        if left == 0 && first.as_char() != '\'' {
+                            Spacing::Alone
+                        } else {
+                            Spacing::Joint
+                        },
+                    ) else {
+                        continue;
+                    };
+                    let mut spaced = Punct::new(punct.as_char(), spacing);
+                    spaced.set_span(punct.span());
+                    out.extend([TokenTree::Punct(spaced)]);
+                }
+                after_value = length == 1 && first.as_char() == '?';
+                rest = &rest[length..];
+                continue;
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), spaced(group.stream()));
+                inner.set_span(group.span());
+                out.extend([TokenTree::Group(inner)]);
+            }
+            other => out.extend([other.clone()]),
+        }
+        after_value = true;
+        rest = after;
+    }
+    out
+}
+
+/// How many tokens the operator takes with which `tokens` begin.
+fn operator(tokens: &[TokenTree], after_value: bool) -> usize {
+    const OPERATORS: [&str; 23] = [
+        "<<=", ">>=", "...", "..=", "->", "=>", "::", "==", "!=", "<=", ">=", "+=", "-=", "*=",
+        "/=", "%=", "^=", "&=", "|=", "<<", "..", "&&", "||",
+    ];
+    let mut text = String::new();
+    for token in tokens.iter().take(3) {
+        let TokenTree::Punct(punct) = token else {
+            break;
+        };
+        text.push(punct.as_char());
+        if punct.spacing() == Spacing::Alone {
+            break;
+        }
+    }
+    OPERATORS
+        .iter()
+        // Without a value before them, these are references and the bars of a closure.
+        .filter(|operator| after_value || !matches!(**operator, "&&" | "||"))
+        .find(|operator| text.starts_with(**operator))
+        .map_or(1, |operator| operator.len())
+}
+
+/// The contexts among the parts.
+fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
+    let mut uses = Vec::new();
+    let mut rest = parts;
+    while let [first, after @ ..] = rest {
+        // A turbofish has commas of its own.
+        let whole = (1..=rest.len()).find_map(|count| {
+            let tokens: TokenStream = quote_parts(&rest[..count]);
+            let parse = |input: ParseStream<'_>| Use::parse(input, form);
+            Some((parse.parse2(tokens).ok()?, count))
+        });
+        if let Some((one, count)) = whole {
+            uses.push(one);
+            rest = &rest[count..];
+            continue;
+        }
+        match without_comma(first, form) {
+            Some((one, next)) => uses.extend([one, next]),
+            None => uses.extend(one(first, form, mistakes)),
+        }
+        rest = after;
+    }
+    uses
+}
+
+fn quote_parts(parts: &[Part]) -> TokenStream {
+    let parts = parts.iter().map(|part| quote!(#(#part)*));
+    quote!(#(#parts),*)
+}
+
+/// Two contexts between which the comma is missing.
+fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
+    let read = |tokens: &[TokenTree]| {
+        let parse = |input: ParseStream<'_>| Use::parse(input, form);
+        parse.parse2(tokens.iter().cloned().collect()).ok()
+    };
+    (1..part.len()).find_map(|at| {
+        let (first, next) = part.split_at(at);
+        Some((read(first)?, read(next)?))
+    })
+}
+
+/// A context, or several that are joined, that does not parse.
+fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
+    if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
+        if join == "join" && group.delimiter() == Delimiter::Parenthesis {
+            let parts = split(group.stream(), mistakes);
+            let parts: Vec<Single> = uses(&parts, form, mistakes)
+                .into_iter()
+                .filter_map(|one| match one {
+                    Use::Single(single) => Some(*single),
+                    Use::Handled { .. } | Use::Join { .. } => None,
+                })
+                .collect();
+            let join = join.clone();
+            return (!parts.is_empty()).then_some(Use::Join { join, parts });
+        }
+    }
+    if let [
+        TokenTree::Ident(keyword),
+        between @ ..,
+        TokenTree::Group(group),
+    ] = part
+    {
+        let handling = match between {
+            [] if keyword == "catch" => Some(Handling::Catch),
+            [] if keyword == "attempt" => Some(Handling::Attempt(None)),
+            [
+                TokenTree::Punct(_),
+                TokenTree::Punct(_),
+                TokenTree::Punct(_),
+                error @ ..,
+                TokenTree::Punct(_),
+            ] if keyword == "attempt" => syn::parse2(error.iter().cloned().collect())
+                .ok()
+                .map(|error| Handling::Attempt(Some(error))),
+            _ => None,
+        };
+        if let (Some(handling), Delimiter::Parenthesis) = (handling, group.delimiter()) {
+            let parts = split(group.stream(), mistakes);
+            let single = single(parts.first()?, form, mistakes)?;
+            return Some(Use::Handled {
+                keyword: keyword.clone(),
+                handling,
+                single: Box::new(single),
+            });
+        }
+    }
+    single(part, form, mistakes).map(|single| Use::Single(Box::new(single)))
+}
+
+/// A context that does not parse.
+fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Single> {
+    if let [first, after @ ..] = part {
+        if is_word(first, "let") {
+            mistakes.tell(first, format!("write it without `let`: `{form}`"));
+            let tokens: TokenStream = after.iter().cloned().collect();
+            let parse = |input: ParseStream<'_>| Single::parse(input, form);
+            return match parse.parse2(tokens) {
+                Ok(single) => Some(single),
+                Err(_) => self::single(after, form, mistakes),
+            };
+        }
+    }
+    let equals = part.iter().enumerate().position(|(index, token)| {
+        let is_equals = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
+        is_equals(Some(token)) && !is_equals(part.get(index + 1))
+    });
+    if let Some(equals) = equals {
+        let (pat, context) = part.split_at(equals);
+        let pat = Pat::parse_single
+            .parse2(pat.iter().cloned().collect())
+            .ok()?;
+        let context = &context[1..];
+        return (!context.is_empty()).then(|| Single::new(pat, context));
+    }
+    let named = part.iter().position(|token| is_word(token, "as"));
+    let whole = || part.iter().cloned().collect::<TokenStream>();
+    if let Some(named) = named {
+        let (context, name) = part.split_at(named);
+        mistakes.tell(
+            whole(),
+            format!("write the name first, instead of `… as name`: `{form}`"),
+        );
+        let name: TokenStream = name[1..].iter().cloned().collect();
+        let pat = Pat::parse_single.parse2(name).ok()?;
+        return (!context.is_empty()).then(|| Single::new(pat, context));
+    }
+    if syn::parse2::<Expr>(whole()).is_ok() {
+        mistakes.tell(
+            whole(),
+            format!(
+                "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
+            ),
+        );
+    }
+    None
+}
+
+/// The braces, also if they are what a macro was given as a block.
+fn braces_of(token: &TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = token else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group.clone()),
+        Delimiter::None => {
+            let mut tokens = group.stream().into_iter();
+            let only = tokens.next()?;
+            tokens.next().is_none().then(|| braces_of(&only)).flatten()
+        }
+        _ => None,
+    }
+}
+
+fn is_word(token: &TokenTree, wanted: &str) -> bool {
+    matches!(token, TokenTree::Ident(word) if word == wanted)
+}
+
+/// Whether this is what stands before the braces of a closure.
+fn is_closure_head(tokens: &[TokenTree]) -> bool {
+    let words = tokens
+        .iter()
+        .take_while(|token| is_word(token, "async") || is_word(token, "move"))
+        .count();
+    let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(bar) if bar.as_char() == '|');
+    tokens.get(words).is_some_and(is_bar) && tokens.last().is_some_and(is_bar)
+}

@@ -1,0 +1,106 @@
+//! What `#[async_trait]` and `#[async_recursion]` make: a function that returns `Box::pin(async move { … })`.
+
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Block, Expr, Pat, PatType, Stmt};
+
+use super::Args;
+use crate::with::Use;
+
+/// Puts the contexts around the body, if this is such a function.
+pub(super) fn around(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
+    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
+        return false;
+    };
+    let is_pinned = matches!(&*call.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "pin"));
+    let Some(Expr::Async(code)) = call.args.first_mut() else {
+        return false;
+    };
+    if !is_pinned {
+        return false;
+    }
+    // `#[async_trait]` gives the arguments their names first, and calls `self` by another one.
+    let this = code.block.stmts.iter().find_map(renamed_self);
+    let body = code.block.stmts.iter_mut().rev().find_map(body_of);
+    if let Some(body) = body {
+        let renamed = this.map(|this| with_self(args, &this));
+        let around = super::around(
+            renamed.as_ref().unwrap_or(args),
+            &body.to_token_stream(),
+            output,
+        );
+        *body = Expr::Verbatim(around);
+    } else {
+        let around = super::around(args, &code.block.to_token_stream(), output);
+        code.block = super::in_braces(&around);
+    }
+    true
+}
+
+/// `let __self = self;`
+fn renamed_self(stmt: &Stmt) -> Option<Ident> {
+    let Stmt::Local(local) = stmt else {
+        return None;
+    };
+    let pat = match &local.pat {
+        Pat::Type(PatType { pat, .. }) => pat,
+        pat => pat,
+    };
+    let is_self =
+        matches!(&*local.init.as_ref()?.expr, Expr::Path(path) if path.path.is_ident("self"));
+    match pat {
+        Pat::Ident(pat) if is_self => Some(pat.ident.clone()),
+        _ => None,
+    }
+}
+
+/// `let __ret: Output = { … };`, or `let _: () = { … };`
+fn body_of(stmt: &mut Stmt) -> Option<&mut Expr> {
+    let Stmt::Local(local) = stmt else {
+        return None;
+    };
+    let Pat::Type(PatType { pat, .. }) = &local.pat else {
+        return None;
+    };
+    let is_returned = match &**pat {
+        Pat::Ident(pat) => pat.ident == "__ret",
+        pat => matches!(pat, Pat::Wild(_)),
+    };
+    let init = &mut *local.init.as_mut()?.expr;
+    (is_returned && matches!(init, Expr::Block(_))).then_some(init)
+}
+
+/// The contexts, whose expressions call `self` by the name that it has in the body.
+fn with_self(args: &Args, this: &Ident) -> Args {
+    let renamed = |uses: &Vec<Use>| {
+        let mut uses = uses.clone();
+        for context in uses.iter_mut().flat_map(Use::contexts_mut) {
+            let tokens = rename(context.to_token_stream(), this);
+            *context = syn::parse2(tokens.clone()).unwrap_or(Expr::Verbatim(tokens));
+        }
+        uses
+    };
+    Args {
+        krate: args.krate.clone(),
+        uses: args.uses.iter().map(renamed).collect(),
+    }
+}
+
+fn rename(tokens: TokenStream, this: &Ident) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Ident(word) if word == "self" => {
+                let mut this = this.clone();
+                this.set_span(this.span().located_at(word.span()));
+                TokenTree::Ident(this)
+            }
+            TokenTree::Group(group) => {
+                let mut renamed = Group::new(group.delimiter(), rename(group.stream(), this));
+                renamed.set_span(group.span());
+                TokenTree::Group(renamed)
+            }
+            token => token,
+        })
+        .collect()
+}

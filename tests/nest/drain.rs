@@ -1,0 +1,226 @@
+//! `drain()` waits for what goes on in its own runtime, and never for itself, however it is reached.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use guard_core::{AsyncContext, async_context, async_with, drain, yield_resource};
+use guard_tests::{Log, poll_once, yield_once};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::{
+    WAYS, ends, forever, gated, logs, never, paused, poll_and_drop, step, time_out, using,
+};
+
+#[test]
+fn a_hung_clean_up_of_another_test() {
+    ends(|| {
+        let (log, _) = logs();
+        let other = paused();
+        other.block_on(async {
+            poll_and_drop(never(log.clone(), "hung").run(async |()| forever().await));
+        });
+        paused().block_on(async {
+            poll_and_drop(step(log.clone(), "fine", 3).run(async |()| forever().await));
+            drain().await;
+            assert_eq!(log.line(), "~hung +fine -fine");
+        });
+        other.block_on(async { assert!(poll_once(pin!(drain())).is_pending()) });
+    });
+}
+
+/// Its exit drains.
+#[async_context]
+async fn drains(log: Log, name: &'static str) {
+    yield_resource!();
+    yield_once().await;
+    drain().await;
+    log.push(format_args!("-{name}"));
+}
+
+#[test]
+fn in_an_exit_it_does_not_wait_for_itself() {
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            time_out(drains(log.clone(), "app").run(async |()| forever().await)).await;
+            drain().await;
+            assert_eq!(log.line(), "-app");
+            // In place it does what it does anywhere else.
+            drains(log.clone(), "app").run(async |()| ()).await;
+            assert_eq!(log.line(), "-app");
+        });
+    });
+}
+
+#[test]
+fn in_an_exit_it_waits_for_the_others() {
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            let gate = Arc::new(Notify::new());
+            let other = gated(log.clone(), "other", gate.clone());
+            poll_and_drop(other.run(async |()| forever().await));
+            poll_and_drop(drains(log.clone(), "app").run(async |()| forever().await));
+            for _ in 0..5 {
+                yield_once().await;
+            }
+            assert_eq!(log.line(), "");
+            gate.notify_one();
+            drain().await;
+            assert_eq!(log.line(), "-other -app");
+        });
+    });
+}
+
+#[test]
+fn two_exits_that_drain_do_not_wait_for_each_other() {
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            for name in ["a", "b", "c"] {
+                poll_and_drop(drains(log.clone(), name).run(async |()| forever().await));
+            }
+            poll_and_drop(step(log.clone(), "x", 5).run(async |()| forever().await));
+            drain().await;
+            let mut all = log.take();
+            assert_eq!(all[..2], ["+x", "-x"], "all wait for it: {all:?}");
+            all.sort_unstable();
+            assert_eq!(all, ["+x", "-a", "-b", "-c", "-x"]);
+        });
+    });
+}
+
+#[test]
+fn it_does_not_wait_for_an_exit_that_waits_for_it() {
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            for way in WAYS {
+                let inner = drains(log.clone(), "inner").run(async |()| forever().await);
+                let mut outer = using(way, log.clone(), "outer", 1, Box::pin(inner));
+                assert!(poll_once(outer.as_mut()).is_pending());
+                drop(outer);
+                drain().await;
+                assert_eq!(log.line(), "+outer -inner -outer", "{way:?}");
+            }
+        });
+    });
+}
+
+#[test]
+fn nor_for_one_that_waits_for_another_that_drains() {
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            for name in [["a", "in a"], ["b", "in b"]] {
+                let inner = drains(log.clone(), name[1]);
+                poll_and_drop(
+                    step(log.clone(), name[0], 1)
+                        .run(async |()| inner.run(async |()| forever().await).await),
+                );
+            }
+            drain().await;
+            let mut all = log.take();
+            all.sort_unstable();
+            assert_eq!(all, ["+a", "+b", "-a", "-b", "-in a", "-in b"]);
+        });
+    });
+}
+
+#[test]
+fn it_is_known_through_whatever_polls_it_in_the_exit() {
+    #[async_context]
+    async fn drains_within(log: Log, which: &'static str) {
+        yield_resource!();
+        yield_once().await;
+        match which {
+            "timeout" => timeout(Duration::from_secs(9), drain()).await.unwrap(),
+            "select" => tokio::select! {
+                () = drain() => {}
+                () = forever() => {}
+            },
+            "join" => {
+                tokio::join!(drain(), drain());
+            }
+            "use" => async_with!(_x = step(Log::new(), "x", 1), { drain().await }),
+            "exit of a use" => drains(log.clone(), "in it").run(async |()| ()).await,
+            _ => drain().boxed_here().await,
+        }
+        log.push(which);
+    }
+    trait Boxed: Future<Output = ()> + Send + Sized + 'static {
+        fn boxed_here(self) -> crate::support::Block {
+            Box::pin(self)
+        }
+    }
+    impl<F: Future<Output = ()> + Send + 'static> Boxed for F {}
+
+    for which in ["timeout", "select", "join", "use", "exit of a use", "box"] {
+        ends(move || {
+            let (log, _) = logs();
+            paused().block_on(async {
+                poll_and_drop(drains_within(log.clone(), which).run(async |()| forever().await));
+                drain().await;
+                assert_eq!(log.take().last().unwrap(), which);
+            });
+        });
+    }
+}
+
+#[test]
+fn a_nursery_that_drains_after_its_tasks_were_ended() {
+    #[async_context]
+    async fn workers(log: Log) -> JoinSet<()> {
+        let mut set = JoinSet::new();
+        yield_resource!(set);
+        set.shutdown().await;
+        drain().await;
+        log.push("-workers");
+    }
+    async fn serve(log: Log, seconds: u64) {
+        async_with!(workers = workers(log.clone()), {
+            workers.spawn(async {
+                async_with!(_job = step(log, "job", 3), { forever().await });
+            });
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        });
+    }
+
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            serve(log.clone(), 1).await;
+            assert_eq!(log.line(), "+job -job -workers", "exited");
+            assert!(
+                timeout(Duration::from_secs(1), serve(log.clone(), 9))
+                    .await
+                    .is_err()
+            );
+            drain().await;
+            assert_eq!(log.line(), "+job -job -workers", "cancelled");
+        });
+    });
+}
+
+#[test]
+fn a_server_whose_requests_were_cut() {
+    #[async_context]
+    async fn server(log: Log) {
+        yield_resource!();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drain().await;
+        log.push("-server");
+    }
+
+    ends(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            time_out(server(log.clone()).run(async |()| forever().await)).await;
+            assert!(timeout(Duration::from_secs(3600), drain()).await.is_ok());
+        });
+        assert_eq!(log.line(), "-server");
+    });
+}

@@ -1,0 +1,222 @@
+//! Guards and owned stacks have no block: what is dropped while they are held belongs to the use around them.
+//! Among guards of one block the order is kept.
+
+use guard_core::{
+    AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, yield_resource,
+};
+use guard_tests::{Log, yield_once};
+
+use crate::support::{
+    Failed, WAYS, forever, logs, paused, poll_and_drop, step, time_out, using, workers,
+};
+
+#[test]
+fn guards_of_one_body_exit_from_the_inside_out() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        for way in WAYS {
+            let body = {
+                let log = log.clone();
+                async move {
+                    let _a = step(log.clone(), "a", 0).enter().await;
+                    let _b = step(log.clone(), "b", 2).enter().await;
+                    let _c = step(log.clone(), "c", 4).enter().await;
+                    forever().await;
+                }
+            };
+            poll_and_drop(using(way, log.clone(), "use", 0, Box::pin(body)));
+            drain().await;
+            let expected = "+use +a +b +c -c -b -a -use";
+            assert_eq!(log.line(), expected, "{way:?}");
+        }
+    });
+}
+
+#[test]
+fn also_where_the_body_ends() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let _a = step(log.clone(), "a", 0).enter().await;
+            let _b = step(log.clone(), "b", 4).enter().await;
+        });
+    });
+    assert_eq!(log.line(), "+use +a +b -b -a -use");
+}
+
+#[test]
+fn with_no_use_around_them_they_begin_in_order_and_do_not_wait() {
+    #[async_context]
+    async fn begins(log: Log, name: &'static str, pending: usize) {
+        yield_resource!();
+        log.push(format_args!("~{name}"));
+        for _ in 0..pending {
+            yield_once().await;
+        }
+        log.push(format_args!("-{name}"));
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        poll_and_drop(async {
+            let _outer = begins(log.clone(), "outer", 0).enter().await;
+            let _inner = begins(log.clone(), "inner", 3).enter().await;
+            forever().await;
+        });
+        drain().await;
+    });
+    assert_eq!(log.line(), "~inner ~outer -outer -inner");
+}
+
+#[test]
+fn a_use_that_is_cut_while_a_guard_is_held_belongs_to_the_use_around() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let cut = || step(log.clone(), "x", 5).run(async |()| forever().await);
+        // Without one nobody waits.
+        let Ok(guard) = step(log.clone(), "guard", 0).enter().await;
+        poll_and_drop(cut());
+        let Ok(()) = guard.exit().await;
+        assert_eq!(log.line(), "+guard +x -guard");
+        drain().await;
+        assert_eq!(log.line(), "-x");
+
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(guard) = step(log.clone(), "guard", 0).enter().await;
+            poll_and_drop(cut());
+            let Ok(()) = guard.exit().await;
+        });
+        assert_eq!(log.line(), "+use +guard +x -guard -x -use");
+    });
+}
+
+#[test]
+fn the_same_with_an_owned_stack() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let mut stack = AsyncExitStack::<Failed>::new();
+            let entry = step(log.clone(), "entry", 0).with_error();
+            stack.enter(entry).await.unwrap();
+            poll_and_drop(step(log.clone(), "x", 5).run(async |()| forever().await));
+            stack.close(Outcome::Completed).await.unwrap();
+        });
+    });
+    assert_eq!(log.line(), "+use +entry +x -entry -x -use");
+}
+
+#[test]
+fn a_guard_that_is_dropped_while_the_one_before_it_lives_is_waited_for_by_that_one() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(first) = step(log.clone(), "first", 0).enter().await;
+            let Ok(second) = step(log.clone(), "second", 5).enter().await;
+            drop(second);
+            let Ok(()) = first.exit().await;
+            log.push("next");
+        });
+    });
+    assert_eq!(log.line(), "+use +first +second -second -first next -use");
+}
+
+#[test]
+fn guards_that_are_dropped_one_by_one_exit_from_the_inside_out() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(first) = step(log.clone(), "first", 0).enter().await;
+            let Ok(second) = step(log.clone(), "second", 0).enter().await;
+            let Ok(third) = step(log.clone(), "third", 5).enter().await;
+            drop(third);
+            drop(second);
+            drop(first);
+        });
+    });
+    let expected = "+use +first +second +third -third -second -first -use";
+    assert_eq!(log.line(), expected);
+}
+
+#[test]
+fn a_guard_that_is_dropped_before_the_later_ones_waits_for_none_of_them() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(first) = step(log.clone(), "first", 1).enter().await;
+            let Ok(second) = step(log.clone(), "second", 5).enter().await;
+            drop(first);
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(log.line(), "+use +first +second -first");
+            drop(second);
+        });
+    });
+    assert_eq!(log.line(), "-second -use");
+}
+
+#[test]
+fn guards_of_several_runtimes_do_not_wait_for_each_other() {
+    let (log, reports) = logs();
+    let idle = workers(1, &reports);
+    let here = paused();
+    here.block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(first) = step(log.clone(), "first", 0).enter().await;
+            let hung = crate::support::never(log.clone(), "elsewhere");
+            let second = {
+                let _entered = idle.enter();
+                let mut entering = Box::pin(hung.enter());
+                match guard_tests::poll_once(entering.as_mut()) {
+                    std::task::Poll::Ready(Ok(guard)) => guard,
+                    std::task::Poll::Pending => panic!("it enters at once"),
+                }
+            };
+            drop(second);
+            let Ok(()) = first.exit().await;
+        });
+    });
+    assert_eq!(log.line(), "+use +first ~elsewhere -first -use");
+}
+
+#[test]
+fn a_stack_is_tied_to_no_guard_but_over_before_the_use() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let body = {
+            let log = log.clone();
+            async move {
+                let _guard = step(log.clone(), "guard", 0).enter().await;
+                let stack = AsyncExitStack::<Failed>::new();
+                let _ = stack.enter(step(log.clone(), "a", 0).with_error()).await;
+                let _ = stack.enter(step(log.clone(), "b", 5).with_error()).await;
+                forever().await;
+            }
+        };
+        time_out(step(log.clone(), "use", 0).run(async |()| body.await)).await;
+        drain().await;
+    });
+    let all = log.take();
+    let at = |event: &str| all.iter().position(|it| it == event).unwrap();
+    assert!(at("-b") < at("-a"), "{all:?}");
+    assert_eq!(all.last().unwrap(), "-use", "{all:?}");
+    assert_eq!(all.len(), 8, "{all:?}");
+}
+
+#[test]
+fn a_guard_and_a_stack_of_one_use_are_both_over_before_it() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let stack = AsyncExitStack::<Failed>::new();
+            let entry = step(log.clone(), "entry", 1).with_error();
+            let _ = stack.enter(entry).await;
+            let guard = step(log.clone(), "guard", 5).enter().await;
+            drop(guard);
+            drop(stack);
+        });
+    });
+    let all = log.take();
+    assert_eq!(all.last().unwrap(), "-use", "{all:?}");
+    assert_eq!(all.len(), 6, "{all:?}");
+}

@@ -1,0 +1,398 @@
+//! A panic of what only the library owns is contained; one of the user's own destructors goes on as in Rust,
+//! and takes no clean-up with it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use guard_core::{
+    AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, yield_resource,
+};
+use guard_tests::{Log, block_on, poll_once, yield_once};
+
+use crate::support::{
+    Failed, WAYS, forever, logs, paused, poll_and_drop, step, time_out, told, using,
+};
+
+/// Panics when it is dropped.
+struct Loud(&'static str);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        resume_unwind(Box::new(self.0));
+    }
+}
+
+fn caught(act: impl FnOnce()) -> Option<Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(act)).err()
+}
+
+#[track_caller]
+fn assert_panics_with(message: &str, act: impl FnOnce()) {
+    let payload = caught(act).expect("the panic goes on");
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&message));
+}
+
+/// An error whose destructor may panic.
+struct Bomb(u32);
+
+impl std::fmt::Debug for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bomb{}", self.0)
+    }
+}
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "bomb {}", self.0)
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 == 1 {
+            resume_unwind(Box::new("the destructor of an error"));
+        }
+    }
+}
+
+#[test]
+fn of_an_errors_destructor_in_the_background() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        time_out(step(log.clone(), "outer", 1).run(async |()| {
+            let stack = AsyncExitStack::<Bomb>::new();
+            for number in [3, 2, 1] {
+                let log = log.clone();
+                stack.defer(async move || {
+                    yield_once().await;
+                    yield_once().await;
+                    log.push(format_args!("-{number}"));
+                    Err(Bomb(number))
+                });
+            }
+            forever().await;
+        }))
+        .await;
+        drain().await;
+    });
+    assert_eq!(log.line(), "+outer -1 -2 -3 -outer");
+    let reports = reports.take();
+    for number in 1..=3 {
+        let failed = |it: &&String| it.contains("failed") && it.contains(&number.to_string());
+        let count = reports.iter().filter(failed).count();
+        assert_eq!(count, 1, "{number}: {reports:?}");
+    }
+    let panicked = |it: &&String| it.contains("panicked: the destructor of an error");
+    assert_eq!(reports.iter().filter(panicked).count(), 1, "{reports:?}");
+}
+
+#[test]
+fn of_the_destructor_of_an_exits_error() {
+    #[async_context]
+    async fn fails(pending: usize) -> Result<(), Bomb> {
+        yield_resource!();
+        for _ in 0..pending {
+            yield_once().await;
+        }
+        Err(Bomb(1))
+    }
+
+    for pending in [0, 3] {
+        let (log, reports) = logs();
+        paused().block_on(async {
+            poll_and_drop(async {
+                async_with!(_outer = step(log.clone(), "outer", 1), {
+                    let inner = fails(pending).enter().await;
+                    forever().await;
+                    drop(inner);
+                });
+            });
+            drain().await;
+        });
+        assert_eq!(log.line(), "+outer -outer", "pending {pending}");
+        let reports = reports.take();
+        assert!(reports[0].starts_with("fails failed: "), "{reports:?}");
+        let panicked = "fails panicked: the destructor of an error";
+        assert_eq!(reports[1..], [panicked], "pending {pending}");
+    }
+}
+
+#[test]
+fn of_the_body_and_of_what_it_owns_and_of_the_payload_of_that() {
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                resume_unwind(Box::new("the payload"));
+            }
+        }
+    }
+    struct LoudPayload;
+    impl Drop for LoudPayload {
+        fn drop(&mut self) {
+            resume_unwind(Box::new(Payload));
+        }
+    }
+    /// Panics in its poll, and again when it is dropped.
+    struct Panics {
+        _owned: LoudPayload,
+    }
+    impl Future for Panics {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            resume_unwind(Box::new("the body"));
+        }
+    }
+
+    let (log, _) = logs();
+    let panics = told(log.clone(), "it", 0).run(|_: &mut ()| Panics {
+        _owned: LoudPayload,
+    });
+    assert_panics_with("the body", || block_on(panics));
+    assert_eq!(log.line(), "-it(Panicked)");
+}
+
+#[test]
+fn of_a_mock_that_asserts_in_its_destructor_fails_its_test() {
+    struct Mock;
+    impl Drop for Mock {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                panic_any("expected 2 calls, got 0");
+            }
+        }
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        for way in WAYS {
+            let body = async {
+                let _mock = Mock;
+                forever().await;
+            };
+            let test = time_out(using(way, log.clone(), "it", 2, Box::pin(body)));
+            let failed = tokio::spawn(test).await.unwrap_err().into_panic();
+            let message = failed.downcast_ref::<&str>();
+            assert_eq!(message, Some(&"expected 2 calls, got 0"), "{way:?}");
+            drain().await;
+            assert_eq!(log.line(), "+it -it", "{way:?}");
+        }
+    });
+}
+
+#[test]
+fn of_a_destructor_in_a_body_hands_off_every_context_around_it_first() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let mut whole = Box::pin(async {
+            async_with!(
+                _a = told(log.clone(), "a", 1),
+                _b = told(log.clone(), "b", 1),
+                {
+                    let _loud = Loud("in the body");
+                    forever().await;
+                }
+            );
+        });
+        assert!(poll_once(whole.as_mut()).is_pending());
+        assert_panics_with("in the body", || drop(whole));
+        drain().await;
+        assert_eq!(log.line(), "-b(Cancelled) -a(Cancelled)");
+    });
+}
+
+#[test]
+fn of_a_destructor_in_a_body_keeps_what_was_cut_in_it() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_outermost = step(log.clone(), "outermost", 0), {
+            let mut outer = Box::pin(step(log.clone(), "outer", 0).run(async |()| {
+                let _loud = Loud("in the body");
+                let inner = step(log.clone(), "inner", 5);
+                inner.run(async |()| forever().await).await;
+            }));
+            assert!(poll_once(outer.as_mut()).is_pending());
+            assert_panics_with("in the body", || drop(outer));
+        });
+    });
+    let expected = "+outermost +outer +inner -inner -outer -outermost";
+    assert_eq!(log.line(), expected);
+}
+
+#[test]
+fn in_a_body_is_told_after_what_was_cut_in_it_is_over() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let mut whole = Box::pin(async {
+            async_with!(
+                _a = told(log.clone(), "a", 0),
+                _b = told(log.clone(), "b", 0),
+                {
+                    poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
+                    resume_unwind(Box::new("the body"));
+                }
+            );
+        });
+        let mut polls = 0;
+        let payload = loop {
+            polls += 1;
+            assert!(polls < 100, "it hangs");
+            let polled = catch_unwind(AssertUnwindSafe(|| poll_once(whole.as_mut())));
+            match polled {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(payload) => break payload,
+            }
+        };
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"the body"));
+    });
+    assert_eq!(log.line(), "+x -x -b(Panicked) -a(Panicked)");
+}
+
+#[test]
+fn of_an_exit_in_the_background_does_not_hold_up_the_outer_one() {
+    #[async_context]
+    async fn panics(pending: usize) {
+        yield_resource!();
+        for _ in 0..pending {
+            yield_once().await;
+        }
+        resume_unwind(Box::new("the exit"));
+    }
+
+    for pending in [0, 3] {
+        for in_place in [true, false] {
+            let (log, reports) = logs();
+            paused().block_on(async {
+                let outer = step(log.clone(), "outer", 0).run(async |()| {
+                    poll_and_drop(panics(pending).run(async |()| forever().await));
+                    if !in_place {
+                        forever().await;
+                    }
+                });
+                if in_place {
+                    outer.await;
+                } else {
+                    poll_and_drop(outer);
+                    drain().await;
+                }
+            });
+            assert_eq!(log.line(), "+outer -outer");
+            assert_eq!(reports.line(), "panics panicked: the exit");
+        }
+    }
+}
+
+/// A waker that counts, and panics the first time.
+#[derive(Default)]
+struct Bad(AtomicUsize);
+
+impl Wake for Bad {
+    fn wake(self: Arc<Self>) {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+            resume_unwind(Box::new("a waker"));
+        }
+    }
+}
+
+#[test]
+fn of_a_waker_leaves_nobody_unwoken() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let gate = Arc::new(tokio::sync::Notify::new());
+        let inner = crate::support::gated(log.clone(), "inner", gate.clone());
+        let mut whole = Box::pin(step(log.clone(), "outer", 0).run(async |()| {
+            poll_and_drop(inner.run(async |()| forever().await));
+        }));
+        // It waits, and so do two drains; the first of all wakers panics.
+        let bad = Waker::from(Arc::new(Bad::default()));
+        let mut draining = Box::pin(drain());
+        assert!(
+            whole
+                .as_mut()
+                .poll(&mut Context::from_waker(&bad))
+                .is_pending()
+        );
+        let polled = draining.as_mut().poll(&mut Context::from_waker(&bad));
+        assert!(polled.is_pending());
+        let other = tokio::spawn(drain());
+        tokio::task::yield_now().await;
+        gate.notify_one();
+        let timeout = tokio::time::timeout(std::time::Duration::from_secs(1), other);
+        timeout.await.expect("it is woken").unwrap();
+        whole.await;
+        draining.await;
+    });
+    assert_eq!(log.line(), "+outer -inner -outer");
+}
+
+#[test]
+fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
+    #[async_context]
+    async fn fails() -> Result<(), &'static str> {
+        yield_resource!();
+        Err("disk full")
+    }
+
+    let (_, reports) = logs();
+    let loud = Loud("a destructor");
+    let mut stack = AsyncExitStack::<&'static str>::new();
+    let entry = fails().map_err(move |error| {
+        let _ = &loud;
+        error
+    });
+    block_on(stack.enter(entry)).unwrap();
+    let closing = || drop(block_on(stack.close(Outcome::Completed)));
+    assert_panics_with("a destructor", closing);
+    assert_eq!(reports.line(), "fails failed: disk full", "on a stack");
+    drop(stack);
+
+    let loud = Loud("a destructor");
+    let context = fails().map_err(move |error| {
+        let _ = &loud;
+        error
+    });
+    let used = context.with(async |()| Ok::<_, &str>(()));
+    assert_panics_with("a destructor", || drop(block_on(used)));
+    assert_eq!(reports.line(), "fails failed: disk full", "alone");
+}
+
+#[test]
+fn of_a_destructor_in_a_scoped_use_passes_on_what_was_cut_in_it() {
+    #[async_context(scoped)]
+    async fn borrows(_log: &Log) {
+        yield_resource!();
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_outer = step(log.clone(), "outer", 0), {
+            let mut scoped = Box::pin(borrows(&log).run(async |()| {
+                let _loud = Loud("in the body");
+                poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
+                forever().await;
+            }));
+            assert!(poll_once(scoped.as_mut()).is_pending());
+            assert_panics_with("in the body", || drop(scoped));
+        });
+    });
+    assert_eq!(log.line(), "+outer +x -x -outer");
+}
+
+#[test]
+fn of_one_entry_of_a_dropped_stack_does_not_take_the_others_along() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        let stack = AsyncExitStack::<Failed>::new();
+        let _ = stack.enter(step(log.clone(), "a", 1).with_error()).await;
+        stack.callback(|| resume_unwind(Box::new("a callback")));
+        let _ = stack.enter(step(log.clone(), "c", 1).with_error()).await;
+        drop(stack);
+        drain().await;
+    });
+    assert_eq!(log.line(), "+a +c -c -a");
+    assert_eq!(reports.take().len(), 1);
+}

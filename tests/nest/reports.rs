@@ -1,0 +1,264 @@
+//! What no caller will hear of is reported, once.
+
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+use guard_core::{
+    AsyncContext, TryWithError, async_context, async_with, drain, within, yield_resource,
+};
+use guard_tests::{block_on, yield_once};
+use tokio::time::timeout;
+
+use crate::support::{Block, forever, logs, paused, poll_and_drop, step};
+
+#[async_context]
+async fn slow() -> Result<(), &'static str> {
+    yield_resource!();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    Ok(())
+}
+
+#[within(_it = slow()?)]
+async fn decorated_fails() -> Result<(), &'static str> {
+    Err("the disk is on fire")
+}
+
+#[within(_it = slow()?)]
+async fn decorated_panics() -> Result<(), &'static str> {
+    resume_unwind(Box::new("the disk is on fire"))
+}
+
+fn fails(way: &str) -> Block {
+    match way {
+        "with" => Box::pin(async {
+            let _ = slow()
+                .with(async |()| Err::<(), _>("the disk is on fire"))
+                .await;
+        }),
+        "try_with" => Box::pin(async {
+            let _ = slow()
+                .try_with(async |()| Err::<(), _>("the disk is on fire"))
+                .await;
+        }),
+        "macro" => Box::pin(async {
+            let used = async {
+                async_with!(_it = slow()?, { Err("the disk is on fire")? });
+                Ok::<(), &str>(())
+            };
+            let _ = used.await;
+        }),
+        "value" => Box::pin(async {
+            let used = async {
+                let value: Result<(), &str> =
+                    async_with!(_it = slow()?, { Err("the disk is on fire") });
+                value
+            };
+            let _ = used.await;
+        }),
+        "return" => Box::pin(async {
+            let used = async {
+                async_with!(_it = slow()?, { return Err("the disk is on fire") });
+                #[allow(unreachable_code)]
+                Ok::<(), &str>(())
+            };
+            let _ = used.await;
+        }),
+        "join" => Box::pin(async {
+            let used = async {
+                async_with!(join(_it = slow()?, _other = slow()?), {
+                    Err("the disk is on fire")?;
+                });
+                Ok::<(), &str>(())
+            };
+            let _ = used.await;
+        }),
+        _ => Box::pin(async {
+            let _ = decorated_fails().await;
+        }),
+    }
+}
+
+fn panics(way: &str) -> Block {
+    match way {
+        "with" => Box::pin(async {
+            let used = slow().with(async |()| -> Result<(), &str> {
+                resume_unwind(Box::new("the disk is on fire"))
+            });
+            let _ = used.await;
+        }),
+        "macro" => Box::pin(async {
+            let used = async {
+                async_with!(_it = slow()?, {
+                    if true {
+                        resume_unwind(Box::new("the disk is on fire"));
+                    }
+                });
+                Ok::<(), &str>(())
+            };
+            let _ = used.await;
+        }),
+        _ => Box::pin(async {
+            let _ = decorated_panics().await;
+        }),
+    }
+}
+
+/// How often it is told of in the reports.
+fn times(reports: &guard_tests::Log) -> usize {
+    let all = reports.take();
+    let told = |it: &&String| it.contains("the disk is on fire");
+    let count = all.iter().filter(told).count();
+    assert_eq!(all.len(), count, "and of nothing else: {all:?}");
+    count
+}
+
+#[test]
+fn the_error_of_a_body_whose_use_is_dropped_during_the_exit() {
+    let (_, reports) = logs();
+    paused().block_on(async {
+        for way in [
+            "with", "try_with", "macro", "value", "return", "join", "within",
+        ] {
+            assert!(timeout(Duration::from_secs(1), fails(way)).await.is_err());
+            drain().await;
+            assert_eq!(times(&reports), 1, "{way}");
+        }
+    });
+}
+
+#[test]
+fn the_panic_of_a_body_whose_use_is_dropped_during_the_exit() {
+    let (_, reports) = logs();
+    paused().block_on(async {
+        for way in ["with", "macro", "within"] {
+            assert!(timeout(Duration::from_secs(1), panics(way)).await.is_err());
+            drain().await;
+            assert_eq!(times(&reports), 1, "{way}");
+        }
+    });
+}
+
+#[test]
+fn the_error_of_a_body_whose_use_is_dropped_while_it_waits_for_those_inside() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        let fails = slow().with(async |()| {
+            poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+            Err::<(), _>("the disk is on fire")
+        });
+        poll_and_drop(fails);
+        drain().await;
+        assert_eq!(log.line(), "+x -x");
+        assert_eq!(times(&reports), 1);
+    });
+}
+
+#[test]
+fn the_error_of_a_body_that_has_its_caller_is_not_reported() {
+    let (_, reports) = logs();
+    paused().block_on(async {
+        for way in [
+            "with", "try_with", "macro", "value", "return", "join", "within",
+        ] {
+            fails(way).await;
+            assert_eq!(reports.line(), "", "{way}");
+        }
+    });
+}
+
+#[test]
+fn an_error_that_is_not_debug_is_reported_by_its_type() {
+    struct Opaque;
+    impl From<&str> for Opaque {
+        fn from(_: &str) -> Self {
+            Self
+        }
+    }
+
+    let (_, reports) = logs();
+    paused().block_on(async {
+        poll_and_drop(slow().with(async |()| Err::<(), _>(Opaque)));
+        drain().await;
+    });
+    let reports = reports.take();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("Opaque"), "{reports:?}");
+}
+
+#[test]
+fn an_inner_error_is_reported_in_whoevers_nest_it_is() {
+    #[async_context]
+    async fn fails_to_exit() -> Result<(), &'static str> {
+        yield_resource!();
+        yield_once().await;
+        yield_once().await;
+        Err("disk full")
+    }
+
+    let (log, reports) = logs();
+    paused().block_on(async {
+        async_with!(_outer = step(log.clone(), "outer", 0), {
+            let inner = fails_to_exit();
+            poll_and_drop(inner.with(async |()| {
+                forever().await;
+                Ok::<_, &str>(())
+            }));
+        });
+        // It is told before the outer use is over.
+        assert_eq!(reports.line(), "fails_to_exit failed: disk full");
+    });
+}
+
+#[test]
+fn try_with_tells_of_an_exit_error_of_a_composed_context_however_that_ends() {
+    #[async_context]
+    async fn transaction() -> Result<u32, String> {
+        let mut number = 1;
+        yield_resource!(number);
+        Err("rollback failed".into())
+    }
+    #[async_context]
+    async fn ends_below() -> Result<u32, String> {
+        async_with!(number = transaction()?, {
+            yield_resource!(*number);
+        });
+        Ok(())
+    }
+    #[async_context]
+    async fn ends_inside() -> Result<u32, String> {
+        async_with!(number = transaction()?, {
+            yield_resource!(*number);
+            return Ok(());
+        })
+    }
+
+    let (_, reports) = logs();
+    let both = Err(TryWithError::BodyAndExit {
+        body: "body",
+        exit: "rollback failed".to_owned(),
+    });
+    let used = ends_below().try_with(async |_| Err::<(), _>("body"));
+    assert_eq!(block_on(used), both);
+    let used = ends_inside().try_with(async |_| Err::<(), _>("body"));
+    assert_eq!(block_on(used), both);
+    let exit = Err("rollback failed".to_owned());
+    let used = ends_below().with(async |_| Ok::<(), String>(()));
+    assert_eq!(block_on(used), exit);
+    let used = ends_inside().with(async |_| Ok::<(), String>(()));
+    assert_eq!(block_on(used), exit);
+    assert_eq!(reports.line(), "");
+}
+
+#[test]
+fn without_a_reporter_it_is_a_line_on_the_standard_error_stream() {
+    #[async_context(scoped)]
+    async fn lost() {
+        yield_resource!();
+    }
+
+    let stderr = crate::alone::alone(|| {
+        poll_and_drop(lost().run(async |()| forever().await));
+    });
+    assert!(stderr.contains("lost"), "{stderr}");
+    assert!(stderr.contains("abandoned"), "{stderr}");
+}

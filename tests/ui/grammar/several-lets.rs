@@ -1,0 +1,15 @@
+//! Only the first is complained about.
+
+use guard_core::{async_context, async_with, yield_resource};
+
+#[async_context]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+}
+
+async fn length() -> usize {
+    async_with!(let first = name(), let mut second = name(), { second.push_str(first); second.len() })
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! The value of a struct is no block.
+
+use guard_core::{async_context, async_with, yield_resource};
+
+#[async_context]
+async fn name() -> String {
+    let mut name = String::new();
+    yield_resource!(name);
+}
+
+async fn length() -> usize {
+    async_with!(name = Name { length: 1 })
+}
+
+fn main() {}
