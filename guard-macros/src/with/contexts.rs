@@ -54,7 +54,7 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
             let site = Span::mixed_site();
             let failed = Ident::new("failed", site.located_at(part.context.span()));
             let question = Token![?](site.located_at(question.span));
-            let returns = Ident::new("returns", site);
+            let returns = Ident::new("around", site);
             quote! {{
                 let #returns = #private::Returns::new();
                 if false {
