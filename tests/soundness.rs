@@ -14,7 +14,7 @@ use std::thread;
 
 use guard_core::{
     AsyncContext, AsyncExitStack, AsyncManager, Cleanup, Outcome, ScopedExitStack, async_context,
-    async_with, cancellable, exit_stack, manage, manage_scoped, yield_resource,
+    async_with, cancellable, exit_stack, manage, manage_scoped, optional, yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
@@ -395,6 +395,57 @@ fn a_guard_may_be_looked_at_from_several_threads() {
 }
 
 /// Adding from elsewhere is under the lock of the stack, and so is taking.
+/// A context that uses a `Cell` of its own all the time, so it is not `Sync`, beside what it lends.
+#[async_context]
+async fn beside_a_cell() -> AtomicUsize {
+    let own = Cell::new(0);
+    let mut lent = AtomicUsize::new(0);
+    yield_once().await;
+    own.set(own.get() + 1);
+    yield_resource!(lent);
+    own.set(own.get() + 1);
+    yield_once().await;
+    assert_eq!((own.get(), lent.into_inner()), (2, 300));
+}
+
+#[test]
+fn a_guard_of_a_context_that_is_not_sync_may_be_shared_and_then_exited_elsewhere() {
+    let Ok(guard) = block_on(beside_a_cell().boxed().enter());
+    let guard = Arc::new(guard);
+    let threads = [(); 3].map(|()| {
+        let guard = guard.clone();
+        thread::spawn(move || {
+            for _ in 0..100 {
+                guard.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let guard = Arc::into_inner(guard).expect("the threads are gone");
+    let Ok(()) = elsewhere(move || block_on(guard.exit()));
+}
+
+#[test]
+fn an_optional_context_lends_what_is_in_its_box() {
+    let mut used = Box::pin(optional(Some(array())).run(async |lent| {
+        yield_once().await;
+        let lent = lent.get_mut().expect("there is one");
+        *lent = [7; 64];
+    }));
+    let elsewhere = elsewhere(move || {
+        assert!(poll_once(used.as_mut()).is_pending());
+        used
+    });
+    block_on(elsewhere);
+    let Ok(guard) = block_on(optional(Some(array())).enter());
+    let mut moved = Box::new(guard);
+    *moved.get_mut().expect("there is one") = [7; 64];
+    assert_eq!(moved.get().map(|array| array[0]), Some(7));
+    let Ok(()) = block_on(moved.exit());
+}
+
 #[test]
 fn entries_come_from_other_threads_while_the_stack_unwinds() {
     const EACH: usize = 20;

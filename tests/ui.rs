@@ -16,6 +16,7 @@ fn ui() {
         "arguments",
         "catch",
         "escape",
+        "first-hour",
         "grammar",
         "item",
         "join",

@@ -9,9 +9,9 @@ use core::task::{Context, Poll};
 pub use crate::adapters::{Bounded, Clock, ExitUntil, Until};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::{ExitTimeout, Timeout};
+pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
 #[cfg(feature = "alloc")]
-pub use crate::adapters::{Join, JoinError};
-pub use crate::adapters::{MapErr, NullContext, Suppress, WithError};
+pub use crate::adapters::{Join, JoinError, Optional, OptionalResource};
 #[cfg(feature = "std")]
 pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
 #[cfg(feature = "alloc")]
@@ -54,6 +54,7 @@ use alloc::boxed::Box;
     label = "not a context for this use",
     note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
+    note = "to name the type of a context, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
@@ -124,7 +125,9 @@ pub trait AsyncContext<X = ()> {
         self.identity().report(kind);
     }
 
-    /// Uses the context for the time of `body`, whose error `X` can take the context's.
+    /// Uses the context for the time of `body`, whose error `E` can take the context's.
+    ///
+    /// `body` is an async closure, `async |resource| …`: the future of another closure cannot borrow the resource.
     ///
     /// Python: `async with`. [`async_with!`](crate::async_with) is the form in which `return` and
     /// `break` reach the enclosing function; this is the form that is an expression.
@@ -150,6 +153,31 @@ pub trait AsyncContext<X = ()> {
     /// # }
     /// ```
     ///
+    /// If nothing else tells the type of the body's error, say it at the body's value, `Ok::<_, Error>(value)`: a `?`
+    /// alone does not tell it, neither in the body nor after the `.await`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use guard_core::{AsyncContext, async_context, yield_resource};
+    /// # #[async_context]
+    /// # async fn numbers() -> Result<Vec<u32>, std::io::Error> {
+    /// #     let mut numbers = vec![1, 2];
+    /// #     yield_resource!(numbers);
+    /// #     Ok(())
+    /// # }
+    /// let first = numbers()
+    ///     .with(async |numbers| {
+    ///         tokio::task::yield_now().await;
+    ///         Ok::<_, std::io::Error>(numbers[0])
+    ///     })
+    ///     .await?;
+    /// assert_eq!(first, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A context that cannot fail takes an error type with [`with_error`](Self::with_error):
+    /// `lock().with_error::<Error>().with(…)`.
+    ///
     /// # Errors
     ///
     /// The body's error; else the exit's; or the enter's, and then the body did not run. If body and
@@ -168,10 +196,10 @@ pub trait AsyncContext<X = ()> {
         body: F,
     ) -> With<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T, E>
     where
-        Self: Sized,
+        Self: Sized, // not `Box<dyn AsyncContext<…>>`: `.boxed()` makes a `BoxContext`
         Self::Resource: 'r,
         X: Untyped,
-        E: From<Self::Error>,
+        E: FromContext<Self::Error>,
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
     {
@@ -242,6 +270,20 @@ pub trait AsyncContext<X = ()> {
     /// For the cases that no block can express, such as a resource in a struct. Costs one heap
     /// allocation.
     ///
+    /// A context that cannot fail needs no `?`, and its error may convert into nothing: a pattern takes the
+    /// guard.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, nullcontext};
+    ///
+    /// let Ok(mut guard) = nullcontext(41).enter().await;
+    /// *guard += 1;
+    /// assert_eq!(*guard, 42);
+    /// let Ok(()) = guard.exit().await;
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Set-up failed.
@@ -257,7 +299,56 @@ pub trait AsyncContext<X = ()> {
         Enter::new(self)
     }
 
+    /// The same context, which panics where it fails, with `message` and the error.
+    ///
+    /// For tests, and for what a program cannot go on without: its error is
+    /// [`Infallible`](core::convert::Infallible), so [`async_with!`](crate::async_with) needs no `?` and works in functions
+    /// that return `()`. A test under `#[should_panic]` may use it too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, async_context, async_with, yield_resource};
+    /// use std::io;
+    ///
+    /// #[async_context]
+    /// async fn database() -> io::Result<Vec<&'static str>> {
+    ///     let mut rows = vec!["first"];
+    ///     yield_resource!(rows);
+    ///     Ok(())
+    /// }
+    ///
+    /// // As in a `#[tokio::test] async fn` without a return type.
+    /// async_with!(rows = database().expect("a database"), {
+    ///     assert_eq!(rows.len(), 1);
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// Python: an exception in a fixture.
+    ///
+    /// # Panics
+    ///
+    /// Where the context fails, in its set-up or its clean-up. After a panic of the body, that one goes on and
+    /// the clean-up's is [reported](crate::set_reporter).
+    ///
+    /// # Cancellation
+    ///
+    /// What fails in the background does not panic: it is reported as the context's error.
+    #[track_caller]
+    fn expect<M>(self, message: M) -> Expect<Self, M>
+    where
+        Self: Sized,
+        Self::Error: core::fmt::Debug,
+        M: core::fmt::Display,
+    {
+        Expect::new(self, message)
+    }
+
     /// The same context with its errors converted.
+    ///
+    /// A `convert` that never returns (`|error| panic!("{error}")`, from edition 2024 on) makes a context that
+    /// cannot fail; [`expect`](Self::expect) is shorter.
+    ///
     fn map_err<F, E>(self, convert: F) -> MapErr<Self, F>
     where
         Self: Sized,
@@ -366,6 +457,21 @@ pub trait AsyncContext<X = ()> {
         Bounded::new(self, Until::new(limit))
     }
 }
+
+/// Every error into which `F`, that of a context, converts: `From<F>`.
+///
+/// A context that cannot fail has the error [`Infallible`](core::convert::Infallible), from which few errors are made. It becomes
+/// one that might fail with any error by [`with_error`](AsyncContext::with_error).
+#[diagnostic::on_unimplemented(
+    message = "the error of this context, `{F}`, does not become `{Self}`",
+    label = "`{F}` does not convert into `{Self}`",
+    note = "where `{F}` is `Infallible`, this context cannot fail: give it an error with `.with_error::<{Self}>()`",
+    note = "where it can fail, convert its error with `.map_err(…)`, or implement `From<{F}>` for `{Self}`"
+)]
+pub trait FromContext<F>: From<F> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<F>, F> FromContext<F> for E {}
 
 /// Implemented for `()`: the context does not want to see the body's error.
 #[diagnostic::on_unimplemented(

@@ -20,7 +20,6 @@ use core::ops::{Deref, DerefMut};
 
 use crate::AsyncContext;
 use crate::context::MapErr;
-use crate::macro_support::CannotFail;
 
 /// What was given.
 pub struct Given<C>(PhantomData<fn() -> C>, Otherwise<C>);
@@ -123,19 +122,33 @@ impl<C: Reports> Given<C> {
     }
 }
 
+/// A context that cannot fail, without a `?` after it.
+pub struct Safe;
+
 /// See `Given`.
 pub trait GivenSafe: Sized {
     /// A context that needs no `?`, without one.
-    fn __guard_unasked(self) -> Right {
-        Right
+    fn __guard_unasked(self) -> Safe {
+        Safe
     }
 }
 
+// The error may be `!`, which has no name on stable, such as that of `.map_err(|error| panic!("{error}"))`.
 impl<C> GivenSafe for Given<C>
 where
     C: AsyncContext,
-    C::Error: CannotFail,
+    C::Error: Into<Infallible>,
 {
+}
+
+impl Safe {
+    /// It.
+    pub fn context<C>(self, context: C) -> MapErr<C, impl FnMut(C::Error) -> Infallible>
+    where
+        C: AsyncContext<Error: Into<Infallible>>,
+    {
+        context.map_err(Into::into)
+    }
 }
 
 // From here on, what is wrong: none of it is ever called.

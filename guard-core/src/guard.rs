@@ -81,6 +81,10 @@ where
 
 /// An entered context, to be exited by hand: see [`AsyncContext::enter`].
 ///
+/// **A guard has to be exited**: `guard.exit().await?`. One that is forgotten, or dropped by a `?`, is
+/// cleaned up in the background and told [`Cancelled`](Outcome::Cancelled), so a transaction is rolled back, although
+/// nothing failed. No lint can see that. Where a block is possible, [`async_with!`](crate::async_with) cannot forget.
+///
 /// It dereferences to the resource. [`exit`](Self::exit) consumes it, so using the resource afterwards
 /// does not compile.
 ///
@@ -102,7 +106,9 @@ where
 /// # Ok(()) }
 /// ```
 ///
-/// In a struct its type is that of a boxed context; an `Option` lets it be taken out to be exited.
+/// In a struct its type is that of a boxed context, `Guard<BoxContext<'static, R, E>>`, where `R` is the resource; an
+/// `Option` lets it be taken out to be exited. It is `Sync` where the resource is, whatever the context is: through
+/// a shared guard there is only a shared resource. So it can be in the state of a service, or in a `static`.
 ///
 /// ```
 /// use guard_core::{AsyncContext, BoxContext, Guard};

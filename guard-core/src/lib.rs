@@ -40,12 +40,16 @@ pub mod __private;
 #[doc = include_str!("from_python.md")]
 pub mod from_python {}
 
+#[cfg(all(feature = "macros", feature = "tokio"))]
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+
 #[cfg(feature = "std")]
 pub use adapters::TimeoutError;
-#[cfg(feature = "tokio")]
-pub use adapters::blocking;
 #[cfg(feature = "alloc")]
-pub use adapters::{AsyncClose, closing, from_fns};
+pub use adapters::{AsyncClose, closing, from_fns, optional};
+#[cfg(feature = "tokio")]
+pub use adapters::{blocking, blocking_catch};
 pub use adapters::{nullcontext, suppress};
 #[cfg(feature = "alloc")]
 pub use cleanup::{Cleanup, set_spawner};

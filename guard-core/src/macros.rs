@@ -109,8 +109,8 @@ macro_rules! cancellable {
 /// - Exactly one yield is reached on every path that does not end in an error; the compiler proves it. A
 ///   yield in the arguments of a macro other than [`async_with!`](crate::async_with), such as `select!`, is checked when it
 ///   runs.
-/// - It can be a free function, a method with any receiver, a function of a trait; it can be generic and
-///   take patterns and `impl Trait`. Arguments and locals are dropped in the order of an `async fn`.
+/// - It can be a free function, a method with any receiver, a function of a trait, also without a body; it can
+///   be generic and take patterns and `impl Trait`. Arguments and locals are dropped in the order of an `async fn`.
 /// - Calling it does nothing yet: it returns a context, an
 ///   [`impl AsyncContext<Resource = R, Error = E>`](crate::AsyncContext).
 ///
@@ -121,7 +121,108 @@ macro_rules! cancellable {
 /// | (none) | *Guaranteed*: the clean-up also runs when the user of the context is cancelled. Everything in it is owned, `Send + 'static`; it costs one heap allocation. |
 /// | `scoped` | It may borrow and need not be `Send`; no allocation. When its user is cancelled it is dropped where it stands, and that is [reported](crate::set_reporter). |
 /// | `catch` | It is given the body's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with [`catch`](crate::AsyncContext::catch). |
+/// | `owned` | Guaranteed, and it may be called with references: they are turned into owned values, and the body sees references to those. See [below](#references-among-the-arguments). |
+/// | `boxed` | It is returned as a [`BoxContext`](crate::BoxContext), so its type can be named, and a trait with such a function can be used as `dyn`. See [below](#traits-that-are-used-as-dyn). |
 /// | `crate = path` | Where guard-core is, if it was renamed or re-exported. |
+///
+/// All of them combine, but not `owned` with `scoped`.
+///
+/// # References among the arguments
+///
+/// A guaranteed context owns what it uses, since its clean-up may go on after its user is gone. With `owned` a
+/// call like `pool.acquire(&name)` makes one all the same. `&self` is cloned ([`Clone`]), every other reference
+/// is turned into its owned form ([`ToOwned`](std::borrow::ToOwned): a `&str` into a `String`, a `&[T]` into a `Vec<T>`), and the body sees
+/// references to the copies.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// use guard_core::{async_context, async_with, yield_resource};
+/// use std::collections::HashSet;
+/// use std::io;
+/// use std::sync::{Arc, Mutex};
+///
+/// #[derive(Clone, Default)]
+/// struct Locks {
+///     held: Arc<Mutex<HashSet<String>>>,
+/// }
+///
+/// impl Locks {
+///     #[async_context(owned)]
+///     async fn lock(&self, key: &str) -> io::Result<String> {
+///         if !self.held.lock().unwrap().insert(key.to_owned()) {
+///             return Err(io::ErrorKind::WouldBlock.into());
+///         }
+///         let mut held = key.to_owned();
+///         yield_resource!(held);
+///         self.held.lock().unwrap().remove(key);
+///         Ok(())
+///     }
+/// }
+///
+/// let locks = Locks::default();
+/// async_with!(key = locks.lock("orders")?, {
+///     assert_eq!(key, "orders");
+///     assert_eq!(locks.held.lock().unwrap().len(), 1);
+/// });
+/// assert!(locks.held.lock().unwrap().is_empty());
+/// # Ok(()) }
+/// ```
+///
+/// - The copies are made by the call, before anything is entered; so a panic of `clone` is the caller's.
+/// - `&'static` references stay what they are. `&mut`, and references inside other types (`Option<&str>`), are
+///   errors.
+/// - The context is `'static` and can be stored, boxed and sent to another thread. As with every `impl Trait`
+///   of edition 2024 its type names what the call borrowed, so to *return* it from the function in
+///   which that lives, write `.boxed()`, or `boxed` beside `owned`.
+///
+/// Python: every argument is a reference that keeps its object alive.
+///
+/// # Traits that are used as `dyn`
+///
+/// A function of a trait can have `#[async_context]` with or without a body; but a trait of which `dyn` objects
+/// are made cannot have functions that return `impl Trait`. With `boxed` it returns
+/// `BoxContext<'static, R, E>`, with `catch` `BoxContext<'static, R, E, E>`, and with `scoped` one with the lifetime of what it
+/// borrows, which then must be `Send`. An implementation may have the attribute too, or be a plain function of
+/// that type.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// use guard_core::{AsyncContext, BoxContext, async_context, async_with, nullcontext, yield_resource};
+/// use std::io;
+///
+/// trait Storage {
+///     #[async_context(owned, boxed)]
+///     async fn transaction(&self, name: &str) -> io::Result<Vec<String>>;
+/// }
+///
+/// #[derive(Clone)]
+/// struct Real;
+///
+/// impl Storage for Real {
+///     #[async_context(owned, boxed)]
+///     async fn transaction(&self, name: &str) -> io::Result<Vec<String>> {
+///         let mut statements = vec![format!("begin {name}")];
+///         yield_resource!(statements);
+///         Ok(())
+///     }
+/// }
+///
+/// struct Fake;
+///
+/// impl Storage for Fake {
+///     fn transaction(&self, _name: &str) -> BoxContext<'static, Vec<String>, io::Error> {
+///         nullcontext(Vec::new()).with_error().boxed()
+///     }
+/// }
+///
+/// let storages: Vec<Box<dyn Storage>> = vec![Box::new(Real), Box::new(Fake)];
+/// for storage in storages {
+///     async_with!(statements = storage.transaction("t")?, {
+///         statements.push("insert".into());
+///     });
+/// }
+/// # Ok(()) }
+/// ```
 ///
 /// # What happens when
 ///
@@ -275,7 +376,7 @@ pub use guard_macros::within;
 ///   has does not compile.)
 /// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
-///   fail needs none.
+///   fail needs none, and may have one.
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
 ///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is

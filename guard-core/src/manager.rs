@@ -46,12 +46,49 @@ use crate::{AsyncContext, coroutine::scoped};
 /// });
 /// # }
 /// ```
+/// # A manager that catches
+///
+/// The parameter `X` is the type of the body's error that the manager is told, as for
+/// [`AsyncContext`]. A manager that says it catches: after `Outcome::Failed(error)` an `exit` that returns `Ok(())`
+/// swallows the error, and one that returns `Err` raises it or another. Python: a class whose `__aexit__` may
+/// return true.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use guard_core::{AsyncContext, AsyncManager, Outcome, manage};
+///
+/// struct Forgiving {
+///     forgiven: Option<String>,
+/// }
+///
+/// impl AsyncManager<String> for Forgiving {
+///     type Resource = Option<String>;
+///     type Error = String;
+///
+///     async fn enter(&mut self) -> Result<&mut Option<String>, String> {
+///         Ok(&mut self.forgiven)
+///     }
+///
+///     async fn exit(&mut self, outcome: Outcome<String>) -> Result<(), String> {
+///         match outcome {
+///             Outcome::Failed(error) if Some(&error) == self.forgiven.as_ref() => Ok(()),
+///             Outcome::Failed(error) => Err(error),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+///
+/// let forgiving = manage(Forgiving { forgiven: Some("late".into()) });
+/// let value = forgiving.catch(async |_| Err::<u32, _>("late".to_owned())).await;
+/// assert_eq!(value, Ok(None));
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `AsyncManager`",
     label = "this type has no `enter` and `exit`",
     note = "implement `AsyncManager` for it, with `async fn enter` and `async fn exit`"
 )]
-pub trait AsyncManager {
+pub trait AsyncManager<X: 'static = ()> {
     /// What is lent.
     type Resource: ?Sized;
     /// What can go wrong.
@@ -69,13 +106,14 @@ pub trait AsyncManager {
     ///
     /// # Errors
     ///
-    /// Cleaning up failed.
-    fn exit(&mut self, outcome: Outcome) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Cleaning up failed; or, in a manager that catches, what becomes of the body's error.
+    fn exit(&mut self, outcome: Outcome<X>)
+    -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 macro_rules! body {
     ($manager:ident) => {
-        move |anchor: Anchor<M::Resource, ()>| async move {
+        move |anchor: Anchor<M::Resource, X>| async move {
             let mut manager = $manager;
             let resource = manager.enter().await?;
             let outcome = anchor.handle().lend(&anchor, resource).await;
@@ -88,13 +126,28 @@ macro_rules! body {
 ///
 /// It is a guaranteed context: a manager whose user is cancelled is still exited, in the background.
 /// That is why it must own what it needs; [`manage_scoped`] is for one that borrows. Python: `async with value`.
+///
+/// A manager that catches (`AsyncManager<E>`) makes a context that is used with [`catch`](AsyncContext::catch).
+///
+/// # Errors
+///
+/// Those of `enter` and `exit`.
+///
+/// # Panics
+///
+/// A panic of either goes on in whoever polls.
+///
+/// # Cancellation
+///
+/// As for a context that a function with [`#[async_context]`](crate::async_context) returns.
 #[cfg(feature = "alloc")]
 #[track_caller]
-pub fn manage<M>(
+pub fn manage<M, X>(
     manager: M,
-) -> impl AsyncContext<Resource = M::Resource, Error = M::Error> + Send + 'static
+) -> impl AsyncContext<X, Resource = M::Resource, Error = M::Error> + Send + 'static
 where
-    M: AsyncManager<Resource: Send, Error: core::fmt::Debug> + Send + 'static,
+    M: AsyncManager<X, Resource: Send, Error: core::fmt::Debug> + Send + 'static,
+    X: Send + 'static,
 {
     guaranteed(body!(manager), Identity::here::<M>(describe_debug))
 }
@@ -103,9 +156,12 @@ where
 ///
 /// Like every scoped context it is dropped where it stands when its user is cancelled.
 #[track_caller]
-pub fn manage_scoped<M>(manager: M) -> impl AsyncContext<Resource = M::Resource, Error = M::Error>
+pub fn manage_scoped<M, X>(
+    manager: M,
+) -> impl AsyncContext<X, Resource = M::Resource, Error = M::Error>
 where
-    M: AsyncManager<Error: core::fmt::Debug>,
+    M: AsyncManager<X, Error: core::fmt::Debug>,
+    X: 'static,
 {
     scoped(body!(manager), Identity::here::<M>(describe_debug))
 }

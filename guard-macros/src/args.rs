@@ -8,9 +8,14 @@ use syn::{Error, LitStr, Path, Token, parse_quote, token};
 use crate::diag::Errors;
 
 /// What was asked for.
+#[allow(clippy::struct_excessive_bools, reason = "each is an argument")]
 pub(crate) struct Args {
     pub(crate) scoped: bool,
     pub(crate) catch: bool,
+    /// References among the arguments become owned values.
+    pub(crate) owned: bool,
+    /// The context is returned on the heap, its type hidden.
+    pub(crate) boxed: bool,
     pub(crate) krate: Path,
 }
 
@@ -21,6 +26,8 @@ impl Args {
         let mut args = Self {
             scoped: false,
             catch: false,
+            owned: false,
+            boxed: false,
             krate: parse_quote!(::guard_core),
         };
         let parsed = (|input: ParseStream<'_>| {
@@ -34,7 +41,22 @@ impl Args {
         })
         .parse2(tokens);
         errors.take(parsed);
+        args.exclude(&seen, errors);
         args
+    }
+
+    /// Tells what does not go together; the rest counts.
+    fn exclude(&mut self, seen: &[(&'static str, Span)], errors: &mut Errors) {
+        if let (true, Some((_, span))) =
+            (self.scoped, seen.iter().find(|(name, _)| *name == "owned"))
+        {
+            errors.push(Error::new(
+                *span,
+                "`owned` and `scoped` exclude each other: a scoped context borrows its arguments as they \
+                 are, and `owned` turns them into owned values for a guaranteed one: remove one of the two",
+            ));
+            self.owned = false;
+        }
     }
 
     fn parse_one(
@@ -84,12 +106,15 @@ impl Args {
             return Err(input.error(format!("expected {EXPECTED}")));
         }
         let name = input.call(Ident::parse_any)?;
-        if name == "scoped" {
-            once("scoped", name.span());
-            self.scoped = true;
-        } else if name == "catch" {
-            once("catch", name.span());
-            self.catch = true;
+        let flags = [
+            ("scoped", &mut self.scoped),
+            ("catch", &mut self.catch),
+            ("owned", &mut self.owned),
+            ("boxed", &mut self.boxed),
+        ];
+        if let Some((known, flag)) = flags.into_iter().find(|(known, _)| name == known) {
+            once(known, name.span());
+            *flag = true;
         } else {
             errors.push(Error::new(
                 name.span(),
@@ -105,7 +130,7 @@ impl Args {
     }
 }
 
-const EXPECTED: &str = "`scoped`, `catch` or `crate = path`";
+const EXPECTED: &str = "`scoped`, `catch`, `owned`, `boxed` or `crate = path`";
 
 /// Skips the value of a wrong argument, so that the arguments after it are still seen.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {

@@ -10,8 +10,8 @@ use std::sync::mpsc;
 use futures::FutureExt;
 use guard_core::{
     AsyncClose, AsyncContext, AsyncManager, BoxContext, LocalBoxContext, Outcome, async_context,
-    async_with, blocking, closing, drain, from_fns, manage, manage_scoped, nullcontext,
-    yield_resource,
+    async_with, blocking, blocking_catch, closing, drain, from_fns, manage, manage_scoped,
+    nullcontext, yield_resource,
 };
 use guard_tests::{Log, block_on, poll_once, yield_once};
 use tokio::runtime::Builder;
@@ -401,4 +401,127 @@ async fn a_manager_that_owns_what_it_uses_is_finished_when_it_is_dropped() {
         drain().await;
         assert_eq!(log.line(), "enter(owned) exit(Cancelled)", "{polls} polls");
     }
+}
+
+/// Swallows the error that it is told to.
+struct Forgiving {
+    log: Log,
+    forgiven: &'static str,
+}
+
+impl AsyncManager<String> for Forgiving {
+    type Resource = Log;
+    type Error = String;
+
+    async fn enter(&mut self) -> Result<&mut Log, String> {
+        self.log.push("enter");
+        Ok(&mut self.log)
+    }
+
+    async fn exit(&mut self, outcome: Outcome<String>) -> Result<(), String> {
+        yield_once().await;
+        self.log.push(format_args!("exit({outcome:?})"));
+        match outcome {
+            Outcome::Failed(error) if error == self.forgiven => Ok(()),
+            Outcome::Failed(error) => Err(format!("raised {error}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_manager_may_catch() {
+    let log = Log::new();
+    let forgiving = || Forgiving {
+        log: log.clone(),
+        forgiven: "late",
+    };
+    let fail = async |error: &str| Err::<(), _>(error.to_owned());
+    let late = manage(forgiving()).catch(async |_| fail("late").await);
+    assert_eq!(block_on(late), Ok(None));
+    let early = manage(forgiving()).catch(async |_| fail("early").await);
+    assert_eq!(block_on(early), Err("raised early".to_owned()));
+    let fine = manage_scoped(forgiving()).catch(async |log| Ok(log.take().len()));
+    assert_eq!(block_on(fine), Ok(Some(5)));
+    assert_eq!(log.line(), "exit(Completed)");
+}
+
+#[test]
+fn a_manager_may_catch_several_types_of_errors() {
+    struct Counting(u32);
+
+    impl AsyncManager for Counting {
+        type Resource = u32;
+        type Error = &'static str;
+
+        async fn enter(&mut self) -> Result<&mut u32, &'static str> {
+            Ok(&mut self.0)
+        }
+
+        async fn exit(&mut self, _: Outcome) -> Result<(), &'static str> {
+            Ok(())
+        }
+    }
+
+    impl AsyncManager<&'static str> for Counting {
+        type Resource = u32;
+        type Error = &'static str;
+
+        async fn enter(&mut self) -> Result<&mut u32, &'static str> {
+            Ok(&mut self.0)
+        }
+
+        async fn exit(&mut self, _: Outcome<&'static str>) -> Result<(), &'static str> {
+            Ok(())
+        }
+    }
+
+    let plain = manage::<_, ()>(Counting(1)).with(async |_| Err::<(), _>("body"));
+    assert_eq!(block_on(plain), Err("body"));
+    let catching = manage::<_, &str>(Counting(1)).catch(async |_| Err::<(), _>("body"));
+    assert_eq!(block_on(catching), Ok(None));
+}
+
+#[test]
+fn a_blocking_release_may_catch() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let context = |swallow: bool| {
+        blocking_catch(
+            || Ok::<_, String>(3),
+            move |resource, outcome: Outcome<String>| match outcome {
+                Outcome::Failed(_) if swallow => Ok(()),
+                Outcome::Failed(error) => Err(format!("{error} with {resource}")),
+                Outcome::Completed => Ok(()),
+                Outcome::Panicked | Outcome::Cancelled => unreachable!(),
+            },
+        )
+    };
+    let fail = async |_: &mut i32| Err::<(), _>(String::from("failed"));
+    runtime.block_on(async {
+        assert_eq!(context(true).catch(fail).await, Ok(None));
+        let raised = Err(String::from("failed with 3"));
+        assert_eq!(context(false).catch(fail).await, raised);
+        let fine = context(false).catch(async |n| Ok(*n)).await;
+        assert_eq!(fine, Ok(Some(3)));
+    });
+}
+
+#[test]
+fn a_blocking_release_that_catches_is_told_of_a_cancelled_user() {
+    let (sender, told) = mpsc::channel();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let context = blocking_catch(
+            || Ok::<_, String>(()),
+            move |(), outcome: Outcome<String>| {
+                sender.send(outcome).unwrap();
+                Ok(())
+            },
+        );
+        let guard = context.enter().await.unwrap();
+        let () = *guard;
+        drop(guard);
+        drain().await;
+    });
+    assert_eq!(told.recv(), Ok(Outcome::Cancelled));
 }

@@ -243,10 +243,15 @@ fn guards_and_their_futures_follow_too() {
     }
     check!(entered(owned(String::new())), Send, Sync, Unpin);
     check!(entered(owned(String::new())).exit(), Send);
-    check!(entered(rc_local()), !Send, !Sync);
+    // Through a shared guard there is only a shared resource.
+    check!(entered(rc_local()), !Send, Sync);
     check!(entered(rc_local()).exit(), !Send);
     check!(entered(cell()), Send, !Sync);
     check!(entered(cell()).exit(), Send);
+    check!(entered(owned(String::new()).boxed()), Send, Sync, Unpin);
+    check!(entered(owned(String::new()).boxed()).exit(), Send, !Sync);
+    check!(entered(cell().boxed()), Send, !Sync);
+    check!(entered(rc_local().boxed_local()), !Send, Sync);
     reports::take();
 }
 

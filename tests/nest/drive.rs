@@ -47,7 +47,9 @@ fn dropped_half_way_it_leaves_what_is_in_it_to_the_guard() {
     paused().block_on(async {
         let Ok(mut guard) = step(log.clone(), "guard", 0).enter().await;
         poll_and_drop(guard.drive(async |_| {
-            step(log.clone(), "x", 5).run(async |()| forever().await).await;
+            step(log.clone(), "x", 5)
+                .run(async |()| forever().await)
+                .await;
         }));
         let Ok(()) = guard.exit().await;
         assert_eq!(log.line(), "+guard +x -x -guard");

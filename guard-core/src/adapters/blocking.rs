@@ -60,8 +60,73 @@ where
     A: FnOnce() -> Result<R, E> + Send + 'static,
     L: FnOnce(R, Outcome) -> Result<(), E> + Send + 'static,
 {
+    released(acquire, release)
+}
+
+/// [`blocking`] whose `release` is told the body's error, and decides what becomes of it.
+///
+/// As with `catch` in [`#[async_context]`](crate::async_context): after
+/// [`Outcome::Failed(error)`](Outcome::Failed) to return `Ok(())` swallows the error, and `Err` raises it or another. It is used
+/// with [`catch`](AsyncContext::catch). All else is as for [`blocking`], also what runs where.
+///
+/// Python: a synchronous context manager in a worker thread, whose `__exit__` may return true.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use guard_core::{AsyncContext, Outcome, blocking_catch};
+///
+/// let retried = blocking_catch(
+///     || Ok::<_, String>(1),
+///     |_attempt, outcome: Outcome<String>| match outcome {
+///         Outcome::Failed(error) if error == "busy" => Ok(()),
+///         Outcome::Failed(error) => Err(error),
+///         _ => Ok(()),
+///     },
+/// );
+/// let value = retried.catch(async |_| Err::<u32, _>("busy".to_owned())).await;
+/// assert_eq!(value, Ok(None));
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// That of `acquire`, and what `release` raises.
+///
+/// # Panics
+///
+/// As for [`blocking`].
+///
+/// # Cancellation
+///
+/// As for [`blocking`]; `release` is told [`Outcome::Cancelled`] then.
+#[track_caller]
+pub fn blocking_catch<R, E, A, L>(
+    acquire: A,
+    release: L,
+) -> impl AsyncContext<E, Resource = R, Error = E> + Send + 'static
+where
+    R: Send + 'static,
+    E: fmt::Debug + Send + 'static,
+    A: FnOnce() -> Result<R, E> + Send + 'static,
+    L: FnOnce(R, Outcome<E>) -> Result<(), E> + Send + 'static,
+{
+    released(acquire, release)
+}
+
+#[track_caller]
+fn released<R, E, X, A, L>(
+    acquire: A,
+    release: L,
+) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
+where
+    R: Send + 'static,
+    E: fmt::Debug + Send + 'static,
+    X: Send + 'static,
+    A: FnOnce() -> Result<R, E> + Send + 'static,
+    L: FnOnce(R, Outcome<X>) -> Result<(), E> + Send + 'static,
+{
     guaranteed(
-        move |anchor: Anchor<R, ()>| async move {
+        move |anchor: Anchor<R, X>| async move {
             let acquired = tokio::task::spawn_blocking(acquire).await;
             let mut resource = match acquired {
                 Ok(acquired) => acquired?,

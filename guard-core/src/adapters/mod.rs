@@ -6,28 +6,34 @@ mod blocking;
 mod closing;
 #[cfg(feature = "std")]
 mod exit_limit;
+mod expect;
 #[cfg(feature = "alloc")]
 mod from_fns;
 #[cfg(feature = "alloc")]
 mod join;
 mod map_err;
 mod null;
+#[cfg(feature = "alloc")]
+mod optional;
 mod suppress;
 mod with_error;
 
 #[cfg(all(feature = "std", feature = "tokio"))]
-pub use blocking::blocking;
+pub use blocking::{blocking, blocking_catch};
 #[cfg(feature = "alloc")]
 pub use closing::{AsyncClose, closing};
 #[cfg(feature = "std")]
 pub use exit_limit::{Bounded, Clock, ExitUntil, TimeoutError, Until};
 #[cfg(feature = "tokio")]
 pub use exit_limit::{ExitTimeout, Timeout};
+pub use expect::Expect;
 #[cfg(feature = "alloc")]
 pub use from_fns::from_fns;
 #[cfg(feature = "alloc")]
 pub use join::{Join, JoinError, join};
 pub use map_err::MapErr;
 pub use null::{NullContext, nullcontext};
+#[cfg(feature = "alloc")]
+pub use optional::{Optional, OptionalResource, optional};
 pub use suppress::{Suppress, suppress};
 pub use with_error::WithError;

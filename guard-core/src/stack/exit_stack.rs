@@ -14,6 +14,7 @@ use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
 use super::late::{Late, StackClosed};
 use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
+use crate::context::FromContext;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::using::panic::Panic;
@@ -207,7 +208,7 @@ macro_rules! methods {
             where
                 C: AsyncContext + $($bound)+,
                 C::Resource: $($bound)+,
-                E: From<C::Error>,
+                E: FromContext<C::Error>,
             {
                 let mut context = Box::pin(context);
                 core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;

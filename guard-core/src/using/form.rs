@@ -2,6 +2,7 @@
 
 use core::convert::Infallible;
 
+use crate::context::FromContext;
 use crate::macro_support::CannotFail;
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::using::TryWithError;
@@ -49,7 +50,7 @@ impl<C, X, T, E> Form<C, X, Result<T, E>> for FirstError
 where
     C: AsyncContext<X>,
     X: Default,
-    E: From<C::Error>,
+    E: FromContext<C::Error>,
 {
     type Kept = Result<T, E>;
     type Output = Result<T, E>;

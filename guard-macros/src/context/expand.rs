@@ -3,12 +3,17 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
 use syn::{
-    Attribute, FnArg, Meta, Pat, PatIdent, ReturnType, Token, parse_quote, parse_quote_spanned,
+    Attribute, FnArg, Lifetime, Meta, Pat, PatIdent, Receiver, ReturnType, Token, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::Definition;
 use super::body::{Body, anchor};
+use super::ownership::is_borrowed;
+use super::receiver::this;
+use crate::args::Args;
 use crate::diag::{ends, path_at};
 use crate::function::Function;
 use crate::types::in_body;
@@ -47,10 +52,6 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
     let krate = &definition.args.krate;
     let resource = definition.returns.resource(krate);
     let error = definition.returns.error(krate);
-    let caught = definition.args.catch.then(|| quote!(#error,));
-    let owned = (!definition.args.scoped)
-        .then(|| quote!(+ #krate::__private::core::marker::Send + 'static));
-
     let mut sig = function.sig.clone();
     sig.asyncness = None;
     // An error about it has been told.
@@ -60,10 +61,21 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
         ReturnType::Default => sig.ident.span(),
     };
     let declared = Span::mixed_site().located_at(declared);
-    sig.output = parse_quote_spanned! {declared=>
-        -> impl #krate::AsyncContext<#caught Resource = #resource, Error = #error> #owned
+    let output = if definition.args.boxed {
+        let lifetime = lifetime_of_box(&mut sig, &definition.args);
+        let caught = definition.args.catch.then(|| quote!(, #error));
+        // With the type on the heap, what it is besides a context is part of the alias.
+        quote_spanned!(declared=> #krate::BoxContext<#lifetime, #resource, #error #caught>)
+    } else {
+        let caught = definition.args.catch.then(|| quote!(#error,));
+        let owned = (!definition.args.scoped)
+            .then(|| quote!(+ #krate::__private::core::marker::Send + 'static));
+        quote_spanned! {declared=>
+            impl #krate::AsyncContext<#caught Resource = #resource, Error = #error> #owned
+        }
     };
-    let arguments = arguments(&mut sig);
+    sig.output = parse_quote_spanned!(declared=> -> #output);
+    let arguments = arguments(&mut sig, &definition.args);
     let body = definition
         .body
         .as_ref()
@@ -89,11 +101,109 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
     }
 }
 
+/// The lifetime of a boxed context: that of what it borrows.
+///
+/// Where several elided lifetimes are borrowed, they get one name, since `'_` would not say which is meant.
+fn lifetime_of_box(sig: &mut syn::Signature, args: &Args) -> TokenStream {
+    if !args.scoped {
+        return quote!('static);
+    }
+    let mut borrowed = Elided::default();
+    for input in &mut sig.inputs {
+        borrowed.visit_fn_arg_mut(input);
+    }
+    if borrowed.named.is_empty() && borrowed.count == 0 {
+        return quote!('static);
+    }
+    if borrowed.named.is_empty() && borrowed.count == 1 {
+        return quote!('_);
+    }
+    if let ([only], 0) = (&*borrowed.named, borrowed.count) {
+        return quote!(#only);
+    }
+    let context = Lifetime::new("'context", Span::mixed_site());
+    let mut naming = Elided {
+        name: Some(context.clone()),
+        ..Elided::default()
+    };
+    for input in &mut sig.inputs {
+        naming.visit_fn_arg_mut(input);
+    }
+    sig.generics.params.insert(0, parse_quote!(#context));
+    for named in borrowed.named {
+        sig.generics
+            .make_where_clause()
+            .predicates
+            .push(parse_quote!(#named: #context));
+    }
+    quote!(#context)
+}
+
+/// The lifetimes in the arguments.
+#[derive(Default)]
+struct Elided {
+    /// What the elided ones are to be called, if they get a name.
+    name: Option<Lifetime>,
+    count: usize,
+    named: Vec<Lifetime>,
+}
+
+impl Elided {
+    fn reference(&mut self, lifetime: &mut Option<Lifetime>) {
+        match lifetime {
+            Some(lifetime) => self.visit_lifetime_mut(lifetime),
+            None => {
+                self.count += 1;
+                lifetime.clone_from(&self.name);
+            }
+        }
+    }
+}
+
+impl VisitMut for Elided {
+    fn visit_receiver_mut(&mut self, receiver: &mut Receiver) {
+        match &mut receiver.kind {
+            syn::ReceiverKind::Reference(_, lifetime, _) => self.reference(lifetime),
+            syn::ReceiverKind::Typed(_, ty) => self.visit_type_mut(ty),
+            _ => {}
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+        self.reference(&mut reference.lifetime);
+        self.visit_type_mut(&mut reference.elem);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            self.count += 1;
+            if let Some(name) = &self.name {
+                *lifetime = name.clone();
+            }
+        } else if lifetime.ident != "static" && !self.named.contains(lifetime) {
+            self.named.push(lifetime.clone());
+        }
+    }
+
+    // These have lifetimes of their own.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments_mut(
+        &mut self,
+        _: &mut syn::ParenthesizedGenericArguments,
+    ) {
+    }
+
+    fn visit_bound_lifetimes_mut(&mut self, _: &mut syn::BoundLifetimes) {}
+}
+
 /// An argument: how the body finds it, and what to ask of it.
 struct Argument {
+    /// What makes an owned value of it, before the context is made.
+    keep: Option<TokenStream>,
     /// What comes first in the body, in the order of the arguments.
     binding: TokenStream,
-    /// A reference to it, where its type is.
+    /// A reference to what the context owns of it, where its type is.
     reference: TokenStream,
     /// Its attributes: a lint level, or `cfg`.
     attrs: Vec<Attribute>,
@@ -103,7 +213,7 @@ struct Argument {
 
 /// Gives every argument a name in the signature, and its pattern to the body, as an `async fn` does: so
 /// arguments are dropped in the same order, whether the body has been started or not.
-fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
+fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
     let site = Span::mixed_site();
     let generics: Vec<Ident> = sig
         .generics
@@ -112,17 +222,10 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
         .collect();
     let mut arguments = Vec::new();
     for (index, input) in sig.inputs.iter_mut().enumerate() {
+        let is_kept = args.owned && is_borrowed(input);
         match input {
             FnArg::Receiver(receiver) => {
-                let this = &receiver.self_token;
-                let span = site.located_at(receiver.span());
-                arguments.push(Argument {
-                    // Captured whole, and whether it is used or not.
-                    binding: quote_spanned!(span=> let _ = &#this;),
-                    reference: quote_spanned!(span=> &#this),
-                    attrs: receiver.attrs.clone(),
-                    is_generic: false,
-                });
+                arguments.push(receiver_argument(receiver, is_kept, args));
             }
             FnArg::Typed(typed) => {
                 let (start, end) = ends(&typed.ty);
@@ -133,6 +236,7 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                 let attrs = core::mem::take(&mut typed.attrs);
                 typed.attrs = attrs.iter().map(allowed).collect();
                 let (attrs, quiet) = (&attrs, &typed.attrs);
+                let lent = is_kept.then(|| quote!(.lent()));
                 // In the signature the name is for the documentation; with a hygiene of its own, it is
                 // not what the body sees.
                 let (name, binding) = match pat {
@@ -145,10 +249,12 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                     }) => {
                         let mut name = ident.clone();
                         name.set_span(site.located_at(ident.span()));
+                        let keep = is_kept.then(|| quote!(#(#quiet)* let #name = #name;));
                         let binding = quote! {
+                            #keep
                             #(#attrs)*
                             #[allow(clippy::no_effect_underscore_binding)]
-                            let #mutability #ident = #name;
+                            let #mutability #ident = #name #lent;
                         };
                         (name, binding)
                     }
@@ -158,17 +264,30 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
                             #(#quiet)*
                             let #name = #name;
                             #(#attrs)*
-                            let #pat = #name;
+                            let #pat = #name #lent;
                         };
                         (name, binding)
                     }
                 };
                 let mut referred = name.clone();
                 referred.set_span(site.located_at(end));
+                let keep = is_kept.then(|| {
+                    let krate = path_at(&args.krate, start);
+                    quote_spanned! {start=>
+                        #(#quiet)*
+                        let #name = #krate::__private::keep(#referred);
+                    }
+                });
+                let reference = if is_kept {
+                    quote_spanned!(start=> #referred.owned())
+                } else {
+                    quote_spanned!(start=> &#referred)
+                };
                 *typed.pat = parse_quote!(#name);
                 arguments.push(Argument {
+                    keep,
                     binding,
-                    reference: quote_spanned!(start=> &#referred),
+                    reference,
                     attrs: quiet.clone(),
                     is_generic: mentions(&typed.ty.to_token_stream(), &|word| {
                         word == "impl" || generics.iter().any(|generic| generic == word)
@@ -178,6 +297,37 @@ fn arguments(sig: &mut syn::Signature) -> Vec<Argument> {
         }
     }
     arguments
+}
+
+fn receiver_argument(receiver: &Receiver, is_kept: bool, args: &Args) -> Argument {
+    let span = Span::mixed_site().located_at(receiver.span());
+    let attrs = receiver.attrs.clone();
+    let self_token = &receiver.self_token;
+    if !is_kept {
+        return Argument {
+            keep: None,
+            // Captured whole, and whether it is used or not.
+            binding: quote_spanned!(span=> let _ = &#self_token;),
+            reference: quote_spanned!(span=> &#self_token),
+            attrs,
+            is_generic: false,
+        };
+    }
+    let this = this(span);
+    let krate = path_at(&args.krate, span);
+    Argument {
+        keep: Some(quote_spanned! {span=>
+            let owned_self = #krate::__private::keep_self(#self_token);
+        }),
+        binding: quote_spanned! {span=>
+            let owned_self = owned_self;
+            #[allow(unused_variables)]
+            let #this = &owned_self;
+        },
+        reference: quote_spanned!(span=> &owned_self),
+        attrs,
+        is_generic: false,
+    }
 }
 
 /// The attribute, with `expect` made an `allow`.
@@ -237,6 +387,9 @@ fn expand_body(
         let attrs = &argument.attrs;
         quote_spanned!(span=> #(#attrs)* #krate::__private::#owned(#reference);)
     });
+    let keep = arguments
+        .iter()
+        .filter_map(|argument| argument.keep.as_ref());
     let bindings = arguments.iter().map(|argument| &argument.binding);
 
     let the_handle = proof.handle(sig.ident.span());
@@ -268,17 +421,22 @@ fn expand_body(
     );
     // The braces of the user: by them coverage knows whose lines these are.
     code.set_span(block.brace_token.span.join());
-    let expanded = quote_spanned! {here=>
-            #(#owned)*
-            return #private::#make::<#resource, #error, #caught, _, _>(
+    let context = quote_spanned! {here=>
+            #private::#make::<#resource, #error, #caught, _, _>(
                 move |#anchor: #private::Anchor<#resource, #caught>| async move #code,
                 {
                     #[allow(unused_imports)]
                     use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
                     (&&&#private::Describe::<#error>::new()).__guard_printer()
                 },
-            );
+            )
     };
+    let context = if args.boxed {
+        quote_spanned!(here=> #krate::AsyncContext::<#caught>::boxed(#context))
+    } else {
+        context
+    };
+    let expanded = quote_spanned!(here=> #(#keep)* #(#owned)* return #context;);
     // The braces of the user make it the user's function, for lints such as `dead_code`.
     let mut function_body = Group::new(Delimiter::Brace, expanded);
     function_body.set_span(block.brace_token.span.join());

@@ -3,6 +3,7 @@
 mod body;
 mod expand;
 mod ownership;
+mod receiver;
 mod returns;
 
 use proc_macro2::TokenStream;
@@ -77,10 +78,11 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         ));
     }
     if !args.scoped {
-        let borrows = ownership::borrows(sig);
+        let borrows = ownership::borrows(sig, args.owned);
         if !borrows.is_empty() {
             // Broken as guaranteed, but whole as scoped.
             args.scoped = true;
+            args.owned = false;
         }
         for borrow in borrows {
             errors.push(borrow);
@@ -89,7 +91,10 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
     let body = match &function.body {
         None => None,
         Some(tokens) => {
-            let block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
+            let mut block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
+            if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
+                receiver::rename(&mut block);
+            }
             errors.take(returns.compare(&sig.output, &block, &args.krate));
             let caught = returns.caught(&args);
             Some(Body::new(block, &args, &caught, function, errors))

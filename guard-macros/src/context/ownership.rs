@@ -5,43 +5,146 @@ use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Error, FnArg, Lifetime, ParenthesizedGenericArguments, Pat, Receiver, ReceiverKind, Signature,
-    TypeFnPtr, TypeReference,
+    Type, TypeFnPtr, TypeReference,
 };
 
-/// The borrowed arguments, one error each.
-pub(crate) fn borrows(sig: &Signature) -> Vec<Error> {
+/// The arguments that are borrowed although they may not be, one error each.
+///
+/// With `owned` a reference may be an argument, but not be part of one.
+pub(crate) fn borrows(sig: &Signature, owned: bool) -> Vec<Error> {
     sig.inputs
         .iter()
         .filter_map(|input| {
-            let mut finder = Finder::default();
-            match input {
-                FnArg::Receiver(receiver) => {
-                    finder.receiver(receiver);
-                    let own = "take `self` or `self: Arc<Self>`";
-                    Some((finder.found?, "`self`".to_owned(), own))
-                }
-                FnArg::Typed(typed) => {
-                    finder.visit_type_mut(&mut (*typed.ty).clone());
-                    let name = match &*typed.pat {
-                        Pat::Ident(pat) => format!("`{}`", pat.ident),
-                        _ => "this argument".to_owned(),
-                    };
-                    let own = "take it by value (a `String`, an `Arc`, a clone)";
-                    Some((finder.found?, name, own))
-                }
+            let argument = Argument::of(input);
+            if owned {
+                argument.why_not_owned()
+            } else {
+                argument.why_not_guaranteed()
             }
         })
-        .map(|(borrow, name, own)| {
-            Error::new_spanned(
-                borrow,
-                format!(
-                    "{name} is borrowed, but the clean-up of a guaranteed context may outlive the \
-                     borrow: {own}, or write `#[async_context(scoped)]` for a context that is dropped \
-                     where it stands when its user is cancelled"
-                ),
-            )
-        })
         .collect()
+}
+
+/// Whether `owned` makes an owned value of this argument.
+pub(crate) fn is_borrowed(input: &FnArg) -> bool {
+    match input {
+        FnArg::Receiver(receiver) => is_borrowed_receiver(receiver),
+        FnArg::Typed(typed) => referred(&typed.ty).is_some(),
+    }
+}
+
+/// [`is_borrowed`] for `self`.
+pub(crate) fn is_borrowed_receiver(receiver: &Receiver) -> bool {
+    match &receiver.kind {
+        ReceiverKind::Reference(_, lifetime, _) => !is_static(lifetime.as_ref()),
+        ReceiverKind::Typed(_, ty) => referred(ty).is_some(),
+        _ => false,
+    }
+}
+
+/// The reference that a type is, unless it is `'static`, which borrows from nobody.
+fn referred(ty: &Type) -> Option<&TypeReference> {
+    match ty {
+        Type::Group(group) => referred(&group.elem),
+        Type::Paren(paren) => referred(&paren.elem),
+        Type::Reference(reference) => {
+            (!is_static(reference.lifetime.as_ref())).then_some(reference)
+        }
+        _ => None,
+    }
+}
+
+/// What is borrowed in an argument.
+struct Argument {
+    name: String,
+    is_self: bool,
+    /// The first borrow in it.
+    borrow: Option<TokenStream>,
+    /// It is `&mut`.
+    is_mutable: bool,
+    /// The first borrow inside what it is a reference to, or inside a type that is no reference.
+    inside: Option<TokenStream>,
+}
+
+impl Argument {
+    fn of(input: &FnArg) -> Self {
+        let mut all = Finder::default();
+        let mut inside = Finder::default();
+        let is_mutable;
+        match input {
+            FnArg::Receiver(receiver) => {
+                all.receiver(receiver);
+                match &receiver.kind {
+                    ReceiverKind::Reference(_, _, mutability) => is_mutable = mutability.is_some(),
+                    ReceiverKind::Typed(_, ty) => is_mutable = inside.inside(ty),
+                    _ => is_mutable = false,
+                }
+            }
+            FnArg::Typed(typed) => {
+                all.visit_type_mut(&mut (*typed.ty).clone());
+                is_mutable = inside.inside(&typed.ty);
+            }
+        }
+        let (name, is_self) = match input {
+            FnArg::Receiver(_) => ("`self`".to_owned(), true),
+            FnArg::Typed(typed) => match &*typed.pat {
+                Pat::Ident(pat) => (format!("`{}`", pat.ident), false),
+                _ => ("this argument".to_owned(), false),
+            },
+        };
+        Self {
+            name,
+            is_self,
+            borrow: all.found,
+            is_mutable,
+            inside: inside.found,
+        }
+    }
+
+    fn why_not_guaranteed(self) -> Option<Error> {
+        let Self { name, borrow, .. } = self;
+        let by_value = if self.is_self {
+            "take `self` or `self: Arc<Self>`"
+        } else {
+            "take it by value (a `String`, an `Arc`, a clone)"
+        };
+        let own = if self.is_mutable || self.inside.is_some() {
+            by_value.to_owned()
+        } else if self.is_self {
+            "write `#[async_context(owned)]` for a context that keeps a clone of it".to_owned()
+        } else {
+            "write `#[async_context(owned)]` for a context that keeps an owned copy of it"
+                .to_owned()
+        };
+        Some(Error::new_spanned(
+            borrow?,
+            format!(
+                "{name} is borrowed, but the clean-up of a guaranteed context may outlive the \
+                 borrow: {own}, or write `#[async_context(scoped)]` for a context that is dropped \
+                 where it stands when its user is cancelled"
+            ),
+        ))
+    }
+
+    fn why_not_owned(self) -> Option<Error> {
+        let Self { name, borrow, .. } = self;
+        if self.is_mutable {
+            return Some(Error::new_spanned(
+                borrow?,
+                format!(
+                    "{name} is a `&mut`, and `owned` would change a copy: take what can be shared (an \
+                     `Arc<Mutex<…>>`), or write `#[async_context(scoped)]` for a context that borrows"
+                ),
+            ));
+        }
+        Some(Error::new_spanned(
+            self.inside?,
+            format!(
+                "{name} has a reference inside another type, of which `owned` can make no owned value: \
+                 take an owned type, or write `#[async_context(scoped)]` for a context that borrows"
+            ),
+        ))
+    }
 }
 
 #[derive(Default)]
@@ -52,6 +155,17 @@ struct Finder {
 impl Finder {
     fn find(&mut self, borrow: impl ToTokens) {
         self.found.get_or_insert(borrow.to_token_stream());
+    }
+
+    /// Looks inside a reference, or into a type that is none. Returns whether it is a `&mut`.
+    fn inside(&mut self, ty: &Type) -> bool {
+        if let Some(reference) = referred(ty) {
+            self.visit_type_mut(&mut (*reference.elem).clone());
+            reference.mutability.is_some()
+        } else {
+            self.visit_type_mut(&mut ty.clone());
+            false
+        }
     }
 
     fn receiver(&mut self, receiver: &Receiver) {

@@ -423,7 +423,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 );
             }
             ::core::compile_error! {
-                "unknown argument `scope`: expected `scoped`, `catch` or `crate = path`"
+                "unknown argument `scope`: expected `scoped`, `catch`, `owned`, `boxed` or `crate = path`"
             }
             ::core::compile_error! {
                 "`scoped` is given twice"
@@ -447,7 +447,7 @@ fn a_use() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
                     GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _,
+                    GivenSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
@@ -478,11 +478,18 @@ fn a_use() {
                     guard_core::__private::Next::Finished => {}
                     guard_core::__private::Next::Returned(returned) => match returned {}
                     guard_core::__private::Next::Failed(error) => {
-                        let failed = guard_core::__private::core::result::Result::Err::<
-                            guard_core::__private::core::convert::Infallible,
-                            _,
-                        >(error);
-                        match failed? {}
+                        let around = guard_core::__private::Returns::new();
+                        if false {
+                            return around.never();
+                        }
+                        #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                        let failed = guard_core::__private::how_failed(&error)
+                            .__guard_failed()
+                            .failed(error, around);
+                        #[allow(unreachable_code, clippy::match_single_binding)]
+                        match failed? {
+                            _ => guard_core::__private::core::unreachable!(),
+                        }
                     }
                 }
                 guard_core::__private::carried(value)
@@ -515,7 +522,7 @@ fn a_use_that_is_left_in_every_way() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
                     GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _,
+                    GivenSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;

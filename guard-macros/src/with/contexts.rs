@@ -54,12 +54,20 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
             let site = Span::mixed_site();
             let failed = Ident::new("failed", site.located_at(part.context.span()));
             let question = Token![?](site.located_at(question.span));
+            let returns = Ident::new("around", site);
             quote! {{
-                let #failed = #private::core::result::Result::Err::<
-                    #private::core::convert::Infallible,
-                    _,
-                >(#error);
-                match #failed #question {}
+                let #returns = #private::Returns::new();
+                if false {
+                    return #returns.never();
+                }
+                #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                let #failed = #private::how_failed(&#error)
+                    .__guard_failed()
+                    .failed(#error, #returns);
+                #[allow(unreachable_code, clippy::match_single_binding)]
+                match #failed #question {
+                    _ => #private::core::unreachable!(),
+                }
             }}
         }
         // Older compilers would say that nothing is reached from here.
@@ -95,7 +103,9 @@ pub(super) fn own_error(private: &TokenStream, parts: &[Single], error: &Ident) 
             // What is wrong about the error is shown at the `?`.
             let from = Ident::new("from", Span::mixed_site().located_at(question.span));
             quote! {
-                #private::core::result::Result::Err(#private::core::convert::From::#from(#error))
+                #private::core::result::Result::Err(
+                    #private::how_failed(&#error).__guard_failed().#from(#error)
+                )
             }
         }
         parts => fail(private, parts, error),

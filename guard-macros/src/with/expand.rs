@@ -43,7 +43,10 @@ use super::parse::{AsyncWith, Handling, Use};
 ///     match next {
 ///         Next::Finished => {}
 ///         Next::Returned(returned) => return returned,
-///         Next::Failed(error) => { let failed = Err::<Infallible, _>(error); match failed? {} }
+///         Next::Failed(error) => {
+///             let failed = how_failed(&error).failed(error, returns); // `Err(error)`
+///             match failed? { _ => unreachable!() }
+///         }
 ///     }
 ///     carried(value)
 /// }
@@ -150,6 +153,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
         #[allow(unused_imports)]
         use #private::{
             GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _,
+            MayHaveFailed as _,
         };
         #declarations
         let #next = match #given {

@@ -1,0 +1,89 @@
+//! A context whose errors are panics.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
+use crate::report::{Identity, describe_type};
+use crate::{AsyncContext, Outcome};
+
+pin_project_lite::pin_project! {
+    /// The context of [`expect`](AsyncContext::expect).
+    #[derive(Clone, Debug)]
+    pub struct Expect<C, M> {
+        #[pin]
+        context: C,
+        message: M,
+        location: &'static Location<'static>,
+    }
+}
+
+impl<C, M> Expect<C, M> {
+    #[track_caller]
+    pub(crate) fn new(context: C, message: M) -> Self {
+        Self {
+            context,
+            message,
+            location: Location::caller(),
+        }
+    }
+}
+
+impl<C, M: fmt::Display> Expect<C, M> {
+    fn failed(message: &M, location: &'static Location<'static>, error: &impl fmt::Debug) -> ! {
+        panic!("{message}: {error:?} (expected at {location})")
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<C, X, M> AsyncContext<X> for Expect<C, M>
+where
+    C: AsyncContext<X>,
+    C::Error: fmt::Debug,
+    M: fmt::Display,
+{
+    type Resource = C::Resource;
+    type Error = Infallible;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        let this = self.project();
+        let entered = this.context.poll_enter(cx);
+        entered.map_err(|error| Self::failed(this.message, this.location, &error))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+        self.project().context.resource()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), Infallible>> {
+        let this = self.project();
+        let exited = this.context.poll_exit(cx, outcome);
+        exited.map_err(|error| Self::failed(this.message, this.location, &error))
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
+        self.project().context.tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.context.runtime()
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.project().context.poll_wait_limit(cx)
+    }
+
+    fn identity(&self) -> Identity<Infallible> {
+        self.context.identity().with_error(describe_type)
+    }
+}

@@ -1,0 +1,15 @@
+use guard_core::{AsyncContext, async_context, yield_resource};
+use std::io;
+
+#[async_context]
+async fn numbers() -> io::Result<Vec<u32>> {
+    let mut numbers = vec![1];
+    yield_resource!(numbers);
+    Ok(())
+}
+
+async fn push() -> io::Result<()> {
+    numbers().with(|numbers: &mut Vec<u32>| async move { numbers.push(1); Ok::<(), io::Error>(()) }).await
+}
+
+fn main() {}
