@@ -20,7 +20,7 @@ pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
 use crate::Outcome;
 #[cfg(feature = "std")]
-use crate::cleanup::{Runtime, RuntimeId};
+use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::macro_support::CannotFail;
 use crate::report::{Identity, ReportKind};
 use crate::using::closure::closure;
@@ -103,11 +103,11 @@ pub trait AsyncContext<X = ()> {
         Runtime::current().id()
     }
 
-    /// How long its exit waits for them, if it has a limit of its own: ready when the time is up.
+    /// How long its exit waits for them.
     #[doc(hidden)]
     #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> Option<Poll<()>> {
-        None
+    fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
+        WaitLimit::General
     }
 
     /// Who the context is, for [reports](crate::set_reporter) about what no caller hears of.
@@ -561,7 +561,7 @@ where
     }
 
     #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         self.get_mut().as_mut().poll_wait_limit(cx)
     }
 

@@ -8,12 +8,12 @@ use crate::__private::Conclude;
 #[cfg(feature = "alloc")]
 use crate::cleanup::Exit;
 use crate::cleanup::dropped;
+#[cfg(feature = "alloc")]
+use crate::panics::Panic;
+use crate::panics::catch;
 use crate::raw::{Anchor, Slot};
 use crate::report::{Identity, ReportKind};
 use crate::span::Span;
-#[cfg(feature = "alloc")]
-use crate::using::panic::Panic;
-use crate::using::panic::catch;
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {

@@ -11,11 +11,11 @@ use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_be
 #[cfg(feature = "std")]
 use crate::cleanup::{Tie, drop_guard};
 use crate::raw::Held;
+use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
 
-/// The future of [`AsyncContext::enter`].
-#[must_use = "the context is entered when this is awaited: `.enter().await`"]
-pub struct Enter<C, X = ()>
+/// Enters a context on the heap. Ready with it, and with what its set-up left.
+pub(crate) struct Entering<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -26,9 +26,9 @@ where
     _outcome: core::marker::PhantomData<fn(X)>,
 }
 
-impl<C, X> Unpin for Enter<C, X> where C: AsyncContext<X> {}
+impl<C, X> Unpin for Entering<C, X> where C: AsyncContext<X> {}
 
-impl<C, X> Enter<C, X>
+impl<C, X> Entering<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -42,11 +42,11 @@ where
     }
 }
 
-impl<C, X> Future for Enter<C, X>
+impl<C, X> Future for Entering<C, X>
 where
     C: AsyncContext<X>,
 {
-    type Output = Result<Guard<C, X>, C::Error>;
+    type Output = Result<(Pin<Box<C>>, Nest), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -62,7 +62,7 @@ where
         let context = this.context.take();
         Poll::Ready(match this.failed.take() {
             Some(error) => Err(error),
-            None => Ok(Guard::new(
+            None => Ok((
                 context.expect("it was just polled"),
                 core::mem::take(&mut this.nest),
             )),
@@ -70,12 +70,42 @@ where
     }
 }
 
-impl<C, X> Drop for Enter<C, X>
+impl<C, X> Drop for Entering<C, X>
 where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
+        if let (Some(error), Some(context)) = (self.failed.take(), &self.context) {
+            context.report(ReportKind::SetUpFailed(&error));
+        }
         drop_context(&mut self.nest, || self.context = None);
+    }
+}
+
+/// The future of [`AsyncContext::enter`].
+#[must_use = "the context is entered when this is awaited: `.enter().await`"]
+pub struct Enter<C, X = ()>(Entering<C, X>)
+where
+    C: AsyncContext<X>;
+
+impl<C, X> Enter<C, X>
+where
+    C: AsyncContext<X>,
+{
+    pub(crate) fn new(context: C) -> Self {
+        Self(Entering::new(context))
+    }
+}
+
+impl<C, X> Future for Enter<C, X>
+where
+    C: AsyncContext<X>,
+{
+    type Output = Result<Guard<C, X>, C::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let entered = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(entered.map(|(context, nest)| Guard::new(context, nest)))
     }
 }
 
@@ -401,6 +431,9 @@ where
             return;
         };
         self.absorb();
+        if let Some(Err(error)) = self.exited.take() {
+            context.report(ReportKind::Failed(&error));
+        }
         drop_context(&mut self.nest, || drop(context));
     }
 }

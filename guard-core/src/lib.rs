@@ -21,6 +21,7 @@ mod macro_support;
 mod macros;
 mod manager;
 mod outcome;
+mod panics;
 mod raw;
 mod report;
 #[cfg(feature = "alloc")]

@@ -110,7 +110,7 @@ fn a_stack_that_a_question_mark_drops_says_goodbye_first() {
         Ok(stack)
     }
     async fn story(log: Log) -> Result<(), &'static str> {
-        async_with!(_pool = sleeps(log.clone(), "pool", 0).with_error()?, {
+        async_with!(_pool = sleeps(log.clone(), "pool", 0)?, {
             let mut stack = constructor(log.clone()).await?;
             let closed = stack.close(Outcome::Completed).await;
             closed.map_err(|errors| errors.into_parts().0)?;

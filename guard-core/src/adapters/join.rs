@@ -4,8 +4,11 @@ use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
+use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
+use crate::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind, describe_type};
-use crate::using::panic::{Panic, catch};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.
@@ -48,39 +51,66 @@ struct Side<C>
 where
     C: AsyncContext,
 {
-    context: Pin<Box<C>>,
+    /// `None` when it is dropped.
+    context: Option<Pin<Box<C>>>,
     state: State,
     /// Kept until both sides are over.
     fault: Option<Fault<C::Error>>,
+    /// How its use ended, until its exit is told.
+    outcome: Option<Outcome>,
+    is_told: bool,
+    /// What its set-up and its exit dropped.
+    nest: Nest,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Entering,
     Entered,
-    /// Exited, or never entered.
+    Exiting,
+    /// Exited, or not entered: it waits for what that dropped.
+    Settling,
     Over,
 }
 
 impl<C: AsyncContext> Side<C> {
     fn new(context: C) -> Self {
         Self {
-            context: Box::pin(context),
+            context: Some(Box::pin(context)),
             state: State::Entering,
             fault: None,
+            outcome: None,
+            is_told: false,
+            nest: Nest::new(),
         }
+    }
+
+    fn context(&self) -> &C {
+        self.context.as_ref().expect("only its end takes it")
+    }
+
+    fn context_mut(&mut self) -> Pin<&mut C> {
+        let context = self.context.as_mut();
+        context.expect("only its end takes it").as_mut()
     }
 
     /// Goes on entering.
     fn enter(&mut self, cx: &mut Context<'_>) {
+        let Some(context) = &mut self.context else {
+            return;
+        };
         if self.state == State::Entering {
-            match catch(|| self.context.as_mut().poll_enter(cx)) {
+            let entered = self
+                .nest
+                .during(|| catch(|| context.as_mut().poll_enter(cx)));
+            match entered {
                 Ok(Poll::Pending) => {}
                 Ok(Poll::Ready(Ok(()))) => self.state = State::Entered,
-                Ok(Poll::Ready(Err(error))) => self.over(Some(Fault::Enter(error))),
-                Err(panic) => self.over(Some(Fault::Panic(panic))),
+                Ok(Poll::Ready(Err(error))) => self.settle_with(Some(Fault::Enter(error))),
+                Err(panic) => self.settle_with(Some(Fault::Panic(panic))),
             }
         }
+        self.settle(cx);
     }
 
     /// Goes on exiting, if it was entered.
@@ -89,18 +119,61 @@ impl<C: AsyncContext> Side<C> {
             self.state != State::Entering,
             "a context was exited that is not entered"
         );
+        let Some(context) = &mut self.context else {
+            return;
+        };
         if self.state == State::Entered {
-            match catch(|| self.context.as_mut().poll_exit(cx, outcome)) {
+            // Later polls only carry on; what they tell is ignored.
+            let outcome = match self.outcome.take() {
+                Some(told) => told,
+                None if self.is_told => Outcome::Cancelled,
+                None => outcome,
+            };
+            self.is_told = true;
+            self.outcome = Some(outcome);
+            let (nest, outcome) = (&mut self.nest, &mut self.outcome);
+            if poll_settle_before_exit(context.as_mut(), nest, cx, outcome).is_ready() {
+                self.state = State::Exiting;
+            }
+        }
+        if self.state == State::Exiting {
+            let outcome = self.outcome.take().unwrap_or(Outcome::Cancelled);
+            let exited = self
+                .nest
+                .during(|| catch(|| context.as_mut().poll_exit(cx, outcome)));
+            match exited {
                 Ok(Poll::Pending) => {}
-                Ok(Poll::Ready(exited)) => self.over(exited.err().map(Fault::Exit)),
-                Err(panic) => self.over(Some(Fault::Panic(panic))),
+                Ok(Poll::Ready(exited)) => self.settle_with(exited.err().map(Fault::Exit)),
+                Err(panic) => self.settle_with(Some(Fault::Panic(panic))),
+            }
+        }
+        self.settle(cx);
+    }
+
+    fn settle_with(&mut self, fault: Option<Fault<C::Error>>) {
+        self.state = State::Settling;
+        self.fault = fault;
+    }
+
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        if let (State::Settling, Some(context)) = (self.state, &mut self.context) {
+            if poll_settle(context.as_mut(), &mut self.nest, cx).is_ready() {
+                self.state = State::Over;
             }
         }
     }
 
-    fn over(&mut self, fault: Option<Fault<C::Error>>) {
-        self.state = State::Over;
-        self.fault = fault;
+    /// Tells it the outcome, if it is entered.
+    fn tell(&mut self, outcome: Outcome) {
+        if self.state == State::Entered {
+            self.is_told = true;
+            self.outcome = self.context_mut().tell(outcome);
+        }
+    }
+
+    /// Whether it is not being entered any more.
+    fn has_entered(&self) -> bool {
+        !matches!(self.state, State::Entering | State::Settling)
     }
 
     fn has_panicked(&self) -> bool {
@@ -120,9 +193,9 @@ impl<C: AsyncContext> Side<C> {
     fn report_fault(&mut self) {
         match self.fault.take() {
             None => {}
-            Some(Fault::Enter(error)) => self.context.report(ReportKind::SetUpFailed(&error)),
-            Some(Fault::Exit(error)) => self.context.report(ReportKind::Failed(&error)),
-            Some(Fault::Panic(panic)) => panic.report_to(self.context.identity()),
+            Some(Fault::Enter(error)) => self.context().report(ReportKind::SetUpFailed(&error)),
+            Some(Fault::Exit(error)) => self.context().report(ReportKind::Failed(&error)),
+            Some(Fault::Panic(panic)) => panic.report_to(self.context().identity()),
         }
     }
 }
@@ -130,6 +203,7 @@ impl<C: AsyncContext> Side<C> {
 impl<C: AsyncContext> Drop for Side<C> {
     fn drop(&mut self) {
         self.report_fault();
+        drop_context(&mut self.nest, || self.context = None);
     }
 }
 
@@ -155,8 +229,8 @@ where
     /// The two resources.
     pub fn lend(&mut self) -> (&mut A::Resource, &mut B::Resource) {
         (
-            self.first.context.as_mut().resource(),
-            self.second.context.as_mut().resource(),
+            self.first.context_mut().resource(),
+            self.second.context_mut().resource(),
         )
     }
 
@@ -165,10 +239,10 @@ where
         self.first.enter(cx);
         self.second.enter(cx);
         self.note_who_failed_first();
-        if self.first.state == State::Entering || self.second.state == State::Entering {
-            Poll::Pending
-        } else {
+        if self.first.has_entered() && self.second.has_entered() {
             Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 
@@ -253,18 +327,30 @@ where
         Poll::Ready(this.result())
     }
 
+    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        let this = self.get_mut();
+        this.second.tell(outcome);
+        this.first.tell(outcome);
+        None
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.first.context().runtime()
+    }
+
     fn identity(&self) -> Identity<Self::Error> {
         if self.second_panicked {
-            self.second.context.identity().with_error(describe_type)
+            self.second.context().identity().with_error(describe_type)
         } else {
-            self.first.context.identity().with_error(describe_type)
+            self.first.context().identity().with_error(describe_type)
         }
     }
 
     fn report(&self, kind: ReportKind<'_, Self::Error>) {
         match kind.error() {
-            Some(JoinError::First(error)) => self.first.context.report(kind.with_error(error)),
-            Some(JoinError::Second(error)) => self.second.context.report(kind.with_error(error)),
+            Some(JoinError::First(error)) => self.first.context().report(kind.with_error(error)),
+            Some(JoinError::Second(error)) => self.second.context().report(kind.with_error(error)),
             None => self.identity().report(kind),
         }
     }

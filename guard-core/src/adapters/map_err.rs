@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "std")]
-use crate::cleanup::RuntimeId;
+use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome};
 
@@ -63,7 +63,7 @@ where
     }
 
     #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         self.project().context.poll_wait_limit(cx)
     }
 

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 #[cfg(feature = "std")]
-use crate::cleanup::{Runtime, RuntimeId};
+use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::raw::Held;
 use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
@@ -221,8 +221,11 @@ where
     }
 
     #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
-        self.get_mut().take_back()?.poll_wait_limit(cx)
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        match self.get_mut().take_back() {
+            Some(context) => context.poll_wait_limit(cx),
+            None => WaitLimit::General,
+        }
     }
 
     fn identity(&self) -> Identity<C::Error> {

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "std")]
-use crate::cleanup::RuntimeId;
+use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -71,7 +71,7 @@ where
     }
 
     #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         self.project().context.poll_wait_limit(cx)
     }
 

@@ -87,8 +87,9 @@ pub(crate) fn drop_guard(tie: Option<&Tie>, drop_it: impl FnOnce()) {
 }
 
 /// Drops a context with an exit limit, which holds for what this hands off.
-pub(crate) fn drop_bounded(limit: Rc<dyn Limit>, drop_it: impl FnOnce()) {
-    CURRENT.with(|current| current.framed(&Doing::DroppingBounded(limit), drop_it));
+pub(crate) fn drop_bounded(limit: &Rc<dyn Limit>, drop_it: impl FnOnce()) {
+    let doing = Doing::DroppingBounded(limit.clone());
+    CURRENT.with(|current| current.framed(&doing, drop_it));
 }
 
 /// Drops what belongs to an exit whose time is up: none of it goes on. Returns whether someone reported that.

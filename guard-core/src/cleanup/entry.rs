@@ -9,9 +9,9 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::runtime::RuntimeId;
+use crate::panics::catch;
 use crate::report::{OwnedReport, Who};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
-use crate::using::panic::catch;
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
 pub(super) struct Entry {

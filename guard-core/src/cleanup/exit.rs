@@ -3,7 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::using::panic::Panic;
+use crate::panics::Panic;
 
 /// A half-run context that can be finished by itself. Dropping one that is not finished reports it as abandoned.
 ///

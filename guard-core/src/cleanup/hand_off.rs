@@ -14,7 +14,8 @@ use super::registry::register;
 use super::runtime::Runtime;
 use super::spawner;
 use super::task::Task;
-use crate::report::Who;
+use crate::panics::catch;
+use crate::report::{Identity, Who};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.
 pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, who: Who, runtime: &Runtime) {
@@ -60,7 +61,9 @@ pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, who: Who, runtime: &Runt
         }
         task.register(register(&entry));
         if let Some(task) = runtime.spawn(task) {
-            contained(|| spawner::spawn(task));
+            if let Err(panic) = catch(|| spawner::spawn(task)) {
+                panic.report_to(Identity::<()>::of(who));
+            }
         }
         match guard {
             Some(opened) => leave_guard(entry, opened),

@@ -5,11 +5,24 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::boxed::Box;
+#[cfg(feature = "tokio")]
+use std::vec::Vec;
 
-use crate::using::panic::catch;
+use crate::panics::catch;
 
 /// A future that ends when the time is up.
 pub(super) type Clock = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How long a use waits for its nest.
+#[derive(Clone, Copy, Debug)]
+pub enum WaitLimit {
+    /// As long as [`set_wait_limit`](crate::set_wait_limit) says.
+    General,
+    /// The context has a limit of its own. Ready when the time is up.
+    Own(Poll<()>),
+    /// Not at all: its exit was given up, so what is left belongs to the enclosing use.
+    GivenUp,
+}
 
 /// What a limit bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +48,35 @@ pub trait Limit {
 /// A clock for `duration`, where there is one: in a tokio runtime with timers.
 pub(super) fn clock(duration: Duration) -> Option<Clock> {
     #[cfg(feature = "tokio")]
-    if tokio::runtime::Handle::try_current().is_ok() {
-        // It panics in a runtime without timers.
-        return match catch(|| tokio::time::sleep(duration)) {
+    {
+        use tokio::runtime::{Handle, Id};
+
+        /// Those whose panic hook has seen that they have no timers; each is to see it once.
+        static WITHOUT_TIMERS: std::sync::Mutex<Vec<Id>> = std::sync::Mutex::new(Vec::new());
+        let without_timers = || {
+            let ids = WITHOUT_TIMERS.lock();
+            ids.unwrap_or_else(std::sync::PoisonError::into_inner)
+        };
+
+        let id = Handle::try_current().ok()?.id();
+        if without_timers().contains(&id) {
+            return None;
+        }
+        // It panics in a runtime without timers, and there is no other way to ask.
+        match catch(|| tokio::time::sleep(duration)) {
             Ok(sleep) => Some(Box::pin(sleep)),
             Err(panic) => {
                 panic.discard();
+                without_timers().push(id);
                 None
             }
-        };
+        }
     }
-    let _ = duration;
-    None
+    #[cfg(not(feature = "tokio"))]
+    {
+        let _ = duration;
+        None
+    }
 }
 
 /// A clock that begins to run when it is first polled, and that is off if there is none.

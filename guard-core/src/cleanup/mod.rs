@@ -37,8 +37,8 @@
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
 //! - *contained*: a panic of what only the library owns stops where it happens, and is reported.
 //!
-//! Each file uses only those above it: `runtime`, `spawner`, `entry`, `registry`, `nest`, `limit`, `dropping`, `task`,
-//! `hand_off`, `settle`, and then what users call, `drain`, `settled`, `detached`.
+//! Each file uses only those above it: `exit`, `runtime`, `spawner`, `limit`, `entry`, `registry`, `nest`, `dropping`, `settle`,
+//! `task`, `hand_off`, and then what users call, `drain`, `settled`, `detached`.
 //!
 //! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the
 //! order of dropping, and nobody waits.
@@ -87,7 +87,7 @@ pub(crate) use exit::Exit;
 #[cfg(feature = "std")]
 pub(crate) use hand_off::hand_off;
 #[cfg(feature = "std")]
-pub(crate) use limit::{Bound, Limit, Stage};
+pub(crate) use limit::{Bound, Limit, Stage, WaitLimit};
 #[cfg(feature = "std")]
 pub use limit::{set_cleanup_timeout, set_wait_limit};
 #[cfg(feature = "std")]
@@ -101,7 +101,7 @@ pub(crate) use runtime::Runtime;
 #[cfg(feature = "std")]
 pub use runtime::RuntimeId;
 #[cfg(feature = "std")]
-pub(crate) use settle::{poll_settle, poll_settle_before_exit};
+pub(crate) use settle::{poll_settle, poll_settle_before_exit, poll_settle_part};
 #[cfg(feature = "std")]
 pub use settled::{Settled, TrySettled, Unsettled, settled, try_settled};
 #[cfg(feature = "alloc")]
@@ -113,4 +113,4 @@ pub(crate) use without_std::{
     drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,
 };
 #[cfg(all(feature = "alloc", not(feature = "std")))]
-pub(crate) use without_std::{drop_owned, hand_off};
+pub(crate) use without_std::{drop_owned, hand_off, poll_settle_part};

@@ -226,11 +226,17 @@ impl Nest {
 
     /// One for which an exit in `runtime` would have to wait.
     pub(super) fn unended(&mut self, runtime: RuntimeId) -> Option<Arc<Entry>> {
-        let entries = self.left.as_mut()?.get_mut().entries.iter();
-        let mut unended = entries.filter(|entry| {
-            entry.runtime == runtime && !entry.began_in_set_up && !entry.has_ended()
-        });
-        unended.next().cloned()
+        let left = self.left.as_mut()?.get_mut();
+        while let Some(entry) = left.entries.last() {
+            if entry.has_ended() {
+                drop(left.entries.pop());
+            } else if entry.runtime != runtime || entry.began_in_set_up {
+                left.apart.extend(left.entries.pop());
+            } else {
+                return Some(entry.clone());
+            }
+        }
+        None
     }
 }
 

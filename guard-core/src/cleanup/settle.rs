@@ -2,9 +2,12 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::vec::Vec;
 
+use super::limit::WaitLimit;
 use super::nest::Nest;
-use crate::report::ReportKind;
+use super::runtime::{Runtime, RuntimeId};
+use crate::report::{Identity, ReportKind, Who};
 use crate::{AsyncContext, Outcome};
 
 /// Ready when the use may go on: before its exit, after it, or after its set-up failed.
@@ -50,16 +53,43 @@ where
     C: AsyncContext<X>,
 {
     let runtime = context.runtime();
-    if nest.poll_ended(runtime, cx).is_ready() {
-        return Poll::Ready(());
-    }
-    match context.as_mut().poll_wait_limit(cx) {
-        Some(over) => ready!(over),
-        None => ready!(nest.poll_wait_limit(cx)),
-    }
-    let overtaken = nest.overtake();
+    let limit = |cx: &mut Context<'_>| context.as_mut().poll_wait_limit(cx);
+    let overtaken = ready!(poll_nest(nest, runtime, cx, limit));
     if !overtaken.is_empty() {
         context.report(ReportKind::Overtook {
+            overtaken: &overtaken,
+        });
+    }
+    Poll::Ready(())
+}
+
+/// Waits for a nest, as long as `limit` allows. Ready with the names of those that it does not wait for any longer.
+pub(super) fn poll_nest(
+    nest: &mut Nest,
+    runtime: RuntimeId,
+    cx: &mut Context<'_>,
+    mut limit: impl FnMut(&mut Context<'_>) -> WaitLimit,
+) -> Poll<Vec<&'static str>> {
+    if nest.is_empty() || nest.poll_ended(runtime, cx).is_ready() {
+        return Poll::Ready(Vec::new());
+    }
+    match limit(cx) {
+        WaitLimit::General => ready!(nest.poll_wait_limit(cx)),
+        WaitLimit::Own(over) => ready!(over),
+        WaitLimit::GivenUp => return Poll::Ready(Vec::new()),
+    }
+    Poll::Ready(nest.overtake())
+}
+
+/// [`poll_settle`] for what is no use by itself but has a nest of its own: an entry of a stack.
+pub(crate) fn poll_settle_part(nest: &mut Nest, cx: &mut Context<'_>, who: Who) -> Poll<()> {
+    if nest.is_empty() {
+        return Poll::Ready(());
+    }
+    let runtime = Runtime::current().id();
+    let overtaken = ready!(poll_nest(nest, runtime, cx, |_| WaitLimit::General));
+    if !overtaken.is_empty() {
+        Identity::<()>::of(who).report(ReportKind::Overtook {
             overtaken: &overtaken,
         });
     }

@@ -11,12 +11,13 @@ use std::vec::Vec;
 use super::dropping::expire;
 use super::entry::{Entry, LastPoll};
 use super::exit::Exit;
-use super::limit::{Bound, Stage, Timer, cleanup_timeout};
+use super::limit::{Bound, Stage, Timer, WaitLimit, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest};
 use super::registry::Registered;
 use super::runtime::Runtime;
+use super::settle::poll_nest;
+use crate::panics::catch;
 use crate::report::{Identity, ReportKind, listen};
-use crate::using::panic::catch;
 
 /// Runs a clean-up to its end. Dropped before that, it gives it its last poll.
 pub(super) struct Task(Option<Box<Work>>);
@@ -184,14 +185,12 @@ impl Work {
 
     /// Waits for the entries of the nest, as long as that may take.
     fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.nest.poll_ended(self.runtime.id(), cx).is_ready() {
-            return Poll::Ready(());
-        }
-        match &mut self.bound {
-            Some(bound) => ready!(bound.poll_over(Stage::Wait, cx)),
-            None => ready!(self.nest.poll_wait_limit(cx)),
-        }
-        let overtaken = self.nest.overtake();
+        let Self { nest, bound, .. } = self;
+        let limit = |cx: &mut Context<'_>| match bound {
+            Some(bound) => WaitLimit::Own(bound.poll_over(Stage::Wait, cx)),
+            None => WaitLimit::General,
+        };
+        let overtaken = ready!(poll_nest(nest, self.runtime.id(), cx, limit));
         if !overtaken.is_empty() {
             self.report(ReportKind::Overtook {
                 overtaken: &overtaken,

@@ -71,6 +71,16 @@ where
     Poll::Ready(())
 }
 
+/// Nothing is waited for.
+#[cfg(feature = "alloc")]
+pub(crate) fn poll_settle_part(
+    _: &mut Nest,
+    _: &mut Context<'_>,
+    _: crate::report::Who,
+) -> Poll<()> {
+    Poll::Ready(())
+}
+
 /// What is to be reported of a clean-up that is dropped now.
 pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
     ReportKind::Abandoned

@@ -8,6 +8,8 @@ use core::task::{Context, Poll, ready};
 use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
 use super::exit_stack::{AsyncExitStack, ScopedExitStack};
+#[cfg(feature = "std")]
+use crate::cleanup::RuntimeId;
 use crate::given::Reports;
 use crate::report::{Identity, ReportKind, describe_debug};
 use crate::using::{Body, TryWith, closure::closure};
@@ -154,6 +156,19 @@ where
         Poll::Ready(course.finish_primary(failed))
     }
 
+    fn tell(self: Pin<&mut Self>, outcome: Outcome<M::Caught>) -> Option<Outcome<M::Caught>> {
+        let this = self.get_mut();
+        if !core::mem::replace(&mut this.is_told, true) {
+            this.stack.end_of_use(outcome);
+        }
+        None
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.stack.runtime()
+    }
+
     fn identity(&self) -> Identity<E> {
         *self.failed.first().unwrap_or(&self.stack.identity())
     }
@@ -197,6 +212,14 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         Poll::Ready(course.finish_primary(failed))
     }
 
+    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        let this = self.get_mut();
+        if !core::mem::replace(&mut this.is_told, true) {
+            this.stack.end_of_use(outcome);
+        }
+        None
+    }
+
     fn identity(&self) -> Identity<E> {
         *self.failed.first().unwrap_or(&self.stack.identity())
     }
@@ -235,6 +258,19 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         }
         let course = ready!(stack.poll_close(cx, &mut None));
         Poll::Ready(course.finish(failed))
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        let this = self.get_mut();
+        if !core::mem::replace(&mut this.0.is_told, true) {
+            this.0.stack.end_of_use(outcome);
+        }
+        None
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.0.stack.runtime()
     }
 
     fn identity(&self) -> Identity<ExitErrors<E>> {
@@ -279,5 +315,13 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
             self.0.report(ReportKind::Failed(&error));
         }
         Poll::Ready(Ok(()))
+    }
+    fn tell(mut self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        Pin::new(&mut self.0).tell(outcome)
+    }
+
+    #[cfg(feature = "std")]
+    fn runtime(&self) -> RuntimeId {
+        self.0.runtime()
     }
 }

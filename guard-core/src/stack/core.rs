@@ -8,11 +8,11 @@ use super::course::{Course, StackMode};
 use super::entry::Entry;
 use super::late::Late;
 use crate::Outcome;
-use crate::cleanup::{Nest, drop_block, drop_context};
+use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
+use crate::panics::catch;
 use crate::raw::Shelf;
 use crate::report::Identity;
 use crate::shared::Shared;
-use crate::using::panic::catch;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,10 +29,34 @@ impl Key {
     pub(super) const LATE: Self = Self(0);
 }
 
-/// An entry and its key.
+/// An entry, its key, and its nest.
 pub(super) struct Keyed<T: ?Sized> {
     pub(super) key: Key,
+    pub(super) progress: Progress,
+    /// What was dropped in its set-up and in its exit.
+    pub(super) nest: Nest,
     pub(super) entry: T,
+}
+
+/// How far the exit of an entry is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It waits for what its set-up dropped.
+    Before,
+    Exiting,
+    /// It waits for what its exit dropped.
+    After,
+}
+
+impl<T> Keyed<T> {
+    pub(super) const fn new(key: Key, nest: Nest, entry: T) -> Self {
+        Self {
+            key,
+            progress: Progress::Before,
+            nest,
+            entry,
+        }
+    }
 }
 
 /// What both forms of the stack are made of. `T` is the entries' type, a trait object.
@@ -49,6 +73,8 @@ pub(super) struct Stack<T: ?Sized, E> {
 struct Unwinding<T: ?Sized, E> {
     course: Option<Course<E>>,
     current: Option<Box<Keyed<T>>>,
+    /// Whether an entry has begun to exit.
+    has_begun: bool,
 }
 
 // What is pinned lies in boxes.
@@ -63,6 +89,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             unwinding: Shared::new(Unwinding {
                 course: None,
                 current: None,
+                has_begun: false,
             }),
             identity,
         }
@@ -120,11 +147,18 @@ impl<T: ?Sized, E> Stack<T, E> {
         taken
     }
 
-    /// Begins an unwinding of which nobody will hear, or makes one of that which has begun.
+    /// Begins an unwinding of which nobody will hear, or makes one of that which has begun. One that is told how its
+    /// use ended, and waits, goes on with that.
     pub(super) fn cancel(&mut self) {
         let identity = self.identity;
-        let course = &mut self.unwinding.get_mut().course;
-        course.get_or_insert_with(|| Course::new(identity)).cancel();
+        let Unwinding {
+            course, has_begun, ..
+        } = self.unwinding.get_mut();
+        match course {
+            Some(_) if !*has_begun => {}
+            Some(course) => course.cancel(),
+            None => course.insert(Course::new(identity)).cancel(),
+        }
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
@@ -154,10 +188,12 @@ impl<T: ?Sized, E> Stack<T, E> {
         let Unwinding {
             course: begun,
             current,
+            has_begun,
         } = self.unwinding.get_mut();
         let Some(course) = begun else {
             panic!("an exit stack was polled that is not being closed");
         };
+        *has_begun = true;
         loop {
             if current.is_none() {
                 let late = self.late.as_ref().and_then(Late::pop);
@@ -168,10 +204,16 @@ impl<T: ?Sized, E> Stack<T, E> {
             };
             ready!(exit_entry::<T, E, M>(entry, cx, course));
             let who = entry.entry.identity();
-            if let Err(panic) = catch(|| drop(current.take())) {
-                course.panicked(panic, who);
+            if let Some(mut exited) = current.take() {
+                // What is left in its nest belongs to the use of the stack.
+                let nest = core::mem::take(&mut exited.nest);
+                if let Err(panic) = catch(|| drop(exited)) {
+                    course.panicked(panic, who);
+                }
+                drop(nest);
             }
         }
+        *has_begun = false;
         match begun.take() {
             Some(course) => Poll::Ready(course),
             None => Poll::Pending,
@@ -197,16 +239,22 @@ impl<T: ?Sized, E> Stack<T, E> {
                 continue;
             }
             let pending = self.unwinding.get_mut().current.take();
-            if let Err(panic) = catch(|| drop(pending)) {
+            if let Err(panic) = catch(|| pending.map(drop_entry)) {
                 panic.report_to(self.identity);
             }
         }
     }
 }
 
+/// Drops an entry that is not exited.
+fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
+    let mut nest = core::mem::take(&mut entry.nest);
+    drop_context(&mut nest, || drop(entry));
+}
+
 /// Goes on with the exit of one entry; its panic is noted in the course.
 pub(super) fn exit_entry<T, E, M>(
-    entry: &mut Keyed<T>,
+    keyed: &mut Keyed<T>,
     cx: &mut Context<'_>,
     course: &mut Course<E>,
 ) -> Poll<()>
@@ -214,10 +262,24 @@ where
     T: Entry<E, M> + ?Sized,
     M: StackMode<E>,
 {
-    catch(|| entry.entry.poll_exit(cx, course)).unwrap_or_else(|panic| {
-        course.panicked(panic, entry.entry.identity());
-        Poll::Ready(())
-    })
+    let Keyed {
+        progress,
+        nest,
+        entry,
+        ..
+    } = keyed;
+    if let Progress::Before = progress {
+        ready!(poll_settle_part(nest, cx, entry.identity().who()));
+        *progress = Progress::Exiting;
+    }
+    if let Progress::Exiting = progress {
+        match nest.during(|| catch(|| entry.poll_exit(cx, course))) {
+            Ok(exited) => ready!(exited),
+            Err(panic) => course.panicked(panic, entry.identity()),
+        }
+        *progress = Progress::After;
+    }
+    poll_settle_part(nest, cx, entry.identity().who())
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {
@@ -233,7 +295,7 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             let mut left = Nest::new();
             let mut dropped = Ok(());
             drop_block(&mut left, || {
-                dropped = catch(|| drop_context(&mut above, || drop(entry)));
+                dropped = catch(|| drop_context(&mut above, || drop_entry(entry)));
             });
             if let Err(panic) = dropped {
                 panic.report_to(identity);

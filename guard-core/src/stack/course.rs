@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::errors::ExitErrors;
 use crate::Outcome;
+use crate::panics::Panic;
 use crate::report::{Identity, ReportKind};
-use crate::using::panic::Panic;
 
 /// What a stack wants to know of the error that its use failed with.
 pub trait StackMode<E> {

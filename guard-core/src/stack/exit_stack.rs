@@ -13,11 +13,12 @@ use super::course::{Catching, Course, Plain, StackMode};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
 use super::late::{Late, StackClosed};
-use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
+use crate::cleanup::{Exit, Nest, Runtime, drop_owned, hand_off};
 use crate::context::FromContext;
+use crate::guard::Entering;
+use crate::panics::Panic;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
-use crate::using::panic::Panic;
 use crate::{AsyncContext, Outcome, nullcontext};
 
 /// The entries of an [`AsyncExitStack`].
@@ -210,13 +211,12 @@ macro_rules! methods {
                 C::Resource: $($bound)+,
                 E: FromContext<C::Error>,
             {
-                let mut context = Box::pin(context);
-                core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;
+                let (context, nest) = Entering::<C, ()>::new(context).await?;
                 let identity = context.identity().with_error(self.stack.identity.describe);
                 let key = self.stack.next_key();
                 Ok(self.stack.shelf.lend(Held::new(context), |held| {
                     let entry = ContextEntry::new(held, identity);
-                    Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
+                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<$object>>
                 }))
             }
 
@@ -382,13 +382,13 @@ macro_rules! methods {
                 let key = self.stack.next_key();
                 self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
                     let entry = ContextEntry::new(held, identity);
-                    Box::new(Keyed { key, entry }) as Box<Keyed<$object>>
+                    Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<$object>>
                 })
             }
 
             fn push(&self, entry: impl Entry<E, M> + $($bound)+) -> Key {
                 let key = self.stack.next_key();
-                self.stack.shelf.push(Box::new(Keyed { key, entry }));
+                self.stack.shelf.push(Box::new(Keyed::new(key, Nest::new(), entry)));
                 key
             }
         }
@@ -412,13 +412,12 @@ macro_rules! methods {
                 C: AsyncContext<E, Error = E> + $($bound)+,
                 C::Resource: $($bound)+,
             {
-                let mut context = Box::pin(context);
-                core::future::poll_fn(|cx| context.as_mut().poll_enter(cx)).await?;
+                let (context, nest) = Entering::<C, E>::new(context).await?;
                 let identity = context.identity();
                 let key = self.stack.next_key();
                 Ok(self.stack.shelf.lend(Held::new(context), |held| {
                     let entry = CatchEntry(ContextEntry::new(held, identity));
-                    Box::new(Keyed { key, entry }) as Box<Keyed<$catching_object>>
+                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<$catching_object>>
                 }))
             }
         }
@@ -482,6 +481,11 @@ where
     pub(super) fn entered(&mut self) {
         self.runtime = Runtime::current();
         self.is_context = true;
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn runtime(&self) -> crate::cleanup::RuntimeId {
+        self.runtime.id()
     }
 
     /// Adds entries from elsewhere, also while the stack is being closed: those are exited next.
@@ -608,7 +612,7 @@ where
             let callback = callback.take()?;
             let entry = deferred(callback, self.identity);
             let key = Key::LATE;
-            Some(Box::new(Keyed { key, entry }) as Box<Keyed<Owned<E, M>>>)
+            Some(Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>)
         });
         match callback {
             None => Ok(()),

@@ -6,9 +6,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::form::Form;
-use super::panic::{Panic, catch, poll_exit_after_panic};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
-use crate::report::Identity;
+use crate::panics::{Panic, catch, poll_exit_after_panic};
+use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
 
 /// The context of a use and its body, which borrows what the context lends.
@@ -101,18 +101,31 @@ fn drop_waiting<P, X, K, E>(
     P: Parts<X>,
     P::Context: AsyncContext<X, Error = E>,
 {
-    let identity = parts.as_mut().context().identity();
+    let context = parts.as_mut().context();
+    let identity = context.identity();
+    let ended = match kept.take() {
+        Some(Kept::Before(_, ended) | Kept::Exit(ended)) => Some(ended),
+        Some(Kept::After(ended, exited)) => {
+            if let Err(error) = exited {
+                context.report(ReportKind::Failed(&error));
+            }
+            Some(ended)
+        }
+        Some(Kept::NotEntered(error)) => {
+            context.report(ReportKind::SetUpFailed(&error));
+            None
+        }
+        None => None,
+    };
     drop(EndContext {
         parts,
         nest,
         _outcome: PhantomData,
     });
-    match kept.take() {
-        Some(Kept::Before(_, ended) | Kept::Exit(ended) | Kept::After(ended, _)) => match ended {
-            Ok(Output { kept, lost }) => lost(identity, kept),
-            Err(panic) => panic.report_body_to(identity),
-        },
-        Some(Kept::NotEntered(_)) | None => {}
+    match ended {
+        Some(Ok(Output { kept, lost })) => lost(identity, kept),
+        Some(Err(panic)) => panic.report_body_to(identity),
+        None => {}
     }
 }
 

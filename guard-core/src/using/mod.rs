@@ -7,7 +7,7 @@
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
 //! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
 //!
-//! `failed` decides whether a value is a failure, and `panic` carries a panic past the exit.
+//! `failed` decides whether a value is a failure.
 
 pub(crate) mod block;
 pub(crate) mod closure;
@@ -15,7 +15,6 @@ mod driver;
 mod error;
 pub(crate) mod failed;
 pub(crate) mod form;
-pub(crate) mod panic;
 
 pub use closure::{Body, Catch, Run, TryWith, With};
 pub use driver::Use;

@@ -7,14 +7,13 @@ mod timeout;
 mod until;
 
 use core::convert::Infallible;
-use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
-use crate::cleanup::{Limit, RuntimeId, Stage, drop_bounded, expire};
+use crate::cleanup::{Limit, RuntimeId, Stage, WaitLimit, drop_bounded, expire};
+use crate::panics::catch;
 use crate::report::{Identity, ReportKind, describe_type};
-use crate::using::panic::catch;
 use crate::{AsyncContext, Outcome};
 pub use error::TimeoutError;
 use panicking::Panicking;
@@ -62,7 +61,10 @@ pin_project_lite::pin_project! {
                 return;
             }
             match this.clock.take_over(*this.identity) {
-                Some(limit) => drop_bounded(limit, || this.context.set(None)),
+                Some(limit) => {
+                    drop_bounded(&limit, || this.context.set(None));
+                    discard(limit, *this.identity);
+                }
                 None => this.context.set(None),
             }
         }
@@ -145,8 +147,12 @@ where
         }
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
-        Some(self.project().clock.poll_over(Stage::Wait, cx))
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        let this = self.project();
+        if this.context.is_none() {
+            return WaitLimit::GivenUp;
+        }
+        WaitLimit::Own(this.clock.poll_over(Stage::Wait, cx))
     }
 
     fn identity(&self) -> Identity<Self::Error> {
@@ -177,9 +183,4 @@ fn discard<T>(limit: T, identity: Identity<Infallible>) {
     if let Err(panic) = catch(|| drop(limit)) {
         panic.report_to(identity);
     }
-}
-
-/// What is left where a value was.
-fn take<T>(place: &mut Option<T>) -> Option<T> {
-    mem::take(place)
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::{Clock, discard};
 use crate::cleanup::{Limit, Stage};
+use crate::panics::{Panic, catch};
 use crate::report::Identity;
-use crate::using::panic::{Panic, catch};
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.
 pub struct Panicking<K>(State<K>);

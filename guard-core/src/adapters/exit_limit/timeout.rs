@@ -11,8 +11,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Clock;
 use crate::cleanup::{Bound, Limit, Stage};
+use crate::panics::catch;
 use crate::report::Identity;
-use crate::using::panic::catch;
 
 /// The limit of [`exit_timeout`](crate::AsyncContext::exit_timeout): so much for the wait, and then for the exit.
 ///

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::vec::Vec;
 
-use super::{Clock, discard, take};
+use super::{Clock, discard};
 use crate::cleanup::{Bound, Limit, Stage};
+use crate::panics::catch;
 use crate::report::Identity;
 use crate::sync::{Mutex, lock};
-use crate::using::panic::catch;
 
 /// The limit of [`exit_until`](crate::AsyncContext::exit_until): it bounds the wait and the exit together.
 pub struct Until<L> {
@@ -75,8 +75,8 @@ where
                 is_over: limit.is_none(),
                 limit: limit.map(|limit| limit as Running),
                 next: 0,
-                wakers: Vec::new(),
             }),
+            waiting: Arc::default(),
             who,
         })))
     }
@@ -89,6 +89,7 @@ struct Left(Arc<Shared>);
 
 struct Shared {
     state: Mutex<Sharing>,
+    waiting: Arc<Waiting>,
     who: Identity<Infallible>,
 }
 
@@ -97,8 +98,18 @@ struct Sharing {
     limit: Option<Running>,
     is_over: bool,
     next: usize,
-    /// One slot for each clean-up.
-    wakers: Vec<(usize, Waker)>,
+}
+
+/// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
+struct Waiting(Mutex<Wakers>);
+
+/// One slot for each clean-up.
+type Wakers = Vec<(usize, Waker)>;
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self(Mutex::new(Wakers::new()))
+    }
 }
 
 impl Limit for Left {
@@ -118,9 +129,29 @@ struct InBackground {
     number: usize,
 }
 
-impl Wake for Shared {
+impl Waiting {
+    /// Keeps the waker of one of those who wait, and returns its former one.
+    fn replace(&self, number: usize, waker: Waker) -> Option<Waker> {
+        let mut wakers = lock(&self.0);
+        let slot = wakers.iter_mut().find(|(other, _)| *other == number);
+        if let Some((_, old)) = slot {
+            return Some(core::mem::replace(old, waker));
+        }
+        wakers.push((number, waker));
+        None
+    }
+
+    /// Returns the waker of one who waits no more.
+    fn forget(&self, number: usize) -> Option<Waker> {
+        let mut wakers = lock(&self.0);
+        let slot = wakers.iter().position(|(other, _)| *other == number)?;
+        Some(wakers.swap_remove(slot).1)
+    }
+}
+
+impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
-        let wakers = core::mem::take(&mut lock(&self.state).wakers);
+        let wakers = core::mem::take(&mut *lock(&self.0));
         for (_, waker) in wakers {
             if let Err(panic) = catch(|| waker.wake()) {
                 panic.discard();
@@ -135,29 +166,19 @@ impl Bound for InBackground {
             return Poll::Pending;
         };
         let waker = cx.waker().clone();
-        let (limit, replaced) = {
+        // The waker first: who ends the limit after this look wakes it.
+        drop(shared.waiting.replace(self.number, waker));
+        let limit = {
             let mut state = lock(&shared.state);
             if state.is_over {
                 return Poll::Ready(());
             }
-            let slot = state
-                .wakers
-                .iter_mut()
-                .find(|(number, _)| *number == self.number);
-            let replaced = match slot {
-                Some((_, old)) => Some(core::mem::replace(old, waker)),
-                None => {
-                    state.wakers.push((self.number, waker));
-                    None
-                }
-            };
-            (take(&mut state.limit), replaced)
+            state.limit.take()
         };
-        drop(replaced);
         let Some(mut limit) = limit else {
             return Poll::Pending;
         };
-        let waker = Waker::from(shared.clone());
+        let waker = Waker::from(shared.waiting.clone());
         let polled = catch(|| limit.as_mut().poll(&mut Context::from_waker(&waker)));
         match polled {
             Ok(Poll::Pending) => lock(&shared.state).limit = Some(limit),
@@ -179,18 +200,10 @@ impl Bound for InBackground {
 
 impl Drop for InBackground {
     fn drop(&mut self) {
-        let Some(shared) = take(&mut self.shared) else {
+        let Some(shared) = self.shared.take() else {
             return;
         };
-        let forgotten = {
-            let mut state = lock(&shared.state);
-            let slot = state
-                .wakers
-                .iter()
-                .position(|(number, _)| *number == self.number);
-            slot.map(|slot| state.wakers.swap_remove(slot))
-        };
-        drop(forgotten);
+        drop(shared.waiting.forget(self.number));
         // The last one drops the limit, whose panic is reported.
         if let Some(shared) = Arc::into_inner(shared) {
             let who = shared.who;
