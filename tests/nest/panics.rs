@@ -347,7 +347,7 @@ fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
     block_on(stack.enter(entry)).unwrap();
     let closing = || drop(block_on(stack.close(Outcome::Completed)));
     assert_panics_with("a destructor", closing);
-    assert_eq!(reports.line(), "fails failed: disk full", "on a stack");
+    assert_eq!(reports.line(), "fails failed: \"disk full\"", "on a stack");
     drop(stack);
 
     let loud = Loud("a destructor");

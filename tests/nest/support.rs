@@ -52,7 +52,8 @@ fn report(report: &Report<'_>) {
 
 fn panic_of(report: &Report<'_>) -> String {
     let text = report.to_string();
-    let (_, message) = text.split_once("panicked: ").unwrap();
+    let (_, told) = text.split_once("panicked").unwrap();
+    let (_, message) = told.split_once(": ").unwrap();
     message.to_owned()
 }
 

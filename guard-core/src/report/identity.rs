@@ -15,6 +15,13 @@ pub(crate) fn describe_type<E>(_: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result
     write!(f, "an error of type `{}`", type_name::<E>())
 }
 
+pub(crate) fn describe_display<E: fmt::Display>(
+    error: &E,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    error.fmt(f)
+}
+
 pub(crate) fn describe_debug<E: fmt::Debug>(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     error.fmt(f)
 }

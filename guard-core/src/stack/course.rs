@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::errors::ExitErrors;
 use crate::Outcome;
-use crate::panics::Panic;
+use crate::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind};
 
 /// What a stack wants to know of the error that its use failed with.
@@ -141,8 +141,12 @@ impl<E> Course<E> {
     }
 
     fn report_errors(&mut self) {
-        for error in self.errors.drain(..) {
-            error.who.report(ReportKind::Failed(&error.what));
+        for By { what, who } in self.errors.drain(..) {
+            who.report(ReportKind::Failed(&what));
+            // A panic of its destructor is not to keep the others from being reported.
+            if let Err(panic) = catch(|| drop(what)) {
+                panic.report_to(who);
+            }
         }
     }
 }

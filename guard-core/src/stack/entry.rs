@@ -35,7 +35,10 @@ where
 {
     Held(Held<C, X>),
     Exiting(Pin<Box<C>>),
-    Done,
+    /// Dropped with the entry, when it is noted how it exited.
+    Exited(#[allow(dead_code, reason = "only to be dropped")] Pin<Box<C>>),
+    /// Between two of these.
+    Gone,
 }
 
 impl<C, X, E> ContextEntry<C, X, E>
@@ -66,7 +69,7 @@ where
         let mut told = Outcome::Cancelled;
         if let ContextState::Held(_) = self.state {
             if let ContextState::Held(held) =
-                core::mem::replace(&mut self.state, ContextState::Done)
+                core::mem::replace(&mut self.state, ContextState::Gone)
             {
                 self.state = ContextState::Exiting(held.release());
                 told = outcome();
@@ -78,7 +81,11 @@ where
         let exited = ready!(context.as_mut().poll_exit(cx, told));
         // It knows now who failed, where it is made of others.
         self.identity = context.identity().with_error(self.identity.describe);
-        self.state = ContextState::Done;
+        if let ContextState::Exiting(context) =
+            core::mem::replace(&mut self.state, ContextState::Gone)
+        {
+            self.state = ContextState::Exited(context);
+        }
         Poll::Ready(exited)
     }
 }

@@ -16,7 +16,7 @@ use super::late::{Late, StackClosed};
 use crate::cleanup::{Exit, Nest, Runtime, drop_owned, hand_off};
 use crate::context::FromContext;
 use crate::guard::Entering;
-use crate::panics::Panic;
+use crate::panics::{Panic, catch};
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome, nullcontext};
@@ -316,7 +316,14 @@ macro_rules! methods {
                     None => Poll::Ready(()),
                 })
                 .await;
-                drop(releasing.entry.take());
+                if let Some(mut entry) = releasing.entry.take() {
+                    let nest = core::mem::take(&mut entry.nest);
+                    let who = entry.entry.identity();
+                    if let Err(panic) = catch(|| drop(entry)) {
+                        course.panicked(panic, who);
+                    }
+                    drop(nest);
+                }
                 course.finish_primary(&mut Vec::new()).map(|()| true)
             }
 

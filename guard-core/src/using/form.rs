@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use crate::context::FromContext;
 use crate::macro_support::CannotFail;
-use crate::report::{Identity, ReportKind, describe_type};
+use crate::report::{Identity, ReportKind, describe_display, describe_type};
 use crate::using::TryWithError;
 use crate::using::block::{Ended, Left};
 use crate::using::failed::is_err;
@@ -34,6 +34,12 @@ where
 fn report_lost<E, T>(identity: Identity<E>, error: &T) {
     let identity = identity.with_error(describe_type::<T>);
     identity.report_body(ReportKind::Failed(error));
+}
+
+/// [`report_lost`] for what a block left in a variable of the function around it.
+fn report_lost_value<E>(identity: Identity<E>) {
+    let identity = identity.with_error(describe_display);
+    identity.report_body(ReportKind::Failed(&"with an `Err` as its value"));
 }
 
 fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
@@ -251,12 +257,13 @@ where
     }
 
     fn lost(identity: Identity<C::Error>, kept: Ended<T>) {
-        if let Ended::Returned {
-            value,
-            failed: true,
-        } = kept
-        {
-            report_lost(identity, &value);
+        match kept {
+            Ended::Returned {
+                value,
+                failed: true,
+            } => report_lost(identity, &value),
+            Ended::Finished { failed: true } => report_lost_value(identity),
+            _ => {}
         }
     }
 
@@ -296,8 +303,10 @@ where
     }
 
     fn lost(identity: Identity<C::Error>, kept: Ended<E>) {
-        if let Ended::Returned { value, .. } = kept {
-            report_lost(identity, &value);
+        match kept {
+            Ended::Returned { value, .. } => report_lost(identity, &value),
+            Ended::Finished { failed: true } => report_lost_value(identity),
+            Ended::Finished { failed: false } => {}
         }
     }
 
@@ -345,8 +354,11 @@ where
         Next::Failed(error)
     }
 
-    fn lost(_: Identity<C::Error>, _: Self::Kept) {
-        // The context has been handed the error.
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept) {
+        // The context has been handed the error of a `?`.
+        if let Ended::Finished { failed: true } = kept {
+            report_lost_value(identity);
+        }
     }
 
     fn finish(context: &C, ended: Ended<()>, exited: Result<(), C::Error>) -> Self::Output {
