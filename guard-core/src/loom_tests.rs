@@ -9,13 +9,17 @@ use std::boxed::Box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Wake;
+use std::vec::Vec;
 
 use loom::future::block_on;
 use loom::thread;
 
-use crate::background::{Chain, Unfinished, dispatch, set_spawner};
-use crate::pending::{Tally, Waiter, drain, pending_cleanups};
-use crate::runtime::Runtime;
+use crate::cleanup::models::{Entry, LastPoll, in_code_of, leave};
+use crate::cleanup::{
+    Exit, Nest, Runtime, drain, hand_off, pending_cleanups, poll_settle_part, set_spawner,
+};
+use crate::panics::Panic;
+use crate::report::{Identity, Who};
 use crate::sync::Installed;
 
 /// Something that must have happened in at least one order of events. Not loom's, because it is about
@@ -36,98 +40,52 @@ impl Witness {
     }
 }
 
-/// Up to five switches between threads that nothing forces: all of them would take minutes, and what
+/// Up to three switches between threads that nothing forces: all of them would take minutes, and what
 /// is wrong in so few steps shows in fewer.
 fn model_of_three(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(5);
+    builder.preemption_bound.get_or_insert(3);
     builder.check(model);
 }
 
-/// Waits until the tally is zero. Returns whether it was at the first look.
-fn wait(tally: &Tally) -> bool {
-    let (mut waiter, mut polls) = (Waiter::default(), 0);
+fn who() -> Who {
+    Identity::<()>::of_type::<Fate>().who()
+}
+
+/// A clean-up that goes on in the background and waits for `inside`.
+fn entry(inside: Vec<Arc<Entry>>) -> Arc<Entry> {
+    Arc::new(Entry::new(
+        who(),
+        Runtime::current().id(),
+        false,
+        inside,
+        None,
+    ))
+}
+
+/// Waits for a nest. Returns whether there was nothing to wait for at the first look.
+fn wait(nest: &mut Nest) -> bool {
+    let mut polls = 0;
     block_on(core::future::poll_fn(|cx| {
         polls += 1;
-        tally.poll_zero(&mut waiter, cx)
+        poll_settle_part(nest, cx, who())
     }));
-    tally.forget(&waiter);
     polls == 1
 }
 
 #[test]
-fn drain_is_woken_by_the_last_clean_up() {
-    static FIRST: Witness = Witness::new("the clean-up ended before drain looked");
-    static LATER: Witness = Witness::new("the clean-up ended while drain waited");
+fn an_exit_that_waits_is_woken_when_what_it_waits_for_ends() {
+    static FIRST: Witness = Witness::new("the clean-up ended before the exit looked");
+    static LATER: Witness = Witness::new("the clean-up ended while the exit waited");
     loom::model(|| {
-        let tally = Arc::new(Tally::new());
-        tally.add();
-        let ending = thread::spawn({
-            let tally = tally.clone();
-            move || tally.remove()
-        });
-        let at_once = wait(&tally);
+        let inner = entry(Vec::new());
+        let mut nest = Nest::new();
+        nest.during(|| leave(inner.clone()));
+        let ending = thread::spawn(move || inner.end());
+        let at_once = wait(&mut nest);
         FIRST.saw(at_once);
         LATER.saw(!at_once);
         ending.join().unwrap();
-        assert_eq!(tally.waiting(), 0);
-    });
-    FIRST.check();
-    LATER.check();
-}
-
-#[test]
-fn drain_waits_for_a_clean_up_that_starts_before_the_last_one_ends() {
-    static FIRST: Witness = Witness::new("all ended before drain looked");
-    static LATER: Witness = Witness::new("drain waited");
-    loom::model(|| {
-        let tally = Arc::new(Tally::new());
-        tally.add();
-        let ended = Arc::new(AtomicUsize::new(0));
-        let ending = thread::spawn({
-            let (tally, ended) = (tally.clone(), ended.clone());
-            move || {
-                // A clean-up that starts another is still counted itself.
-                tally.add();
-                ended.fetch_add(1, Ordering::Relaxed);
-                tally.remove();
-                ended.fetch_add(1, Ordering::Relaxed);
-                tally.remove();
-            }
-        });
-        let at_once = wait(&tally);
-        assert_eq!(ended.load(Ordering::Relaxed), 2);
-        FIRST.saw(at_once);
-        LATER.saw(!at_once);
-        ending.join().unwrap();
-    });
-    FIRST.check();
-    LATER.check();
-}
-
-#[test]
-fn drain_is_not_lost_when_an_unrelated_clean_up_starts_and_ends() {
-    static FIRST: Witness = Witness::new("both ended before drain looked");
-    static LATER: Witness = Witness::new("drain waited");
-    model_of_three(|| {
-        let tally = Arc::new(Tally::new());
-        tally.add();
-        let threads = [false, true].map(|starts| {
-            let tally = tally.clone();
-            thread::spawn(move || {
-                if starts {
-                    tally.add();
-                }
-                tally.remove();
-            })
-        });
-        let at_once = wait(&tally);
-        FIRST.saw(at_once);
-        LATER.saw(!at_once);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(tally.count(), 0);
     });
     FIRST.check();
     LATER.check();
@@ -148,17 +106,14 @@ fn the_newest_waker_is_woken() {
     static BETWEEN: Witness = Witness::new("the clean-up ended between the polls");
     static AFTER: Witness = Witness::new("the clean-up ended after both polls");
     loom::model(|| {
-        let tally = Arc::new(Tally::new());
-        tally.add();
-        let ending = thread::spawn({
-            let tally = tally.clone();
-            move || tally.remove()
-        });
-        let mut waiter = Waiter::default();
+        let inner = entry(Vec::new());
+        let mut nest = Nest::new();
+        nest.during(|| leave(inner.clone()));
+        let ending = thread::spawn(move || inner.end());
         let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
         let polled = woken.each_ref().map(|woken| {
             let waker = Waker::from(woken.clone());
-            tally.poll_zero(&mut waiter, &mut Context::from_waker(&waker))
+            poll_settle_part(&mut nest, &mut Context::from_waker(&waker), who())
         });
         ending.join().unwrap();
         BETWEEN.saw(polled == [Poll::Pending, Poll::Ready(())]);
@@ -166,46 +121,76 @@ fn the_newest_waker_is_woken() {
             AFTER.saw(true);
             assert!(woken[1].0.load(Ordering::Relaxed));
         }
-        tally.forget(&waiter);
-        assert_eq!(tally.waiting(), 0);
     });
     BETWEEN.check();
     AFTER.check();
 }
 
+/// A last poll that is counted.
+struct Counted(Arc<Fate>);
+
+impl LastPoll for Counted {
+    fn last_poll(self: Box<Self>) {
+        self.0.finished.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[test]
-fn a_drain_that_is_dropped_takes_no_wake_up_from_another() {
-    static FIRST: Witness = Witness::new("the clean-up ended before it looked");
-    static FORGOTTEN: Witness = Witness::new("it waited when it was dropped");
-    static WOKEN: Witness = Witness::new("the other one waited too");
-    model_of_three(|| {
-        let tally = Arc::new(Tally::new());
-        tally.add();
-        let dropping = thread::spawn({
-            let tally = tally.clone();
-            move || {
-                let mut waiter = Waiter::default();
-                let mut cx = Context::from_waker(Waker::noop());
-                let polled = tally.poll_zero(&mut waiter, &mut cx);
-                tally.forget(&waiter);
-                polled.is_pending()
-            }
-        });
+fn a_last_poll_is_given_once_whoever_comes_first() {
+    static LEFT: Witness = Witness::new("it was left for when the inner one ends");
+    static BACK: Witness = Witness::new("the inner one had ended");
+    loom::model(|| {
+        let inner = entry(Vec::new());
         let ending = thread::spawn({
-            let tally = tally.clone();
-            move || tally.remove()
+            let inner = inner.clone();
+            move || inner.end()
         });
-        let at_once = wait(&tally);
-        let waited = dropping.join().unwrap();
-        FIRST.saw(!waited);
-        FORGOTTEN.saw(waited);
-        WOKEN.saw(waited && !at_once);
+        let fate = Arc::new(Fate::default());
+        let back = inner.after(Box::new(Counted(fate.clone())));
+        LEFT.saw(back.is_none());
+        BACK.saw(back.is_some());
+        if let Some(back) = back {
+            back.last_poll();
+        }
         ending.join().unwrap();
-        assert_eq!(tally.waiting(), 0);
+        assert_eq!(fate.finished(), 1);
+    });
+    LEFT.check();
+    BACK.check();
+}
+
+#[test]
+fn two_clean_ups_that_drop_each_others_outer_use_make_no_ring() {
+    static FIRST: Witness = Witness::new("the first one waits");
+    static SECOND: Witness = Witness::new("the second one waits");
+    loom::model(|| {
+        let both = [entry(Vec::new()), entry(Vec::new())];
+        let outer = [
+            entry(Vec::from([both[1].clone()])),
+            entry(Vec::from([both[0].clone()])),
+        ];
+        // Each drops, in its code, the use in whose nest the other one is.
+        let dropping = thread::spawn({
+            let (cleanup, outer) = (both[0].clone(), outer[0].clone());
+            move || in_code_of(&cleanup, || Nest::new().during(|| leave(outer)))
+        });
+        in_code_of(&both[1], || {
+            Nest::new().during(|| leave(outer[1].clone()));
+        });
+        dropping.join().unwrap();
+        let waits = [0, 1].map(|one| {
+            let outer = &outer[one];
+            both[one].reaches(|other| Arc::ptr_eq(other, outer))
+        });
+        FIRST.saw(waits[0]);
+        SECOND.saw(waits[1]);
+        assert_ne!(waits, [true, true], "a ring");
+        assert_ne!(waits, [false, false], "one of them can wait");
+        // Nothing is left that refers to itself.
+        both.iter().chain(&outer).for_each(|entry| entry.end());
     });
     FIRST.check();
-    FORGOTTEN.check();
-    WOKEN.check();
+    SECOND.check();
 }
 
 /// What became of a clean-up.
@@ -225,35 +210,43 @@ impl Fate {
     }
 }
 
-/// Is finished by its first poll.
-struct Quick {
+/// An exit that is finished by its second poll.
+struct Slow {
     fate: Arc<Fate>,
-    over: bool,
+    polls: usize,
 }
 
-impl Unfinished for Quick {
-    fn poll_cleanup(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        self.over = true;
+impl Exit for Slow {
+    fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.polls += 1;
+        if self.polls < 2 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.fate.finished.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(())
     }
+
+    fn panicked(&self, panic: Panic) {
+        panic.resume();
+    }
 }
 
-impl Drop for Quick {
+impl Drop for Slow {
     fn drop(&mut self) {
-        if !self.over {
+        if self.polls < 2 {
             self.fate.abandoned.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// Hands a clean-up to the background.
-fn hand_on(fate: &Arc<Fate>) {
-    let cleanup = Box::pin(Quick {
+/// Hands a clean-up off that needs a second poll.
+fn drop_slow(fate: &Arc<Fate>) {
+    let exit = Box::pin(Slow {
         fate: fate.clone(),
-        over: false,
+        polls: 0,
     });
-    dispatch(Chain::single(cleanup, Runtime::none()));
+    hand_off(exit, who(), &Runtime::current());
 }
 
 #[test]
@@ -263,10 +256,10 @@ fn a_clean_up_meets_a_spawner_or_is_abandoned() {
     loom::model(|| {
         let fate = Arc::new(Fate::default());
         let setting = thread::spawn(|| set_spawner(block_on));
-        hand_on(&fate);
+        drop_slow(&fate);
         setting.join().unwrap();
         assert_eq!(fate.finished() + fate.abandoned(), 1);
-        assert_eq!(pending_cleanups(), 0);
+        assert!(pending_cleanups().is_empty());
         FINISHED.saw(fate.finished() == 1);
         ABANDONED.saw(fate.abandoned() == 1);
     });
@@ -290,7 +283,7 @@ fn of_two_spawners_one_is_asked() {
         set_spawner(spawner(0));
         let (fate, new) = (Arc::new(Fate::default()), spawner(1));
         let setting = thread::spawn(|| set_spawner(new));
-        hand_on(&fate);
+        drop_slow(&fate);
         setting.join().unwrap();
         assert_eq!(fate.finished(), 1);
         let [old, new] = [0, 1].map(|number| asked[number].load(Ordering::Relaxed));
@@ -302,29 +295,91 @@ fn of_two_spawners_one_is_asked() {
     NEW.check();
 }
 
+/// Threads that each run one clean-up.
+type Workers = Arc<loom::sync::Mutex<Vec<thread::JoinHandle<()>>>>;
+
+/// Has clean-ups run, each by another thread.
+fn spawn_on_threads() -> Workers {
+    let workers = Workers::default();
+    set_spawner({
+        let workers = workers.clone();
+        move |task| {
+            let worker = thread::spawn(|| block_on(task));
+            workers.lock().unwrap().push(worker);
+        }
+    });
+    workers
+}
+
+fn join(workers: &Workers) {
+    let workers = core::mem::take(&mut *workers.lock().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
+}
+
 #[test]
 fn drain_finds_what_it_waited_for_finished() {
-    static BEFORE: Witness = Witness::new("drain looked before the clean-up was handed on");
+    static BEFORE: Witness = Witness::new("the clean-up was over when drain looked");
     static DURING: Witness = Witness::new("drain waited for the clean-up");
     loom::model(|| {
-        // Both are handed on by this thread, and run by another one.
-        let worker: Arc<loom::sync::Mutex<Option<thread::JoinHandle<()>>>> = Arc::default();
-        set_spawner({
-            let worker = worker.clone();
-            move |task| *worker.lock().unwrap() = Some(thread::spawn(|| block_on(task)))
-        });
+        let workers = spawn_on_threads();
         let fate = Arc::new(Fate::default());
-        hand_on(&fate);
-        let running = pending_cleanups() == 1;
+        drop_slow(&fate);
+        let running = pending_cleanups().len() == 1;
         block_on(drain());
         assert_eq!(fate.finished(), 1);
         BEFORE.saw(!running);
         DURING.saw(running);
-        let worker = worker.lock().unwrap().take();
-        worker.unwrap().join().unwrap();
+        join(&workers);
     });
     BEFORE.check();
     DURING.check();
+}
+
+#[test]
+fn a_use_finds_what_was_dropped_in_it_finished() {
+    static BEFORE: Witness = Witness::new("the clean-up was over when the exit looked");
+    static DURING: Witness = Witness::new("the exit waited for the clean-up");
+    loom::model(|| {
+        let workers = spawn_on_threads();
+        let fate = Arc::new(Fate::default());
+        let mut nest = Nest::new();
+        nest.during(|| drop_slow(&fate));
+        let at_once = wait(&mut nest);
+        assert_eq!(fate.finished(), 1);
+        BEFORE.saw(at_once);
+        DURING.saw(!at_once);
+        join(&workers);
+    });
+    BEFORE.check();
+    DURING.check();
+}
+
+#[test]
+fn a_drain_that_is_dropped_takes_no_wake_up_from_another() {
+    static WAITED: Witness = Witness::new("it waited when it was dropped");
+    static OVER: Witness = Witness::new("there was nothing to wait for");
+    model_of_three(|| {
+        let workers = spawn_on_threads();
+        let fate = Arc::new(Fate::default());
+        drop_slow(&fate);
+        let dropping = thread::spawn(|| {
+            let mut draining = Box::pin(drain());
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = draining.as_mut().poll(&mut cx);
+            drop(draining);
+            polled.is_pending()
+        });
+        block_on(drain());
+        assert_eq!(fate.finished(), 1);
+        let waited = dropping.join().unwrap();
+        WAITED.saw(waited);
+        OVER.saw(!waited);
+        join(&workers);
+    });
+    WAITED.check();
+    OVER.check();
 }
 
 #[test]
@@ -348,7 +403,7 @@ fn what_is_replaced_is_dropped_where_it_can_look_again() {
     loom::model(|| {
         let setter = thread::current().id();
         let installed = Arc::new(Installed::nothing());
-        installed.set(Arc::new(Looks(installed.clone(), setter)));
+        drop(installed.replace(Arc::new(Looks(installed.clone(), setter))));
         let last = Arc::new(Looks(Arc::new(Installed::nothing()), setter));
         let getting = thread::spawn({
             let installed = installed.clone();
@@ -359,7 +414,7 @@ fn what_is_replaced_is_dropped_where_it_can_look_again() {
                 drop(got);
             }
         });
-        installed.set(last);
+        drop(installed.replace(last));
         getting.join().unwrap();
     });
     BY_GETTER.check();

@@ -14,7 +14,7 @@ use crate::report::{OwnedReport, Who};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) who: Who,
     /// Where it goes on.
     pub(super) runtime: RuntimeId,
@@ -40,12 +40,12 @@ struct State {
 }
 
 /// What gets its last poll when something else has ended.
-pub(super) trait LastPoll: Send {
+pub(crate) trait LastPoll: Send {
     fn last_poll(self: Box<Self>);
 }
 
 /// What clean-ups reported.
-pub(super) struct Failures(Mutex<Vec<OwnedReport>>);
+pub(crate) struct Failures(Mutex<Vec<OwnedReport>>);
 
 impl Failures {
     pub(super) fn none() -> Self {
@@ -64,7 +64,7 @@ impl Failures {
 }
 
 impl Entry {
-    pub(super) fn new(
+    pub(crate) fn new(
         who: Who,
         runtime: RuntimeId,
         began_in_set_up: bool,
@@ -121,7 +121,7 @@ impl Entry {
     }
 
     /// It has ended: wakes all who wait, and gives those their last poll that were left for it.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let (waiting, after, inside) = {
             let mut state = lock(&self.state);
             self.ended.store(true, Ordering::Release);
@@ -139,7 +139,7 @@ impl Entry {
     }
 
     /// Leaves `last` for when this has ended; gives it back if it has.
-    pub(super) fn after<L: LastPoll + 'static>(&self, last: Box<L>) -> Option<Box<L>> {
+    pub(crate) fn after<L: LastPoll + 'static>(&self, last: Box<L>) -> Option<Box<L>> {
         let mut state = lock(&self.state);
         if self.has_ended() {
             return Some(last);
@@ -193,7 +193,7 @@ impl Entry {
     }
 
     /// Whether it waits for one of those that `is_goal` names, directly or through others, or is one itself.
-    pub(super) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
+    pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
         let mut seen = std::collections::HashSet::new();
         let mut open = std::vec![self.clone()];
         while let Some(entry) = open.pop() {

@@ -114,3 +114,19 @@ pub(crate) use without_std::{
 };
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 pub(crate) use without_std::{drop_owned, hand_off, poll_settle_part};
+
+/// What the models of threads look at.
+#[cfg(all(test, guard_loom))]
+pub(crate) mod models {
+    pub(crate) use super::entry::{Entry, LastPoll};
+    pub(crate) use super::nest::leave;
+
+    use super::nest::{CURRENT, Doing};
+    use std::sync::Arc;
+
+    /// As if `cleanup` were polled.
+    pub(crate) fn in_code_of(cleanup: &Arc<Entry>, action: impl FnOnce()) {
+        let doing = Doing::CleaningUp(cleanup.clone());
+        CURRENT.with(|current| current.framed(&doing, action));
+    }
+}

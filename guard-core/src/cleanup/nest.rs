@@ -265,7 +265,7 @@ pub(super) fn owners() -> Vec<Arc<Entry>> {
 
 /// Leaves a clean-up that was handed off in the nest to which it belongs: the current one, but for what would
 /// make a ring.
-pub(super) fn leave(entry: Arc<Entry>) {
+pub(crate) fn leave(entry: Arc<Entry>) {
     if entry.has_ended() {
         return;
     }
