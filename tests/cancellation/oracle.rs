@@ -585,6 +585,7 @@ impl Judge<'_> {
     /// reported. Only what was already on its way to somebody can go down with them.
     fn every_fault_is_seen_once(&mut self) {
         let mut violations = Vec::new();
+        let mut unnamed = 0;
         for (at, fault, end) in self.faults() {
             let returned = match (&self.run.ending, end) {
                 (Ending::Returned(Err(faults)), End::Error) => {
@@ -593,15 +594,19 @@ impl Judge<'_> {
                 (Ending::Panicked(seen), End::Panic) => usize::from(*seen == fault),
                 _ => 0,
             };
-            let reported = self
-                .log
-                .iter()
-                .filter(|event| match event {
-                    Event::Reported(who, lost) => self.tells_of(*who, *lost, at, fault, end),
-                    _ => false,
-                })
-                .count();
-            let seen = returned + reported;
+            let tells = |event: &&Event| match event {
+                Event::Reported(who, lost) => self.tells_of(*who, *lost, at, fault, end),
+                _ => false,
+            };
+            let by_type = |event: &&Event| matches!(event, Event::Reported(_, Lost::FailedWith));
+            let reports = self.log.iter().filter(tells);
+            let (by_type, by_name): (Vec<&Event>, Vec<&Event>) = reports.partition(by_type);
+            let mut seen = returned + by_name.len();
+            // A report by type does not say which error it is about: it counts where nothing else tells of it.
+            if seen == 0 {
+                unnamed += usize::from(end == End::Error);
+                seen = by_type.len().min(1);
+            }
             let gone = self.gone_around(fault);
             let interrupted = gone.is_some_and(|gone| at < gone)
                 || self.cut().is_some_and(|cut| at < cut)
@@ -618,6 +623,11 @@ impl Judge<'_> {
             if !lawful {
                 violations.push(format!("{fault} was seen {seen} times"));
             }
+        }
+        let by_type = self.log.iter();
+        let by_type = by_type.filter(|event| matches!(event, Event::Reported(_, Lost::FailedWith)));
+        if by_type.count() > unnamed {
+            violations.push("more errors were told by type than arose".to_owned());
         }
         let told = self
             .log
