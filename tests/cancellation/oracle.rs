@@ -671,7 +671,11 @@ impl Judge<'_> {
         let is_bodys = matches!(fault.step, Step::Body | Step::Rest);
         let is_its_uses = match self.case.way {
             Way::Run => end == End::Panic,
-            Way::Catch => end == End::Panic || self.cut().is_none(),
+            // It goes with a context that is given up, or is in what its exit ends with.
+            Way::Catch => {
+                let is_over = |level| self.over(level).is_some();
+                end == End::Panic || self.cut().is_none() && self.holders(at, fault).all(is_over)
+            }
             Way::Composed => is_bodys,
             _ => true,
         };
@@ -687,7 +691,7 @@ impl Judge<'_> {
         let is_its_own =
             who == Who::Level(fault.level) && matches!(fault.step, Step::Enter | Step::Exit);
         let mut holders = self.holders(at, fault);
-        let is_held = holders.any(|holder| who == Who::Level(holder));
+        let is_held = holders.any(|holder| who == Who::Level(holder) || who == Who::Stack);
         let (seen, is_told_so) = match lost {
             Lost::Failed(seen) => (
                 seen,

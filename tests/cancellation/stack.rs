@@ -53,6 +53,7 @@ fn judge_plans(case: Case, is_tried: impl Fn(&Plan) -> bool, using: impl Fn(Plan
         ..case
     };
     let mut verdict = Verdict::default();
+    crate::world::STACK_IS_KNOWN.set(true);
     for plan in plans_of_all_depths(25).into_iter().filter(&is_tried) {
         sweep(case, plan, &mut verdict, || using(plan));
     }

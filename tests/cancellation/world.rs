@@ -76,6 +76,8 @@ pub enum Who {
     Level(usize),
     /// A context made of all levels.
     Composed,
+    /// The stack on which all levels are.
+    Stack,
 }
 
 /// What a report says.
@@ -197,6 +199,11 @@ pub fn spawn(task: Cleanup) {
     drop(refused);
 }
 
+thread_local! {
+    /// Whether the stack that reports is the one on which all levels are.
+    pub static STACK_IS_KNOWN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 fn report(report: &Report<'_>) {
     // The context is a function or a type of this name, or something inside it.
     let who = report.name().rsplit("::").find_map(|name| match name {
@@ -204,6 +211,7 @@ fn report(report: &Report<'_>) {
         "level1" => Some(Who::Level(1)),
         "level2" => Some(Who::Level(2)),
         name if name.starts_with("composed") => Some(Who::Composed),
+        name if name.contains("ExitStack<") && STACK_IS_KNOWN.get() => Some(Who::Stack),
         _ => None,
     });
     // A context that catches has the body's error in its own.

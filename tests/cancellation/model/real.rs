@@ -408,7 +408,11 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
     );
     let reports = world::take_other_reports().into_iter();
     let reports = reports.map(|report| {
-        let (_, told) = report.split_once("): ").expect("it has a location");
+        // Where it has a location, that comes before what is told.
+        let told = report
+            .split_once("): ")
+            .or_else(|| report.split_once("`: "));
+        let (_, told) = told.expect("it has a name");
         // How its error is told depends on the form.
         let bodys = told.split_once(", and its caller is gone");
         bodys.map_or(told, |(what, _)| what).to_owned()
