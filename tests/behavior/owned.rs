@@ -215,6 +215,7 @@ impl Named {
         yield_resource!(count);
     }
 
+    #[expect(clippy::needless_arbitrary_self_type)]
     #[async_context(owned)]
     async fn typed(self: &Self) -> &'static str {
         let mut name = self.name;
