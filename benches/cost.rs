@@ -229,7 +229,7 @@ macro_rules! ways {
                 };
             }
 
-            pub fn ways() -> Vec<Way> {
+            pub(super) fn ways() -> Vec<Way> {
                 vec![
                     way!("by hand", "by hand", by_hand),
                     way!("scoped, async_with!", "by hand", scoped_block),

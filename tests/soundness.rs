@@ -496,7 +496,7 @@ fn what_a_clean_up_did_is_there_for_whoever_finds_none_pending() {
     let bare = Arc::<Bare>::default();
     let Ok(guard) = block_on(writes(bare.clone()).enter());
     drop(guard);
-    while guard_core::pending_cleanups().len() > 0 {
+    while !guard_core::pending_cleanups().is_empty() {
         thread::yield_now();
     }
     // SAFETY: the clean-up is over.

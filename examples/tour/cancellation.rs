@@ -36,7 +36,7 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
         "they are gone too: all four contexts ended in the background, the inner ones first",
     );
     story.claim(
-        guard_core::pending_cleanups().len() == 0,
+        guard_core::pending_cleanups().is_empty(),
         "nothing is left to be done",
     );
     Ok(())

@@ -273,6 +273,10 @@ where
     /// # Errors
     ///
     /// Cleaning up failed. The error that the outcome stands for is the caller's to return.
+    #[allow(
+        clippy::missing_panics_doc,
+        reason = "only the end of the guard takes what it holds"
+    )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
         Exit {
@@ -391,8 +395,8 @@ where
     C: AsyncContext<X>,
 {
     /// Guards that were opened later and dropped since: this exit waits for their clean-ups.
+    #[cfg(feature = "std")]
     fn absorb(&mut self) {
-        #[cfg(feature = "std")]
         self.nest.absorb(self.tie.as_ref());
     }
 }
@@ -404,6 +408,7 @@ where
     type Output = Result<(), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        #[cfg(feature = "std")]
         self.absorb();
         let this = &mut *self;
         let context = this.context.as_mut();
@@ -430,6 +435,7 @@ where
         let Some(context) = self.context.take() else {
             return;
         };
+        #[cfg(feature = "std")]
         self.absorb();
         if let Some(Err(error)) = self.exited.take() {
             context.report(ReportKind::Failed(&error));

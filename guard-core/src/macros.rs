@@ -120,7 +120,7 @@ macro_rules! cancellable {
 /// |---|---|
 /// | (none) | *Guaranteed*: the clean-up also runs when the user of the context is cancelled. Everything in it is owned, `Send + 'static`; it costs one heap allocation. |
 /// | `scoped` | It may borrow and need not be `Send`; no allocation. When its user is cancelled it is dropped where it stands, and that is [reported](crate::set_reporter). |
-/// | `catch` | It is given the body's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with [`catch`](crate::AsyncContext::catch). |
+/// | `catch` | It is given the body's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with `catch(…)` in [`async_with!`](crate::async_with), or with [`catch`](crate::AsyncContext::catch). |
 /// | `owned` | Guaranteed, and it may be called with references: they are turned into owned values, and the body sees references to those. See [below](#references-among-the-arguments). |
 /// | `boxed` | It is returned as a [`BoxContext`](crate::BoxContext), so its type can be named, and a trait with such a function can be used as `dyn`. See [below](#traits-that-are-used-as-dyn). |
 /// | `crate = path` | Where guard-core is, if it was renamed or re-exported. |
@@ -229,7 +229,7 @@ macro_rules! cancellable {
 /// | event | guaranteed | `scoped` |
 /// |---|---|---|
 /// | the body ends | exit with `Completed` | the same |
-/// | the body fails, by `Err` or `?` | exit with `Failed`, then the error | the same |
+/// | the body fails: left by `?`, or with a `Result` that is `Err` | exit with `Failed`, then the error | the same |
 /// | the body panics | the body is dropped, exit with `Panicked`, then the same panic goes on | the same |
 /// | dropped while entering | the set-up is finished in the background, then exit with `Cancelled`; in a [`cancellable!`] window it is dropped at once | dropped where it stands |
 /// | dropped while the body runs | the body is dropped, then exit with `Cancelled` in the background | dropped at the yield, reported |
@@ -243,7 +243,11 @@ macro_rules! cancellable {
 /// Going on in the background begins with one poll on the spot, in the destructor, with which many exits
 /// are done; so an exit must not take a lock that its user may hold while it drops. *In the background* is
 /// the tokio runtime in which the context was entered (feature `tokio`), else what
-/// [`set_spawner`](crate::set_spawner) installed. [`drain`](crate::drain) waits for it.
+/// [`set_spawner`](crate::set_spawner) installed.
+///
+/// The exit of the use around it waits for what goes on there, if that is in the same runtime and was not dropped while it
+/// entered. [`settled`](crate::settled) waits for it at once, [`drain`](crate::drain) for all of it. The
+/// [guide](crate::guide#who-waits-for-whom) says who waits for whom.
 ///
 /// # Expansion
 ///
@@ -432,7 +436,8 @@ pub use guard_macros::within;
 /// # Cancellation
 ///
 /// Dropping the enclosing future drops the block first, then the contexts in reverse; each is finished as
-/// [`async_context`] says, and waits for the one before.
+/// [`async_context`] says, and waits for the one before. What is dropped unfinished in the block while that goes on is
+/// waited for by the exit: see the [guide](crate::guide#who-waits-for-whom).
 ///
 /// # Expansion
 ///

@@ -35,9 +35,12 @@ impl Panic {
 
     /// Drops the payload. If its destructor panics, what that panics with is left alone.
     pub(crate) fn discard(self) {
+        #[cfg(feature = "std")]
         if let Err(panic) = catch(|| drop(self)) {
             core::mem::forget(panic);
         }
+        #[cfg(not(feature = "std"))]
+        match self {}
     }
 
     /// Reports the panic of a body whose caller is gone.

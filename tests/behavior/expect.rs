@@ -49,7 +49,7 @@ fn it_panics_with_the_message_the_error_and_the_place() {
         "{message}"
     );
     assert!(message.contains("behavior/expect.rs:"), "{message}");
-    let exiting = database(Ok(()), Err("lost")).expect(format_args!("{} databases", 2));
+    let exiting = database(Ok(()), Err("lost")).expect(String::from("2 databases"));
     let message = panic_of(exiting.run(async |_| ()));
     assert!(message.starts_with("2 databases: \"lost\""), "{message}");
 }

@@ -151,13 +151,11 @@ fn an_attempt_has_the_errors_as_its_value() {
 #[test]
 fn the_error_of_an_attempt_can_be_named() {
     async fn number(log: &Log, text: &str) -> u8 {
-        match async_with!(attempt::<Failure>(one = plain(log.clone(), true, true)?), {
+        let number = async_with!(attempt::<Failure>(one = plain(log.clone(), true, true)?), {
             let number: u8 = text.parse()?;
             number + *one
-        }) {
-            Ok(number) => number,
-            Err(Failure(_)) => 0,
-        }
+        });
+        number.unwrap_or_default()
     }
     let log = Log::new();
     assert_eq!(block_on(number(&log, "1")), 2);

@@ -1,6 +1,15 @@
 //! Code that is legal Rust, and that macros are known to get wrong: it means in and around the macros what it
 //! means without them.
 
+#![allow(
+    clippy::from_str_radix_10,
+    clippy::map_identity,
+    clippy::never_loop,
+    clippy::diverging_sub_expression,
+    clippy::await_holding_lock,
+    reason = "it is what is looked at"
+)]
+
 use std::future::ready;
 use std::io;
 

@@ -167,6 +167,7 @@ fn a_closure_that_ends_with_an_err_has_failed() {
 
 #[test]
 fn a_loop_that_is_left_with_an_err_has_failed() {
+    #[allow(clippy::never_loop, reason = "it is what is looked at")]
     async fn looping(value: Result<u8, Failure>) -> Result<u8, Failure> {
         loop {
             async_with!(_c = sure(), { break value });
@@ -216,6 +217,7 @@ fn a_return_that_a_macro_hides_is_judged_by_its_value() {
     async fn hidden(value: Result<u8, Failure>) -> Result<u8, Failure> {
         async_with!(_c = fallible()?, { leave!(value) })
     }
+    #[allow(clippy::unused_unit, reason = "what is left with has this type")]
     async fn of_nothing() {
         async_with!(_c = sure(), { leave!(()) })
     }

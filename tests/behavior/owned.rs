@@ -103,6 +103,7 @@ fn boxed_it_leaves_the_function_that_it_borrowed_from() {
     assert_eq!(used.unwrap(), "local of 3");
 }
 
+#[allow(clippy::too_many_arguments, reason = "one of each kind")]
 #[async_context(owned)]
 async fn every_kind(
     log: &Log,
@@ -133,7 +134,7 @@ fn every_kind_of_reference_is_owned_and_seen_as_a_reference() {
         every_kind(
             &log,
             &String::from("text"),
-            &vec![1, 2],
+            &[1, 2],
             Path::new("/tmp"),
             &3,
             &String::from("pattern"),
@@ -151,6 +152,7 @@ fn every_kind_of_reference_is_owned_and_seen_as_a_reference() {
     assert_eq!(log.line(), "text");
 }
 
+#[allow(clippy::ptr_arg, reason = "what a reference to a `Cow` becomes")]
 #[async_context(owned)]
 async fn generic<T, U>(value: &T, text: &U, cow: &Cow<'static, str>) -> (T, String)
 where
@@ -215,6 +217,7 @@ impl Named {
         yield_resource!(count);
     }
 
+    #[expect(clippy::needless_arbitrary_self_type)]
     #[async_context(owned)]
     async fn typed(self: &Self) -> &'static str {
         let mut name = self.name;

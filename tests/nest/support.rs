@@ -125,13 +125,6 @@ pub async fn time_out(future: impl Future) {
     assert!(timeout.is_err(), "it was to be cut");
 }
 
-/// Lets everything that can go on in this runtime go on.
-pub async fn turns(count: usize) {
-    for _ in 0..count {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Its exit is pending so many times.
 #[async_context]
 pub async fn step(log: Log, name: &'static str, pending: usize) {

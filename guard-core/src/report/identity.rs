@@ -30,12 +30,13 @@ pub(crate) fn describe_debug<E: fmt::Debug>(error: &E, f: &mut fmt::Formatter<'_
 #[derive(Clone, Copy)]
 pub(crate) struct Who {
     name: fn() -> &'static str,
+    #[cfg(feature = "std")]
     pub(crate) location: Option<&'static Location<'static>>,
 }
 
 impl Who {
     /// The path of the function, or of the type.
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         let name = (self.name)();
         // Generated code knows its function only by the closure inside it.
         name.strip_suffix("::{{closure}}").unwrap_or(name)
@@ -110,11 +111,13 @@ impl<E> Identity<E> {
     pub(crate) fn who(&self) -> Who {
         Who {
             name: self.name,
+            #[cfg(feature = "std")]
             location: self.location,
         }
     }
 
     /// A context of which no error is to be printed.
+    #[cfg(feature = "std")]
     pub(crate) fn of(who: Who) -> Self {
         Self {
             name: who.name,

@@ -10,7 +10,9 @@ use core::fmt;
 use core::panic::Location;
 
 pub use identity::Identity;
-pub(crate) use identity::{Who, describe_debug, describe_display, describe_type};
+#[cfg(feature = "alloc")]
+pub(crate) use identity::Who;
+pub(crate) use identity::{describe_debug, describe_display, describe_type};
 #[cfg(feature = "std")]
 pub use owned::OwnedReport;
 #[cfg(feature = "std")]

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// Everything that can go wrong when a context is used, with nothing lost: see
-/// [`try_with`](AsyncContext::try_with).
+/// [`try_with`](crate::AsyncContext::try_with).
 ///
 /// `T` is the body's value, `X` its error, `E` the context's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

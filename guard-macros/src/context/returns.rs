@@ -81,20 +81,31 @@ impl Returns {
         };
         match self {
             Self::Plain(_) if ends_in_a_result(body) => {
-                let of = quote!(<#declared as #krate::__private::Fallible>);
+                let core = quote!(#krate::__private::core);
+                // Only what has arguments can be an alias that the compiler resolves to a `Result` of them.
+                let (resource, error, instead) = if has_arguments(declared) {
+                    let of = quote!(<#declared as #krate::__private::Fallible>);
+                    let instead = format!(
+                        "`Result<R, E>`, or `{name}Result<R>` for an alias of it, where `R` is what is lent"
+                    );
+                    (quote!(#of::Value), quote!(#of::Error), instead)
+                } else {
+                    let instead = format!(
+                        "`Result<{name}, E>`, with the type of its errors, or end the body without a value"
+                    );
+                    let error = quote!(#core::convert::Infallible);
+                    (declared.to_token_stream(), error, instead)
+                };
                 *self = Self::Fallible {
-                    resource: Some(parse_quote!(#of::Value)),
-                    output: parse_quote!(
-                        #krate::__private::core::result::Result<(), #of::Error>
-                    ),
-                    error: Some(parse_quote!(#of::Error)),
+                    resource: Some(parse_quote!(#resource)),
+                    output: parse_quote!(#core::result::Result<(), #error>),
+                    error: Some(parse_quote!(#error)),
                 };
                 Err(Error::new_spanned(
                     declared,
                     format!(
                         "`{name}` is taken for what this context lends, but its body ends in `Ok(…)` or \
-                         `Err(…)`: write `Result<R, E>`, or `{name}Result<R>` for an alias of it, where \
-                         `R` is what is lent"
+                         `Err(…)`: write {instead}"
                     ),
                 ))
             }
@@ -159,6 +170,16 @@ impl Returns {
             Self::Plain(_) => quote!(()),
             Self::Fallible { output, .. } => output.to_token_stream(),
         }
+    }
+}
+
+fn has_arguments(declared: &Type) -> bool {
+    match declared {
+        Type::Path(path) => {
+            let last = path.path.segments.last();
+            last.is_some_and(|last| !last.arguments.is_none())
+        }
+        _ => false,
     }
 }
 
