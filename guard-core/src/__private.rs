@@ -23,6 +23,7 @@ use crate::report::Identity;
 
 /// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
 #[track_caller]
+#[inline]
 pub fn scoped<R, E, X, F, Fut>(
     start: F,
     describe: Printer<E>,
@@ -38,6 +39,7 @@ where
 /// The context of a function with `#[async_context]`.
 #[cfg(feature = "alloc")]
 #[track_caller]
+#[inline]
 pub fn guaranteed<R, E, X, F, Fut>(
     start: F,
     describe: Printer<E>,
@@ -57,6 +59,7 @@ where
 pub struct Yielded;
 
 /// Consumes the proof where the function returns `value`.
+#[inline]
 pub fn finish<T>(value: T, _: Yielded) -> T {
     value
 }
@@ -100,12 +103,14 @@ impl<E> Describe<E> {
     /// Asks.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    #[inline]
     pub const fn new() -> Self {
         Self(core::marker::PhantomData)
     }
 
     /// Nothing but the type's name can be told.
     #[must_use]
+    #[inline]
     pub fn __guard_printer(self) -> Printer<E> {
         crate::report::describe_type
     }
@@ -114,10 +119,12 @@ impl<E> Describe<E> {
 /// Errors are printed with their sources.
 pub trait DescribeError<E> {
     /// The printer.
+    #[inline]
     fn __guard_printer(&self) -> Printer<E>;
 }
 
 impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
+    #[inline]
     fn __guard_printer(&self) -> Printer<E> {
         |error, f| {
             fmt::Display::fmt(error, f)?;
@@ -134,10 +141,12 @@ impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
 /// What can be shown is shown. The alternate form is what `anyhow` prints its sources in.
 pub trait DescribeDisplay<E> {
     /// The printer.
+    #[inline]
     fn __guard_printer(&self) -> Printer<E>;
 }
 
 impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
+    #[inline]
     fn __guard_printer(&self) -> Printer<E> {
         |error, f| write!(f, "{error:#}")
     }
@@ -146,10 +155,12 @@ impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
 /// What can only be debugged is debugged.
 pub trait DescribeDebug<E> {
     /// The printer.
+    #[inline]
     fn __guard_printer(&self) -> Printer<E>;
 }
 
 impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {
+    #[inline]
     fn __guard_printer(&self) -> Printer<E> {
         crate::report::describe_debug
     }
@@ -258,6 +269,7 @@ impl<T: ?Sized, O> Kept<T, O> {
 }
 
 /// A value that was carried out of a body.
+#[inline]
 pub fn carried<T>(value: Option<T>) -> T {
     match value {
         Some(value) => value,
@@ -276,12 +288,14 @@ pub trait Conclude {
     type Error;
 
     /// As a `Result`.
+    #[inline]
     fn conclude(self) -> Result<(), Self::Error>;
 }
 
 impl<E> Conclude for Result<(), E> {
     type Error = E;
 
+    #[inline]
     fn conclude(self) -> Self {
         self
     }
@@ -290,6 +304,7 @@ impl<E> Conclude for Result<(), E> {
 impl Conclude for () {
     type Error = core::convert::Infallible;
 
+    #[inline]
     fn conclude(self) -> Result<(), Self::Error> {
         Ok(())
     }
@@ -297,6 +312,7 @@ impl Conclude for () {
 
 /// What a context that catches is told.
 #[must_use = "to ignore the outcome is to swallow the body's error: match it, and return `Err(error)` to raise it"]
+#[inline]
 pub fn caught<X>(outcome: crate::Outcome<X>) -> crate::Outcome<X> {
     outcome
 }

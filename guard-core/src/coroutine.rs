@@ -67,6 +67,7 @@ pub(crate) enum Phase {
 }
 
 impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
+    #[inline]
     pub(crate) fn new(start: F, identity: Identity<E>, guaranteed: bool) -> Self {
         Self {
             body: Body::Start { start: Some(start) },
@@ -129,6 +130,7 @@ where
     Fut: Future<Output: Conclude<Error = E>>,
 {
     /// Starts the body, or panics with what is wrong about entering now.
+    #[inline]
     fn start(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let BodyProjection::Start { start } = this.body.as_mut().project() {
@@ -234,6 +236,7 @@ where
         self.poll_body(cx)
     }
 
+    #[inline]
     fn tell(mut self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         if self.phase != Phase::Lent {
             return Some(outcome);
@@ -244,6 +247,7 @@ where
         None
     }
 
+    #[inline]
     fn identity(&self) -> Identity<E> {
         self.identity
     }
@@ -276,6 +280,7 @@ where
         }
     }
 
+    #[inline]
     fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let exited = AsyncContext::poll_exit(self.as_mut(), cx, Outcome::Cancelled);
         if let Err(error) = core::task::ready!(exited) {
@@ -290,6 +295,7 @@ where
 }
 
 /// A context that borrows: `#[async_context(scoped)]`.
+#[inline]
 pub(crate) fn scoped<R, E, X, F, Fut>(start: F, identity: Identity<E>) -> Coroutine<R, E, X, F, Fut>
 where
     R: ?Sized,

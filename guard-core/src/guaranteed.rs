@@ -57,6 +57,7 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
+    #[inline]
     fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut>> {
         match &mut self.get_mut().state {
             State::Running(coroutine, _) => coroutine.as_mut(),
@@ -76,6 +77,7 @@ where
     type Resource = R;
     type Error = E;
 
+    #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
             if let State::Start(start, identity) = core::mem::replace(&mut self.state, State::Gone)
@@ -87,10 +89,12 @@ where
         self.running().poll_enter(cx)
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut R {
         self.running().resource()
     }
 
+    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -99,6 +103,7 @@ where
         self.running().poll_exit(cx, outcome)
     }
 
+    #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         self.running().tell(outcome)
     }
@@ -128,6 +133,7 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
+    #[inline]
     fn drop(&mut self) {
         if let State::Running(mut coroutine, runtime) =
             core::mem::replace(&mut self.state, State::Gone)
@@ -141,6 +147,7 @@ where
 }
 
 /// The context of an `#[async_context]` function without `scoped`.
+#[inline]
 pub(crate) fn guaranteed<R, E, X, F, Fut>(
     start: F,
     identity: Identity<E>,

@@ -87,6 +87,7 @@ fn number() -> usize {
 impl Nest {
     /// Nothing is left.
     #[must_use]
+    #[inline]
     pub(crate) const fn new() -> Self {
         Self { left: None }
     }
@@ -110,7 +111,11 @@ impl Nest {
     /// Makes this the current nest while `action` runs: a part of the use is polled.
     #[inline]
     pub(crate) fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
-        CURRENT.with(|current| current.during(self, action))
+        // Not `with`, which is a function of its own in the standard library and would not be inlined.
+        match CURRENT.try_with(|current| current.during(self, action)) {
+            Ok(result) => result,
+            Err(_) => unreachable!("it has no destructor, so it is there as long as the thread"),
+        }
     }
 
     fn left(&mut self) -> &mut Left {

@@ -12,6 +12,7 @@ pub trait CannotFail {
     type NoError;
 
     /// Cannot be called.
+    #[inline]
     fn never(self) -> Infallible;
 }
 
@@ -19,6 +20,7 @@ pub trait CannotFail {
 impl CannotFail for Infallible {
     type NoError = crate::using::form::NoError;
 
+    #[inline]
     fn never(self) -> Infallible {
         self
     }

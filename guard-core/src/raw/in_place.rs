@@ -16,6 +16,7 @@ impl Tie {
     /// Generated code makes one for each use.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    #[inline]
     pub const fn new() -> Self {
         Self(())
     }
@@ -35,6 +36,7 @@ unsafe impl<R: ?Sized + Send> Send for Lending<'_, R> {}
 unsafe impl<R: ?Sized + Send> Sync for Lending<'_, R> {}
 
 impl<'r, R: ?Sized> Lending<'r, R> {
+    #[inline]
     pub(crate) fn new(_: &'r Tie) -> Self {
         Self {
             resource: Cell::new(None),

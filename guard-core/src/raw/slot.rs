@@ -29,6 +29,7 @@ unsafe impl<R: ?Sized + Send, X: Send> Send for Slot<R, X> {}
 unsafe impl<R: ?Sized, X> Sync for Slot<R, X> {}
 
 impl<R: ?Sized, X> Slot<R, X> {
+    #[inline]
     pub(crate) const fn new() -> Self {
         Self {
             lent: Cell::new(None),
@@ -41,6 +42,7 @@ impl<R: ?Sized, X> Slot<R, X> {
 
     /// The coroutine's end of the slot. The caller puts it into the body future that lies beside this
     /// slot and is dropped before it; only generated code ever holds one (see [`Anchor`]).
+    #[inline]
     pub(crate) fn anchor(self: Pin<&mut Self>) -> Anchor<R, X> {
         // SAFETY: only the address is taken; nothing is moved.
         let slot = NonNull::from(unsafe { self.get_unchecked_mut() });
@@ -51,16 +53,19 @@ impl<R: ?Sized, X> Slot<R, X> {
     }
 
     /// Whether the body stands at its yield.
+    #[inline]
     pub(crate) fn is_lent(self: Pin<&mut Self>) -> bool {
         self.lent.get().is_some()
     }
 
     /// Whether the body waits in a `cancellable!` window.
+    #[inline]
     pub(crate) fn in_window(self: Pin<&mut Self>) -> bool {
         self.window.load(Ordering::Relaxed)
     }
 
     /// The lent resource.
+    #[inline]
     pub(crate) fn resource<'a>(self: Pin<&'a mut Self>) -> Option<&'a mut R>
     where
         X: 'a,
@@ -73,6 +78,7 @@ impl<R: ?Sized, X> Slot<R, X> {
     }
 
     /// Tells the suspended body how its use ended; it goes on when it is polled next.
+    #[inline]
     pub(crate) fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) {
         self.told.set(Some(outcome));
         if let Some(waker) = self.waker.take() {
@@ -102,6 +108,7 @@ unsafe impl<R: ?Sized, X> Sync for Anchor<R, X> {}
 impl<R: ?Sized, X> Anchor<R, X> {
     /// The right to yield, once.
     #[must_use]
+    #[inline]
     pub fn handle(&self) -> Handle<'_, R, X> {
         Handle {
             slot: self.slot,
@@ -123,6 +130,7 @@ unsafe impl<R: ?Sized, X> Sync for Handle<'_, R, X> {}
 
 impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     /// Lends the resource to the driver until it tells how the use ended.
+    #[inline]
     pub fn lend<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
     where
         's: 'a,
@@ -137,6 +145,7 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     }
 
     /// [`lend`](Self::lend) for a yield inside another macro, which may poll it only when it is woken.
+    #[inline]
     pub fn lend_waking<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
     where
         's: 'a,
@@ -148,6 +157,7 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     }
 
     /// Marks `future` as a wait that a cancelled enter may give up.
+    #[inline]
     pub fn window<F: Future>(&self, future: F) -> Window<'_, F> {
         // SAFETY: the handle borrows an anchor, which lives in a body future beside this slot and is
         // dropped before it. The field is an atomic, so that a shared reference to it is all it takes.
@@ -171,6 +181,7 @@ unsafe impl<R: ?Sized + Send, X: Send> Send for Lend<'_, R, X> {}
 unsafe impl<R: ?Sized + Sync, X> Sync for Lend<'_, R, X> {}
 
 impl<R: ?Sized, X> Lend<'_, R, X> {
+    #[inline]
     fn slot(&self) -> &Slot<R, X> {
         // SAFETY: a `Lend` borrows its anchor, which lives in a body future beside this slot
         // and is dropped before it. It is reached only while the driver polls or drops that body,
@@ -184,6 +195,7 @@ impl<R: ?Sized, X> Unpin for Lend<'_, R, X> {}
 impl<R: ?Sized, X> Future for Lend<'_, R, X> {
     type Output = Outcome<X>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
         if !self.lending {
             self.lending = true;
@@ -201,6 +213,7 @@ impl<R: ?Sized, X> Future for Lend<'_, R, X> {
 }
 
 impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
+    #[inline]
     fn drop(&mut self) {
         if self.lending {
             self.slot().lent.set(None);
@@ -217,6 +230,7 @@ pin_project_lite::pin_project! {
     }
 
     impl<F> PinnedDrop for Window<'_, F> {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
             this.open.store(false, Ordering::Relaxed);
         }
@@ -226,6 +240,7 @@ pin_project_lite::pin_project! {
 impl<F: Future> Future for Window<'_, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         // Closed while the future runs: what it drops or panics with must not find an open window.

@@ -72,6 +72,7 @@ impl<E> Copy for Identity<E> {}
 impl<E> Identity<E> {
     /// A context that is made by the caller, and named after `N`.
     #[track_caller]
+    #[inline]
     pub(crate) fn here<N: ?Sized>(describe: Describe<E>) -> Self {
         Self {
             name: type_name::<N>,
@@ -82,6 +83,7 @@ impl<E> Identity<E> {
     }
 
     /// The same context, whose error is now another.
+    #[inline]
     pub(crate) fn with_error<F>(self, describe: Describe<F>) -> Identity<F> {
         Identity {
             name: self.name,
@@ -92,6 +94,7 @@ impl<E> Identity<E> {
     }
 
     /// A context that is known by its type only.
+    #[inline]
     pub(crate) fn of_type<C: ?Sized>() -> Self {
         Self {
             name: type_name::<C>,

@@ -16,6 +16,7 @@ use crate::raw::{InPlace, Lending, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
+#[inline]
 pub fn in_function<'a, 'r, C, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
@@ -29,6 +30,7 @@ where
 }
 
 /// Drives `block`, whose `?` hands its error to the context.
+#[inline]
 pub fn catching<'a, 'r, C, X, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
@@ -42,6 +44,7 @@ where
 }
 
 /// Drives `block`, whose `?` ends it with an error that is a value for the function around it.
+#[inline]
 pub fn attempting<'a, 'r, C, E, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
@@ -55,6 +58,7 @@ where
 }
 
 /// A link for the use of `context`, which is given back. What is lent does not outlive `tie`.
+#[inline]
 pub fn tied<'a, 'r, C, X>(
     context: Pin<&'a mut Option<C>>,
     tie: &'r Tie,
@@ -77,6 +81,7 @@ pub struct InBlock<'a, 'r, C, R: ?Sized, B> {
 }
 
 impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
+    #[inline]
     fn new(
         context: Pin<&'a mut Option<C>>,
         block: Pin<&'a mut Option<B>>,
@@ -179,6 +184,7 @@ impl<'r, R: ?Sized> Link<'r, R> {
         self.lending.take()
     }
 
+    #[inline]
     fn mark(&self, mark: u8) {
         let marks = self.marks.load(Ordering::Relaxed);
         self.marks.store(marks | mark, Ordering::Relaxed);
@@ -209,17 +215,20 @@ impl<'r, R: ?Sized> Link<'r, R> {
     }
 
     /// Passes on what a yield in the block was told, which the contexts in between are told too.
+    #[inline]
     pub fn told<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
         self.note(&outcome, TOLD_FAILED);
         outcome
     }
 
     /// [`told`](Self::told) in a context that catches.
+    #[inline]
     pub fn told_to_catch<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
         self.note(&outcome, TOLD_TO_CATCH);
         outcome
     }
 
+    #[inline]
     fn note<X>(&self, outcome: &Outcome<X>, failed: u8) {
         let told = match outcome {
             Outcome::Completed => 0,
@@ -257,11 +266,13 @@ pub struct Left<T> {
 
 impl<T> Left<T> {
     /// Whether what it leaves with is a failure: for a block that has finished.
+    #[inline]
     pub(super) fn has_failed(&self) -> bool {
         self.marks & FAILED != 0
     }
 
     /// Whether `returned` is a failure, or what a `?` left with.
+    #[inline]
     pub(super) fn has_returned_failure(&self, returned: &T) -> bool {
         if is_err(returned) {
             return true;
@@ -272,6 +283,7 @@ impl<T> Left<T> {
     }
 
     /// How the use of a context ended whose block has not failed.
+    #[inline]
     pub(super) fn told(&self) -> Outcome {
         match self.told {
             TOLD_FAILED => Outcome::Failed(()),
@@ -282,6 +294,7 @@ impl<T> Left<T> {
         }
     }
 
+    #[inline]
     fn has_succeeded(&self) -> bool {
         self.marks & SUCCEEDED != 0 || self.output.as_ref().is_some_and(is_ok_or_unit)
     }

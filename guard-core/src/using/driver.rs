@@ -397,6 +397,7 @@ where
 }
 
 /// Keeps what a body ended with, while the use waits.
+#[inline]
 fn keep<C, X, O, F>(kept: Result<F::Kept, Panic>) -> Result<Output<F::Kept, C::Error>, Panic>
 where
     C: AsyncContext<X>,
