@@ -63,15 +63,29 @@ pin_project_lite::pin_project! {
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if let Stage::Body = this.stage {
-                drop_with_body(this.parts, this.nest);
-            } else if this.kept.is_some() && !matches!(this.stage, Stage::Ended) {
-                drop_waiting(this.parts, this.nest, this.kept);
+            if matches!(this.stage, Stage::Ended) && this.nest.is_empty() {
+                this.project().parts.end_context();
             } else {
-                drop_context(this.nest, || this.parts.as_mut().end_context());
+                drop_unfinished(this);
             }
         }
+    }
+}
+
+/// Drops a use that has not ended, or that leaves something.
+#[cold]
+fn drop_unfinished<P, X, K, E, F>(this: Pin<&mut Use<P, X, K, E, F>>)
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+{
+    let mut this = this.project();
+    if let Stage::Body = this.stage {
+        drop_with_body(this.parts, this.nest);
+    } else if this.kept.is_some() && !matches!(this.stage, Stage::Ended) {
+        drop_waiting(this.parts, this.nest, this.kept);
+    } else {
+        drop_context(this.nest, || this.parts.as_mut().end_context());
     }
 }
 
