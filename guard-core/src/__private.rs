@@ -19,21 +19,21 @@ pub use guard_macros::async_with;
 use core::fmt;
 use core::future::Future;
 
-use crate::report::Identity;
+use crate::report::{Origin, Print, PrintDebug};
 
 /// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
 #[track_caller]
 #[inline]
 pub fn scoped<R, E, X, F, Fut>(
     start: F,
-    describe: Printer<E>,
+    printer: impl Print<E>,
 ) -> impl AsyncContext<X, Resource = R, Error = E>
 where
     R: ?Sized,
     F: FnOnce(Anchor<R, X>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
-    crate::coroutine::scoped(start, Identity::here::<F>(describe))
+    crate::coroutine::scoped(start, Origin::here::<F, _>(printer))
 }
 
 /// The context of a function with `#[async_context]`.
@@ -42,7 +42,7 @@ where
 #[inline]
 pub fn guaranteed<R, E, X, F, Fut>(
     start: F,
-    describe: Printer<E>,
+    printer: impl Print<E>,
 ) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
 where
     R: ?Sized + Send + 'static,
@@ -51,7 +51,7 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
-    crate::guaranteed::guaranteed(start, Identity::here::<F>(describe))
+    crate::guaranteed::guaranteed(start, Origin::here::<F, _>(printer))
 }
 
 /// Proof that a path has yielded.
@@ -88,7 +88,38 @@ impl<T, E> Fallible for Result<T, E> {
 /// the number of references they take.
 pub struct Describe<E>(pub core::marker::PhantomData<E>);
 
-type Printer<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
+/// A printer: prints the name of the error's type.
+pub struct PrintType;
+
+/// A printer: prints the error with its sources.
+pub struct PrintError;
+
+/// A printer: displays the error.
+pub struct PrintDisplay;
+
+impl<E> Print<E> for PrintType {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::report::describe_type(error, f)
+    }
+}
+
+impl<E: core::error::Error> Print<E> for PrintError {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(error, f)?;
+        let mut source = error.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl<E: fmt::Display> Print<E> for PrintDisplay {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{error:#}")
+    }
+}
 
 // So that the inherent method, which takes it by value, can be found behind references.
 impl<E> Clone for Describe<E> {
@@ -109,10 +140,10 @@ impl<E> Describe<E> {
     }
 
     /// Nothing but the type's name can be told.
-    #[must_use]
     #[inline]
-    pub fn __guard_printer(self) -> Printer<E> {
-        crate::report::describe_type
+    #[must_use]
+    pub fn __guard_printer(self) -> PrintType {
+        PrintType
     }
 }
 
@@ -120,51 +151,34 @@ impl<E> Describe<E> {
 pub trait DescribeError<E> {
     /// The printer.
     #[inline]
-    fn __guard_printer(&self) -> Printer<E>;
-}
-
-impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
-    #[inline]
-    fn __guard_printer(&self) -> Printer<E> {
-        |error, f| {
-            fmt::Display::fmt(error, f)?;
-            let mut source = error.source();
-            while let Some(error) = source {
-                write!(f, ": {error}")?;
-                source = error.source();
-            }
-            Ok(())
-        }
+    fn __guard_printer(&self) -> PrintError {
+        PrintError
     }
 }
+
+impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {}
 
 /// What can be shown is shown. The alternate form is what `anyhow` prints its sources in.
 pub trait DescribeDisplay<E> {
     /// The printer.
     #[inline]
-    fn __guard_printer(&self) -> Printer<E>;
-}
-
-impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
-    #[inline]
-    fn __guard_printer(&self) -> Printer<E> {
-        |error, f| write!(f, "{error:#}")
+    fn __guard_printer(&self) -> PrintDisplay {
+        PrintDisplay
     }
 }
+
+impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {}
 
 /// What can only be debugged is debugged.
 pub trait DescribeDebug<E> {
     /// The printer.
     #[inline]
-    fn __guard_printer(&self) -> Printer<E>;
-}
-
-impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {
-    #[inline]
-    fn __guard_printer(&self) -> Printer<E> {
-        crate::report::describe_debug
+    fn __guard_printer(&self) -> PrintDebug {
+        PrintDebug
     }
 }
+
+impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {}
 
 /// What a guaranteed context may be made of.
 #[diagnostic::on_unimplemented(

@@ -11,7 +11,7 @@ use crate::cleanup::RuntimeId;
 use crate::cleanup::{Runtime, hand_off};
 use crate::coroutine::Coroutine;
 use crate::raw::Anchor;
-use crate::report::Identity;
+use crate::report::{Identity, Origin};
 use crate::{AsyncContext, Outcome};
 
 /// A [`Coroutine`] that is finished in the background when it is dropped half-way.
@@ -32,7 +32,7 @@ where
 type Boxed<R, E, X, F, Fut> = Pin<Box<Coroutine<R, E, X, F, Fut>>>;
 
 enum State<R: ?Sized, E, X, F, Fut> {
-    Start(F, Identity<E>),
+    Start(F, Origin<E>),
     Running(Boxed<R, E, X, F, Fut>, Runtime),
     /// Handed on, or being started.
     Gone,
@@ -80,9 +80,8 @@ where
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
-            if let State::Start(start, identity) = core::mem::replace(&mut self.state, State::Gone)
-            {
-                let coroutine = Box::pin(Coroutine::new(start, identity, true));
+            if let State::Start(start, origin) = core::mem::replace(&mut self.state, State::Gone) {
+                let coroutine = Box::pin(Coroutine::new(start, origin, true));
                 self.state = State::Running(coroutine, Runtime::current());
             }
         }
@@ -118,7 +117,7 @@ where
 
     fn identity(&self) -> Identity<E> {
         match &self.state {
-            State::Start(_, identity) => *identity,
+            State::Start(_, origin) => origin.identity(),
             State::Running(coroutine, _) => coroutine.identity(),
             State::Gone => Identity::of_type::<Self>(),
         }
@@ -150,7 +149,7 @@ where
 #[inline]
 pub(crate) fn guaranteed<R, E, X, F, Fut>(
     start: F,
-    identity: Identity<E>,
+    origin: Origin<E>,
 ) -> Guaranteed<R, E, X, F, Fut>
 where
     R: ?Sized + Send + 'static,
@@ -160,6 +159,6 @@ where
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
     Guaranteed {
-        state: State::Start(start, identity),
+        state: State::Start(start, origin),
     }
 }

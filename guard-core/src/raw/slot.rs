@@ -16,13 +16,13 @@ pub(crate) struct Slot<R: ?Sized, X> {
     /// Set while a [`Lend`] holds the resource.
     lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
-    /// For a yield inside a foreign combinator that only polls what was woken.
-    waker: Cell<Option<Waker>>,
+    /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`LendWaking`].
+    waker: Cell<Option<NonNull<Waker>>>,
     window: AtomicBool,
     _pinned: PhantomPinned,
 }
 
-// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `Waker` (which is `Send`);
+// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`);
 // sending it sends those.
 unsafe impl<R: ?Sized + Send, X: Send> Send for Slot<R, X> {}
 // SAFETY: every method needs exclusive access, so `&Slot` gives access to nothing.
@@ -81,8 +81,13 @@ impl<R: ?Sized, X> Slot<R, X> {
     #[inline]
     pub(crate) fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) {
         self.told.set(Some(outcome));
+        // It is not asked for any more: the body is polled next.
+        self.lent.set(None);
         if let Some(waker) = self.waker.take() {
-            waker.wake();
+            // SAFETY: `waker` is set by a `LendWaking` to a pinned field of its own, and unset when that is written
+            // or dropped. The body, of which it is a part, can neither be polled nor dropped meanwhile: both need
+            // the coroutine that is borrowed here.
+            unsafe { waker.as_ref() }.wake_by_ref();
         }
     }
 }
@@ -139,20 +144,24 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
             slot: anchor.slot,
             resource: NonNull::from(resource),
             lending: false,
-            wakes: false,
             _borrow: PhantomData,
         }
     }
 
     /// [`lend`](Self::lend) for a yield inside another macro, which may poll it only when it is woken.
     #[inline]
-    pub fn lend_waking<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
+    pub fn lend_waking<'a>(
+        self,
+        anchor: &'a Anchor<R, X>,
+        resource: &'a mut R,
+    ) -> LendWaking<'a, R, X>
     where
         's: 'a,
     {
-        Lend {
-            wakes: true,
-            ..self.lend(anchor, resource)
+        LendWaking {
+            lend: self.lend(anchor, resource),
+            waker: None,
+            _pinned: PhantomPinned,
         }
     }
 
@@ -171,7 +180,6 @@ pub struct Lend<'a, R: ?Sized, X> {
     slot: NonNull<Slot<R, X>>,
     resource: NonNull<R>,
     lending: bool,
-    wakes: bool,
     _borrow: PhantomData<(&'a mut R, Invariant<R, X>)>,
 }
 
@@ -196,17 +204,13 @@ impl<R: ?Sized, X> Future for Lend<'_, R, X> {
     type Output = Outcome<X>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome<X>> {
         if !self.lending {
             self.lending = true;
             self.slot().lent.set(Some(self.resource));
         } else if let Some(outcome) = self.slot().told.take() {
             self.lending = false;
-            self.slot().lent.set(None);
             return Poll::Ready(outcome);
-        }
-        if self.wakes {
-            self.slot().waker.set(Some(cx.waker().clone()));
         }
         Poll::Pending
     }
@@ -218,6 +222,36 @@ impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
         if self.lending {
             self.slot().lent.set(None);
         }
+    }
+}
+
+/// The suspension of a body at a yield inside another macro.
+pub struct LendWaking<'a, R: ?Sized, X> {
+    lend: Lend<'a, R, X>,
+    waker: Option<Waker>,
+    // The slot points to `waker`.
+    _pinned: PhantomPinned,
+}
+
+impl<R: ?Sized, X> Future for LendWaking<'_, R, X> {
+    type Output = Outcome<X>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
+        // SAFETY: neither field is moved: `lend` is `Unpin`, and `waker` is written in place.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.lend.slot().waker.set(None);
+        let polled = Pin::new(&mut this.lend).poll(cx);
+        if polled.is_pending() {
+            let waker = NonNull::from(this.waker.insert(cx.waker().clone()));
+            this.lend.slot().waker.set(Some(waker));
+        }
+        polled
+    }
+}
+
+impl<R: ?Sized, X> Drop for LendWaking<'_, R, X> {
+    fn drop(&mut self) {
+        self.lend.slot().waker.set(None);
     }
 }
 

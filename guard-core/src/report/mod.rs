@@ -9,7 +9,8 @@ use core::any::Any;
 use core::fmt;
 use core::panic::Location;
 
-pub use identity::Identity;
+pub(crate) use identity::Origin;
+pub use identity::{Identity, Print, PrintDebug};
 pub(crate) use identity::{Who, describe_debug, describe_display, describe_type};
 #[cfg(feature = "std")]
 pub use owned::OwnedReport;
