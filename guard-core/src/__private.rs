@@ -10,6 +10,7 @@ pub use crate::macro_support::{
     CannotFail, MayHaveFailed, Returns, Swallowed, attempted, how_failed, swallowed,
 };
 pub use crate::raw::{Anchor, Handle, Tie};
+pub use crate::report::{Print, PrintDebug};
 pub use crate::using::block::{Link, attempting, catching, in_function, tied};
 pub use crate::using::form::Next;
 pub use crate::{cancellable, yield_resource};
@@ -19,7 +20,7 @@ pub use guard_macros::async_with;
 use core::fmt;
 use core::future::Future;
 
-use crate::report::{Origin, Print, PrintDebug};
+use crate::report::Origin;
 
 /// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
 #[track_caller]

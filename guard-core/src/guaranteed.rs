@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::future::Future;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -57,6 +58,15 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
+    /// Its exit goes on without its user.
+    #[cold]
+    fn hand_off(&mut self) {
+        if let State::Running(coroutine, runtime) = mem::replace(&mut self.state, State::Gone) {
+            let who = coroutine.identity().who();
+            hand_off(coroutine, who, &runtime);
+        }
+    }
+
     #[inline]
     fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut>> {
         match &mut self.get_mut().state {
@@ -80,9 +90,11 @@ where
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
-            if let State::Start(start, origin) = core::mem::replace(&mut self.state, State::Gone) {
+            if let State::Start(start, origin) = mem::replace(&mut self.state, State::Gone) {
                 let coroutine = Box::pin(Coroutine::new(start, origin, true));
-                self.state = State::Running(coroutine, Runtime::current());
+                let running = State::Running(coroutine, Runtime::current());
+                // There is nothing to drop, which the compiler does not see.
+                mem::forget(mem::replace(&mut self.state, running));
             }
         }
         self.running().poll_enter(cx)
@@ -134,12 +146,9 @@ where
 {
     #[inline]
     fn drop(&mut self) {
-        if let State::Running(mut coroutine, runtime) =
-            core::mem::replace(&mut self.state, State::Gone)
-        {
+        if let State::Running(coroutine, _) = &mut self.state {
             if coroutine.as_mut().is_unfinished() {
-                let who = coroutine.identity().who();
-                hand_off(coroutine, who, &runtime);
+                self.hand_off();
             }
         }
     }

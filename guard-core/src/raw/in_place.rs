@@ -65,10 +65,18 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<Option<C>>,
     block: Pin<&'a mut Option<B>>,
-    /// The block may be using what the context lends.
-    is_lent: bool,
+    state: State,
     _context: PhantomData<&'a mut Option<C>>,
     _resource: PhantomData<Lending<'r, R>>,
+}
+
+/// What is being done with the context, which is there unless it is dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    /// The block may be using what the context lends.
+    Lent,
+    Dropped,
 }
 
 // SAFETY: it is references to a context and a block, and the block holds the resource.
@@ -79,28 +87,30 @@ unsafe impl<C, R: ?Sized, B> Sync for InPlace<'_, '_, C, R, B> {}
 impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn new(context: Pin<&'a mut Option<C>>, block: Pin<&'a mut Option<B>>) -> Self {
+        let state = match *context {
+            Some(_) => State::Free,
+            None => State::Dropped,
+        };
         Self {
             // SAFETY: the pointer is used as a pinned reference only.
             context: NonNull::from(unsafe { context.get_unchecked_mut() }),
             block,
-            is_lent: false,
+            state,
             _context: PhantomData,
             _resource: PhantomData,
         }
     }
 
-    #[inline]
-    fn place(&mut self) -> Pin<&mut Option<C>> {
-        assert!(!self.is_lent, "the block borrows the context");
-        // SAFETY: it comes from a pinned reference that lives as long as `self`, and of which nobody else has a
-        // copy. The block does not use what the context lends.
-        unsafe { Pin::new_unchecked(self.context.as_mut()) }
-    }
-
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        self.place().as_pin_mut().expect("the context was dropped")
+        if self.state != State::Free {
+            self.state.is_not_free();
+        }
+        // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
+        // a copy. The block does not use what the context lends. And there is a context: there was one when the state
+        // was first set, and where it is dropped the state is set to something else before.
+        unsafe { Pin::new_unchecked(self.context.as_mut().as_mut().unwrap_unchecked()) }
     }
 
     /// Gives the block what the context lends.
@@ -110,7 +120,7 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
         C: AsyncContext<X, Resource = R>,
     {
         let resource = NonNull::from(self.context().resource());
-        self.is_lent = true;
+        self.state = State::Lent;
         lending.resource.set(Some(resource));
     }
 
@@ -127,13 +137,29 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn end_block(&mut self) {
         self.block.set(None);
-        self.is_lent = false;
+        if self.state == State::Lent {
+            self.state = State::Free;
+        }
     }
 
     /// Drops the context, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
         self.end_block();
-        self.place().set(None);
+        if self.state == State::Free {
+            self.state = State::Dropped;
+            // SAFETY: as in `context`.
+            unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
+        }
+    }
+}
+
+impl State {
+    #[cold]
+    fn is_not_free(self) -> ! {
+        match self {
+            State::Dropped => panic!("the context was dropped"),
+            _ => panic!("the block borrows the context"),
+        }
     }
 }

@@ -284,7 +284,17 @@ impl<T> Left<T> {
 
     /// How the use of a context ended whose block has not failed.
     #[inline]
+    #[inline]
     pub(super) fn told(&self) -> Outcome {
+        if self.told == 0 {
+            Outcome::Completed
+        } else {
+            self.told_by_yield()
+        }
+    }
+
+    #[cold]
+    fn told_by_yield(&self) -> Outcome {
         match self.told {
             TOLD_FAILED => Outcome::Failed(()),
             TOLD_PANICKED => Outcome::Panicked,

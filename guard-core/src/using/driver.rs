@@ -314,10 +314,10 @@ where
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, O>,
 {
-    let panicked = matches!(
-        (&kept, &*place),
-        (Some(Err(_)), _) | (_, Some(Kept::Exit(Err(_))))
-    );
+    let panicked = match &kept {
+        Some(kept) => kept.is_err(),
+        None => matches!(place, Some(Kept::Exit(Err(_)))),
+    };
     let mut context = parts.context();
     // If the exit panics, its caller is told that instead of what the body ended with.
     *stage = Stage::Ended;
