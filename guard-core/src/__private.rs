@@ -303,7 +303,6 @@ pub trait Conclude {
     type Error;
 
     /// As a `Result`.
-    #[inline]
     fn conclude(self) -> Result<(), Self::Error>;
 }
 

@@ -69,11 +69,9 @@ pub trait AsyncContext<X = ()> {
     /// # Errors
     ///
     /// Set-up failed; there is nothing to exit.
-    #[inline]
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 
     /// The resource of an entered context.
-    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut Self::Resource;
 
     /// Cleans up. Python: `__aexit__`.
@@ -85,7 +83,6 @@ pub trait AsyncContext<X = ()> {
     ///
     /// Cleaning up failed. For a context that catches (`X` is not `()`), `Ok` after
     /// [`Outcome::Failed`] means that the body's error is swallowed.
-    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -12,7 +12,6 @@ pub trait CannotFail {
     type NoError;
 
     /// Cannot be called.
-    #[inline]
     fn never(self) -> Infallible;
 }
 

@@ -284,7 +284,6 @@ impl<T> Left<T> {
 
     /// How the use of a context ended whose block has not failed.
     #[inline]
-    #[inline]
     pub(super) fn told(&self) -> Outcome {
         if self.told == 0 {
             Outcome::Completed

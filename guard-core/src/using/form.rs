@@ -21,15 +21,12 @@ where
     type Output;
 
     /// Tells how the body ended.
-    #[inline]
     fn split(output: O) -> (Outcome<X>, Self::Kept);
     /// The context could not be entered.
-    #[inline]
     fn not_entered(error: C::Error) -> Self::Output;
     /// The caller is gone, who would have been told what the body ended with.
     fn lost(identity: Identity<C::Error>, kept: Self::Kept);
     /// The context has exited.
-    #[inline]
     fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output;
 }
 
