@@ -65,19 +65,16 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<Option<C>>,
     block: Pin<&'a mut Option<B>>,
-    state: State,
+    /// [`LENT`] and [`DROPPED`].
+    state: u8,
     _context: PhantomData<&'a mut Option<C>>,
     _resource: PhantomData<Lending<'r, R>>,
 }
 
-/// What is being done with the context, which is there unless it is dropped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Free,
-    /// The block may be using what the context lends.
-    Lent,
-    Dropped,
-}
+/// The block may be using what the context lends.
+const LENT: u8 = 1;
+/// The context is not there any more.
+const DROPPED: u8 = 2;
 
 // SAFETY: it is references to a context and a block, and the block holds the resource.
 unsafe impl<C: Send, R: ?Sized + Send, B: Send> Send for InPlace<'_, '_, C, R, B> {}
@@ -88,8 +85,8 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn new(context: Pin<&'a mut Option<C>>, block: Pin<&'a mut Option<B>>) -> Self {
         let state = match *context {
-            Some(_) => State::Free,
-            None => State::Dropped,
+            Some(_) => 0,
+            None => DROPPED,
         };
         Self {
             // SAFETY: the pointer is used as a pinned reference only.
@@ -104,12 +101,12 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        if self.state != State::Free {
-            self.state.is_not_free();
+        if self.state != 0 {
+            is_not_free(self.state);
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
         // a copy. The block does not use what the context lends. And there is a context: there was one when the state
-        // was first set, and where it is dropped the state is set to something else before.
+        // was first set, and where it is dropped the state says so before.
         unsafe { Pin::new_unchecked(self.context.as_mut().as_mut().unwrap_unchecked()) }
     }
 
@@ -120,7 +117,7 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
         C: AsyncContext<X, Resource = R>,
     {
         let resource = NonNull::from(self.context().resource());
-        self.state = State::Lent;
+        self.state |= LENT;
         lending.resource.set(Some(resource));
     }
 
@@ -137,29 +134,25 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn end_block(&mut self) {
         self.block.set(None);
-        if self.state == State::Lent {
-            self.state = State::Free;
-        }
+        self.state &= !LENT;
     }
 
     /// Drops the context, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
         self.end_block();
-        if self.state == State::Free {
-            self.state = State::Dropped;
+        if self.state == 0 {
+            self.state = DROPPED;
             // SAFETY: as in `context`.
             unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
         }
     }
 }
 
-impl State {
-    #[cold]
-    fn is_not_free(self) -> ! {
-        match self {
-            State::Dropped => panic!("the context was dropped"),
-            _ => panic!("the block borrows the context"),
-        }
+#[cold]
+fn is_not_free(state: u8) -> ! {
+    if state & DROPPED == 0 {
+        panic!("the block borrows the context");
     }
+    panic!("the context was dropped");
 }

@@ -69,7 +69,6 @@ where
     let link = Link {
         lending: Lending::new(tie),
         marks: AtomicU8::new(0),
-        told: AtomicU8::new(0),
     };
     (context, link)
 }
@@ -143,11 +142,7 @@ where
             Poll::Pending if marks & FINISHED != 0 => None,
             Poll::Pending => return Poll::Pending,
         };
-        Poll::Ready(Left {
-            output,
-            marks,
-            told: this.link.told.load(Ordering::Relaxed),
-        })
+        Poll::Ready(Left { output, marks })
     }
 }
 
@@ -158,8 +153,6 @@ where
 pub struct Link<'r, R: ?Sized> {
     lending: Lending<'r, R>,
     marks: AtomicU8,
-    /// What a `yield_resource!` in the block was told, if there is one.
-    told: AtomicU8,
 }
 
 /// The block reached its end, or leaves by a jump. It is not polled again.
@@ -171,11 +164,13 @@ const FAILED: u8 = 4;
 /// It ends with `Ok` or `()`.
 const SUCCEEDED: u8 = 8;
 
-const TOLD_FAILED: u8 = 1;
-const TOLD_PANICKED: u8 = 2;
-const TOLD_CANCELLED: u8 = 3;
+/// What a `yield_resource!` in the block was told, if there is one and it was not told that all is well.
+const TOLD: u8 = 0xf0;
+const TOLD_FAILED: u8 = 0x10;
+const TOLD_PANICKED: u8 = 0x20;
+const TOLD_CANCELLED: u8 = 0x40;
 /// Told that the body failed, in a context that catches: to end with a success is to swallow the error.
-const TOLD_TO_CATCH: u8 = 4;
+const TOLD_TO_CATCH: u8 = 0x80;
 
 impl<'r, R: ?Sized> Link<'r, R> {
     /// The resource, for the block.
@@ -236,7 +231,8 @@ impl<'r, R: ?Sized> Link<'r, R> {
             Outcome::Panicked => TOLD_PANICKED,
             Outcome::Cancelled => TOLD_CANCELLED,
         };
-        self.told.store(told, Ordering::Relaxed);
+        let marks = self.marks.load(Ordering::Relaxed);
+        self.marks.store(marks & !TOLD | told, Ordering::Relaxed);
     }
 }
 
@@ -261,10 +257,15 @@ pub struct Left<T> {
     /// The output of the `async` block: what was returned, or what a `?` left with.
     pub(super) output: Option<T>,
     marks: u8,
-    told: u8,
 }
 
 impl<T> Left<T> {
+    /// Whether the block has finished, has not failed, and no yield in it was told of anything.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.output.is_none() && self.marks & (FAILED | TOLD) == 0
+    }
+
     /// Whether what it leaves with is a failure: for a block that has finished.
     #[inline]
     pub(super) fn has_failed(&self) -> bool {
@@ -283,18 +284,8 @@ impl<T> Left<T> {
     }
 
     /// How the use of a context ended whose block has not failed.
-    #[inline]
     pub(super) fn told(&self) -> Outcome {
-        if self.told == 0 {
-            Outcome::Completed
-        } else {
-            self.told_by_yield()
-        }
-    }
-
-    #[cold]
-    fn told_by_yield(&self) -> Outcome {
-        match self.told {
+        match self.marks & TOLD {
             TOLD_FAILED => Outcome::Failed(()),
             TOLD_PANICKED => Outcome::Panicked,
             TOLD_CANCELLED => Outcome::Cancelled,

@@ -249,6 +249,9 @@ where
 
     #[inline]
     fn split(left: Left<T>) -> (Outcome, Ended<T>) {
+        if left.is_plain() {
+            return (Outcome::Completed, Ended::Finished { failed: false });
+        }
         let failed = match &left.output {
             Some(returned) => left.has_returned_failure(returned),
             None => left.has_failed(),
