@@ -11,7 +11,7 @@ use crate::__private::Conclude;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Runtime, hand_off};
 use crate::coroutine::Coroutine;
-use crate::raw::Anchor;
+use crate::raw::{Anchor, boxed};
 use crate::report::{Identity, Origin};
 use crate::{AsyncContext, Outcome};
 
@@ -90,12 +90,15 @@ where
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
-            if let State::Start(start, origin) = mem::replace(&mut self.state, State::Gone) {
-                let coroutine = Box::pin(Coroutine::new(start, origin, true));
-                let running = State::Running(coroutine, Runtime::current());
-                // There is nothing to drop, which the compiler does not see.
-                mem::forget(mem::replace(&mut self.state, running));
-            }
+            let runtime = Runtime::current();
+            // Taken out when there is a place for it, so that it is moved once.
+            let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
+                State::Start(start, origin) => Coroutine::new(start, origin, true),
+                _ => unreachable!("it was not started"),
+            });
+            let running = State::Running(Box::into_pin(coroutine), runtime);
+            // There is nothing to drop, which the compiler does not see.
+            mem::forget(mem::replace(&mut self.state, running));
         }
         self.running().poll_enter(cx)
     }
