@@ -229,7 +229,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let (stage, nest) = (this.stage, this.nest);
-        let (outcome, kept) = match stage {
+        match stage {
             Stage::Enter | Stage::Body => {
                 let mut parts = this.parts.as_mut();
                 let polled = nest.during(|| {
@@ -287,38 +287,83 @@ where
                     *this.kept = Some(Kept::Before(Some(outcome), kept));
                     return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
                 }
-                (outcome, Some(kept))
+                exit::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx, outcome, kept)
             }
-            Stage::Exit => (Outcome::Cancelled, None),
+            Stage::Exit => exit_again::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx),
             Stage::Settle | Stage::Ended => {
-                return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
+                settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx)
             }
-        };
-        exit::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx, outcome, kept)
+        }
     }
 }
 
-/// Exits. What is kept is given the first time; later it is where it was put.
+/// Begins to exit.
 #[inline]
 fn exit<P, X, E, O, F>(
-    parts: Pin<&mut P>,
+    mut parts: Pin<&mut P>,
     stage: &mut Stage,
     place: &mut Option<Kept<X, F::Kept, E>>,
     nest: &mut Nest,
     cx: &mut Context<'_>,
     outcome: Outcome<X>,
-    kept: Option<Result<F::Kept, Panic>>,
+    kept: Result<F::Kept, Panic>,
 ) -> Poll<F::Output>
 where
     P: Parts<X>,
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, O>,
 {
-    let panicked = match &kept {
-        Some(kept) => kept.is_err(),
-        None => matches!(place, Some(Kept::Exit(Err(_)))),
+    let context = parts.as_mut().context();
+    match poll_exit(context, stage, nest, cx, outcome, kept.is_err()) {
+        Poll::Ready(exited) => {
+            after_exit::<_, _, _, _, F>(parts, stage, place, nest, cx, kept, exited)
+        }
+        Poll::Pending => {
+            *place = Some(Kept::Exit(keep::<_, _, _, F>(kept)));
+            Poll::Pending
+        }
+    }
+}
+
+/// Goes on with an exit.
+#[inline]
+fn exit_again<P, X, E, O, F>(
+    mut parts: Pin<&mut P>,
+    stage: &mut Stage,
+    place: &mut Option<Kept<X, F::Kept, E>>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let panicked = matches!(place, Some(Kept::Exit(Err(_))));
+    let context = parts.as_mut().context();
+    // It has been told how its use ended.
+    let outcome = Outcome::Cancelled;
+    let exited = ready!(poll_exit(context, stage, nest, cx, outcome, panicked));
+    let kept = match place.take() {
+        Some(Kept::Exit(kept)) => kept.map(|output| output.kept),
+        _ => unreachable!("the stage says what is kept"),
     };
-    let mut context = parts.context();
+    after_exit::<_, _, _, _, F>(parts, stage, place, nest, cx, kept, exited)
+}
+
+/// Polls the exit.
+#[inline]
+fn poll_exit<C, X>(
+    mut context: Pin<&mut C>,
+    stage: &mut Stage,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+    outcome: Outcome<X>,
+    panicked: bool,
+) -> Poll<Result<(), C::Error>>
+where
+    C: AsyncContext<X>,
+{
     // If the exit panics, its caller is told that instead of what the body ended with.
     *stage = Stage::Ended;
     let exited = nest.during(|| {
@@ -328,20 +373,29 @@ where
             context.as_mut().poll_exit(cx, outcome)
         }
     });
-    let Poll::Ready(exited) = exited else {
-        if let Some(kept) = kept {
-            *place = Some(Kept::Exit(keep::<_, _, _, F>(kept)));
-        }
+    if exited.is_pending() {
         *stage = Stage::Exit;
-        return Poll::Pending;
-    };
-    let kept = match kept {
-        Some(kept) => kept,
-        None => match place.take() {
-            Some(Kept::Exit(kept)) => kept.map(|output| output.kept),
-            _ => unreachable!("the stage says what is kept"),
-        },
-    };
+    }
+    exited
+}
+
+/// The exit is over.
+#[inline]
+fn after_exit<P, X, E, O, F>(
+    parts: Pin<&mut P>,
+    stage: &mut Stage,
+    place: &mut Option<Kept<X, F::Kept, E>>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+    kept: Result<F::Kept, Panic>,
+    exited: Result<(), E>,
+) -> Poll<F::Output>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let mut context = parts.context();
     if !nest.is_empty() {
         *stage = Stage::Settle;
         let settled = poll_settle(context.as_mut(), nest, cx);
@@ -349,8 +403,8 @@ where
             *place = Some(Kept::After(keep::<_, _, _, F>(kept), exited));
             return Poll::Pending;
         }
+        *stage = Stage::Ended;
     }
-    *stage = Stage::Ended;
     end::<_, _, _, F>(&context, kept, exited)
 }
 
@@ -382,7 +436,7 @@ where
         Some(Kept::Before(outcome, kept)) => {
             let outcome = outcome.unwrap_or(Outcome::Cancelled);
             let kept = kept.map(|output| output.kept);
-            exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, Some(kept))
+            exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, kept)
         }
         Some(Kept::After(kept, exited)) => {
             let kept = kept.map(|output| output.kept);
