@@ -151,8 +151,12 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
 
 #[cold]
 fn is_not_free(state: u8) -> ! {
-    if state & DROPPED == 0 {
-        panic!("the block borrows the context");
-    }
-    panic!("the context was dropped");
+    panic!(
+        "{}",
+        if state & DROPPED == 0 {
+            "the block borrows the context"
+        } else {
+            "the context was dropped"
+        }
+    );
 }
