@@ -132,6 +132,7 @@ impl<E> Copy for Identity<E> {}
 impl<E> Identity<E> {
     /// A context that is made by the caller, and named after `N`.
     #[track_caller]
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn here<N: ?Sized>(describe: Describe<E>) -> Self {
         Self {
