@@ -1,4 +1,4 @@
-//! A million uses leave nothing behind, and an empty exit stack allocates nothing.
+//! A million uses leave nothing behind, and what a use and an empty exit stack allocate is what it has to be.
 //!
 //! Alone in its process, because the process has one allocator. It counts by thread: the thread of the test
 //! harness allocates too.
@@ -131,8 +131,34 @@ fn empty_stacks() {
     assert!(poll_once(using).is_ready());
 }
 
+/// A whole use of a context that borrows, suspended in its block and its exit.
+fn scoped_use() {
+    let mut using = pin!(async {
+        let mut resource = [0; 64];
+        async_with!(lent = borrowing(&mut resource), {
+            yield_once().await;
+            lent[0] += 1;
+        });
+        borrowing(&mut resource)
+            .run(async |lent| lent[1] += 1)
+            .await;
+    });
+    while poll_once(using.as_mut()).is_pending() {}
+}
+
+/// A whole use of a default context, suspended in its set-up, its block and its exit.
+fn default_use() {
+    let mut using = pin!(async {
+        async_with!(lent = session(), {
+            yield_once().await;
+            lent[0] += 1;
+        });
+    });
+    while poll_once(using.as_mut()).is_pending() {}
+}
+
 #[test]
-fn a_million_uses_leave_memory_as_it_was_and_empty_stacks_allocate_nothing() {
+fn a_million_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() {
     guard_core::set_spawner(|task| BACKGROUND.with_borrow_mut(|tasks| tasks.push(task)));
     guard_core::set_reporter(|_| {});
 
@@ -159,6 +185,9 @@ fn a_million_uses_leave_memory_as_it_was_and_empty_stacks_allocate_nothing() {
     BACKGROUND.with_borrow_mut(Vec::clear);
     assert_eq!(guard_core::pending_cleanups().len(), 0);
 
+    // The nest of a use is on the heap only when something is left in it.
+    assert_eq!(allocations(scoped_use), 0, "a scoped use");
+    assert_eq!(allocations(default_use), 1, "a default use");
     assert_eq!(allocations(empty_stacks), 0, "empty stacks");
     let filled = || *AsyncExitStack::<()>::new().keep(1) += 1;
     assert!(allocations(filled) > 0, "what is counted");

@@ -10,6 +10,7 @@ pub use crate::macro_support::{
     CannotFail, MayHaveFailed, Returns, Swallowed, attempted, how_failed, swallowed,
 };
 pub use crate::raw::{Anchor, Handle, Tie};
+pub use crate::report::{Print, PrintDebug};
 pub use crate::using::block::{Link, attempting, catching, in_function, tied};
 pub use crate::using::form::Next;
 pub use crate::{cancellable, yield_resource};
@@ -19,28 +20,30 @@ pub use guard_macros::async_with;
 use core::fmt;
 use core::future::Future;
 
-use crate::report::Identity;
+use crate::report::Origin;
 
 /// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
 #[track_caller]
+#[inline]
 pub fn scoped<R, E, X, F, Fut>(
     start: F,
-    describe: Printer<E>,
+    printer: impl Print<E>,
 ) -> impl AsyncContext<X, Resource = R, Error = E>
 where
     R: ?Sized,
     F: FnOnce(Anchor<R, X>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
-    crate::coroutine::scoped(start, Identity::here::<F>(describe))
+    crate::coroutine::scoped(start, Origin::here::<F, _>(printer))
 }
 
 /// The context of a function with `#[async_context]`.
 #[cfg(feature = "alloc")]
 #[track_caller]
+#[inline]
 pub fn guaranteed<R, E, X, F, Fut>(
     start: F,
-    describe: Printer<E>,
+    printer: impl Print<E>,
 ) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
 where
     R: ?Sized + Send + 'static,
@@ -49,7 +52,7 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
-    crate::guaranteed::guaranteed(start, Identity::here::<F>(describe))
+    crate::guaranteed::guaranteed(start, Origin::here::<F, _>(printer))
 }
 
 /// Proof that a path has yielded.
@@ -57,6 +60,7 @@ where
 pub struct Yielded;
 
 /// Consumes the proof where the function returns `value`.
+#[inline]
 pub fn finish<T>(value: T, _: Yielded) -> T {
     value
 }
@@ -85,7 +89,38 @@ impl<T, E> Fallible for Result<T, E> {
 /// the number of references they take.
 pub struct Describe<E>(pub core::marker::PhantomData<E>);
 
-type Printer<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
+/// A printer: prints the name of the error's type.
+pub struct PrintType;
+
+/// A printer: prints the error with its sources.
+pub struct PrintError;
+
+/// A printer: displays the error.
+pub struct PrintDisplay;
+
+impl<E> Print<E> for PrintType {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::report::describe_type(error, f)
+    }
+}
+
+impl<E: core::error::Error> Print<E> for PrintError {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(error, f)?;
+        let mut source = error.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl<E: fmt::Display> Print<E> for PrintDisplay {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{error:#}")
+    }
+}
 
 // So that the inherent method, which takes it by value, can be found behind references.
 impl<E> Clone for Describe<E> {
@@ -100,60 +135,51 @@ impl<E> Describe<E> {
     /// Asks.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    #[inline]
     pub const fn new() -> Self {
         Self(core::marker::PhantomData)
     }
 
     /// Nothing but the type's name can be told.
+    #[inline]
     #[must_use]
-    pub fn __guard_printer(self) -> Printer<E> {
-        crate::report::describe_type
+    pub fn __guard_printer(self) -> PrintType {
+        PrintType
     }
 }
 
 /// Errors are printed with their sources.
 pub trait DescribeError<E> {
     /// The printer.
-    fn __guard_printer(&self) -> Printer<E>;
-}
-
-impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {
-    fn __guard_printer(&self) -> Printer<E> {
-        |error, f| {
-            fmt::Display::fmt(error, f)?;
-            let mut source = error.source();
-            while let Some(error) = source {
-                write!(f, ": {error}")?;
-                source = error.source();
-            }
-            Ok(())
-        }
+    #[inline]
+    fn __guard_printer(&self) -> PrintError {
+        PrintError
     }
 }
+
+impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {}
 
 /// What can be shown is shown. The alternate form is what `anyhow` prints its sources in.
 pub trait DescribeDisplay<E> {
     /// The printer.
-    fn __guard_printer(&self) -> Printer<E>;
-}
-
-impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {
-    fn __guard_printer(&self) -> Printer<E> {
-        |error, f| write!(f, "{error:#}")
+    #[inline]
+    fn __guard_printer(&self) -> PrintDisplay {
+        PrintDisplay
     }
 }
+
+impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {}
 
 /// What can only be debugged is debugged.
 pub trait DescribeDebug<E> {
     /// The printer.
-    fn __guard_printer(&self) -> Printer<E>;
-}
-
-impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {
-    fn __guard_printer(&self) -> Printer<E> {
-        crate::report::describe_debug
+    #[inline]
+    fn __guard_printer(&self) -> PrintDebug {
+        PrintDebug
     }
 }
+
+impl<E: fmt::Debug> DescribeDebug<E> for Describe<E> {}
 
 /// What a guaranteed context may be made of.
 #[diagnostic::on_unimplemented(
@@ -258,6 +284,7 @@ impl<T: ?Sized, O> Kept<T, O> {
 }
 
 /// A value that was carried out of a body.
+#[inline]
 pub fn carried<T>(value: Option<T>) -> T {
     match value {
         Some(value) => value,
@@ -282,6 +309,7 @@ pub trait Conclude {
 impl<E> Conclude for Result<(), E> {
     type Error = E;
 
+    #[inline]
     fn conclude(self) -> Self {
         self
     }
@@ -290,6 +318,7 @@ impl<E> Conclude for Result<(), E> {
 impl Conclude for () {
     type Error = core::convert::Infallible;
 
+    #[inline]
     fn conclude(self) -> Result<(), Self::Error> {
         Ok(())
     }
@@ -297,6 +326,7 @@ impl Conclude for () {
 
 /// What a context that catches is told.
 #[must_use = "to ignore the outcome is to swallow the body's error: match it, and return `Err(error)` to raise it"]
+#[inline]
 pub fn caught<X>(outcome: crate::Outcome<X>) -> crate::Outcome<X> {
     outcome
 }

@@ -92,6 +92,7 @@ pub trait AsyncContext<X = ()> {
     /// Tells how the use ended, before the exit begins, so that a context which is dropped in between goes on with
     /// that. Gives it back if the context only learns of it by [`poll_exit`](Self::poll_exit).
     #[doc(hidden)]
+    #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         Some(outcome)
     }
@@ -99,6 +100,7 @@ pub trait AsyncContext<X = ()> {
     /// The runtime in which it was entered: its exit waits for the clean-ups that go on there.
     #[doc(hidden)]
     #[cfg(feature = "std")]
+    #[inline]
     fn runtime(&self) -> RuntimeId {
         Runtime::current().id()
     }
@@ -114,6 +116,7 @@ pub trait AsyncContext<X = ()> {
     ///
     /// Provided: its type. Contexts that know their name, the place where they were made and how to
     /// print their error say so; one that wraps another passes on what that says.
+    #[inline]
     fn identity(&self) -> Identity<Self::Error> {
         Identity::of_type::<Self>()
     }
@@ -121,6 +124,7 @@ pub trait AsyncContext<X = ()> {
     /// Tells the [reporter](crate::set_reporter) about a loss that no caller will hear of.
     ///
     /// Provided: in the name of [`identity`](Self::identity).
+    #[inline]
     fn report(&self, kind: ReportKind<'_, Self::Error>) {
         self.identity().report(kind);
     }
@@ -191,6 +195,7 @@ pub trait AsyncContext<X = ()> {
     /// # Cancellation
     ///
     /// Dropping the future drops the body, then the context: see [`async_context`](crate::async_context).
+    #[inline]
     fn with<'r, T, E, F>(
         self,
         body: F,
@@ -213,6 +218,7 @@ pub trait AsyncContext<X = ()> {
     /// # Errors
     ///
     /// As [`TryWithError`](crate::TryWithError) says.
+    #[inline]
     fn try_with<'r, T, E, F>(
         self,
         body: F,
@@ -231,6 +237,7 @@ pub trait AsyncContext<X = ()> {
     ///
     /// A value that is an `Err` has failed, as everywhere: the context is told so, and the value is returned as it is.
     /// Panics and cancellation are as there.
+    #[inline]
     fn run<'r, T, F>(self, body: F) -> Run<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
     where
         Self: Sized,
@@ -252,6 +259,7 @@ pub trait AsyncContext<X = ()> {
     /// # Errors
     ///
     /// What the context raised: the body's error, or another.
+    #[inline]
     fn catch<'r, T, F>(
         self,
         body: F,
@@ -349,6 +357,7 @@ pub trait AsyncContext<X = ()> {
     /// A `convert` that never returns (`|error| panic!("{error}")`, from edition 2024 on) makes a context that
     /// cannot fail; [`expect`](Self::expect) is shorter.
     ///
+    #[inline]
     fn map_err<F, E>(self, convert: F) -> MapErr<Self, F>
     where
         Self: Sized,
@@ -535,14 +544,17 @@ where
     type Resource = C::Resource;
     type Error = C::Error;
 
+    #[inline]
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
         self.get_mut().as_mut().poll_enter(cx)
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
         self.get_mut().as_mut().resource()
     }
 
+    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -551,11 +563,13 @@ where
         self.get_mut().as_mut().poll_exit(cx, outcome)
     }
 
+    #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         self.get_mut().as_mut().tell(outcome)
     }
 
     #[cfg(feature = "std")]
+    #[inline]
     fn runtime(&self) -> RuntimeId {
         (**self).runtime()
     }
@@ -565,10 +579,12 @@ where
         self.get_mut().as_mut().poll_wait_limit(cx)
     }
 
+    #[inline]
     fn identity(&self) -> Identity<C::Error> {
         (**self).identity()
     }
 
+    #[inline]
     fn report(&self, kind: ReportKind<'_, C::Error>) {
         (**self).report(kind);
     }

@@ -12,7 +12,7 @@ use crate::cleanup::dropped;
 use crate::panics::Panic;
 use crate::panics::catch;
 use crate::raw::{Anchor, Slot};
-use crate::report::{Identity, ReportKind};
+use crate::report::{Identity, Origin, ReportKind};
 use crate::span::Span;
 use crate::{AsyncContext, Outcome};
 
@@ -30,7 +30,7 @@ pin_project_lite::pin_project! {
         phase: Phase,
         // Whether someone would have finished it, so that being dropped in its set-up is a loss too.
         guaranteed: bool,
-        identity: Identity<E>,
+        origin: Origin<E>,
         span: Span,
     }
 
@@ -45,8 +45,9 @@ pin_project_lite::pin_project! {
 
 pin_project_lite::pin_project! {
     #[project = BodyProjection]
+    #[project_replace = BodyReplaced]
     enum Body<F, Fut> {
-        Start { start: Option<F> },
+        Start { start: F },
         Running { #[pin] future: Fut },
         Ended,
     }
@@ -66,14 +67,33 @@ pub(crate) enum Phase {
     Ended,
 }
 
+impl Phase {
+    #[cold]
+    fn cannot_enter(self) -> ! {
+        match self {
+            Phase::Ended => panic!("a context was entered that has ended"),
+            _ => panic!("a context was entered that is already entered"),
+        }
+    }
+
+    #[cold]
+    fn cannot_exit(self) -> ! {
+        match self {
+            Phase::Ended => panic!("a context was exited that has ended"),
+            _ => panic!("a context was exited that is not entered"),
+        }
+    }
+}
+
 impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
-    pub(crate) fn new(start: F, identity: Identity<E>, guaranteed: bool) -> Self {
+    #[inline]
+    pub(crate) fn new(start: F, origin: Origin<E>, guaranteed: bool) -> Self {
         Self {
-            body: Body::Start { start: Some(start) },
+            body: Body::Start { start },
             slot: Slot::new(),
             phase: Phase::Start,
             guaranteed,
-            identity,
+            origin,
             span: Span::none(),
         }
     }
@@ -81,6 +101,11 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     /// Whether dropping it now would lose something.
     #[inline]
     pub(crate) fn is_unfinished(self: Pin<&mut Self>) -> bool {
+        self.phase != Phase::Ended && self.would_lose()
+    }
+
+    #[cold]
+    fn would_lose(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         match this.phase {
             Phase::Start | Phase::Ended => false,
@@ -110,12 +135,12 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         let mut this = self.project();
         *this.phase = Phase::Ended;
         let dropped = catch(|| {
-            let _reporting = Reporting(unfinished.then_some(*this.identity));
+            let _reporting = Reporting(unfinished.then_some(this.origin.identity()));
             this.span.inside(|| this.body.set(Body::Ended));
         });
         if let Err(panic) = dropped {
             if unfinished && *this.guaranteed {
-                panic.report_to(*this.identity);
+                panic.report_to(this.origin.identity());
             } else {
                 panic.resume();
             }
@@ -129,13 +154,13 @@ where
     Fut: Future<Output: Conclude<Error = E>>,
 {
     /// Starts the body, or panics with what is wrong about entering now.
+    #[inline]
     fn start(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let BodyProjection::Start { start } = this.body.as_mut().project() {
-            let start = start.take().expect("a body that was not started");
+        if let BodyReplaced::Start { start } = this.body.as_mut().project_replace(Body::Ended) {
             let future = start(this.slot.as_mut().anchor());
             this.body.set(Body::Running { future });
-            *this.span = Span::open(|| this.identity.path());
+            *this.span = Span::open(|| this.origin.identity().path());
         }
     }
 
@@ -177,14 +202,11 @@ where
 
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        match self.phase {
-            Phase::Start => {
-                self.as_mut().start();
-                *self.as_mut().project().phase = Phase::Entering;
-            }
-            Phase::Entering => {}
-            Phase::Lent | Phase::Exiting => panic!("a context was entered that is already entered"),
-            Phase::Ended => panic!("a context was entered that has ended"),
+        if self.phase == Phase::Start {
+            self.as_mut().start();
+            *self.as_mut().project().phase = Phase::Entering;
+        } else if self.phase != Phase::Entering {
+            self.phase.cannot_enter();
         }
         let polled = self.as_mut().poll_body(cx);
         let this = self.project();
@@ -197,21 +219,16 @@ where
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => panic!(
                 "the context `{}` returned without reaching its `yield_resource!`",
-                this.identity.path()
+                this.origin.identity().path()
             ),
         }
     }
 
     #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut R {
-        let this = self.project();
-        assert!(
-            *this.phase == Phase::Lent,
-            "the resource of a context that is not entered was asked for"
-        );
-        match this.slot.resource() {
+        match self.project().slot.resource() {
             Some(resource) => resource,
-            None => unreachable!("the phase says that the resource is lent"),
+            None => panic!("the resource of a context that is not entered was asked for"),
         }
     }
 
@@ -221,19 +238,17 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), E>> {
-        match self.phase {
-            Phase::Lent => {
-                let this = self.as_mut().project();
-                *this.phase = Phase::Exiting;
-                this.slot.tell(outcome);
-            }
-            Phase::Exiting => {}
-            Phase::Start | Phase::Entering => panic!("a context was exited that is not entered"),
-            Phase::Ended => panic!("a context was exited that has ended"),
+        if self.phase == Phase::Lent {
+            let this = self.as_mut().project();
+            *this.phase = Phase::Exiting;
+            this.slot.tell(outcome);
+        } else if self.phase != Phase::Exiting {
+            self.phase.cannot_exit();
         }
         self.poll_body(cx)
     }
 
+    #[inline]
     fn tell(mut self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         if self.phase != Phase::Lent {
             return Some(outcome);
@@ -244,8 +259,9 @@ where
         None
     }
 
+    #[inline]
     fn identity(&self) -> Identity<E> {
-        self.identity
+        self.origin.identity()
     }
 }
 
@@ -264,7 +280,9 @@ where
         match self.as_mut().poll_enter(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(true),
             Poll::Ready(Err(error)) => {
-                self.identity.report(ReportKind::SetUpFailed(&error));
+                self.origin
+                    .identity()
+                    .report(ReportKind::SetUpFailed(&error));
                 Poll::Ready(false)
             }
             // It came to a wait that a cancelled enter gives up: nobody is waiting any more.
@@ -276,25 +294,27 @@ where
         }
     }
 
+    #[inline]
     fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let exited = AsyncContext::poll_exit(self.as_mut(), cx, Outcome::Cancelled);
         if let Err(error) = core::task::ready!(exited) {
-            self.identity.report(ReportKind::Failed(&error));
+            self.origin.identity().report(ReportKind::Failed(&error));
         }
         Poll::Ready(())
     }
 
     fn panicked(&self, panic: Panic) {
-        panic.report_to(self.identity);
+        panic.report_to(self.origin.identity());
     }
 }
 
 /// A context that borrows: `#[async_context(scoped)]`.
-pub(crate) fn scoped<R, E, X, F, Fut>(start: F, identity: Identity<E>) -> Coroutine<R, E, X, F, Fut>
+#[inline]
+pub(crate) fn scoped<R, E, X, F, Fut>(start: F, origin: Origin<E>) -> Coroutine<R, E, X, F, Fut>
 where
     R: ?Sized,
     F: FnOnce(Anchor<R, X>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
-    Coroutine::new(start, identity, false)
+    Coroutine::new(start, origin, false)
 }

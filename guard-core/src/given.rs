@@ -28,6 +28,7 @@ pub struct Given<C>(PhantomData<fn() -> C>, Otherwise<C>);
 pub struct Otherwise<C>(PhantomData<fn() -> C>);
 
 /// Begins to ask what was given.
+#[inline]
 pub const fn given<C>(_: &C) -> Given<C> {
     Given(PhantomData, Otherwise(PhantomData))
 }
@@ -35,12 +36,14 @@ pub const fn given<C>(_: &C) -> Given<C> {
 impl<C> Deref for Given<C> {
     type Target = Otherwise<C>;
 
+    #[inline]
     fn deref(&self) -> &Otherwise<C> {
         &self.1
     }
 }
 
 impl<C> DerefMut for Given<C> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Otherwise<C> {
         &mut self.1
     }
@@ -51,6 +54,7 @@ pub struct Right;
 
 impl Right {
     /// It.
+    #[inline]
     pub fn context<C>(self, context: C) -> C {
         context
     }
@@ -58,6 +62,7 @@ impl Right {
 
 impl<C: AsyncContext> Given<C> {
     /// A context with a `?` after it.
+    #[inline]
     pub fn __guard_asked(self) -> Right {
         Right
     }
@@ -79,6 +84,7 @@ pub trait UsedInCatch {
 
 impl OnlyTold {
     /// An error.
+    #[inline]
     pub fn context<C: UsedInCatch>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
     }
@@ -86,11 +92,13 @@ impl OnlyTold {
 
 impl<C: AsyncContext> Given<C> {
     /// A context that does not catch.
+    #[inline]
     pub fn __guard_asked_to_catch(self) -> OnlyTold {
         OnlyTold
     }
 
     /// A context that does not catch.
+    #[inline]
     pub fn __guard_unasked_to_catch(self) -> OnlyTold {
         OnlyTold
     }
@@ -101,6 +109,7 @@ pub struct RightAndReporting;
 
 impl RightAndReporting {
     /// It.
+    #[inline]
     pub fn context<C: Reports>(self, stack: C) -> C::Reporting {
         stack.reporting()
     }
@@ -117,6 +126,7 @@ pub trait Reports {
 
 impl<C: Reports> Given<C> {
     /// An exit stack without a `?` after it.
+    #[inline]
     pub fn __guard_unasked(self) -> RightAndReporting {
         RightAndReporting
     }
@@ -128,6 +138,7 @@ pub struct Safe;
 /// See `Given`.
 pub trait GivenSafe: Sized {
     /// A context that needs no `?`, without one.
+    #[inline]
     fn __guard_unasked(self) -> Safe {
         Safe
     }
@@ -143,6 +154,7 @@ where
 
 impl Safe {
     /// It.
+    #[inline]
     pub fn context<C>(self, context: C) -> MapErr<C, impl FnMut(C::Error) -> Infallible>
     where
         C: AsyncContext<Error: Into<Infallible>>,
@@ -159,6 +171,7 @@ pub struct CanFail;
 /// See `Given`.
 pub trait GivenFallible {
     /// A context that can fail, without a `?` after it.
+    #[inline]
     fn __guard_unasked(&self) -> CanFail {
         CanFail
     }
@@ -176,6 +189,7 @@ pub trait NeedsNoQuestionMark {}
 
 impl CanFail {
     /// As if it could not, so that the block is checked all the same.
+    #[inline]
     pub fn context<C>(self, context: C) -> MapErr<C, fn(C::Error) -> Infallible>
     where
         C: AsyncContext<Error: NeedsNoQuestionMark>,
@@ -190,21 +204,25 @@ pub struct Catches;
 /// See `Given`.
 pub trait GivenCatches<X> {
     /// A context that catches.
+    #[inline]
     fn __guard_asked(&mut self) -> Catches {
         Catches
     }
 
     /// A context that catches.
+    #[inline]
     fn __guard_unasked(&mut self) -> Catches {
         Catches
     }
 
     /// A context that catches, in `catch(…)`.
+    #[inline]
     fn __guard_asked_to_catch(&mut self) -> Right {
         Right
     }
 
     /// A context that catches, in `catch(…)`.
+    #[inline]
     fn __guard_unasked_to_catch(&mut self) -> Right {
         Right
     }
@@ -226,6 +244,7 @@ pub trait UsedWithoutCatch {
 
 impl Catches {
     /// An error.
+    #[inline]
     pub fn context<C: UsedWithoutCatch>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
     }
@@ -237,21 +256,25 @@ pub struct IsFuture;
 /// See `Given`.
 pub trait GivenFuture {
     /// A future.
+    #[inline]
     fn __guard_asked(&self) -> IsFuture {
         IsFuture
     }
 
     /// A future.
+    #[inline]
     fn __guard_unasked(&self) -> IsFuture {
         IsFuture
     }
 
     /// A future.
+    #[inline]
     fn __guard_asked_to_catch(&self) -> IsFuture {
         IsFuture
     }
 
     /// A future.
+    #[inline]
     fn __guard_unasked_to_catch(&self) -> IsFuture {
         IsFuture
     }
@@ -273,6 +296,7 @@ pub trait FutureAndContext {
 
 impl IsFuture {
     /// An error.
+    #[inline]
     pub fn context<C: FutureAndContext>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
     }
@@ -284,21 +308,25 @@ pub struct IsNone;
 /// See `Given`.
 pub trait GivenAnything {
     /// Anything else.
+    #[inline]
     fn __guard_asked(&mut self) -> IsNone {
         IsNone
     }
 
     /// Anything else.
+    #[inline]
     fn __guard_unasked(&mut self) -> IsNone {
         IsNone
     }
 
     /// Anything else.
+    #[inline]
     fn __guard_asked_to_catch(&mut self) -> IsNone {
         IsNone
     }
 
     /// Anything else.
+    #[inline]
     fn __guard_unasked_to_catch(&mut self) -> IsNone {
         IsNone
     }
@@ -308,6 +336,7 @@ impl<C> GivenAnything for Otherwise<C> {}
 
 impl IsNone {
     /// An error, in which the protocol itself is named.
+    #[inline]
     pub fn context<C: AsyncContext>(self, _: C) -> C::Error {
         unreachable!("the program does not compile")
     }

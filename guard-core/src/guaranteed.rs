@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::future::Future;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -10,8 +11,8 @@ use crate::__private::Conclude;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Runtime, hand_off};
 use crate::coroutine::Coroutine;
-use crate::raw::Anchor;
-use crate::report::Identity;
+use crate::raw::{Anchor, boxed};
+use crate::report::{Identity, Origin};
 use crate::{AsyncContext, Outcome};
 
 /// A [`Coroutine`] that is finished in the background when it is dropped half-way.
@@ -32,7 +33,7 @@ where
 type Boxed<R, E, X, F, Fut> = Pin<Box<Coroutine<R, E, X, F, Fut>>>;
 
 enum State<R: ?Sized, E, X, F, Fut> {
-    Start(F, Identity<E>),
+    Start(F, Origin<E>),
     Running(Boxed<R, E, X, F, Fut>, Runtime),
     /// Handed on, or being started.
     Gone,
@@ -57,6 +58,16 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
+    /// Its exit goes on without its user.
+    #[cold]
+    fn hand_off(&mut self) {
+        if let State::Running(coroutine, runtime) = mem::replace(&mut self.state, State::Gone) {
+            let who = coroutine.identity().who();
+            hand_off(coroutine, who, &runtime);
+        }
+    }
+
+    #[inline]
     fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut>> {
         match &mut self.get_mut().state {
             State::Running(coroutine, _) => coroutine.as_mut(),
@@ -76,21 +87,28 @@ where
     type Resource = R;
     type Error = E;
 
+    #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
-            if let State::Start(start, identity) = core::mem::replace(&mut self.state, State::Gone)
-            {
-                let coroutine = Box::pin(Coroutine::new(start, identity, true));
-                self.state = State::Running(coroutine, Runtime::current());
-            }
+            let runtime = Runtime::current();
+            // Taken out when there is a place for it, so that it is moved once.
+            let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
+                State::Start(start, origin) => Coroutine::new(start, origin, true),
+                _ => unreachable!("it was not started"),
+            });
+            let running = State::Running(Box::into_pin(coroutine), runtime);
+            // There is nothing to drop, which the compiler does not see.
+            mem::forget(mem::replace(&mut self.state, running));
         }
         self.running().poll_enter(cx)
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut R {
         self.running().resource()
     }
 
+    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -99,6 +117,7 @@ where
         self.running().poll_exit(cx, outcome)
     }
 
+    #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         self.running().tell(outcome)
     }
@@ -113,7 +132,7 @@ where
 
     fn identity(&self) -> Identity<E> {
         match &self.state {
-            State::Start(_, identity) => *identity,
+            State::Start(_, origin) => origin.identity(),
             State::Running(coroutine, _) => coroutine.identity(),
             State::Gone => Identity::of_type::<Self>(),
         }
@@ -128,22 +147,21 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
+    #[inline]
     fn drop(&mut self) {
-        if let State::Running(mut coroutine, runtime) =
-            core::mem::replace(&mut self.state, State::Gone)
-        {
+        if let State::Running(coroutine, _) = &mut self.state {
             if coroutine.as_mut().is_unfinished() {
-                let who = coroutine.identity().who();
-                hand_off(coroutine, who, &runtime);
+                self.hand_off();
             }
         }
     }
 }
 
 /// The context of an `#[async_context]` function without `scoped`.
+#[inline]
 pub(crate) fn guaranteed<R, E, X, F, Fut>(
     start: F,
-    identity: Identity<E>,
+    origin: Origin<E>,
 ) -> Guaranteed<R, E, X, F, Fut>
 where
     R: ?Sized + Send + 'static,
@@ -153,6 +171,6 @@ where
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
     Guaranteed {
-        state: State::Start(start, identity),
+        state: State::Start(start, origin),
     }
 }

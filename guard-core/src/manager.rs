@@ -6,7 +6,7 @@ use crate::Outcome;
 #[cfg(feature = "alloc")]
 use crate::guaranteed::guaranteed;
 use crate::raw::Anchor;
-use crate::report::{Identity, describe_debug};
+use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, coroutine::scoped};
 
 /// A context written by hand: the resource and its enter and exit in one type.
@@ -149,7 +149,7 @@ where
     M: AsyncManager<X, Resource: Send, Error: core::fmt::Debug> + Send + 'static,
     X: Send + 'static,
 {
-    guaranteed(body!(manager), Identity::here::<M>(describe_debug))
+    guaranteed(body!(manager), Origin::here::<M, _>(PrintDebug))
 }
 
 /// [`manage`] for a manager that borrows, or where there is no allocator.
@@ -163,5 +163,5 @@ where
     M: AsyncManager<X, Error: core::fmt::Debug>,
     X: 'static,
 {
-    scoped(body!(manager), Identity::here::<M>(describe_debug))
+    scoped(body!(manager), Origin::here::<M, _>(PrintDebug))
 }

@@ -78,6 +78,7 @@ impl Panic {
 ///
 /// The callers drop what `action` was using, so that nothing sees it half-changed.
 #[cfg(feature = "std")]
+#[inline]
 pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(action))
         .map_err(|payload| Panic(Exclusive::new(payload)))
@@ -85,6 +86,7 @@ pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
 
 #[cfg(not(feature = "std"))]
 #[allow(clippy::unnecessary_wraps, reason = "as with `std`")]
+#[inline]
 pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     Ok(action())
 }

@@ -8,6 +8,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(crate) const fn none() -> Self {
         Self {
             #[cfg(feature = "tracing")]
@@ -16,6 +17,7 @@ impl Span {
     }
 
     /// The span of a context that is entered now, in the current span.
+    #[inline]
     pub(crate) fn open<'a>(name: impl FnOnce() -> &'a str) -> Self {
         #[cfg(not(feature = "tracing"))]
         let _ = name;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::guaranteed::guaranteed;
 use crate::raw::Anchor;
-use crate::report::{Identity, describe_debug};
+use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, Outcome};
 
 /// Makes a context of a blocking `acquire` and a blocking `release`, for libraries without async.
@@ -138,7 +138,7 @@ where
             let outcome = anchor.handle().lend(&anchor, &mut resource).await;
             on_own_thread(move || release(resource, outcome)).await
         },
-        Identity::here::<A>(describe_debug),
+        Origin::here::<A, _>(PrintDebug),
     )
 }
 

@@ -6,7 +6,7 @@ use core::future::Future;
 use crate::AsyncContext;
 use crate::guaranteed::guaranteed;
 use crate::raw::Anchor;
-use crate::report::{Identity, describe_debug};
+use crate::report::{Origin, PrintDebug};
 
 /// Something that is closed asynchronously, once, by value: see [`closing`].
 #[diagnostic::on_unimplemented(
@@ -60,6 +60,6 @@ where
             let _ = anchor.handle().lend(&anchor, &mut value).await;
             value.close().await
         },
-        Identity::here::<T>(describe_debug),
+        Origin::here::<T, _>(PrintDebug),
     )
 }

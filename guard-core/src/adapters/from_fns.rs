@@ -5,7 +5,7 @@ use core::future::Future;
 
 use crate::guaranteed::guaranteed;
 use crate::raw::Anchor;
-use crate::report::{Identity, describe_debug};
+use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, Outcome};
 
 /// Makes a context of an asynchronous `acquire` and an asynchronous `release`.
@@ -49,6 +49,6 @@ where
             let outcome = anchor.handle().lend(&anchor, &mut resource).await;
             release(resource, outcome).await
         },
-        Identity::here::<A>(describe_debug),
+        Origin::here::<A, _>(PrintDebug),
     )
 }

@@ -20,6 +20,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<C, F> MapErr<C, F> {
+    #[inline]
     pub(crate) fn new(context: C, convert: F) -> Self {
         Self { context, convert }
     }
@@ -35,15 +36,18 @@ where
     type Resource = C::Resource;
     type Error = E;
 
+    #[inline]
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         let this = self.project();
         this.context.poll_enter(cx).map_err(this.convert)
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
         self.project().context.resource()
     }
 
+    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -53,11 +57,13 @@ where
         this.context.poll_exit(cx, outcome).map_err(this.convert)
     }
 
+    #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         self.project().context.tell(outcome)
     }
 
     #[cfg(feature = "std")]
+    #[inline]
     fn runtime(&self) -> RuntimeId {
         self.context.runtime()
     }

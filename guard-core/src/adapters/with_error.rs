@@ -21,6 +21,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<C, E> WithError<C, E> {
+    #[inline]
     pub(crate) fn new(context: C) -> Self {
         Self {
             context,
@@ -43,15 +44,18 @@ where
     type Resource = C::Resource;
     type Error = E;
 
+    #[inline]
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         let entered = self.project().context.poll_enter(cx);
         entered.map_err(|never| match never {})
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
         self.project().context.resource()
     }
 
+    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -61,11 +65,13 @@ where
         exited.map_err(|never| match never {})
     }
 
+    #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         self.project().context.tell(outcome)
     }
 
     #[cfg(feature = "std")]
+    #[inline]
     fn runtime(&self) -> RuntimeId {
         self.context.runtime()
     }

@@ -1,6 +1,6 @@
 //! The nest of a use: the clean-ups that were handed off inside it.
 
-use core::mem;
+use core::mem::{self, ManuallyDrop};
 use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::collections::BTreeMap;
@@ -21,7 +21,8 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 /// enclosing nest.
 #[derive(Default)]
 pub(crate) struct Nest {
-    left: Option<Box<Exclusive<Left>>>,
+    // Emptied by `Drop`, so that the compiler need not look at it again.
+    left: ManuallyDrop<Option<Box<Exclusive<Left>>>>,
 }
 
 struct Left {
@@ -87,8 +88,11 @@ fn number() -> usize {
 impl Nest {
     /// Nothing is left.
     #[must_use]
+    #[inline]
     pub(crate) const fn new() -> Self {
-        Self { left: None }
+        Self {
+            left: ManuallyDrop::new(None),
+        }
     }
 
     /// A nest with these entries.
@@ -110,7 +114,11 @@ impl Nest {
     /// Makes this the current nest while `action` runs: a part of the use is polled.
     #[inline]
     pub(crate) fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
-        CURRENT.with(|current| current.during(self, action))
+        // Not `with`, which is a function of its own in the standard library and would not be inlined.
+        match CURRENT.try_with(|current| current.during(self, action)) {
+            Ok(result) => result,
+            Err(_) => unreachable!("it has no destructor, so it is there as long as the thread"),
+        }
     }
 
     fn left(&mut self) -> &mut Left {
@@ -144,6 +152,12 @@ impl Nest {
         }
     }
 
+    /// Leaves what has not ended in the enclosing nest.
+    #[cold]
+    fn leave_all(&mut self) {
+        self.take().into_iter().for_each(leave);
+    }
+
     /// Takes out what has not ended.
     pub(super) fn take(&mut self) -> Vec<Arc<Entry>> {
         let Some(mut left) = self.left.take() else {
@@ -158,7 +172,7 @@ impl Nest {
 
     /// Ready when all have ended for which an exit in `runtime` waits.
     pub(super) fn poll_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(left) = &mut self.left else {
+        let Some(left) = &mut *self.left else {
             return Poll::Ready(());
         };
         let waiter = core::ptr::from_ref(&**left).addr();
@@ -177,7 +191,7 @@ impl Nest {
 
     /// [`poll_ended`](Self::poll_ended), those included that began in their set-up.
     pub(super) fn poll_all_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(left) = &mut self.left else {
+        let Some(left) = &mut *self.left else {
             return Poll::Ready(());
         };
         let waiter = core::ptr::from_ref(&**left).addr();
@@ -214,12 +228,12 @@ impl Nest {
 
     /// Makes it empty again, if it is.
     fn settled(&mut self) {
-        if let Some(left) = &mut self.left {
+        if let Some(left) = &mut *self.left {
             let left = left.get_mut();
             left.timer = Timer::default();
             left.apart.retain(|entry| !entry.has_ended());
             if left.apart.is_empty() && left.guards.is_empty() {
-                self.left = None;
+                *self.left = None;
             }
         }
     }
@@ -244,7 +258,7 @@ impl Drop for Nest {
     #[inline]
     fn drop(&mut self) {
         if self.left.is_some() {
-            self.take().into_iter().for_each(leave);
+            self.leave_all();
         }
     }
 }

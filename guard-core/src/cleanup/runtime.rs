@@ -24,6 +24,7 @@ pub struct RuntimeId {
 )]
 impl Runtime {
     /// The runtime of the current task, if there is one.
+    #[inline]
     pub(crate) fn current() -> Self {
         Self {
             #[cfg(feature = "tokio")]

@@ -19,6 +19,7 @@ pub trait CannotFail {
 impl CannotFail for Infallible {
     type NoError = crate::using::form::NoError;
 
+    #[inline]
     fn never(self) -> Infallible {
         self
     }

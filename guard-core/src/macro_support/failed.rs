@@ -15,6 +15,7 @@ use core::marker::PhantomData;
 use super::{CannotFail, Returns};
 
 /// Asks whether there can be an error of this type.
+#[inline]
 pub const fn how_failed<E>(_: &E) -> HowFailed<E> {
     HowFailed(PhantomData)
 }
@@ -24,6 +25,7 @@ pub struct HowFailed<E>(PhantomData<fn() -> E>);
 
 impl<E: CannotFail> HowFailed<E> {
     /// There cannot.
+    #[inline]
     pub fn __guard_failed(self) -> NeverFailed {
         NeverFailed
     }
@@ -32,6 +34,7 @@ impl<E: CannotFail> HowFailed<E> {
 /// See [`how_failed`].
 pub trait MayHaveFailed {
     /// There can.
+    #[inline]
     fn __guard_failed(&self) -> HasFailed {
         HasFailed
     }
@@ -44,12 +47,14 @@ pub struct NeverFailed;
 
 impl NeverFailed {
     /// What a `?` may be applied to in every function in which there may be one: what it returns.
+    #[inline]
     pub fn failed<E: CannotFail, T>(self, error: E, _: Returns<T>) -> T {
         #[allow(unreachable_code, reason = "which is to be shown")]
         match error.never() {}
     }
 
     /// Any other error.
+    #[inline]
     pub fn from<E: CannotFail, F>(self, error: E) -> F {
         #[allow(unreachable_code, reason = "which is to be shown")]
         match error.never() {}
@@ -65,11 +70,13 @@ impl HasFailed {
     /// # Errors
     ///
     /// The context's.
+    #[inline]
     pub fn failed<E, T>(self, error: E, _: Returns<T>) -> Result<Infallible, E> {
         Err(error)
     }
 
     /// It, converted.
+    #[inline]
     pub fn from<E, F: From<E>>(self, error: E) -> F {
         error.into()
     }

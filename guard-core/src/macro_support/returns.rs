@@ -17,12 +17,14 @@ impl<T> Returns<T> {
     /// Of which function is inferred.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    #[inline]
     pub const fn new() -> Self {
         Self(PhantomData)
     }
 
     /// A value for a `return` that is never reached.
     #[must_use]
+    #[inline]
     pub fn never(self) -> T {
         unreachable!("this only tells the type")
     }

@@ -22,6 +22,7 @@ where
 }
 
 /// A context, and the closure that is to make the future.
+#[inline]
 pub(crate) fn borrowing<'r, C, X, F>(
     context: C,
     start: F,
@@ -67,6 +68,7 @@ where
     }
 
     /// Makes the body from the entered context's resource.
+    #[inline]
     pub(crate) fn start_body(mut self: Pin<&mut Self>) {
         let resource = NonNull::from(self.as_mut().context().resource());
         // SAFETY: neither pinned field is moved: `body` is `None` and becomes `Some` in place.
@@ -76,12 +78,14 @@ where
     }
 
     /// The body, pinned.
+    #[inline]
     pub(crate) fn body(self: Pin<&mut Self>) -> Option<Pin<&mut Fut>> {
         // SAFETY: `body` is pinned with `self`; it leaves its place only by being dropped there.
         unsafe { self.map_unchecked_mut(|this| &mut this.body) }.as_pin_mut()
     }
 
     /// Drops the body, and with it the borrow of the context.
+    #[inline]
     pub(crate) fn end_body(self: Pin<&mut Self>) {
         // SAFETY: as above; setting a pinned `Option` drops its content in place.
         unsafe { self.map_unchecked_mut(|this| &mut this.body) }.set(None);

@@ -7,14 +7,17 @@ pub(crate) struct Exclusive<T>(T);
 unsafe impl<T> Sync for Exclusive<T> {}
 
 impl<T> Exclusive<T> {
+    #[inline]
     pub(crate) const fn new(value: T) -> Self {
         Self(value)
     }
 
+    #[inline]
     pub(crate) fn into_inner(self) -> T {
         self.0
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut T {
         &mut self.0
     }

@@ -16,6 +16,7 @@ impl Tie {
     /// Generated code makes one for each use.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
+    #[inline]
     pub const fn new() -> Self {
         Self(())
     }
@@ -35,6 +36,7 @@ unsafe impl<R: ?Sized + Send> Send for Lending<'_, R> {}
 unsafe impl<R: ?Sized + Send> Sync for Lending<'_, R> {}
 
 impl<'r, R: ?Sized> Lending<'r, R> {
+    #[inline]
     pub(crate) fn new(_: &'r Tie) -> Self {
         Self {
             resource: Cell::new(None),
@@ -63,11 +65,16 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<Option<C>>,
     block: Pin<&'a mut Option<B>>,
-    /// The block may be using what the context lends.
-    is_lent: bool,
+    /// [`LENT`] and [`DROPPED`].
+    state: u8,
     _context: PhantomData<&'a mut Option<C>>,
     _resource: PhantomData<Lending<'r, R>>,
 }
+
+/// The block may be using what the context lends.
+const LENT: u8 = 1;
+/// The context is not there any more.
+const DROPPED: u8 = 2;
 
 // SAFETY: it is references to a context and a block, and the block holds the resource.
 unsafe impl<C: Send, R: ?Sized + Send, B: Send> Send for InPlace<'_, '_, C, R, B> {}
@@ -77,28 +84,30 @@ unsafe impl<C, R: ?Sized, B> Sync for InPlace<'_, '_, C, R, B> {}
 impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn new(context: Pin<&'a mut Option<C>>, block: Pin<&'a mut Option<B>>) -> Self {
+        let state = match *context {
+            Some(_) => 0,
+            None => DROPPED,
+        };
         Self {
             // SAFETY: the pointer is used as a pinned reference only.
             context: NonNull::from(unsafe { context.get_unchecked_mut() }),
             block,
-            is_lent: false,
+            state,
             _context: PhantomData,
             _resource: PhantomData,
         }
     }
 
-    #[inline]
-    fn place(&mut self) -> Pin<&mut Option<C>> {
-        assert!(!self.is_lent, "the block borrows the context");
-        // SAFETY: it comes from a pinned reference that lives as long as `self`, and of which nobody else has a
-        // copy. The block does not use what the context lends.
-        unsafe { Pin::new_unchecked(self.context.as_mut()) }
-    }
-
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        self.place().as_pin_mut().expect("the context was dropped")
+        if self.state != 0 {
+            is_not_free(self.state);
+        }
+        // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
+        // a copy. The block does not use what the context lends. And there is a context: there was one when the state
+        // was first set, and where it is dropped the state says so before.
+        unsafe { Pin::new_unchecked(self.context.as_mut().as_mut().unwrap_unchecked()) }
     }
 
     /// Gives the block what the context lends.
@@ -108,7 +117,7 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
         C: AsyncContext<X, Resource = R>,
     {
         let resource = NonNull::from(self.context().resource());
-        self.is_lent = true;
+        self.state |= LENT;
         lending.resource.set(Some(resource));
     }
 
@@ -125,13 +134,29 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn end_block(&mut self) {
         self.block.set(None);
-        self.is_lent = false;
+        self.state &= !LENT;
     }
 
     /// Drops the context, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
         self.end_block();
-        self.place().set(None);
+        if self.state == 0 {
+            self.state = DROPPED;
+            // SAFETY: as in `context`.
+            unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
+        }
     }
+}
+
+#[cold]
+fn is_not_free(state: u8) -> ! {
+    panic!(
+        "{}",
+        if state & DROPPED == 0 {
+            "the block borrows the context"
+        } else {
+            "the context was dropped"
+        }
+    );
 }

@@ -5,6 +5,7 @@
 //! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
 //! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
+//! - A value is made where it is to stand, on the heap ([`boxed`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
 //! The first five rest on pinning: what is pinned is dropped before its memory is reused, and each type
@@ -20,6 +21,8 @@
 #![allow(unsafe_code)]
 
 mod borrowing;
+#[cfg(feature = "alloc")]
+mod boxed;
 #[cfg(feature = "std")]
 mod current;
 #[cfg(feature = "std")]
@@ -36,6 +39,8 @@ mod slot;
 mod spin;
 
 pub(crate) use borrowing::{Borrowing, borrowing};
+#[cfg(feature = "alloc")]
+pub(crate) use boxed::boxed;
 #[cfg(feature = "std")]
 pub(crate) use current::Current;
 #[cfg(feature = "std")]

@@ -16,19 +16,20 @@ pub(crate) struct Slot<R: ?Sized, X> {
     /// Set while a [`Lend`] holds the resource.
     lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
-    /// For a yield inside a foreign combinator that only polls what was woken.
-    waker: Cell<Option<Waker>>,
+    /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`LendWaking`].
+    waker: Cell<Option<NonNull<Waker>>>,
     window: AtomicBool,
     _pinned: PhantomPinned,
 }
 
-// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `Waker` (which is `Send`);
+// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`);
 // sending it sends those.
 unsafe impl<R: ?Sized + Send, X: Send> Send for Slot<R, X> {}
 // SAFETY: every method needs exclusive access, so `&Slot` gives access to nothing.
 unsafe impl<R: ?Sized, X> Sync for Slot<R, X> {}
 
 impl<R: ?Sized, X> Slot<R, X> {
+    #[inline]
     pub(crate) const fn new() -> Self {
         Self {
             lent: Cell::new(None),
@@ -41,6 +42,7 @@ impl<R: ?Sized, X> Slot<R, X> {
 
     /// The coroutine's end of the slot. The caller puts it into the body future that lies beside this
     /// slot and is dropped before it; only generated code ever holds one (see [`Anchor`]).
+    #[inline]
     pub(crate) fn anchor(self: Pin<&mut Self>) -> Anchor<R, X> {
         // SAFETY: only the address is taken; nothing is moved.
         let slot = NonNull::from(unsafe { self.get_unchecked_mut() });
@@ -51,16 +53,19 @@ impl<R: ?Sized, X> Slot<R, X> {
     }
 
     /// Whether the body stands at its yield.
+    #[inline]
     pub(crate) fn is_lent(self: Pin<&mut Self>) -> bool {
         self.lent.get().is_some()
     }
 
     /// Whether the body waits in a `cancellable!` window.
+    #[inline]
     pub(crate) fn in_window(self: Pin<&mut Self>) -> bool {
         self.window.load(Ordering::Relaxed)
     }
 
     /// The lent resource.
+    #[inline]
     pub(crate) fn resource<'a>(self: Pin<&'a mut Self>) -> Option<&'a mut R>
     where
         X: 'a,
@@ -73,10 +78,16 @@ impl<R: ?Sized, X> Slot<R, X> {
     }
 
     /// Tells the suspended body how its use ended; it goes on when it is polled next.
+    #[inline]
     pub(crate) fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) {
         self.told.set(Some(outcome));
+        // It is not asked for any more: the body is polled next.
+        self.lent.set(None);
         if let Some(waker) = self.waker.take() {
-            waker.wake();
+            // SAFETY: `waker` is set by a `LendWaking` to a pinned field of its own, and unset when that is written
+            // or dropped. The body, of which it is a part, can neither be polled nor dropped meanwhile: both need
+            // the coroutine that is borrowed here.
+            unsafe { waker.as_ref() }.wake_by_ref();
         }
     }
 }
@@ -102,6 +113,7 @@ unsafe impl<R: ?Sized, X> Sync for Anchor<R, X> {}
 impl<R: ?Sized, X> Anchor<R, X> {
     /// The right to yield, once.
     #[must_use]
+    #[inline]
     pub fn handle(&self) -> Handle<'_, R, X> {
         Handle {
             slot: self.slot,
@@ -123,6 +135,7 @@ unsafe impl<R: ?Sized, X> Sync for Handle<'_, R, X> {}
 
 impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     /// Lends the resource to the driver until it tells how the use ended.
+    #[inline]
     pub fn lend<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
     where
         's: 'a,
@@ -131,23 +144,29 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
             slot: anchor.slot,
             resource: NonNull::from(resource),
             lending: false,
-            wakes: false,
             _borrow: PhantomData,
         }
     }
 
     /// [`lend`](Self::lend) for a yield inside another macro, which may poll it only when it is woken.
-    pub fn lend_waking<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
+    #[inline]
+    pub fn lend_waking<'a>(
+        self,
+        anchor: &'a Anchor<R, X>,
+        resource: &'a mut R,
+    ) -> LendWaking<'a, R, X>
     where
         's: 'a,
     {
-        Lend {
-            wakes: true,
-            ..self.lend(anchor, resource)
+        LendWaking {
+            lend: self.lend(anchor, resource),
+            waker: None,
+            _pinned: PhantomPinned,
         }
     }
 
     /// Marks `future` as a wait that a cancelled enter may give up.
+    #[inline]
     pub fn window<F: Future>(&self, future: F) -> Window<'_, F> {
         // SAFETY: the handle borrows an anchor, which lives in a body future beside this slot and is
         // dropped before it. The field is an atomic, so that a shared reference to it is all it takes.
@@ -161,7 +180,6 @@ pub struct Lend<'a, R: ?Sized, X> {
     slot: NonNull<Slot<R, X>>,
     resource: NonNull<R>,
     lending: bool,
-    wakes: bool,
     _borrow: PhantomData<(&'a mut R, Invariant<R, X>)>,
 }
 
@@ -171,6 +189,7 @@ unsafe impl<R: ?Sized + Send, X: Send> Send for Lend<'_, R, X> {}
 unsafe impl<R: ?Sized + Sync, X> Sync for Lend<'_, R, X> {}
 
 impl<R: ?Sized, X> Lend<'_, R, X> {
+    #[inline]
     fn slot(&self) -> &Slot<R, X> {
         // SAFETY: a `Lend` borrows its anchor, which lives in a body future beside this slot
         // and is dropped before it. It is reached only while the driver polls or drops that body,
@@ -184,27 +203,55 @@ impl<R: ?Sized, X> Unpin for Lend<'_, R, X> {}
 impl<R: ?Sized, X> Future for Lend<'_, R, X> {
     type Output = Outcome<X>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome<X>> {
         if !self.lending {
             self.lending = true;
             self.slot().lent.set(Some(self.resource));
         } else if let Some(outcome) = self.slot().told.take() {
             self.lending = false;
-            self.slot().lent.set(None);
             return Poll::Ready(outcome);
-        }
-        if self.wakes {
-            self.slot().waker.set(Some(cx.waker().clone()));
         }
         Poll::Pending
     }
 }
 
 impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
+    #[inline]
     fn drop(&mut self) {
         if self.lending {
             self.slot().lent.set(None);
         }
+    }
+}
+
+/// The suspension of a body at a yield inside another macro.
+pub struct LendWaking<'a, R: ?Sized, X> {
+    lend: Lend<'a, R, X>,
+    waker: Option<Waker>,
+    // The slot points to `waker`.
+    _pinned: PhantomPinned,
+}
+
+impl<R: ?Sized, X> Future for LendWaking<'_, R, X> {
+    type Output = Outcome<X>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
+        // SAFETY: neither field is moved: `lend` is `Unpin`, and `waker` is written in place.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.lend.slot().waker.set(None);
+        let polled = Pin::new(&mut this.lend).poll(cx);
+        if polled.is_pending() {
+            let waker = NonNull::from(this.waker.insert(cx.waker().clone()));
+            this.lend.slot().waker.set(Some(waker));
+        }
+        polled
+    }
+}
+
+impl<R: ?Sized, X> Drop for LendWaking<'_, R, X> {
+    fn drop(&mut self) {
+        self.lend.slot().waker.set(None);
     }
 }
 
@@ -217,6 +264,7 @@ pin_project_lite::pin_project! {
     }
 
     impl<F> PinnedDrop for Window<'_, F> {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
             this.open.store(false, Ordering::Relaxed);
         }
@@ -226,6 +274,7 @@ pin_project_lite::pin_project! {
 impl<F: Future> Future for Window<'_, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         // Closed while the future runs: what it drops or panics with must not find an open window.

@@ -43,6 +43,66 @@ impl Who {
     }
 }
 
+/// How an error is printed, as a type, so that a context need not carry it.
+pub trait Print<E> {
+    /// Prints.
+    #[doc(hidden)]
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// [`describe_debug`] as a type.
+pub struct PrintDebug;
+
+impl<E: fmt::Debug> Print<E> for PrintDebug {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe_debug(error, f)
+    }
+}
+
+/// An [`Identity`] in two words: most contexts only carry it, and never report anything.
+pub(crate) struct Origin<E> {
+    identify: fn(&'static Location<'static>) -> Identity<E>,
+    location: &'static Location<'static>,
+}
+
+impl<E> Clone for Origin<E> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Origin<E> {}
+
+impl<E> Origin<E> {
+    /// A context that is made by the caller, and named after `N`.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn here<N: ?Sized, P: Print<E>>(_: P) -> Self {
+        fn identify<N: ?Sized, E, P: Print<E>>(
+            location: &'static Location<'static>,
+        ) -> Identity<E> {
+            Identity {
+                name: type_name::<N>,
+                location: Some(location),
+                describe: P::print,
+                has_reported: false,
+            }
+        }
+
+        Self {
+            identify: identify::<N, E, P>,
+            location: Location::caller(),
+        }
+    }
+
+    /// Who it is.
+    #[inline]
+    pub(crate) fn identity(self) -> Identity<E> {
+        (self.identify)(self.location)
+    }
+}
+
 /// Who a context is, for its reports: see [`AsyncContext::identity`](crate::AsyncContext::identity).
 pub struct Identity<E> {
     /// Deferred, because most contexts never report anything.
@@ -73,6 +133,8 @@ impl<E> Copy for Identity<E> {}
 impl<E> Identity<E> {
     /// A context that is made by the caller, and named after `N`.
     #[track_caller]
+    #[cfg(feature = "alloc")]
+    #[inline]
     pub(crate) fn here<N: ?Sized>(describe: Describe<E>) -> Self {
         Self {
             name: type_name::<N>,
@@ -83,6 +145,7 @@ impl<E> Identity<E> {
     }
 
     /// The same context, whose error is now another.
+    #[inline]
     pub(crate) fn with_error<F>(self, describe: Describe<F>) -> Identity<F> {
         Identity {
             name: self.name,
@@ -93,6 +156,7 @@ impl<E> Identity<E> {
     }
 
     /// A context that is known by its type only.
+    #[inline]
     pub(crate) fn of_type<C: ?Sized>() -> Self {
         Self {
             name: type_name::<C>,

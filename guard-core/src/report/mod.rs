@@ -9,9 +9,10 @@ use core::any::Any;
 use core::fmt;
 use core::panic::Location;
 
-pub use identity::Identity;
+pub(crate) use identity::Origin;
 #[cfg(feature = "alloc")]
 pub(crate) use identity::Who;
+pub use identity::{Identity, Print, PrintDebug};
 pub(crate) use identity::{describe_debug, describe_display, describe_type};
 #[cfg(feature = "std")]
 pub use owned::OwnedReport;

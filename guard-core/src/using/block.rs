@@ -16,6 +16,7 @@ use crate::raw::{InPlace, Lending, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
+#[inline]
 pub fn in_function<'a, 'r, C, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
@@ -29,6 +30,7 @@ where
 }
 
 /// Drives `block`, whose `?` hands its error to the context.
+#[inline]
 pub fn catching<'a, 'r, C, X, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
@@ -42,6 +44,7 @@ where
 }
 
 /// Drives `block`, whose `?` ends it with an error that is a value for the function around it.
+#[inline]
 pub fn attempting<'a, 'r, C, E, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
@@ -55,6 +58,7 @@ where
 }
 
 /// A link for the use of `context`, which is given back. What is lent does not outlive `tie`.
+#[inline]
 pub fn tied<'a, 'r, C, X>(
     context: Pin<&'a mut Option<C>>,
     tie: &'r Tie,
@@ -65,7 +69,6 @@ where
     let link = Link {
         lending: Lending::new(tie),
         marks: AtomicU8::new(0),
-        told: AtomicU8::new(0),
     };
     (context, link)
 }
@@ -77,6 +80,7 @@ pub struct InBlock<'a, 'r, C, R: ?Sized, B> {
 }
 
 impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
+    #[inline]
     fn new(
         context: Pin<&'a mut Option<C>>,
         block: Pin<&'a mut Option<B>>,
@@ -138,11 +142,7 @@ where
             Poll::Pending if marks & FINISHED != 0 => None,
             Poll::Pending => return Poll::Pending,
         };
-        Poll::Ready(Left {
-            output,
-            marks,
-            told: this.link.told.load(Ordering::Relaxed),
-        })
+        Poll::Ready(Left { output, marks })
     }
 }
 
@@ -153,8 +153,6 @@ where
 pub struct Link<'r, R: ?Sized> {
     lending: Lending<'r, R>,
     marks: AtomicU8,
-    /// What a `yield_resource!` in the block was told, if there is one.
-    told: AtomicU8,
 }
 
 /// The block reached its end, or leaves by a jump. It is not polled again.
@@ -166,11 +164,13 @@ const FAILED: u8 = 4;
 /// It ends with `Ok` or `()`.
 const SUCCEEDED: u8 = 8;
 
-const TOLD_FAILED: u8 = 1;
-const TOLD_PANICKED: u8 = 2;
-const TOLD_CANCELLED: u8 = 3;
+/// What a `yield_resource!` in the block was told, if there is one and it was not told that all is well.
+const TOLD: u8 = 0xf0;
+const TOLD_FAILED: u8 = 0x10;
+const TOLD_PANICKED: u8 = 0x20;
+const TOLD_CANCELLED: u8 = 0x40;
 /// Told that the body failed, in a context that catches: to end with a success is to swallow the error.
-const TOLD_TO_CATCH: u8 = 4;
+const TOLD_TO_CATCH: u8 = 0x80;
 
 impl<'r, R: ?Sized> Link<'r, R> {
     /// The resource, for the block.
@@ -179,6 +179,7 @@ impl<'r, R: ?Sized> Link<'r, R> {
         self.lending.take()
     }
 
+    #[inline]
     fn mark(&self, mark: u8) {
         let marks = self.marks.load(Ordering::Relaxed);
         self.marks.store(marks | mark, Ordering::Relaxed);
@@ -209,17 +210,20 @@ impl<'r, R: ?Sized> Link<'r, R> {
     }
 
     /// Passes on what a yield in the block was told, which the contexts in between are told too.
+    #[inline]
     pub fn told<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
         self.note(&outcome, TOLD_FAILED);
         outcome
     }
 
     /// [`told`](Self::told) in a context that catches.
+    #[inline]
     pub fn told_to_catch<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
         self.note(&outcome, TOLD_TO_CATCH);
         outcome
     }
 
+    #[inline]
     fn note<X>(&self, outcome: &Outcome<X>, failed: u8) {
         let told = match outcome {
             Outcome::Completed => 0,
@@ -227,7 +231,8 @@ impl<'r, R: ?Sized> Link<'r, R> {
             Outcome::Panicked => TOLD_PANICKED,
             Outcome::Cancelled => TOLD_CANCELLED,
         };
-        self.told.store(told, Ordering::Relaxed);
+        let marks = self.marks.load(Ordering::Relaxed);
+        self.marks.store(marks & !TOLD | told, Ordering::Relaxed);
     }
 }
 
@@ -252,16 +257,23 @@ pub struct Left<T> {
     /// The output of the `async` block: what was returned, or what a `?` left with.
     pub(super) output: Option<T>,
     marks: u8,
-    told: u8,
 }
 
 impl<T> Left<T> {
+    /// Whether the block has finished, has not failed, and no yield in it was told of anything.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.output.is_none() && self.marks & (FAILED | TOLD) == 0
+    }
+
     /// Whether what it leaves with is a failure: for a block that has finished.
+    #[inline]
     pub(super) fn has_failed(&self) -> bool {
         self.marks & FAILED != 0
     }
 
     /// Whether `returned` is a failure, or what a `?` left with.
+    #[inline]
     pub(super) fn has_returned_failure(&self, returned: &T) -> bool {
         if is_err(returned) {
             return true;
@@ -273,7 +285,7 @@ impl<T> Left<T> {
 
     /// How the use of a context ended whose block has not failed.
     pub(super) fn told(&self) -> Outcome {
-        match self.told {
+        match self.marks & TOLD {
             TOLD_FAILED => Outcome::Failed(()),
             TOLD_PANICKED => Outcome::Panicked,
             TOLD_CANCELLED => Outcome::Cancelled,
@@ -282,6 +294,7 @@ impl<T> Left<T> {
         }
     }
 
+    #[inline]
     fn has_succeeded(&self) -> bool {
         self.marks & SUCCEEDED != 0 || self.output.as_ref().is_some_and(is_ok_or_unit)
     }

@@ -39,6 +39,7 @@ where
 }
 
 /// A use that has not begun.
+#[inline]
 pub(crate) fn closure<'r, C, X, F, K, Form>(
     context: C,
     body: F,

@@ -63,15 +63,29 @@ pin_project_lite::pin_project! {
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if let Stage::Body = this.stage {
-                drop_with_body(this.parts, this.nest);
-            } else if this.kept.is_some() && !matches!(this.stage, Stage::Ended) {
-                drop_waiting(this.parts, this.nest, this.kept);
+            if matches!(this.stage, Stage::Ended) && this.nest.is_empty() {
+                this.project().parts.end_context();
             } else {
-                drop_context(this.nest, || this.parts.as_mut().end_context());
+                drop_unfinished(this);
             }
         }
+    }
+}
+
+/// Drops a use that has not ended, or that leaves something.
+#[cold]
+fn drop_unfinished<P, X, K, E, F>(this: Pin<&mut Use<P, X, K, E, F>>)
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+{
+    let mut this = this.project();
+    if let Stage::Body = this.stage {
+        drop_with_body(this.parts, this.nest);
+    } else if this.kept.is_some() && !matches!(this.stage, Stage::Ended) {
+        drop_waiting(this.parts, this.nest, this.kept);
+    } else {
+        drop_context(this.nest, || this.parts.as_mut().end_context());
     }
 }
 
@@ -215,7 +229,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let (stage, nest) = (this.stage, this.nest);
-        let (outcome, kept) = match stage {
+        match stage {
             Stage::Enter | Stage::Body => {
                 let mut parts = this.parts.as_mut();
                 let polled = nest.during(|| {
@@ -273,38 +287,83 @@ where
                     *this.kept = Some(Kept::Before(Some(outcome), kept));
                     return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
                 }
-                (outcome, Some(kept))
+                exit::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx, outcome, kept)
             }
-            Stage::Exit => (Outcome::Cancelled, None),
+            Stage::Exit => exit_again::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx),
             Stage::Settle | Stage::Ended => {
-                return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
+                settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx)
             }
-        };
-        exit::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx, outcome, kept)
+        }
     }
 }
 
-/// Exits. What is kept is given the first time; later it is where it was put.
+/// Begins to exit.
 #[inline]
 fn exit<P, X, E, O, F>(
-    parts: Pin<&mut P>,
+    mut parts: Pin<&mut P>,
     stage: &mut Stage,
     place: &mut Option<Kept<X, F::Kept, E>>,
     nest: &mut Nest,
     cx: &mut Context<'_>,
     outcome: Outcome<X>,
-    kept: Option<Result<F::Kept, Panic>>,
+    kept: Result<F::Kept, Panic>,
 ) -> Poll<F::Output>
 where
     P: Parts<X>,
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, O>,
 {
-    let panicked = matches!(
-        (&kept, &*place),
-        (Some(Err(_)), _) | (_, Some(Kept::Exit(Err(_))))
-    );
-    let mut context = parts.context();
+    let context = parts.as_mut().context();
+    match poll_exit(context, stage, nest, cx, outcome, kept.is_err()) {
+        Poll::Ready(exited) => {
+            after_exit::<_, _, _, _, F>(parts, stage, place, nest, cx, kept, exited)
+        }
+        Poll::Pending => {
+            *place = Some(Kept::Exit(keep::<_, _, _, F>(kept)));
+            Poll::Pending
+        }
+    }
+}
+
+/// Goes on with an exit.
+#[inline]
+fn exit_again<P, X, E, O, F>(
+    mut parts: Pin<&mut P>,
+    stage: &mut Stage,
+    place: &mut Option<Kept<X, F::Kept, E>>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let panicked = matches!(place, Some(Kept::Exit(Err(_))));
+    let context = parts.as_mut().context();
+    // It has been told how its use ended.
+    let outcome = Outcome::Cancelled;
+    let exited = ready!(poll_exit(context, stage, nest, cx, outcome, panicked));
+    let kept = match place.take() {
+        Some(Kept::Exit(kept)) => kept.map(|output| output.kept),
+        _ => unreachable!("the stage says what is kept"),
+    };
+    after_exit::<_, _, _, _, F>(parts, stage, place, nest, cx, kept, exited)
+}
+
+/// Polls the exit.
+#[inline]
+fn poll_exit<C, X>(
+    mut context: Pin<&mut C>,
+    stage: &mut Stage,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+    outcome: Outcome<X>,
+    panicked: bool,
+) -> Poll<Result<(), C::Error>>
+where
+    C: AsyncContext<X>,
+{
     // If the exit panics, its caller is told that instead of what the body ended with.
     *stage = Stage::Ended;
     let exited = nest.during(|| {
@@ -314,20 +373,29 @@ where
             context.as_mut().poll_exit(cx, outcome)
         }
     });
-    let Poll::Ready(exited) = exited else {
-        if let Some(kept) = kept {
-            *place = Some(Kept::Exit(keep::<_, _, _, F>(kept)));
-        }
+    if exited.is_pending() {
         *stage = Stage::Exit;
-        return Poll::Pending;
-    };
-    let kept = match kept {
-        Some(kept) => kept,
-        None => match place.take() {
-            Some(Kept::Exit(kept)) => kept.map(|output| output.kept),
-            _ => unreachable!("the stage says what is kept"),
-        },
-    };
+    }
+    exited
+}
+
+/// The exit is over.
+#[inline]
+fn after_exit<P, X, E, O, F>(
+    parts: Pin<&mut P>,
+    stage: &mut Stage,
+    place: &mut Option<Kept<X, F::Kept, E>>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+    kept: Result<F::Kept, Panic>,
+    exited: Result<(), E>,
+) -> Poll<F::Output>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let mut context = parts.context();
     if !nest.is_empty() {
         *stage = Stage::Settle;
         let settled = poll_settle(context.as_mut(), nest, cx);
@@ -335,8 +403,8 @@ where
             *place = Some(Kept::After(keep::<_, _, _, F>(kept), exited));
             return Poll::Pending;
         }
+        *stage = Stage::Ended;
     }
-    *stage = Stage::Ended;
     end::<_, _, _, F>(&context, kept, exited)
 }
 
@@ -368,7 +436,7 @@ where
         Some(Kept::Before(outcome, kept)) => {
             let outcome = outcome.unwrap_or(Outcome::Cancelled);
             let kept = kept.map(|output| output.kept);
-            exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, Some(kept))
+            exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, kept)
         }
         Some(Kept::After(kept, exited)) => {
             let kept = kept.map(|output| output.kept);
@@ -397,6 +465,7 @@ where
 }
 
 /// Keeps what a body ended with, while the use waits.
+#[inline]
 fn keep<C, X, O, F>(kept: Result<F::Kept, Panic>) -> Result<Output<F::Kept, C::Error>, Panic>
 where
     C: AsyncContext<X>,

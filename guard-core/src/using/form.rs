@@ -42,6 +42,7 @@ fn report_lost_value<E>(identity: Identity<E>) {
     identity.report_body(ReportKind::Failed(&"with an `Err` as its value"));
 }
 
+#[inline]
 fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
     match result {
         Ok(_) => Outcome::Completed,
@@ -61,10 +62,12 @@ where
     type Kept = Result<T, E>;
     type Output = Result<T, E>;
 
+    #[inline]
     fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
         (outcome_of(&output), output)
     }
 
+    #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Err(error.into())
     }
@@ -75,6 +78,7 @@ where
         }
     }
 
+    #[inline]
     fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
         match (kept, exited) {
             (kept, Ok(())) => kept,
@@ -98,10 +102,12 @@ where
     type Kept = Result<T, E>;
     type Output = Result<T, TryWithError<T, E, C::Error>>;
 
+    #[inline]
     fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
         (outcome_of(&output), output)
     }
 
+    #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Err(TryWithError::Enter(error))
     }
@@ -112,6 +118,7 @@ where
         }
     }
 
+    #[inline]
     fn finish(_: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
         match (kept, exited) {
             (Ok(value), Ok(())) => Ok(value),
@@ -134,6 +141,7 @@ where
     type Kept = T;
     type Output = T;
 
+    #[inline]
     fn split(output: T) -> (Outcome<X>, T) {
         let outcome = if is_err(&output) {
             Outcome::Failed(X::default())
@@ -143,6 +151,7 @@ where
         (outcome, output)
     }
 
+    #[inline]
     fn not_entered(error: C::Error) -> T {
         #[allow(unreachable_code, reason = "which is to be shown")]
         match error.never() {}
@@ -154,6 +163,7 @@ where
         }
     }
 
+    #[inline]
     fn finish(_: &C, kept: T, exited: Result<(), C::Error>) -> T {
         match exited {
             Ok(()) => kept,
@@ -172,6 +182,7 @@ where
     type Kept = Option<T>;
     type Output = Result<Option<T>, C::Error>;
 
+    #[inline]
     fn split(output: Result<T, X>) -> (Outcome<X>, Option<T>) {
         match output {
             Ok(value) => (Outcome::Completed, Some(value)),
@@ -179,6 +190,7 @@ where
         }
     }
 
+    #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Err(error)
     }
@@ -187,6 +199,7 @@ where
         // The context has been handed the error.
     }
 
+    #[inline]
     fn finish(_: &C, kept: Option<T>, exited: Result<(), C::Error>) -> Self::Output {
         exited.map(|()| kept)
     }
@@ -204,6 +217,7 @@ pub enum Next<T, E> {
 
 impl<T, E> Next<T, E> {
     /// The block's own failure comes first, then the exit's.
+    #[inline]
     fn after<C, X>(context: &C, ended: Ended<T>, exited: Result<(), E>) -> Self
     where
         C: AsyncContext<X, Error = E>,
@@ -235,6 +249,9 @@ where
 
     #[inline]
     fn split(left: Left<T>) -> (Outcome, Ended<T>) {
+        if left.is_plain() {
+            return (Outcome::Completed, Ended::Finished { failed: false });
+        }
         let failed = match &left.output {
             Some(returned) => left.has_returned_failure(returned),
             None => left.has_failed(),
@@ -283,6 +300,7 @@ where
     type Kept = Ended<E>;
     type Output = Next<E, C::Error>;
 
+    #[inline]
     fn split(left: Left<Result<Infallible, E>>) -> (Outcome, Ended<E>) {
         let failed = left.output.is_some() || left.has_failed();
         let outcome = if failed {
@@ -298,6 +316,7 @@ where
         (outcome, ended)
     }
 
+    #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
@@ -310,6 +329,7 @@ where
         }
     }
 
+    #[inline]
     fn finish(context: &C, ended: Ended<E>, exited: Result<(), C::Error>) -> Self::Output {
         Next::after::<C, ()>(context, ended, exited)
     }
@@ -325,6 +345,7 @@ where
     type Kept = Ended<()>;
     type Output = Next<(), C::Error>;
 
+    #[inline]
     fn split(left: Left<Result<Infallible, X>>) -> (Outcome<X>, Ended<()>) {
         let failed = left.has_failed();
         let told = left.told();
@@ -350,6 +371,7 @@ where
         }
     }
 
+    #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
@@ -361,6 +383,7 @@ where
         }
     }
 
+    #[inline]
     fn finish(context: &C, ended: Ended<()>, exited: Result<(), C::Error>) -> Self::Output {
         Next::after::<C, X>(context, ended, exited)
     }

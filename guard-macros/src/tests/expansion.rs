@@ -455,10 +455,10 @@ fn a_use() {
                     given => guard_core::__private::given(&given.0).__guard_asked().context(given.0),
                 } {
                     used => {
-                        let file = guard_core::__private::Tie::new();
                         let used = guard_core::__private::core::pin::pin!(
                             guard_core::__private::core::option::Option::Some(used)
                         );
+                        let file = guard_core::__private::Tie::new();
                         let (used, link) = guard_core::__private::tied(used, &file);
                         let block = guard_core::__private::core::pin::pin!(
                             guard_core::__private::core::option::Option::Some(async {
@@ -539,10 +539,10 @@ fn a_use_that_is_left_in_every_way() {
                     }
                 } {
                     used => {
-                        let number = guard_core::__private::Tie::new();
                         let used = guard_core::__private::core::pin::pin!(
                             guard_core::__private::core::option::Option::Some(used)
                         );
+                        let number = guard_core::__private::Tie::new();
                         let (used, link) = guard_core::__private::tied(used, &number);
                         let block = guard_core::__private::core::pin::pin!(
                             guard_core::__private::core::option::Option::Some(async {

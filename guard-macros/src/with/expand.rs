@@ -25,8 +25,8 @@ use super::parse::{AsyncWith, Handling, Use};
 ///     if false { return returns.never(); }
 ///     let next = match context(open(path)) { // temporaries of the expression live until the exit
 ///         used => {
+///             let used = pin!(Some(used)); // at once, so that it is written where it stands
 ///             let file = Tie::new(); // see `tie_of`
-///             let used = pin!(Some(used));
 ///             let (used, link) = tied(used, &file);
 ///             let block = pin!(Some(async {
 ///                 if false { return returns.never(); }
@@ -158,8 +158,8 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
         #declarations
         let #next = match #given {
             #used => {
-                let #tie = #private::Tie::new();
                 let #used = #core::pin::pin!(#core::option::Option::Some(#used));
+                let #tie = #private::Tie::new();
                 let (#used, #link) = #private::tied(#used, &#tie);
                 let #block = #core::pin::pin!(#core::option::Option::Some(async #braces));
                 let #next = #private::#drive(#used, #block, &#link).await;
