@@ -8,11 +8,13 @@ use crate::__private::Conclude;
 #[cfg(feature = "alloc")]
 use crate::cleanup::Exit;
 use crate::cleanup::dropped;
-#[cfg(feature = "alloc")]
+#[cfg(feature = "std")]
 use crate::panics::Panic;
 use crate::panics::catch;
 use crate::raw::{Anchor, Slot};
-use crate::report::{Identity, Origin, ReportKind};
+#[cfg(feature = "alloc")]
+use crate::report::ReportKind;
+use crate::report::{Identity, Origin};
 use crate::span::Span;
 use crate::{AsyncContext, Outcome};
 
@@ -303,6 +305,7 @@ where
         Poll::Ready(())
     }
 
+    #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
         panic.report_to(self.origin.identity());
     }

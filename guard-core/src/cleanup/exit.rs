@@ -3,12 +3,13 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+#[cfg(feature = "std")]
 use crate::panics::Panic;
 
 /// A half-run context that can be finished by itself. Dropping one that is not finished reports it as abandoned.
 ///
-/// Errors are reported by the implementation. Panics are caught by the caller, who hands them to
-/// [`panicked`](Self::panicked) and drops the rest.
+/// Errors are reported by the implementation. Panics are caught by the caller, who hands them to `panicked` and
+/// drops the rest.
 pub(crate) trait Exit {
     /// Whether its set-up is still going on.
     fn is_in_set_up(&self) -> bool {
@@ -24,10 +25,12 @@ pub(crate) trait Exit {
     fn poll_exit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// [`poll_exit`](Self::poll_exit) for the last time. What is made of several exits gives each its poll.
+    #[cfg(feature = "std")]
     fn poll_last(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_exit(cx)
     }
 
     /// Reports a panic in its name.
+    #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic);
 }

@@ -99,7 +99,7 @@ pub use registry::{PendingCleanup, pending_cleanups};
 #[cfg(feature = "alloc")]
 pub(crate) use runtime::Runtime;
 #[cfg(feature = "std")]
-pub use runtime::RuntimeId;
+pub(crate) use runtime::RuntimeId;
 #[cfg(feature = "std")]
 pub(crate) use settle::{poll_settle, poll_settle_before_exit, poll_settle_part};
 #[cfg(feature = "std")]

@@ -301,7 +301,7 @@ pub(crate) fn leave(entry: Arc<Entry>) {
         if in_ring == 0 {
             leave_in_current(entry);
         } else {
-            leave_outside(in_ring, entry);
+            leave_outside(in_ring, &entry);
         }
     }
     look_again();
@@ -318,7 +318,7 @@ fn leave_in_current(entry: Arc<Entry>) {
 }
 
 /// Leaves it in the nest in which the last of the `owners` innermost clean-ups is polled.
-fn leave_outside(owners: usize, entry: Arc<Entry>) {
+fn leave_outside(owners: usize, entry: &Arc<Entry>) {
     let mut seen = 0;
     CURRENT.with(|current| {
         current.outward(|doing, under| {

@@ -12,6 +12,7 @@ pub(crate) struct Runtime {
 }
 
 /// Tells runtimes apart. All that is not a tokio runtime counts as one.
+#[cfg(feature = "std")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RuntimeId {
     #[cfg(feature = "tokio")]
@@ -44,7 +45,11 @@ impl Runtime {
 #[cfg(feature = "std")]
 #[cfg_attr(
     not(feature = "tokio"),
-    allow(clippy::unused_self, reason = "there is no runtime to ask")
+    allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "there is no runtime to ask"
+    )
 )]
 impl Runtime {
     pub(crate) fn id(&self) -> RuntimeId {

@@ -243,7 +243,7 @@ impl Work {
         self.discard();
     }
 
-    fn end(mut self: Box<Self>) {
+    fn end(mut self) {
         // What is left waits for nobody any more, and belongs to what encloses this.
         drop(mem::take(&mut self.nest));
         if let Some(bound) = self.bound.take() {

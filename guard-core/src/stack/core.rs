@@ -206,11 +206,10 @@ impl<T: ?Sized, E> Stack<T, E> {
             let who = entry.entry.identity();
             if let Some(mut exited) = current.take() {
                 // What is left in its nest belongs to the use of the stack.
-                let nest = core::mem::take(&mut exited.nest);
+                let _left = core::mem::take(&mut exited.nest);
                 if let Err(panic) = catch(|| drop(exited)) {
                     course.panicked(panic, who);
                 }
-                drop(nest);
             }
         }
         *has_begun = false;
@@ -224,6 +223,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 impl<T: ?Sized, E> Stack<T, E> {
     /// Polls every entry once, last in first out, since none can go on. One that needs more is dropped, and
     /// reports that.
+    #[cfg(feature = "std")]
     pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
     where
         T: Entry<E, M>,

@@ -16,7 +16,9 @@ use super::late::{Late, StackClosed};
 use crate::cleanup::{Exit, Nest, Runtime, drop_owned, hand_off};
 use crate::context::FromContext;
 use crate::guard::Entering;
-use crate::panics::{Panic, catch};
+#[cfg(feature = "std")]
+use crate::panics::Panic;
+use crate::panics::catch;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome, nullcontext};
@@ -317,12 +319,11 @@ macro_rules! methods {
                 })
                 .await;
                 if let Some(mut entry) = releasing.entry.take() {
-                    let nest = core::mem::take(&mut entry.nest);
+                    let _left = core::mem::take(&mut entry.nest);
                     let who = entry.entry.identity();
                     if let Err(panic) = catch(|| drop(entry)) {
                         course.panicked(panic, who);
                     }
-                    drop(nest);
                 }
                 course.finish_primary(&mut Vec::new()).map(|()| true)
             }
@@ -565,11 +566,13 @@ where
         }
     }
 
+    #[cfg(feature = "std")]
     fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.stack.poll_last::<M>(cx);
         Poll::Ready(())
     }
 
+    #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
         panic.report_to(self.stack.identity);
     }

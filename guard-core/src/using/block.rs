@@ -16,6 +16,10 @@ use crate::raw::{InPlace, Lending, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
+#[allow(
+    clippy::type_complexity,
+    reason = "futures of blocks are spelled out like this"
+)]
 #[inline]
 pub fn in_function<'a, 'r, C, B>(
     context: Pin<&'a mut Option<C>>,
@@ -30,6 +34,10 @@ where
 }
 
 /// Drives `block`, whose `?` hands its error to the context.
+#[allow(
+    clippy::type_complexity,
+    reason = "futures of blocks are spelled out like this"
+)]
 #[inline]
 pub fn catching<'a, 'r, C, X, B>(
     context: Pin<&'a mut Option<C>>,
@@ -44,6 +52,10 @@ where
 }
 
 /// Drives `block`, whose `?` ends it with an error that is a value for the function around it.
+#[allow(
+    clippy::type_complexity,
+    reason = "futures of blocks are spelled out like this"
+)]
 #[inline]
 pub fn attempting<'a, 'r, C, E, B>(
     context: Pin<&'a mut Option<C>>,

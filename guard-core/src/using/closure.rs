@@ -39,6 +39,10 @@ where
 }
 
 /// A use that has not begun.
+#[allow(
+    clippy::type_complexity,
+    reason = "futures of closures are spelled out like this"
+)]
 #[inline]
 pub(crate) fn closure<'r, C, X, F, K, Form>(
     context: C,

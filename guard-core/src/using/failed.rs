@@ -121,7 +121,7 @@ mod tests {
 
     mod own {
         #[allow(dead_code)]
-        pub enum Result<T, E> {
+        pub(super) enum Result<T, E> {
             Ok(T),
             Err(E),
         }
@@ -131,6 +131,7 @@ mod tests {
         result
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "as it stands in a body")]
     fn generic<T>(value: T) -> bool {
         is_err(&value)
     }

@@ -10,7 +10,7 @@ use crate::panics::{Panic, catch};
 use crate::report::Identity;
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.
-pub struct Panicking<K>(State<K>);
+pub(super) struct Panicking<K>(State<K>);
 
 enum State<K> {
     Running(K),
