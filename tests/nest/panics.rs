@@ -359,7 +359,7 @@ fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
     assert_panics_with("a destructor", || {
         let _ = block_on(used);
     });
-    assert_eq!(reports.line(), "fails failed: disk full", "alone");
+    assert_eq!(reports.line(), "fails failed: \"disk full\"", "alone");
 }
 
 #[test]

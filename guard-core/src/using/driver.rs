@@ -382,7 +382,7 @@ where
 /// The exit is over.
 #[inline]
 fn after_exit<P, X, E, O, F>(
-    parts: Pin<&mut P>,
+    mut parts: Pin<&mut P>,
     stage: &mut Stage,
     place: &mut Option<Kept<X, F::Kept, E>>,
     nest: &mut Nest,
@@ -395,17 +395,16 @@ where
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, O>,
 {
-    let mut context = parts.context();
     if !nest.is_empty() {
         *stage = Stage::Settle;
-        let settled = poll_settle(context.as_mut(), nest, cx);
+        let settled = poll_settle(parts.as_mut().context(), nest, cx);
         if settled.is_pending() {
             *place = Some(Kept::After(keep::<_, _, _, F>(kept), exited));
             return Poll::Pending;
         }
         *stage = Stage::Ended;
     }
-    end::<_, _, _, F>(&context, kept, exited)
+    end::<_, _, _, _, F>(parts, kept, exited)
 }
 
 /// Waits for what is in the nest, and goes on.
@@ -440,7 +439,7 @@ where
         }
         Some(Kept::After(kept, exited)) => {
             let kept = kept.map(|output| output.kept);
-            end::<_, _, _, F>(&parts.context(), kept, exited)
+            end::<_, _, _, _, F>(parts, kept, exited)
         }
         Some(Kept::NotEntered(error)) => Poll::Ready(F::not_entered(error)),
         Some(Kept::Exit(_)) | None => unreachable!("the stage says what is kept"),
@@ -449,19 +448,43 @@ where
 
 /// What the use results in.
 #[inline]
-fn end<C, X, O, F>(
-    context: &C,
+fn end<P, X, E, O, F>(
+    parts: Pin<&mut P>,
     kept: Result<F::Kept, Panic>,
-    exited: Result<(), C::Error>,
+    exited: Result<(), E>,
 ) -> Poll<F::Output>
 where
-    C: AsyncContext<X>,
-    F: Form<C, X, O>,
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
 {
-    match kept {
-        Ok(kept) => Poll::Ready(F::finish(context, kept, exited)),
-        Err(panic) => panic.resume(),
+    Poll::Ready(match (kept, exited) {
+        (Ok(kept), Ok(())) => F::finish(kept),
+        (Ok(kept), Err(error)) => end_failed::<_, _, _, _, F>(parts, kept, error),
+        (Err(panic), _) => panic.resume(),
+    })
+}
+
+/// What the use results in, whose exit failed.
+#[cold]
+fn end_failed<P, X, E, O, F>(mut parts: Pin<&mut P>, kept: F::Kept, error: E) -> F::Output
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, O>,
+{
+    let context = parts.as_mut().context();
+    if F::comes_first(&kept) {
+        context.report(ReportKind::Failed(&error));
+        return F::finish(kept);
     }
+    // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
+    let identity = context.identity();
+    if let Err(panic) = catch(|| parts.end_context()) {
+        identity.report(ReportKind::Failed(&error));
+        panic.resume();
+    }
+    F::exit_failed(kept, error)
 }
 
 /// Keeps what a body ended with, while the use waits.

@@ -26,8 +26,12 @@ where
     fn not_entered(error: C::Error) -> Self::Output;
     /// The caller is gone, who would have been told what the body ended with.
     fn lost(identity: Identity<C::Error>, kept: Self::Kept);
+    /// Whether the body failed with an error that comes before one of the exit, which is reported then.
+    fn comes_first(kept: &Self::Kept) -> bool;
     /// The context has exited.
-    fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output;
+    fn finish(kept: Self::Kept) -> Self::Output;
+    /// The context could not be exited, and the body's error does not come first.
+    fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
 }
 
 /// Reports what a body failed with.
@@ -79,15 +83,17 @@ where
     }
 
     #[inline]
-    fn finish(context: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
-        match (kept, exited) {
-            (kept, Ok(())) => kept,
-            (Ok(_), Err(error)) => Err(error.into()),
-            (Err(error), Err(lost)) => {
-                context.report(ReportKind::Failed(&lost));
-                Err(error)
-            }
-        }
+    fn comes_first(kept: &Self::Kept) -> bool {
+        kept.is_err()
+    }
+
+    #[inline]
+    fn finish(kept: Self::Kept) -> Self::Output {
+        kept
+    }
+
+    fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
+        Err(error.into())
     }
 }
 
@@ -119,13 +125,20 @@ where
     }
 
     #[inline]
-    fn finish(_: &C, kept: Self::Kept, exited: Result<(), C::Error>) -> Self::Output {
-        match (kept, exited) {
-            (Ok(value), Ok(())) => Ok(value),
-            (Err(body), Ok(())) => Err(TryWithError::Body(body)),
-            (Ok(value), Err(error)) => Err(TryWithError::Exit { value, error }),
-            (Err(body), Err(exit)) => Err(TryWithError::BodyAndExit { body, exit }),
-        }
+    fn comes_first(_: &Self::Kept) -> bool {
+        false
+    }
+
+    #[inline]
+    fn finish(kept: Self::Kept) -> Self::Output {
+        kept.map_err(TryWithError::Body)
+    }
+
+    fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output {
+        Err(match kept {
+            Ok(value) => TryWithError::Exit { value, error },
+            Err(body) => TryWithError::BodyAndExit { body, exit: error },
+        })
     }
 }
 
@@ -164,11 +177,17 @@ where
     }
 
     #[inline]
-    fn finish(_: &C, kept: T, exited: Result<(), C::Error>) -> T {
-        match exited {
-            Ok(()) => kept,
-            Err(error) => <Self as Form<C, X, T>>::not_entered(error),
-        }
+    fn comes_first(_: &T) -> bool {
+        false
+    }
+
+    #[inline]
+    fn finish(kept: T) -> T {
+        kept
+    }
+
+    fn exit_failed(_: T, error: C::Error) -> T {
+        <Self as Form<C, X, T>>::not_entered(error)
     }
 }
 
@@ -200,8 +219,17 @@ where
     }
 
     #[inline]
-    fn finish(_: &C, kept: Option<T>, exited: Result<(), C::Error>) -> Self::Output {
-        exited.map(|()| kept)
+    fn comes_first(_: &Option<T>) -> bool {
+        false
+    }
+
+    #[inline]
+    fn finish(kept: Option<T>) -> Self::Output {
+        Ok(kept)
+    }
+
+    fn exit_failed(_: Option<T>, error: C::Error) -> Self::Output {
+        Err(error)
     }
 }
 
@@ -216,24 +244,21 @@ pub enum Next<T, E> {
 }
 
 impl<T, E> Next<T, E> {
-    /// The block's own failure comes first, then the exit's.
     #[inline]
-    fn after<C, X>(context: &C, ended: Ended<T>, exited: Result<(), E>) -> Self
-    where
-        C: AsyncContext<X, Error = E>,
-    {
-        let failed = match ended {
-            Ended::Finished { failed } | Ended::Returned { failed, .. } => failed,
-        };
-        match exited {
-            Err(error) if !failed => return Self::Failed(error),
-            Err(error) => context.report(ReportKind::Failed(&error)),
-            Ok(()) => {}
-        }
+    fn after(ended: Ended<T>) -> Self {
         match ended {
             Ended::Finished { .. } => Self::Finished,
             Ended::Returned { value, .. } => Self::Returned(value),
         }
+    }
+}
+
+impl<T> Ended<T> {
+    fn has_failed(&self) -> bool {
+        matches!(
+            self,
+            Self::Finished { failed: true } | Self::Returned { failed: true, .. }
+        )
     }
 }
 
@@ -285,8 +310,17 @@ where
     }
 
     #[inline]
-    fn finish(context: &C, ended: Ended<T>, exited: Result<(), C::Error>) -> Self::Output {
-        Next::after::<C, ()>(context, ended, exited)
+    fn comes_first(ended: &Ended<T>) -> bool {
+        ended.has_failed()
+    }
+
+    #[inline]
+    fn finish(ended: Ended<T>) -> Self::Output {
+        Next::after(ended)
+    }
+
+    fn exit_failed(_: Ended<T>, error: C::Error) -> Self::Output {
+        Next::Failed(error)
     }
 }
 
@@ -330,8 +364,17 @@ where
     }
 
     #[inline]
-    fn finish(context: &C, ended: Ended<E>, exited: Result<(), C::Error>) -> Self::Output {
-        Next::after::<C, ()>(context, ended, exited)
+    fn comes_first(ended: &Ended<E>) -> bool {
+        ended.has_failed()
+    }
+
+    #[inline]
+    fn finish(ended: Ended<E>) -> Self::Output {
+        Next::after(ended)
+    }
+
+    fn exit_failed(_: Ended<E>, error: C::Error) -> Self::Output {
+        Next::Failed(error)
     }
 }
 
@@ -384,7 +427,16 @@ where
     }
 
     #[inline]
-    fn finish(context: &C, ended: Ended<()>, exited: Result<(), C::Error>) -> Self::Output {
-        Next::after::<C, X>(context, ended, exited)
+    fn comes_first(ended: &Ended<()>) -> bool {
+        ended.has_failed()
+    }
+
+    #[inline]
+    fn finish(ended: Ended<()>) -> Self::Output {
+        Next::after(ended)
+    }
+
+    fn exit_failed(_: Ended<()>, error: C::Error) -> Self::Output {
+        Next::Failed(error)
     }
 }
