@@ -502,3 +502,28 @@ fn what_a_clean_up_did_is_there_for_whoever_finds_none_pending() {
     // SAFETY: the clean-up is over.
     assert_eq!(unsafe { *bare.0.get() }, 7);
 }
+
+/// What is current on a thread is put back when a destructor unwinds: it points into the use that is gone then.
+#[test]
+fn a_destructor_that_panics_leaves_no_use_behind() {
+    struct Loud;
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("a destructor"));
+        }
+    }
+
+    finish_elsewhere();
+    let mut using = Box::pin(array().run(async |_| {
+        let _loud = Loud;
+        pending::<()>().await;
+    }));
+    assert!(poll_times(using.as_mut(), 2).is_pending());
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(using)));
+    assert!(dropped.is_err());
+    // This would be left in the nest of the use that is gone.
+    let Ok(guard) = block_on(counter().enter());
+    guard.set(4);
+    drop(guard);
+    block_on(guard_core::drain_all());
+}
