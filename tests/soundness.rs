@@ -514,7 +514,8 @@ fn a_destructor_that_panics_leaves_no_use_behind() {
     }
 
     finish_elsewhere();
-    let mut using = Box::pin(array().run(async |_| {
+    let mut using = Box::pin(array().run(async |array| {
+        array.fill(7);
         let _loud = Loud;
         pending::<()>().await;
     }));

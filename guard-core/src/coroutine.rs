@@ -305,6 +305,11 @@ where
         Poll::Ready(())
     }
 
+    #[cfg(feature = "tracing")]
+    fn dispatch(&self) -> Option<tracing::Dispatch> {
+        self.span.dispatch().cloned()
+    }
+
     #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
         panic.report_to(self.origin.identity());

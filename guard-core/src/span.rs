@@ -5,6 +5,9 @@
 pub(crate) struct Span {
     #[cfg(feature = "tracing")]
     span: tracing::Span,
+    /// The subscriber where the context was entered, which its clean-up goes on with.
+    #[cfg(feature = "tracing")]
+    dispatch: Option<tracing::Dispatch>,
 }
 
 impl Span {
@@ -13,6 +16,8 @@ impl Span {
         Self {
             #[cfg(feature = "tracing")]
             span: tracing::Span::none(),
+            #[cfg(feature = "tracing")]
+            dispatch: None,
         }
     }
 
@@ -24,7 +29,18 @@ impl Span {
         Self {
             #[cfg(feature = "tracing")]
             span: tracing::info_span!("context", name = name()),
+            #[cfg(feature = "tracing")]
+            dispatch: tracing::dispatcher::get_default(|current| {
+                let is_nobody = current.is::<tracing::subscriber::NoSubscriber>();
+                (!is_nobody).then(|| current.clone())
+            }),
         }
+    }
+
+    /// The subscriber where the context was entered, if there was one.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn dispatch(&self) -> Option<&tracing::Dispatch> {
+        self.dispatch.as_ref()
     }
 
     /// Calls `action` inside the span.

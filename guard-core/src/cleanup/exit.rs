@@ -30,6 +30,12 @@ pub(crate) trait Exit {
         self.poll_exit(cx)
     }
 
+    /// The subscriber where its context was entered, which receives what it reports.
+    #[cfg(feature = "tracing")]
+    fn dispatch(&self) -> Option<tracing::Dispatch> {
+        None
+    }
+
     /// Reports a panic in its name.
     #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic);

@@ -117,6 +117,11 @@ impl LastPoll for Work {
 impl Work {
     /// Says on this thread that this clean-up is polled, and keeps what it reports for whoever wants to know.
     fn observed<T>(&mut self, action: impl FnOnce(&mut Self) -> T) -> T {
+        #[cfg(feature = "tracing")]
+        let _dispatching = {
+            let dispatch = self.exit.as_ref().and_then(|exit| exit.dispatch());
+            dispatch.map(|dispatch| tracing::dispatcher::set_default(&dispatch))
+        };
         let entry = self.entry.clone();
         let doing = Doing::CleaningUp(entry.clone());
         CURRENT.with(|current| {
