@@ -117,14 +117,16 @@ pub trait AsyncContext<X = ()> {
     /// Provided: its type. Contexts that know their name, the place where they were made and how to
     /// print their error say so; one that wraps another passes on what that says.
     #[inline]
+    #[doc(hidden)]
     fn identity(&self) -> Identity<Self::Error> {
         Identity::of_type::<Self>()
     }
 
     /// Tells the [reporter](crate::set_reporter) about a loss that no caller will hear of.
     ///
-    /// Provided: in the name of [`identity`](Self::identity).
+    /// Provided: in the name of its `identity`.
     #[inline]
+    #[doc(hidden)]
     fn report(&self, kind: ReportKind<'_, Self::Error>) {
         self.identity().report(kind);
     }

@@ -70,9 +70,11 @@ pub use macros::{async_context, within};
 pub use manager::manage;
 pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
+#[doc(hidden)]
+pub use report::Identity;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
-pub use report::{Identity, Report, ReportKind, set_reporter};
+pub use report::{Report, ReportKind, set_reporter};
 #[cfg(feature = "alloc")]
 pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
 pub use using::TryWithError;

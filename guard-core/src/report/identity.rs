@@ -50,7 +50,7 @@ pub trait Print<E> {
     fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-/// [`describe_debug`] as a type.
+/// `describe_debug` as a type.
 pub struct PrintDebug;
 
 impl<E: fmt::Debug> Print<E> for PrintDebug {
@@ -103,7 +103,7 @@ impl<E> Origin<E> {
     }
 }
 
-/// Who a context is, for its reports: see [`AsyncContext::identity`](crate::AsyncContext::identity).
+/// Who a context is, for its reports.
 pub struct Identity<E> {
     /// Deferred, because most contexts never report anything.
     pub(crate) name: fn() -> &'static str,
