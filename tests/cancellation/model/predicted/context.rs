@@ -13,6 +13,17 @@ pub(super) struct Course {
     pub(super) ended: Result<(), Stop>,
 }
 
+/// Who exits a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exits {
+    /// Its own use, through which a panic of its code goes at once: what it left then belongs to what is around it.
+    Use,
+    /// A join, which catches such a panic.
+    Side,
+    /// A stack, which catches one of the exit.
+    Entry,
+}
+
 impl Course {
     /// It failed in its exit.
     pub(super) fn of_exit(stop: Stop) -> Self {
@@ -79,6 +90,7 @@ impl Model {
         &mut self,
         context: &Ctx,
         catches: bool,
+        exits: Exits,
         used: &mut dyn FnMut(&mut Self) -> Option<Ended>,
     ) -> Course {
         let level = self.finishes.len();
@@ -115,7 +127,17 @@ impl Model {
             })
         });
         let is_late = !in_time && self.now.has_dropped(level);
-        if ended != Err(Stop::Dropped) {
+        let waits = match ended {
+            Err(Stop::Dropped) => false,
+            // One that goes on in the background does, too.
+            Err(Stop::Panic(_)) => match exits {
+                Exits::Use => self.is_finished(level),
+                Exits::Side => true,
+                Exits::Entry => entered || self.is_finished(level),
+            },
+            Ok(()) | Err(Stop::Error(_)) => true,
+        };
+        if waits {
             // What failed to be set up has nothing to finish.
             self.finishes[level] = guaranteed && entered;
             let _ = self.wait_for(nest);
@@ -127,6 +149,12 @@ impl Model {
             self.now = self.now.of_drop();
         }
         Course { entered, ended }
+    }
+
+    /// Whether the context of this level is finished in the background.
+    fn is_finished(&self, level: usize) -> bool {
+        let dropped = self.now.dropped;
+        dropped.is_some_and(|dropped| dropped.outermost == level)
     }
 
     /// Does what there is to do in the use of a context, and says how that ended.
@@ -150,7 +178,7 @@ impl Model {
         }
         let level = self.finishes.len();
         let mut used = None;
-        let course = self.context(context, form == Form::Catch, &mut |model| {
+        let course = self.context(context, form == Form::Catch, Exits::Use, &mut |model| {
             model.body(body, &mut used)
         });
         self.settle(form, level, used, &[course])
@@ -163,7 +191,7 @@ impl Model {
         let around = self.nest;
         let mut used = None;
         let mut apart = None;
-        let course = self.context(context, false, &mut |model| {
+        let course = self.context(context, false, Exits::Use, &mut |model| {
             model.guards.push((around, model.nest));
             let outcome = model.inside(around, |model| model.body(body, &mut used));
             model.guards.pop();

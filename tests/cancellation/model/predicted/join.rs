@@ -1,6 +1,6 @@
 //! Two contexts beside each other.
 
-use super::context::{Course, failure};
+use super::context::{Course, Exits, failure};
 use super::moment::{Dropped, Moment};
 use super::{Body, Ended, Model, Stop};
 use crate::model::program::{Ctx, Form};
@@ -15,11 +15,12 @@ impl Model {
         let start = self.now.clone();
         let mut used = None;
         let mut other = None;
-        let one = self.context(first, false, &mut |model| {
+        let around = std::mem::replace(&mut self.nest, block);
+        let one = self.context(first, false, Exits::Side, &mut |model| {
             // The first has been entered. The second begins where the first did.
             let entered = std::mem::replace(&mut model.now, start.clone());
             let mut parting = None;
-            let two = model.context(second, false, &mut |model| {
+            let mut used_by_both = |model: &mut Self| {
                 // Both have been entered.
                 model.now = model.now.clone().and(entered.clone());
                 let outcome = model.inside(block, |model| model.body(body, &mut used));
@@ -31,6 +32,10 @@ impl Model {
                 let told = |side: &Ctx| outcome.filter(|_| !is_gone || !side.scoped);
                 parting = Some((model.now.clone(), told(first)));
                 told(second)
+            };
+            // Neither side is inside the other: what one leaves belongs to the use of both.
+            let two = model.inside(block, |model| {
+                model.context(second, false, Exits::Side, &mut used_by_both)
             });
             // The second is over. The first is exited from where the use ended.
             let end = std::mem::take(&mut model.now);
@@ -47,7 +52,7 @@ impl Model {
         let (two, end) = other.unwrap_or_else(|| {
             // The first could not be entered, or was dropped before it was.
             let end = std::mem::replace(&mut self.now, start.clone());
-            let two = self.context(second, false, &mut |model| model.instead(level, &one, &end));
+            let two = self.context(second, false, Exits::Side, &mut |model| model.instead(level, &one, &end));
             (two, std::mem::replace(&mut self.now, end))
         });
         // What went wrong first: in each round the first side is the first to be entered, and the second
@@ -60,7 +65,12 @@ impl Model {
             [two, one]
         };
         self.now = self.now.clone().and(end);
+        // What the sides have left.
+        if !self.now.has_dropped(level) {
+            let _ = self.wait_for(block);
+        }
         self.finishes.pop();
+        self.nest = around;
         self.pass_on(block);
         self.settle(Form::AsyncWith, level, used, &courses)
     }
