@@ -16,7 +16,8 @@ pub(super) struct Course {
 /// Who exits a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exits {
-    /// Its own use, through which a panic of its code goes at once: what it left then belongs to what is around it.
+    /// Its own use, through which a panic of its code goes at once, unless the body has panicked before: what it left
+    /// then belongs to what is around it.
     Use,
     /// A join, which catches such a panic.
     Side,
@@ -99,6 +100,7 @@ impl Model {
         let nest = self.open_nest();
         let mut entered = false;
         let mut in_time = false;
+        let mut body_panicked = false;
         let ended = self.inside(nest, |model| {
             model.code(context, catches, &mut |model| {
                 entered = true;
@@ -110,6 +112,7 @@ impl Model {
                 in_time = true;
                 model.finishes[level] = false;
                 let outcome = model.inside(nest, &mut *used);
+                body_panicked = model.body_panicked;
                 model.finishes[level] = guaranteed;
                 let outcome = match (outcome, model.now.dropped) {
                     (Some(outcome), _) => outcome,
@@ -131,7 +134,7 @@ impl Model {
             Err(Stop::Dropped) => false,
             // One that goes on in the background does, too.
             Err(Stop::Panic(_)) => match exits {
-                Exits::Use => self.is_finished(level),
+                Exits::Use => body_panicked || self.is_finished(level),
                 Exits::Side => true,
                 Exits::Entry => entered || self.is_finished(level),
             },
@@ -166,6 +169,7 @@ impl Model {
         let mut told = None;
         let ended = body(self, &mut told);
         *used = Some(ended);
+        self.body_panicked = matches!(ended, Err(Stop::Panic(_)));
         match ended {
             Ok(()) => Some(told.unwrap_or(Outcome::Completed)),
             Err(stop) => failure(stop),

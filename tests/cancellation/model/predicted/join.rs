@@ -78,6 +78,7 @@ impl Model {
     /// What a side of a join is told that has been entered, when the other has not.
     fn instead(&mut self, level: usize, other: &Course, end: &Moment) -> Option<Ended> {
         if let Some(dropped) = end.dropped.filter(|_| end.has_dropped(level)) {
+            self.now.pauses = self.now.pauses.max(dropped.at);
             self.drops(Dropped {
                 outermost: usize::MAX,
                 ..dropped
