@@ -52,7 +52,9 @@ impl Model {
         let (two, end) = other.unwrap_or_else(|| {
             // The first could not be entered, or was dropped before it was.
             let end = std::mem::replace(&mut self.now, start.clone());
-            let two = self.context(second, false, Exits::Side, &mut |model| model.instead(level, &one, &end));
+            let two = self.context(second, false, Exits::Side, &mut |model| {
+                model.instead(level, &one, &end)
+            });
             (two, std::mem::replace(&mut self.now, end))
         });
         // What went wrong first: in each round the first side is the first to be entered, and the second
