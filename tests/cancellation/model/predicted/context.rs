@@ -129,7 +129,8 @@ impl Model {
                 Ok(outcome)
             })
         });
-        let is_late = !in_time && self.now.has_dropped(level);
+        // What a scoped one has entered in its set-up is like what anything else drops.
+        let is_late = guaranteed && !in_time && self.now.has_dropped(level);
         let waits = match ended {
             Err(Stop::Dropped) => false,
             // One that goes on in the background does, too.
