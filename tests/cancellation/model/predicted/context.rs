@@ -11,6 +11,8 @@ use crate::model::program::{Answer, Ctx, Form};
 pub(super) struct Course {
     pub(super) entered: bool,
     pub(super) ended: Result<(), Stop>,
+    /// After how many pauses, before it waited for what it had left.
+    pub(super) at: usize,
 }
 
 /// Who exits a context.
@@ -31,6 +33,7 @@ impl Course {
         Self {
             entered: true,
             ended: Err(stop),
+            at: 0,
         }
     }
 }
@@ -131,6 +134,7 @@ impl Model {
         });
         // What a scoped one has entered in its set-up is like what anything else drops.
         let is_late = guaranteed && !in_time && self.now.has_dropped(level);
+        let at = self.now.pauses;
         let waits = match ended {
             Err(Stop::Dropped) => false,
             // One that goes on in the background does, too.
@@ -152,7 +156,7 @@ impl Model {
             // Nobody waits for what was being set up when it was dropped.
             self.now = self.now.of_drop();
         }
-        Course { entered, ended }
+        Course { entered, ended, at }
     }
 
     /// Whether the context of this level is finished in the background.

@@ -59,8 +59,8 @@ impl Model {
         });
         // What went wrong first: in each round the first side is the first to be entered, and the second
         // the first to be exited.
-        let when_one = (one.entered, self.now.pauses, u8::from(one.entered));
-        let when_two = (two.entered, end.pauses, u8::from(!two.entered));
+        let when_one = (one.entered, one.at, u8::from(one.entered));
+        let when_two = (two.entered, two.at, u8::from(!two.entered));
         let courses = if when_one < when_two {
             [one, two]
         } else {
