@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, TryWithError, async_context, async_with, drain, within, yield_resource,
+    AsyncContext, TryWithError, async_context, async_with, drain, suppress, within, yield_resource,
 };
 use guard_tests::{block_on, yield_once};
 use tokio::time::timeout;
@@ -158,6 +158,31 @@ fn the_error_of_a_body_whose_use_is_dropped_while_it_waits_for_those_inside() {
         assert_eq!(log.line(), "+x -x");
         assert_eq!(times(&reports), 1);
     });
+}
+
+#[test]
+fn an_error_that_a_catching_context_was_not_handed_yet() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        let suppressing = suppress(|_: &&str| false).catch(async |()| {
+            poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+            Err::<(), _>("the disk is on fire")
+        });
+        poll_and_drop(suppressing);
+        drain().await;
+        assert_eq!(times(&reports), 1, "catch");
+        let used = async {
+            async_with!(catch(_it = suppress(|_: &&str| false)?), {
+                poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+                Err("the disk is on fire")?;
+            });
+            Ok::<(), &str>(())
+        };
+        poll_and_drop(used);
+        drain().await;
+        assert_eq!(times(&reports), 1, "async_with");
+    });
+    assert_eq!(log.line(), "+x -x +x -x");
 }
 
 #[test]

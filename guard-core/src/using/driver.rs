@@ -117,8 +117,16 @@ fn drop_waiting<P, X, K, E>(
 {
     let context = parts.as_mut().context();
     let identity = context.identity();
+    let mut untold = None;
     let ended = match kept.take() {
-        Some(Kept::Before(_, ended) | Kept::Exit(ended)) => Some(ended),
+        Some(Kept::Before(outcome, ended)) => {
+            // Not every context takes it before its exit.
+            if let Some(Outcome::Failed(error)) = outcome {
+                untold = Some(error);
+            }
+            Some(ended)
+        }
+        Some(Kept::Exit(ended)) => Some(ended),
         Some(Kept::After(ended, exited)) => {
             if let Err(error) = exited {
                 context.report(ReportKind::Failed(&error));
@@ -137,7 +145,7 @@ fn drop_waiting<P, X, K, E>(
         _outcome: PhantomData,
     });
     match ended {
-        Some(Ok(Output { kept, lost })) => lost(identity, kept),
+        Some(Ok(Output { kept, lost })) => lost(identity, kept, untold),
         Some(Err(panic)) => panic.report_body_to(identity),
         None => {}
     }
@@ -178,17 +186,17 @@ enum Kept<X, K, E> {
     /// It could not be entered.
     NotEntered(E),
     /// It has not begun to exit. The outcome is for the first poll of that.
-    Before(Option<Outcome<X>>, Result<Output<K, E>, Panic>),
+    Before(Option<Outcome<X>>, Result<Output<X, K, E>, Panic>),
     /// It exits.
-    Exit(Result<Output<K, E>, Panic>),
+    Exit(Result<Output<X, K, E>, Panic>),
     /// It has exited.
-    After(Result<Output<K, E>, Panic>, Result<(), E>),
+    After(Result<Output<X, K, E>, Panic>, Result<(), E>),
 }
 
 /// What is kept of a body's output, and what to do with it if its caller is gone.
-struct Output<K, E> {
+struct Output<X, K, E> {
     kept: K,
-    lost: fn(Identity<E>, K),
+    lost: fn(Identity<E>, K, Option<X>),
 }
 
 /// How a poll of the set-up and the body went.
@@ -489,7 +497,7 @@ where
 
 /// Keeps what a body ended with, while the use waits.
 #[inline]
-fn keep<C, X, O, F>(kept: Result<F::Kept, Panic>) -> Result<Output<F::Kept, C::Error>, Panic>
+fn keep<C, X, O, F>(kept: Result<F::Kept, Panic>) -> Result<Output<X, F::Kept, C::Error>, Panic>
 where
     C: AsyncContext<X>,
     F: Form<C, X, O>,

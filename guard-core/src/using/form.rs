@@ -24,8 +24,9 @@ where
     fn split(output: O) -> (Outcome<X>, Self::Kept);
     /// The context could not be entered.
     fn not_entered(error: C::Error) -> Self::Output;
-    /// The caller is gone, who would have been told what the body ended with.
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept);
+    /// The caller is gone, who would have been told what the body ended with. `untold` is an error that the context
+    /// was to be handed, and was not.
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept, untold: Option<X>);
     /// Whether the body failed with an error that comes before one of the exit, which is reported then.
     fn comes_first(kept: &Self::Kept) -> bool;
     /// The context has exited.
@@ -76,7 +77,7 @@ where
         Err(error.into())
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept) {
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept, _: Option<X>) {
         if let Err(error) = kept {
             report_lost(identity, &error);
         }
@@ -118,7 +119,7 @@ where
         Err(TryWithError::Enter(error))
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept) {
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept, _: Option<X>) {
         if let Err(error) = kept {
             report_lost(identity, &error);
         }
@@ -170,7 +171,7 @@ where
         match error.never() {}
     }
 
-    fn lost(identity: Identity<C::Error>, kept: T) {
+    fn lost(identity: Identity<C::Error>, kept: T, _: Option<X>) {
         if is_err(&kept) {
             report_lost(identity, &kept);
         }
@@ -214,8 +215,10 @@ where
         Err(error)
     }
 
-    fn lost(_: Identity<C::Error>, _: Self::Kept) {
-        // The context has been handed the error.
+    fn lost(identity: Identity<C::Error>, _: Self::Kept, untold: Option<X>) {
+        if let Some(error) = untold {
+            report_lost(identity, &error);
+        }
     }
 
     #[inline]
@@ -298,7 +301,7 @@ where
         Next::Failed(error)
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Ended<T>) {
+    fn lost(identity: Identity<C::Error>, kept: Ended<T>, _: Option<()>) {
         match kept {
             Ended::Returned {
                 value,
@@ -355,7 +358,7 @@ where
         Next::Failed(error)
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Ended<E>) {
+    fn lost(identity: Identity<C::Error>, kept: Ended<E>, _: Option<()>) {
         match kept {
             Ended::Returned { value, .. } => report_lost(identity, &value),
             Ended::Finished { failed: true } => report_lost_value(identity),
@@ -419,8 +422,10 @@ where
         Next::Failed(error)
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept) {
-        // The context has been handed the error of a `?`.
+    fn lost(identity: Identity<C::Error>, kept: Self::Kept, untold: Option<X>) {
+        if let Some(error) = untold {
+            report_lost(identity, &error);
+        }
         if let Ended::Finished { failed: true } = kept {
             report_lost_value(identity);
         }

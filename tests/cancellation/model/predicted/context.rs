@@ -11,6 +11,20 @@ use crate::model::program::{Answer, Ctx, Form};
 pub(super) struct Course {
     pub(super) entered: bool,
     pub(super) ended: Result<(), Stop>,
+    /// After how many pauses, before it waited for what it had left.
+    pub(super) at: usize,
+}
+
+/// Who exits a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exits {
+    /// Its own use, through which a panic of its code goes at once, unless the body has panicked before: what it left
+    /// then belongs to what is around it.
+    Use,
+    /// A join, which catches such a panic.
+    Side,
+    /// A stack, which catches one of the exit.
+    Entry,
 }
 
 impl Course {
@@ -19,6 +33,7 @@ impl Course {
         Self {
             entered: true,
             ended: Err(stop),
+            at: 0,
         }
     }
 }
@@ -79,6 +94,7 @@ impl Model {
         &mut self,
         context: &Ctx,
         catches: bool,
+        exits: Exits,
         used: &mut dyn FnMut(&mut Self) -> Option<Ended>,
     ) -> Course {
         let level = self.finishes.len();
@@ -87,6 +103,7 @@ impl Model {
         let nest = self.open_nest();
         let mut entered = false;
         let mut in_time = false;
+        let mut body_panicked = false;
         let ended = self.inside(nest, |model| {
             model.code(context, catches, &mut |model| {
                 entered = true;
@@ -98,6 +115,7 @@ impl Model {
                 in_time = true;
                 model.finishes[level] = false;
                 let outcome = model.inside(nest, &mut *used);
+                body_panicked = model.body_panicked;
                 model.finishes[level] = guaranteed;
                 let outcome = match (outcome, model.now.dropped) {
                     (Some(outcome), _) => outcome,
@@ -114,8 +132,20 @@ impl Model {
                 Ok(outcome)
             })
         });
-        let is_late = !in_time && self.now.has_dropped(level);
-        if ended != Err(Stop::Dropped) {
+        // What a scoped one has entered in its set-up is like what anything else drops.
+        let is_late = guaranteed && !in_time && self.now.has_dropped(level);
+        let at = self.now.pauses;
+        let waits = match ended {
+            Err(Stop::Dropped) => false,
+            // One that goes on in the background does, too.
+            Err(Stop::Panic(_)) => match exits {
+                Exits::Use => body_panicked || self.is_finished(level),
+                Exits::Side => true,
+                Exits::Entry => entered || self.is_finished(level),
+            },
+            Ok(()) | Err(Stop::Error(_)) => true,
+        };
+        if waits {
             // What failed to be set up has nothing to finish.
             self.finishes[level] = guaranteed && entered;
             let _ = self.wait_for(nest);
@@ -126,7 +156,13 @@ impl Model {
             // Nobody waits for what was being set up when it was dropped.
             self.now = self.now.of_drop();
         }
-        Course { entered, ended }
+        Course { entered, ended, at }
+    }
+
+    /// Whether the context of this level is finished in the background.
+    fn is_finished(&self, level: usize) -> bool {
+        let dropped = self.now.dropped;
+        dropped.is_some_and(|dropped| dropped.outermost == level)
     }
 
     /// Does what there is to do in the use of a context, and says how that ended.
@@ -138,6 +174,7 @@ impl Model {
         let mut told = None;
         let ended = body(self, &mut told);
         *used = Some(ended);
+        self.body_panicked = matches!(ended, Err(Stop::Panic(_)));
         match ended {
             Ok(()) => Some(told.unwrap_or(Outcome::Completed)),
             Err(stop) => failure(stop),
@@ -150,7 +187,7 @@ impl Model {
         }
         let level = self.finishes.len();
         let mut used = None;
-        let course = self.context(context, form == Form::Catch, &mut |model| {
+        let course = self.context(context, form == Form::Catch, Exits::Use, &mut |model| {
             model.body(body, &mut used)
         });
         self.settle(form, level, used, &[course])
@@ -163,7 +200,7 @@ impl Model {
         let around = self.nest;
         let mut used = None;
         let mut apart = None;
-        let course = self.context(context, false, &mut |model| {
+        let course = self.context(context, false, Exits::Use, &mut |model| {
             model.guards.push((around, model.nest));
             let outcome = model.inside(around, |model| model.body(body, &mut used));
             model.guards.pop();

@@ -1,6 +1,6 @@
 //! Two contexts beside each other.
 
-use super::context::{Course, failure};
+use super::context::{Course, Exits, failure};
 use super::moment::{Dropped, Moment};
 use super::{Body, Ended, Model, Stop};
 use crate::model::program::{Ctx, Form};
@@ -15,11 +15,12 @@ impl Model {
         let start = self.now.clone();
         let mut used = None;
         let mut other = None;
-        let one = self.context(first, false, &mut |model| {
+        let around = std::mem::replace(&mut self.nest, block);
+        let one = self.context(first, false, Exits::Side, &mut |model| {
             // The first has been entered. The second begins where the first did.
             let entered = std::mem::replace(&mut model.now, start.clone());
             let mut parting = None;
-            let two = model.context(second, false, &mut |model| {
+            let mut used_by_both = |model: &mut Self| {
                 // Both have been entered.
                 model.now = model.now.clone().and(entered.clone());
                 let outcome = model.inside(block, |model| model.body(body, &mut used));
@@ -31,6 +32,10 @@ impl Model {
                 let told = |side: &Ctx| outcome.filter(|_| !is_gone || !side.scoped);
                 parting = Some((model.now.clone(), told(first)));
                 told(second)
+            };
+            // Neither side is inside the other: what one leaves belongs to the use of both.
+            let two = model.inside(block, |model| {
+                model.context(second, false, Exits::Side, &mut used_by_both)
             });
             // The second is over. The first is exited from where the use ended.
             let end = std::mem::take(&mut model.now);
@@ -47,20 +52,27 @@ impl Model {
         let (two, end) = other.unwrap_or_else(|| {
             // The first could not be entered, or was dropped before it was.
             let end = std::mem::replace(&mut self.now, start.clone());
-            let two = self.context(second, false, &mut |model| model.instead(level, &one, &end));
+            let two = self.context(second, false, Exits::Side, &mut |model| {
+                model.instead(level, &one, &end)
+            });
             (two, std::mem::replace(&mut self.now, end))
         });
         // What went wrong first: in each round the first side is the first to be entered, and the second
         // the first to be exited.
-        let when_one = (one.entered, self.now.pauses, u8::from(one.entered));
-        let when_two = (two.entered, end.pauses, u8::from(!two.entered));
+        let when_one = (one.entered, one.at, u8::from(one.entered));
+        let when_two = (two.entered, two.at, u8::from(!two.entered));
         let courses = if when_one < when_two {
             [one, two]
         } else {
             [two, one]
         };
         self.now = self.now.clone().and(end);
+        // What the sides have left.
+        if !self.now.has_dropped(level) {
+            let _ = self.wait_for(block);
+        }
         self.finishes.pop();
+        self.nest = around;
         self.pass_on(block);
         self.settle(Form::AsyncWith, level, used, &courses)
     }
@@ -68,6 +80,7 @@ impl Model {
     /// What a side of a join is told that has been entered, when the other has not.
     fn instead(&mut self, level: usize, other: &Course, end: &Moment) -> Option<Ended> {
         if let Some(dropped) = end.dropped.filter(|_| end.has_dropped(level)) {
+            self.now.pauses = self.now.pauses.max(dropped.at);
             self.drops(Dropped {
                 outermost: usize::MAX,
                 ..dropped

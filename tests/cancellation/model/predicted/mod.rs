@@ -66,6 +66,8 @@ struct Model {
     nests: Vec<Nest>,
     /// That of the use in whose block, set-up or exit things happen.
     nest: usize,
+    /// Whether the body that has just ended panicked.
+    body_panicked: bool,
     /// The guards that are alive: the nest of the use around each, and its own.
     guards: Vec<(usize, usize)>,
 }

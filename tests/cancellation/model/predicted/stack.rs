@@ -2,7 +2,7 @@
 
 use guard_core::Outcome;
 
-use super::context::{Course, failure};
+use super::context::{Course, Exits, failure};
 use super::moment::Dropped;
 use super::{Body, Ended, Model, Stop};
 use crate::model::program::{Entry, Form};
@@ -63,7 +63,8 @@ impl Model {
             is_asked: false,
         };
         self.finishes.push(false);
-        let used = self.stacked(&mut closing, entries, body);
+        let nest = closing.nest;
+        let used = self.inside(nest, |model| model.stacked(&mut closing, entries, body));
         let _ = self.wait_for(closing.nest);
         self.finishes.pop();
         self.pass_on(closing.nest);
@@ -112,7 +113,7 @@ impl Model {
         let ended = match entry {
             Entry::Enter(context) | Entry::Catch(context) => {
                 let catches = closing.catches && matches!(entry, Entry::Catch(_));
-                let course = self.context(context, catches, &mut |model| {
+                let course = self.context(context, catches, Exits::Entry, &mut |model| {
                     others(model, closing);
                     Some(closing.tells(catches))
                 });
@@ -126,14 +127,12 @@ impl Model {
             Entry::Defer(program) | Entry::Late(program) => {
                 others(self, closing);
                 closing.tells(false);
-                self.inside(closing.nest, |model| model.run(program))
+                self.entry(|model| model.run(program))
             }
             Entry::PushExit(context) => {
                 others(self, closing);
                 let outcome = closing.tells(true);
-                self.inside(closing.nest, |model| {
-                    model.clean_up(context, closing.catches, outcome)
-                })
+                self.entry(|model| model.clean_up(context, closing.catches, outcome))
             }
             Entry::Callback(number) => {
                 others(self, closing);
@@ -144,6 +143,17 @@ impl Model {
         };
         self.exited(closing, ended);
         used.unwrap_or(Ok(()))
+    }
+
+    /// What an entry does that is no context. The stack waits for what that leaves.
+    fn entry(&mut self, exit: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<(), Stop> {
+        let nest = self.open_nest();
+        let ended = self.inside(nest, exit);
+        if ended != Err(Stop::Dropped) {
+            let _ = self.wait_for(nest);
+        }
+        self.pass_on(nest);
+        ended
     }
 
     /// The use has ended like this, or was dropped: it waits for what was dropped in it.
