@@ -4,7 +4,8 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, TryWithError, async_context, async_with, drain, suppress, within, yield_resource,
+    AsyncContext, TryWithError, async_context, async_with, drain, exit_stack, suppress, within,
+    yield_resource,
 };
 use guard_tests::{block_on, yield_once};
 use tokio::time::timeout;
@@ -183,6 +184,21 @@ fn an_error_that_a_catching_context_was_not_handed_yet() {
         assert_eq!(times(&reports), 1, "async_with");
     });
     assert_eq!(log.line(), "+x -x +x -x");
+}
+
+#[test]
+fn an_error_that_a_stack_without_entries_was_told() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        let used = exit_stack::<&str>().catching().catch(async |_| {
+            poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+            Err::<(), _>("the disk is on fire")
+        });
+        poll_and_drop(used);
+        drain().await;
+        assert_eq!(times(&reports), 1);
+    });
+    assert_eq!(log.line(), "+x -x");
 }
 
 #[test]

@@ -285,6 +285,10 @@ where
 impl<T: ?Sized, E> Drop for Stack<T, E> {
     fn drop(&mut self) {
         if self.close_if_empty() {
+            // It may have been told an error that nobody hears of now.
+            if let Some(course) = self.unwinding.get_mut().course.take() {
+                course.finish_unheard();
+            }
             return;
         }
         // One by one, the last first, and without recursion. A panic of one must not change that. What one hands

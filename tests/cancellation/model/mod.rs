@@ -12,6 +12,7 @@ mod real;
 mod story;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 
 use crate::world::{self, Fault, Step};
 
@@ -39,6 +40,20 @@ fn trees() -> u32 {
     std::env::var("GUARD_RANDOM_TREES").map_or(4000, |trees| trees.parse().unwrap())
 }
 
+/// Whether that happens which the model says, or one of the things it says where it knows several.
+fn as_predicted(program: &program::Program, drop_at: Option<usize>) -> Result<(), TestCaseError> {
+    let told = real::story(program, drop_at);
+    let (story, _) = predicted::story(program, drop_at, 0);
+    let first = story.is_told_by(&told);
+    let others = 1..1_usize << story.ties.min(8);
+    let mut others = others.map(|ties| predicted::story(program, drop_at, ties).0);
+    if first.is_ok() || others.any(|other| other.is_told_by(&told).is_ok()) {
+        Ok(())
+    } else {
+        first
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: trees(), failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -48,13 +63,12 @@ proptest! {
         at in any::<prop::sample::Index>(),
     ) {
         world::install();
-        let (whole, pauses) = predicted::story(&program, None);
-        whole.is_told_by(&real::story(&program, None))?;
+        let (_, pauses) = predicted::story(&program, None, 0);
+        as_predicted(&program, None)?;
         // One of every three runs is dropped at a random pause, the others where it hurts most often.
         let drop_at = at.index(pauses + 1);
         for drop_at in [drop_at, 0, pauses] {
-            let (story, _) = predicted::story(&program, Some(drop_at));
-            story.is_told_by(&real::story(&program, Some(drop_at)))?;
+            as_predicted(&program, Some(drop_at))?;
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Story {
     pub(super) ending: Result<(), Stop>,
     pub(super) events: Vec<Event>,
     pub(super) reports: Vec<String>,
+    /// How often it was not known which of two failures comes first.
+    pub(super) ties: usize,
 }
 
 #[derive(Clone, Debug)]

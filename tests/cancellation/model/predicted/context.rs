@@ -13,6 +13,8 @@ pub(super) struct Course {
     pub(super) ended: Result<(), Stop>,
     /// After how many pauses, before it waited for what it had left.
     pub(super) at: usize,
+    /// Whether it then waited for something in the background: the model does not know when in a poll that ends.
+    pub(super) is_loose: bool,
 }
 
 /// Who exits a context.
@@ -34,6 +36,7 @@ impl Course {
             entered: true,
             ended: Err(stop),
             at: 0,
+            is_loose: false,
         }
     }
 }
@@ -135,6 +138,7 @@ impl Model {
         // What a scoped one has entered in its set-up is like what anything else drops.
         let is_late = guaranteed && !in_time && self.now.has_dropped(level);
         let at = self.now.pauses;
+        let is_loose = self.now.waited == Some(at);
         let waits = match ended {
             Err(Stop::Dropped) => false,
             // One that goes on in the background does, too.
@@ -156,7 +160,12 @@ impl Model {
             // Nobody waits for what was being set up when it was dropped.
             self.now = self.now.of_drop();
         }
-        Course { entered, ended, at }
+        Course {
+            entered,
+            ended,
+            at,
+            is_loose,
+        }
     }
 
     /// Whether the context of this level is finished in the background.

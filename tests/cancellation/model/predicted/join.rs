@@ -61,7 +61,10 @@ impl Model {
         // the first to be exited.
         let when_one = (one.entered, one.at, u8::from(one.entered));
         let when_two = (two.entered, two.at, u8::from(!two.entered));
-        let courses = if when_one < when_two {
+        let at_once = one.entered == two.entered && one.at == two.at;
+        let both = one.ended.is_err() && two.ended.is_err();
+        let swap = at_once && both && (one.is_loose || two.is_loose) && self.next_tie();
+        let courses = if (when_one < when_two) != swap {
             [one, two]
         } else {
             [two, one]

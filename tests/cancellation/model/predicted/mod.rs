@@ -19,8 +19,13 @@ use super::story::{Event, Story};
 use super::{DROP, Stop, fault};
 
 /// What comes of a program that is dropped at its `drop_at`th pause, and how many pauses it came to.
-pub(super) fn story(program: &Program, drop_at: Option<usize>) -> (Story, usize) {
-    let mut model = Model::default();
+///
+/// Where it is not known which side of a join fails first, a bit of `ties` says it. The story says how many there are.
+pub(super) fn story(program: &Program, drop_at: Option<usize>, ties: usize) -> (Story, usize) {
+    let mut model = Model {
+        ties,
+        ..Model::default()
+    };
     if let Some(at) = drop_at {
         model.deadlines.push(Deadline {
             at,
@@ -42,6 +47,7 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> (Story, usize)
         ending,
         events: model.events,
         reports: model.reports,
+        ties: model.tie,
     };
     (story, model.now.pauses)
 }
@@ -66,6 +72,10 @@ struct Model {
     nests: Vec<Nest>,
     /// That of the use in whose block, set-up or exit things happen.
     nest: usize,
+    /// For each failure of both sides of a join at the same time, whether they fail in the other order.
+    ties: usize,
+    /// How many of these there were.
+    tie: usize,
     /// Whether the body that has just ended panicked.
     body_panicked: bool,
     /// The guards that are alive: the nest of the use around each, and its own.
@@ -96,6 +106,12 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    fn next_tie(&mut self) -> bool {
+        let swap = self.ties >> self.tie & 1 == 1;
+        self.tie += 1;
+        swap
     }
 
     fn happens(&mut self, what: String) {

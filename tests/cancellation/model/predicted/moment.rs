@@ -7,6 +7,8 @@ pub(super) struct Moment {
     pub(super) after: Vec<usize>,
     /// How many there were, also in the background.
     pub(super) pauses: usize,
+    /// The pauses after which it last waited for something in the background.
+    pub(super) waited: Option<usize>,
     /// Whether this is what is left of something that was dropped.
     pub(super) dropped: Option<Dropped>,
 }
@@ -38,6 +40,7 @@ impl Moment {
         self.after.sort_unstable();
         self.after.dedup();
         self.pauses = self.pauses.max(other.pauses);
+        self.waited = self.waited.max(other.waited);
     }
 
     /// Right after the drop, if there was one.
@@ -47,6 +50,7 @@ impl Moment {
             Some(dropped) => Self {
                 after: vec![dropped.event],
                 pauses: dropped.at,
+                waited: None,
                 dropped: self.dropped,
             },
         }

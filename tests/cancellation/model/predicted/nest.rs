@@ -134,6 +134,9 @@ impl Model {
         let left = self.nests[nest].iter().map(|left| left.pauses).max();
         self.pass_until(self.now.pauses.max(left.unwrap_or(0)))?;
         for left in std::mem::take(&mut self.nests[nest]) {
+            if left.pauses == self.now.pauses {
+                self.now.waited = Some(left.pauses);
+            }
             self.now.wait_for(left);
         }
         Ok(())
