@@ -440,6 +440,14 @@ where
         if let Some(Err(error)) = self.exited.take() {
             context.report(ReportKind::Failed(&error));
         }
+        #[cfg(feature = "std")]
+        {
+            let tie = self.tie.take();
+            drop_guard(tie.as_ref(), || {
+                drop_context(&mut self.nest, || drop(context));
+            });
+        }
+        #[cfg(not(feature = "std"))]
         drop_context(&mut self.nest, || drop(context));
     }
 }
