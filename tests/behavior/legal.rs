@@ -505,7 +505,7 @@ mod attributes {
     }
 
     #[within(first = logged(log.clone(), "first"))]
-    #[within(second = logged(log.clone(), format!("{first}+").leak()))]
+    #[within(second = logged(log.clone(), if *first == "first" { "first+" } else { "another" }))]
     #[within(_third = logged(log.clone(), "third"), _fourth = logged(log.clone(), "fourth"))]
     async fn stacked(log: &Log) -> Result<(), u8> {
         log.push(*second);
