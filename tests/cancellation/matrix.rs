@@ -44,10 +44,10 @@ fn pauses() -> impl Iterator<Item = [usize; 3]> {
     (0..27).map(|code| [code / 9, code / 3 % 3, code % 3])
 }
 
-/// Every plan of one or two levels, and every seventh of three, unless `GUARD_MATRIX_EVERY` says otherwise: with 1,
-/// every one of three levels too.
+/// Every plan of one level, and a sample of those of two and three, unless `GUARD_MATRIX_EVERY` says otherwise: with 1,
+/// every one.
 pub fn plans(depth: usize) -> Vec<Plan> {
-    every_so_many(depth, if depth == 3 { 7 } else { 1 })
+    every_so_many(depth, [1, 5, 25][depth - 1])
 }
 
 /// Where every run takes long, as under a sanitizer, a sample has to do: every so many, a number without
@@ -96,7 +96,7 @@ pub fn interrupted(plans: impl IntoIterator<Item = Plan>) -> impl Iterator<Item 
 /// Every plan of one and two levels, and some of three: for what adds nothing of its own there. `every`
 /// has no factor 3, for the reason that [`plans`] gives.
 pub fn plans_of_all_depths(every: usize) -> Vec<Plan> {
-    let three = every_so_many(3, 1).into_iter().step_by(every);
+    let three = every_so_many(3, 5).into_iter().step_by(every);
     plans(1).into_iter().chain(plans(2)).chain(three).collect()
 }
 
