@@ -55,6 +55,11 @@ pub fn plans(depth: usize) -> Vec<Plan> {
 fn every_so_many(depth: usize, unless_told: usize) -> Vec<Plan> {
     let every = std::env::var("GUARD_MATRIX_EVERY");
     let every = every.map_or(unless_told, |every| every.parse().unwrap());
+    all_plans(depth).into_iter().step_by(every).collect()
+}
+
+/// Every plan of this depth.
+pub fn all_plans(depth: usize) -> Vec<Plan> {
     let mut plans = Vec::new();
     for (enter, body, exit) in faults(depth) {
         for [entering, using, exiting] in pauses() {
@@ -68,7 +73,7 @@ fn every_so_many(depth: usize, unless_told: usize) -> Vec<Plan> {
             });
         }
     }
-    plans.into_iter().step_by(every).collect()
+    plans
 }
 
 /// These plans, with the use of each level but the first interrupted. How many polls after, and what comes
