@@ -86,7 +86,7 @@ impl Draining {
         let owner = owners().into_iter().next();
         if let Some(owner) = &owner {
             owner.count_drain();
-            // Those that wait for this clean-up skip it from now on.
+            // Other drains skip this clean-up from now on.
             look_again();
         }
         Self {

@@ -97,7 +97,7 @@ impl Entry {
         let mut waker = Some(cx.waker().clone());
         let replaced = {
             let mut state = lock(&self.state);
-            // Whoever ends it takes the wakers under the same lock.
+            // `end` takes the wakers under the same lock.
             if self.has_ended() {
                 None
             } else {

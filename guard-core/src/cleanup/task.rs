@@ -249,7 +249,7 @@ impl Work {
     }
 
     fn end(mut self) {
-        // What is left waits for nobody any more, and belongs to what encloses this.
+        // The entries that are left go to the enclosing nest.
         drop(mem::take(&mut self.nest));
         if let Some(bound) = self.bound.take() {
             if let Err(panic) = catch(|| drop(bound)) {

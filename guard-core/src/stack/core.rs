@@ -205,7 +205,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             ready!(exit_entry::<T, E, M>(entry, cx, course));
             let who = entry.entry.identity();
             if let Some(mut exited) = current.take() {
-                // What is left in its nest belongs to the use of the stack.
+                // The entries left in its nest go to the nest of the stack.
                 let _left = core::mem::take(&mut exited.nest);
                 if let Err(panic) = catch(|| drop(exited)) {
                     course.panicked(panic, who);
