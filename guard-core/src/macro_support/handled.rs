@@ -8,7 +8,7 @@ use core::convert::Infallible;
     label = "there is no `{Self}` when the error was swallowed"
 )]
 pub trait Swallowed {
-    /// It.
+    /// The result of a function that had nothing to do.
     fn swallowed() -> Self;
 }
 
@@ -29,11 +29,18 @@ impl<T: Swallowed, E> Swallowed for Result<T, E> {
     }
 }
 
+/// The value of a body that always returns. There is none.
+///
+/// Its field is private, so the compiler does not warn in the expansion that what comes after such a value is
+/// unreachable, as it does after an `Infallible`.
+#[derive(Debug)]
+pub struct NoValue(Infallible);
+
 /// A body that did not return has swallowed an error.
-pub fn swallowed<T: Swallowed>(value: Option<Infallible>) -> T {
+pub fn swallowed<T: Swallowed>(value: Option<NoValue>) -> T {
     match value {
         None => T::swallowed(),
-        Some(never) => match never {},
+        Some(NoValue(never)) => match never {},
     }
 }
 
@@ -42,9 +49,9 @@ pub fn swallowed<T: Swallowed>(value: Option<Infallible>) -> T {
 /// # Errors
 ///
 /// Always.
-pub fn attempted<T, E>(value: Result<Infallible, E>) -> Result<T, E> {
+pub fn attempted<T, E>(value: Result<NoValue, E>) -> Result<T, E> {
     match value {
         Err(error) => Err(error),
-        Ok(never) => match never {},
+        Ok(NoValue(never)) => match never {},
     }
 }
