@@ -1,4 +1,16 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `std` (default) | catching panics, exits that wait, [`settled`], [`drain`] |
+//! | `macros` (default) | the macros |
+//! | `tokio` (default) | clean-up in the tokio runtime of the context, [`exit_timeout`](AsyncContext::exit_timeout), [`blocking`] |
+//! | `alloc` | without `std`: guaranteed contexts, [`enter`](AsyncContext::enter), `join` and the exit stack |
+//! | `tracing` | reports as events, a span around each context |
+//!
+//! Without any of them the crate is `#![no_std]`, and `scoped` contexts work with `core` alone.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
@@ -36,14 +48,9 @@ mod using;
 #[doc(hidden)]
 pub mod __private;
 
-// Its examples use everything.
+// The examples of its pages use everything.
 #[cfg(all(feature = "macros", feature = "tokio"))]
-#[doc = include_str!("from_python.md")]
-pub mod from_python {}
-
-#[cfg(all(feature = "macros", feature = "tokio"))]
-#[doc = include_str!("guide.md")]
-pub mod guide {}
+pub mod guide;
 
 #[cfg(feature = "std")]
 pub use adapters::TimeoutError;

@@ -224,30 +224,11 @@ macro_rules! cancellable {
 /// # Ok(()) }
 /// ```
 ///
-/// # What happens when
+/// # Cancellation
 ///
-/// | event | guaranteed | `scoped` |
-/// |---|---|---|
-/// | the body ends | exit with `Completed` | the same |
-/// | the body fails: left by `?`, or with a `Result` that is `Err` | exit with `Failed`, then the error | the same |
-/// | the body panics | the body is dropped, exit with `Panicked`, then the same panic goes on | the same |
-/// | dropped while entering | the set-up is finished in the background, then exit with `Cancelled`; in a [`cancellable!`] window it is dropped at once | dropped where it stands |
-/// | dropped while the body runs | the body is dropped, then exit with `Cancelled` in the background | dropped at the yield, reported |
-/// | dropped while exiting | the same half-run exit goes on in the background | dropped, reported |
-/// | never polled | nothing runs | nothing runs |
-/// | the exit fails, the body was fine | the exit's error | the same |
-/// | the exit fails, the body had failed | the body's error; the exit's is reported | the same |
-/// | the exit panics, the body had panicked | the body's panic; the other is reported | the same |
-/// | nowhere to go on | the exit is polled once in place; if that is not enough it is dropped, reported | – |
-///
-/// Going on in the background begins with one poll on the spot, in the destructor, with which many exits
-/// are done; so an exit must not take a lock that its user may hold while it drops. *In the background* is
-/// the tokio runtime in which the context was entered (feature `tokio`), else what
-/// [`set_spawner`](crate::set_spawner) installed.
-///
-/// The exit of the use around it waits for what goes on there, if that is in the same runtime and was not dropped while it
-/// entered. [`settled`](crate::settled) waits for it at once, [`drain`](crate::drain) for all of it. The
-/// [guide](crate::guide#who-waits-for-whom) says who waits for whom.
+/// A guaranteed context that is dropped before its end goes on in the background: it finishes its set-up and cleans
+/// up, and is told [`Outcome::Cancelled`](crate::Outcome). The clean-up begins with one poll in the destructor, which
+/// finishes many exits. The [guide](crate::guide::cancellation) has the table of all cases.
 ///
 /// # Expansion
 ///
@@ -437,7 +418,7 @@ pub use guard_macros::within;
 ///
 /// Dropping the enclosing future drops the block first, then the contexts in reverse; each is finished as
 /// [`async_context`] says, and waits for the one before. What is dropped unfinished in the block while that goes on is
-/// waited for by the exit: see the [guide](crate::guide#who-waits-for-whom).
+/// waited for by the exit: see the [guide](crate::guide::cancellation#who-waits-for-whom).
 ///
 /// # Expansion
 ///

@@ -1,6 +1,6 @@
 //! Python's own tests of its asynchronous context managers, one by one.
 //!
-//! The rows are those of the table in `guard-core/src/from_python.md`: 1 to 58 are
+//! The rows are those of the table in `docs/from_python.md`: 1 to 58 are
 //! `test_contextlib_async.py` of CPython 3.13 in its order, those with a letter come from
 //! `test_contextlib.py`. A test is named after Python's and says its row first; where a test is about
 //! code that must not compile, it is a file `ui/row_….rs`. What a test pins is Python's behaviour, or,

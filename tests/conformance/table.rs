@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-const GUIDE: &str = include_str!("../../guard-core/src/from_python.md");
+const GUIDE: &str = include_str!("../../docs/from_python.md");
 
 macro_rules! sources {
     ($($module:ident)+) => {

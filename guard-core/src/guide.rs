@@ -1,0 +1,34 @@
+//! The guide: a page for each subject. The pages are also in the folder `docs` of the repository.
+
+#[doc = include_str!("../docs/defining.md")]
+pub mod defining {}
+
+#[doc = include_str!("../docs/using.md")]
+pub mod using {}
+
+#[doc = include_str!("../docs/cancellation.md")]
+pub mod cancellation {}
+
+#[doc = include_str!("../docs/errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("../docs/exit_stacks.md")]
+pub mod exit_stacks {}
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/production.md")]
+pub mod production {}
+
+#[doc = include_str!("../docs/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("../docs/recipes.md")]
+pub mod recipes {}
+
+#[doc = include_str!("../docs/from_python.md")]
+pub mod from_python {}
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
