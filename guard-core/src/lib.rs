@@ -22,9 +22,8 @@ mod adapters;
 mod cleanup;
 pub mod context;
 mod coroutine;
-mod given;
 #[cfg(feature = "alloc")]
-mod guaranteed;
+mod exit_stack;
 #[cfg(feature = "alloc")]
 mod guard;
 #[cfg(all(test, guard_loom))]
@@ -33,16 +32,9 @@ mod macro_support;
 mod macros;
 mod manager;
 mod outcome;
-mod panics;
+mod platform;
 mod raw;
 mod report;
-#[cfg(feature = "alloc")]
-mod shared;
-mod span;
-#[cfg(feature = "alloc")]
-mod stack;
-#[cfg(feature = "std")]
-mod sync;
 mod using;
 
 #[doc(hidden)]
@@ -70,6 +62,8 @@ pub use context::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use context::{BoxContext, LocalBoxContext};
 #[cfg(feature = "alloc")]
+pub use exit_stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
+#[cfg(feature = "alloc")]
 pub use guard::Guard;
 #[cfg(feature = "macros")]
 pub use macros::{async_context, within};
@@ -82,14 +76,12 @@ pub use report::Identity;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
 pub use report::{Report, ReportKind, set_reporter};
-#[cfg(feature = "alloc")]
-pub use stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
 pub use using::TryWithError;
 
 /// The parts of the exit stack that are rarely named.
 #[cfg(feature = "alloc")]
 pub mod exit_stack_parts {
-    pub use crate::stack::{
+    pub use crate::exit_stack::{
         AllErrors, Catching, ExitStackContext, Key, Plain, StackClosed, StackHandle, StackMode,
     };
 }

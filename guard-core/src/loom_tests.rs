@@ -18,9 +18,9 @@ use crate::cleanup::models::{Entry, LastPoll, in_code_of, leave};
 use crate::cleanup::{
     Exit, Nest, Runtime, drain, hand_off, pending_cleanups, poll_settle_part, set_spawner,
 };
-use crate::panics::Panic;
+use crate::platform::panics::Panic;
+use crate::platform::sync::Installed;
 use crate::report::{Identity, Who};
-use crate::sync::Installed;
 
 /// Something that must have happened in at least one order of events. Not loom's, because it is about
 /// all of them.

@@ -4,7 +4,7 @@ use core::future::Future;
 
 use crate::Outcome;
 #[cfg(feature = "alloc")]
-use crate::guaranteed::guaranteed;
+use crate::coroutine::guaranteed;
 use crate::raw::Anchor;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, coroutine::scoped};

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::guaranteed::guaranteed;
+use crate::coroutine::guaranteed;
 use crate::raw::Anchor;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, Outcome};
@@ -149,7 +149,7 @@ async fn on_own_thread<T: Send + 'static>(action: impl FnOnce() -> T + Send + 's
     let slot = std::sync::Arc::new(std::sync::Mutex::new(Some(action)));
     let take = {
         let slot = slot.clone();
-        move || crate::sync::lock(&slot).take()
+        move || crate::platform::sync::lock(&slot).take()
     };
     let run = {
         let take = take.clone();

@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::Future;
 
 use crate::AsyncContext;
-use crate::guaranteed::guaranteed;
+use crate::coroutine::guaranteed;
 use crate::raw::Anchor;
 use crate::report::{Origin, PrintDebug};
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::Future;
 
-use crate::guaranteed::guaranteed;
+use crate::coroutine::guaranteed;
 use crate::raw::Anchor;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, Outcome};

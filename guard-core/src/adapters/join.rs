@@ -7,7 +7,7 @@ use core::task::{Context, Poll, ready};
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
-use crate::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 

@@ -9,9 +9,9 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::runtime::RuntimeId;
-use crate::panics::catch;
+use crate::platform::panics::catch;
+use crate::platform::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::report::{OwnedReport, Who};
-use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
 pub(crate) struct Entry {

@@ -4,7 +4,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "std")]
-use crate::panics::Panic;
+use crate::platform::panics::Panic;
 
 /// A half-run context that can be finished by itself. Dropping one that is not finished reports it as abandoned.
 ///

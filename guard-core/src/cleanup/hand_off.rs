@@ -14,7 +14,7 @@ use super::registry::register;
 use super::runtime::Runtime;
 use super::spawner;
 use super::task::Task;
-use crate::panics::catch;
+use crate::platform::panics::catch;
 use crate::report::{Identity, Who};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.

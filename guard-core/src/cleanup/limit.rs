@@ -8,7 +8,7 @@ use std::boxed::Box;
 #[cfg(feature = "tokio")]
 use std::vec::Vec;
 
-use crate::panics::catch;
+use crate::platform::panics::catch;
 
 /// A future that ends when the time is up.
 pub(super) type Clock = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -12,8 +12,8 @@ use super::entry::{Entry, Failures, take_ended};
 use super::limit::{Limit, Timer, wait_limit};
 use super::registry::look_again;
 use super::runtime::RuntimeId;
+use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::raw::{Current, Exclusive};
-use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// What is left of a use: the clean-ups of what was dropped unfinished in its set-up, block or exit.
 ///

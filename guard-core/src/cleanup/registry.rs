@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use super::entry::{Entry, contained};
 use super::runtime::RuntimeId;
-use crate::sync::{Mutex, lock};
+use crate::platform::sync::{Mutex, lock};
 
 /// All clean-ups in the background, and the `drain`s that wait for them.
 struct Registry {

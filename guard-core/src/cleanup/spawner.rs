@@ -10,7 +10,7 @@ pub type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[cfg(feature = "std")]
 mod installed {
     use super::{Box, Cleanup, Future};
-    use crate::sync::Installed;
+    use crate::platform::sync::Installed;
     use std::sync::Arc;
 
     type Spawner = dyn Fn(Cleanup) + Send + Sync;

@@ -16,7 +16,7 @@ use super::nest::{CURRENT, Doing, Nest};
 use super::registry::Registered;
 use super::runtime::Runtime;
 use super::settle::poll_nest;
-use crate::panics::catch;
+use crate::platform::panics::catch;
 use crate::report::{Identity, ReportKind, listen};
 
 /// Runs a clean-up to its end. Dropped before that, it gives it its last poll.

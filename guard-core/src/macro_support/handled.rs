@@ -33,7 +33,7 @@ impl<T: Swallowed, E> Swallowed for Result<T, E> {
 ///
 /// Its field is private, so the compiler does not warn in the expansion that what comes after such a value is
 /// unreachable, as it does after an `Infallible`.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct NoValue(Infallible);
 
 /// A body that did not return has swallowed an error.

@@ -1,11 +1,25 @@
-//! What generated code names, and what its types have to fulfil. It is reached by `__private`.
+//! What generated code calls, and the traits whose messages a user reads. Generated code reaches it by `__private`.
 
 mod cannot_fail;
+mod classify;
+mod definition;
+mod describe;
 mod failed;
 mod handled;
+mod owned;
 mod returns;
 
 pub use cannot_fail::CannotFail;
+pub use classify::{
+    GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, Reports, given,
+};
+#[cfg(feature = "alloc")]
+pub use definition::guaranteed;
+pub use definition::{Conclude, Fallible, Yielded, caught, finish, misplaced_yield, scoped};
+pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
 pub use failed::{MayHaveFailed, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
-pub use returns::Returns;
+#[cfg(feature = "alloc")]
+pub use owned::{Keep, KeepSelf, keep, keep_self};
+pub use owned::{Owned, owned, owned_generic};
+pub use returns::{Returns, carried};

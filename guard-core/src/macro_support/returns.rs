@@ -1,4 +1,4 @@
-//! The return type of the function around a block.
+//! What leaves a block: the return type of the function around it, and values that are kept until the exit has run.
 
 use core::marker::PhantomData;
 
@@ -32,5 +32,14 @@ impl<T> Returns<T> {
     /// `value`, of this type.
     pub fn typed(self, value: T) -> T {
         value
+    }
+}
+
+/// A value that was carried out of a body.
+#[inline]
+pub fn carried<T>(value: Option<T>) -> T {
+    match value {
+        Some(value) => value,
+        None => unreachable!("a body that went on left its value"),
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Held;
 use crate::AsyncContext;
-use crate::shared::Shared;
+use crate::platform::shared::Shared;
 
 /// A list that can be added to while it is shared, and whose entries can be got at only when it is
 /// not: so what an entry lends stays borrowed as long as the shelf is.

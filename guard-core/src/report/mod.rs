@@ -3,22 +3,26 @@
 mod identity;
 #[cfg(feature = "std")]
 mod owned;
+mod panic;
 mod reporter;
+mod span;
 
 use core::any::Any;
 use core::fmt;
 use core::panic::Location;
 
+pub use identity::Identity;
 pub(crate) use identity::Origin;
 #[cfg(feature = "alloc")]
 pub(crate) use identity::Who;
-pub use identity::{Identity, Print, PrintDebug};
+pub(crate) use identity::{Print, PrintDebug};
 pub(crate) use identity::{describe_debug, describe_display, describe_type};
 #[cfg(feature = "std")]
 pub use owned::OwnedReport;
 #[cfg(feature = "std")]
 pub(crate) use reporter::listen;
 pub use reporter::set_reporter;
+pub(crate) use span::Span;
 
 /// What happened to a clean-up, or to its error, that no caller will hear of.
 #[non_exhaustive]

@@ -3,8 +3,8 @@
 #[cfg(feature = "std")]
 mod hook {
     use super::super::{OwnedReport, Report};
+    use crate::platform::sync::Installed;
     use crate::raw::Current;
-    use crate::sync::Installed;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::vec::Vec;

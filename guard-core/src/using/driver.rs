@@ -5,9 +5,10 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use super::after_panic::poll_exit_after_panic;
 use super::form::Form;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
-use crate::panics::{Panic, catch, poll_exit_after_panic};
+use crate::platform::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
 

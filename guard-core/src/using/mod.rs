@@ -9,6 +9,7 @@
 //!
 //! `failed` decides whether a value is a failure.
 
+mod after_panic;
 pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;

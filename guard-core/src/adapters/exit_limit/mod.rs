@@ -12,7 +12,7 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{Limit, RuntimeId, Stage, WaitLimit, drop_bounded, expire};
-use crate::panics::catch;
+use crate::platform::panics::catch;
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 pub use error::TimeoutError;

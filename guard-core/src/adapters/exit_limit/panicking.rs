@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Clock, discard};
 use crate::cleanup::{Limit, Stage};
-use crate::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch};
 use crate::report::Identity;
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.

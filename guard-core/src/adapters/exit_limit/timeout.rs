@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Clock;
 use crate::cleanup::{Bound, Limit, Stage};
-use crate::panics::catch;
+use crate::platform::panics::catch;
 use crate::report::Identity;
 
 /// The limit of [`exit_timeout`](crate::AsyncContext::exit_timeout): so much for the wait, and then for the exit.

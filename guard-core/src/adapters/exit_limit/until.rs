@@ -12,9 +12,9 @@ use std::vec::Vec;
 
 use super::{Clock, discard};
 use crate::cleanup::{Bound, Limit, Stage};
-use crate::panics::catch;
+use crate::platform::panics::catch;
+use crate::platform::sync::{Mutex, lock};
 use crate::report::Identity;
-use crate::sync::{Mutex, lock};
 
 /// The limit of [`exit_until`](crate::AsyncContext::exit_until): it bounds the wait and the exit together.
 pub struct Until<L> {

@@ -4,18 +4,18 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::__private::Conclude;
 #[cfg(feature = "alloc")]
 use crate::cleanup::Exit;
 use crate::cleanup::dropped;
+use crate::macro_support::Conclude;
 #[cfg(feature = "std")]
-use crate::panics::Panic;
-use crate::panics::catch;
+use crate::platform::panics::Panic;
+use crate::platform::panics::catch;
 use crate::raw::{Anchor, Slot};
 #[cfg(feature = "alloc")]
 use crate::report::ReportKind;
+use crate::report::Span;
 use crate::report::{Identity, Origin};
-use crate::span::Span;
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::shared::Shared;
+use crate::platform::shared::Shared;
 
 /// A list that is shared between a stack and its handles. `None` when the stack is gone.
 pub(super) struct Late<T: ?Sized>(Arc<Shared<Option<Vec<Box<T>>>>>);

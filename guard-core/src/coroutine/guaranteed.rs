@@ -6,11 +6,11 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::__private::Conclude;
+use super::scoped::Coroutine;
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Runtime, hand_off};
-use crate::coroutine::Coroutine;
+use crate::macro_support::Conclude;
 use crate::raw::{Anchor, boxed};
 use crate::report::{Identity, Origin};
 use crate::{AsyncContext, Outcome};

@@ -17,8 +17,8 @@ use crate::cleanup::{Exit, Nest, Runtime, drop_owned, hand_off};
 use crate::context::FromContext;
 use crate::guard::Entering;
 #[cfg(feature = "std")]
-use crate::panics::Panic;
-use crate::panics::catch;
+use crate::platform::panics::Panic;
+use crate::platform::panics::catch;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome, nullcontext};

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::errors::ExitErrors;
 use crate::Outcome;
-use crate::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind};
 
 /// What a stack wants to know of the error that its use failed with.

@@ -7,10 +7,10 @@ use core::task::{Context, Poll, ready};
 
 use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
-use super::exit_stack::{AsyncExitStack, ScopedExitStack};
+use super::stack::{AsyncExitStack, ScopedExitStack};
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
-use crate::given::Reports;
+use crate::macro_support::Reports;
 use crate::report::{Identity, ReportKind, describe_debug};
 use crate::using::{Body, TryWith, closure::closure};
 use crate::{AsyncContext, Outcome};

@@ -6,12 +6,12 @@ mod core;
 mod course;
 mod entry;
 mod errors;
-mod exit_stack;
 mod late;
+mod stack;
 
 pub use self::core::Key;
 pub use context::{AllErrors, ExitStackContext, exit_stack, scoped_exit_stack};
 pub use course::{Catching, Plain, StackMode};
 pub use errors::ExitErrors;
-pub use exit_stack::{AsyncExitStack, ScopedExitStack, StackHandle};
 pub use late::StackClosed;
+pub use stack::{AsyncExitStack, ScopedExitStack, StackHandle};

@@ -9,10 +9,10 @@ use super::entry::Entry;
 use super::late::Late;
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
-use crate::panics::catch;
+use crate::platform::panics::catch;
+use crate::platform::shared::Shared;
 use crate::raw::Shelf;
 use crate::report::Identity;
-use crate::shared::Shared;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,111 @@
+//! What the expansion of `#[async_context]` calls.
+
+use core::future::Future;
+
+use crate::AsyncContext;
+use crate::raw::Anchor;
+use crate::report::{Origin, Print};
+
+/// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
+#[track_caller]
+#[inline]
+pub fn scoped<R, E, X, F, Fut>(
+    start: F,
+    printer: impl Print<E>,
+) -> impl AsyncContext<X, Resource = R, Error = E>
+where
+    R: ?Sized,
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+{
+    crate::coroutine::scoped(start, Origin::here::<F, _>(printer))
+}
+
+/// The context of a function with `#[async_context]`.
+#[cfg(feature = "alloc")]
+#[track_caller]
+#[inline]
+pub fn guaranteed<R, E, X, F, Fut>(
+    start: F,
+    printer: impl Print<E>,
+) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
+where
+    R: ?Sized + Send + 'static,
+    E: 'static,
+    X: Send + 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+{
+    crate::coroutine::guaranteed(start, Origin::here::<F, _>(printer))
+}
+
+/// Proof that a path has yielded.
+#[derive(Clone, Copy)]
+pub struct Yielded;
+
+/// Consumes the proof where the function returns `value`.
+#[inline]
+pub fn finish<T>(value: T, _: Yielded) -> T {
+    value
+}
+
+/// A `Result`, whatever alias it was written with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` looks like a `Result` but is not one",
+    label = "a type named `…Result` is taken for an alias of `Result`",
+    note = "a context that lends a `{Self}` and cannot fail returns `Result<{Self}, std::convert::Infallible>`"
+)]
+pub trait Fallible {
+    /// What is lent.
+    type Value;
+    /// What can go wrong.
+    type Error;
+}
+
+impl<T, E> Fallible for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
+/// How the body of a context may end.
+pub trait Conclude {
+    /// What can go wrong.
+    type Error;
+
+    /// The end, as a `Result`.
+    ///
+    /// # Errors
+    ///
+    /// The error of the context.
+    fn conclude(self) -> Result<(), Self::Error>;
+}
+
+impl<E> Conclude for Result<(), E> {
+    type Error = E;
+
+    #[inline]
+    fn conclude(self) -> Self {
+        self
+    }
+}
+
+impl Conclude for () {
+    type Error = core::convert::Infallible;
+
+    #[inline]
+    fn conclude(self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// What a context that catches is told.
+#[must_use = "to ignore the outcome is to swallow the body's error: match it, and return `Err(error)` to raise it"]
+#[inline]
+pub fn caught<X>(outcome: crate::Outcome<X>) -> crate::Outcome<X> {
+    outcome
+}
+
+/// Stands in for a yield about which an error has been told.
+pub fn misplaced_yield<X>() -> crate::Outcome<X> {
+    unreachable!("the program does not compile")
+}
