@@ -109,6 +109,15 @@ where
     }
 }
 
+impl<C, X> fmt::Debug for Enter<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enter").finish_non_exhaustive()
+    }
+}
+
 /// An entered context, to be exited by hand: see [`AsyncContext::enter`].
 ///
 /// **A guard has to be exited**: `guard.exit().await?`. One that is forgotten, or dropped by a `?`, is
@@ -449,5 +458,14 @@ where
         }
         #[cfg(not(feature = "std"))]
         drop_context(&mut self.nest, || drop(context));
+    }
+}
+
+impl<C, X> fmt::Debug for Exit<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exit").finish_non_exhaustive()
     }
 }

@@ -6,8 +6,6 @@ use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-#[cfg(feature = "std")]
-use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -55,10 +53,6 @@ where
         entered.map_err(|error| Self::failed(this.message, this.location, &error))
     }
 
-    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
-        self.project().context.resource()
-    }
-
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -69,19 +63,7 @@ where
         exited.map_err(|error| Self::failed(this.message, this.location, &error))
     }
 
-    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
-        self.project().context.tell(outcome)
-    }
-
-    #[cfg(feature = "std")]
-    fn runtime(&self) -> RuntimeId {
-        self.context.runtime()
-    }
-
-    #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.project().context.poll_wait_limit(cx)
-    }
+    super::forward_to_context!(X);
 
     fn identity(&self) -> Identity<Infallible> {
         self.context.identity().with_error(describe_type)

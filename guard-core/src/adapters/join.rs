@@ -1,6 +1,7 @@
 //! Two contexts side by side.
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
@@ -45,6 +46,16 @@ where
     second_failed_first: bool,
     /// Whether it ended with a panic of the second, which is reported in that name.
     second_panicked: bool,
+}
+
+impl<A, B> fmt::Debug for Join<A, B>
+where
+    A: AsyncContext,
+    B: AsyncContext,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Join").finish_non_exhaustive()
+    }
 }
 
 struct Side<C>

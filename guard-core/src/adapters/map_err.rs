@@ -4,8 +4,6 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-#[cfg(feature = "std")]
-use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome};
 
@@ -43,11 +41,6 @@ where
     }
 
     #[inline]
-    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
-        self.project().context.resource()
-    }
-
-    #[inline]
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,21 +50,7 @@ where
         this.context.poll_exit(cx, outcome).map_err(this.convert)
     }
 
-    #[inline]
-    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
-        self.project().context.tell(outcome)
-    }
-
-    #[cfg(feature = "std")]
-    #[inline]
-    fn runtime(&self) -> RuntimeId {
-        self.context.runtime()
-    }
-
-    #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.project().context.poll_wait_limit(cx)
-    }
+    super::forward_to_context!(X);
 
     fn identity(&self) -> Identity<E> {
         self.context.identity().with_error(describe_debug)

@@ -1,5 +1,36 @@
 //! Contexts made of values, functions and other contexts.
 
+/// The methods of the protocol that an adapter passes on to the field `context`. What it does not pass on is what it
+/// changes: entering, exiting, and its identity.
+macro_rules! forward_to_context {
+    ($X:ident) => {
+        #[inline]
+        fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
+            self.project().context.resource()
+        }
+
+        #[inline]
+        fn tell(self: Pin<&mut Self>, outcome: Outcome<$X>) -> Option<Outcome<$X>> {
+            self.project().context.tell(outcome)
+        }
+
+        #[cfg(feature = "std")]
+        #[inline]
+        fn runtime(&self) -> crate::cleanup::RuntimeId {
+            self.context.runtime()
+        }
+
+        #[cfg(feature = "std")]
+        fn poll_wait_limit(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> crate::cleanup::WaitLimit {
+            self.project().context.poll_wait_limit(cx)
+        }
+    };
+}
+use forward_to_context;
+
 #[cfg(all(feature = "std", feature = "tokio"))]
 mod blocking;
 #[cfg(feature = "alloc")]

@@ -1,16 +1,17 @@
-//! What `async_with!` is given: a context, or what was taken for one.
+//! Finding out what stands in the place of a context in `async_with!`.
 //!
-//! Generated code writes `given(&context).__guard_asked().context(context)`. The first method call finds out what
-//! there is, in the order in which rustc looks for methods: by value, by `&`, by `&mut`, and then the same
-//! behind a dereference. The second takes what is right, and is an error for the rest: one error, about the
-//! user's expression, that says what it is instead. Its value is then of no type, so nothing else is said.
+//! Generated code writes `given(&context).__guard_asked().context(context)`, with `asked` if a `?` follows the context, and
+//! `unasked` if not. The first method call finds out what the expression is. rustc looks for methods by value first,
+//! then by `&`, then by `&mut`, and then the same behind a dereference; each kind of expression has its method at another of
+//! these places. (This is *autoref-based specialization*.) The second method call accepts a context that is used
+//! correctly. For everything else it has a bound that fails, whose message is the one error that the user reads.
 //!
-//! The user's traits are looked at as well, so what is found by trait has a name that they do not use.
+//! rustc finds methods of the user's own traits too. So those that are found by trait have names that no user has.
 
 #![allow(
     clippy::must_use_candidate,
     clippy::unused_self,
-    reason = "generated code calls all of it, and it is dispatched on"
+    reason = "generated code calls these methods, and only their place matters"
 )]
 
 use core::convert::Infallible;
@@ -21,13 +22,13 @@ use core::ops::{Deref, DerefMut};
 use crate::AsyncContext;
 use crate::context::MapErr;
 
-/// What was given.
+/// Stands for an expression of type `C`.
 pub struct Given<C>(PhantomData<fn() -> C>, Otherwise<C>);
 
-/// What is not looked at before all that [`Given`] itself can be.
+/// Found behind a dereference of [`Given`], so rustc looks at it last.
 pub struct Otherwise<C>(PhantomData<fn() -> C>);
 
-/// Begins to ask what was given.
+/// Starts to find out what an expression is.
 #[inline]
 pub const fn given<C>(_: &C) -> Given<C> {
     Given(PhantomData, Otherwise(PhantomData))
@@ -49,11 +50,11 @@ impl<C> DerefMut for Given<C> {
     }
 }
 
-/// A context.
+/// The answer for a context that is used correctly.
 pub struct Right;
 
 impl Right {
-    /// It.
+    /// Accepts the context.
     #[inline]
     pub fn context<C>(self, context: C) -> C {
         context
@@ -68,22 +69,22 @@ impl<C: AsyncContext> Given<C> {
     }
 }
 
-/// A context that does not catch, in `catch(…)`.
+/// The answer for a context that does not catch, in `catch(…)`.
 pub struct OnlyTold;
 
-/// What the error of a context in `catch(…)` would have to be.
+/// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
     message = "this context does not catch: write it without `catch(…)`",
     label = "it is told that the body failed, but not handed the error",
     note = "a context that catches is made by `#[async_context(catch)]`; `attempt(name = context?)` handles errors where they stand, with any context"
 )]
 pub trait UsedInCatch {
-    /// There is none.
+    /// No type.
     type Context;
 }
 
 impl OnlyTold {
-    /// An error.
+    /// Does not compile.
     #[inline]
     pub fn context<C: UsedInCatch>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
@@ -104,23 +105,23 @@ impl<C: AsyncContext> Given<C> {
     }
 }
 
-/// An exit stack whose errors are reported, because there is no `?` after it.
+/// The answer for an exit stack without a `?` after it: its errors are reported.
 pub struct RightAndReporting;
 
 impl RightAndReporting {
-    /// It.
+    /// Accepts the stack.
     #[inline]
     pub fn context<C: Reports>(self, stack: C) -> C::Reporting {
         stack.reporting()
     }
 }
 
-/// An exit stack.
+/// An exit stack, whose errors can be reported instead of returned.
 pub trait Reports {
-    /// One that reports its errors.
+    /// The stack that reports its errors.
     type Reporting;
 
-    /// It.
+    /// Makes the stack report its errors.
     fn reporting(self) -> Self::Reporting;
 }
 
@@ -132,10 +133,10 @@ impl<C: Reports> Given<C> {
     }
 }
 
-/// A context that cannot fail, without a `?` after it.
+/// The answer for a context that cannot fail, without a `?` after it.
 pub struct Safe;
 
-/// See `Given`.
+/// Found by reference: see the module.
 pub trait GivenSafe: Sized {
     /// A context that needs no `?`, without one.
     #[inline]
@@ -153,7 +154,7 @@ where
 }
 
 impl Safe {
-    /// It.
+    /// Accepts the context, with the error [`Infallible`].
     #[inline]
     pub fn context<C>(self, context: C) -> MapErr<C, impl FnMut(C::Error) -> Infallible>
     where
@@ -163,12 +164,12 @@ impl Safe {
     }
 }
 
-// From here on, what is wrong: none of it is ever called.
+// From here on: the answers for wrong uses. Nothing of this is ever called.
 
-/// A context that can fail, without a `?` after it.
+/// The answer for a context that can fail, without a `?` after it.
 pub struct CanFail;
 
-/// See `Given`.
+/// Found by reference: see the module.
 pub trait GivenFallible {
     /// A context that can fail, without a `?` after it.
     #[inline]
@@ -179,7 +180,7 @@ pub trait GivenFallible {
 
 impl<C: AsyncContext> GivenFallible for Given<C> {}
 
-/// What the error of a context without a `?` would have to be.
+/// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
     message = "this context can fail, with `{Self}`: write `?` after it",
     label = "its errors have nowhere to go",
@@ -188,7 +189,7 @@ impl<C: AsyncContext> GivenFallible for Given<C> {}
 pub trait NeedsNoQuestionMark {}
 
 impl CanFail {
-    /// As if it could not, so that the block is checked all the same.
+    /// Does not compile. It results in a context all the same, so that rustc checks the block too.
     #[inline]
     pub fn context<C>(self, context: C) -> MapErr<C, fn(C::Error) -> Infallible>
     where
@@ -198,10 +199,10 @@ impl CanFail {
     }
 }
 
-/// A context that catches.
+/// The answer for a context that catches, without `catch(…)`.
 pub struct Catches;
 
-/// See `Given`.
+/// Found by reference: see the module.
 pub trait GivenCatches<X> {
     /// A context that catches.
     #[inline]
@@ -230,7 +231,7 @@ pub trait GivenCatches<X> {
 
 impl<C: AsyncContext<X>, X> GivenCatches<X> for Given<C> {}
 
-/// What no context that catches is.
+/// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
     message = "this context catches the body's error: write `catch(name = context?)`",
     label = "a context that catches decides what becomes of the error",
@@ -238,22 +239,22 @@ impl<C: AsyncContext<X>, X> GivenCatches<X> for Given<C> {}
     note = "as an expression it is `context.catch(async |resource| …).await?`"
 )]
 pub trait UsedWithoutCatch {
-    /// There is none.
+    /// No type.
     type Context;
 }
 
 impl Catches {
-    /// An error.
+    /// Does not compile.
     #[inline]
     pub fn context<C: UsedWithoutCatch>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
     }
 }
 
-/// A future.
+/// The answer for a future.
 pub struct IsFuture;
 
-/// See `Given`.
+/// Found by reference: see the module.
 pub trait GivenFuture {
     /// A future.
     #[inline]
@@ -282,7 +283,7 @@ pub trait GivenFuture {
 
 impl<C: Future> GivenFuture for Otherwise<C> {}
 
-/// What no future is.
+/// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
     message = "this is a future, not a context",
     label = "`{Self}`",
@@ -290,22 +291,22 @@ impl<C: Future> GivenFuture for Otherwise<C> {}
     note = "a future that results in a context is awaited first: `name = future.await`"
 )]
 pub trait FutureAndContext {
-    /// There is none.
+    /// No type.
     type Context;
 }
 
 impl IsFuture {
-    /// An error.
+    /// Does not compile.
     #[inline]
     pub fn context<C: FutureAndContext>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
     }
 }
 
-/// No context at all.
+/// The answer for everything else.
 pub struct IsNone;
 
-/// See `Given`.
+/// Found by reference: see the module.
 pub trait GivenAnything {
     /// Anything else.
     #[inline]
@@ -335,7 +336,7 @@ pub trait GivenAnything {
 impl<C> GivenAnything for Otherwise<C> {}
 
 impl IsNone {
-    /// An error, in which the protocol itself is named.
+    /// Does not compile: the message of [`AsyncContext`] is the error.
     #[inline]
     pub fn context<C: AsyncContext>(self, _: C) -> C::Error {
         unreachable!("the program does not compile")

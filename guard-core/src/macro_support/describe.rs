@@ -9,10 +9,7 @@ use core::marker::PhantomData;
 
 use crate::report::{Print, PrintDebug};
 
-/// Knows how to print an error of type `E`, as far as the definition of a context shows it.
-///
-/// `Describe::<E>` is asked by method call: the inherent method is found first, then the traits by
-/// the number of references they take.
+/// Finds the printer for an error of type `E`, as far as the definition of the context shows what `E` can do.
 pub struct Describe<E>(pub PhantomData<E>);
 
 /// A printer: prints the name of the error's type.
@@ -48,7 +45,7 @@ impl<E: fmt::Display> Print<E> for PrintDisplay {
     }
 }
 
-// So that the inherent method, which takes it by value, can be found behind references.
+// `Copy`, so that the inherent method, which takes `self` by value, can be called through references.
 impl<E> Clone for Describe<E> {
     fn clone(&self) -> Self {
         *self
@@ -58,7 +55,7 @@ impl<E> Clone for Describe<E> {
 impl<E> Copy for Describe<E> {}
 
 impl<E> Describe<E> {
-    /// Asks.
+    /// Starts to look for the printer.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
     #[inline]
@@ -66,7 +63,7 @@ impl<E> Describe<E> {
         Self(PhantomData)
     }
 
-    /// Nothing but the type's name can be told.
+    /// Nothing is known about `E`: the name of the type is printed.
     #[inline]
     #[must_use]
     pub fn __guard_printer(self) -> PrintType {
@@ -74,7 +71,7 @@ impl<E> Describe<E> {
     }
 }
 
-/// Errors are printed with their sources.
+/// `E` is an `Error`: it is printed with its sources.
 pub trait DescribeError<E> {
     /// The printer.
     #[inline]
@@ -85,7 +82,7 @@ pub trait DescribeError<E> {
 
 impl<E: core::error::Error> DescribeError<E> for &&Describe<E> {}
 
-/// What can be shown is shown. The alternate form is what `anyhow` prints its sources in.
+/// `E` is `Display`. The alternate form prints the sources too, for `anyhow`.
 pub trait DescribeDisplay<E> {
     /// The printer.
     #[inline]
@@ -96,7 +93,7 @@ pub trait DescribeDisplay<E> {
 
 impl<E: fmt::Display> DescribeDisplay<E> for &Describe<E> {}
 
-/// What can only be debugged is debugged.
+/// `E` is only `Debug`.
 pub trait DescribeDebug<E> {
     /// The printer.
     #[inline]

@@ -1,12 +1,12 @@
-//! The `?` after a context, where the context has failed, or cannot fail.
+//! The `?` after a context: what to do with the error of the context itself.
 //!
-//! Generated code writes `how_failed(&error).__guard_failed()`: the inherent method, for a context that cannot
-//! fail, is found before the one by trait, for all others.
+//! Generated code writes `how_failed(&error).__guard_failed()`. rustc finds the inherent method first, which is there for
+//! contexts that cannot fail, and the method of the trait for all others.
 
 #![allow(
     clippy::must_use_candidate,
     clippy::unused_self,
-    reason = "generated code calls all of it, and it is dispatched on"
+    reason = "generated code calls these methods, and only their place matters"
 )]
 
 use core::convert::Infallible;
@@ -24,7 +24,7 @@ pub const fn how_failed<E>(_: &E) -> HowFailed<E> {
 pub struct HowFailed<E>(PhantomData<fn() -> E>);
 
 impl<E: CannotFail> HowFailed<E> {
-    /// There cannot.
+    /// There is never an error.
     #[inline]
     pub fn __guard_failed(self) -> NeverFailed {
         NeverFailed
@@ -33,7 +33,7 @@ impl<E: CannotFail> HowFailed<E> {
 
 /// See [`how_failed`].
 pub trait MayHaveFailed {
-    /// There can.
+    /// There may be an error.
     #[inline]
     fn __guard_failed(&self) -> HasFailed {
         HasFailed
@@ -42,21 +42,21 @@ pub trait MayHaveFailed {
 
 impl<E> MayHaveFailed for HowFailed<E> {}
 
-/// There is no error, so a `?` asks for nothing but a function that may have one.
+/// There is never an error, so a `?` after the context needs no conversion.
 pub struct NeverFailed;
 
 impl NeverFailed {
-    /// What a `?` may be applied to in every function in which there may be one: what it returns.
+    /// What the `?` is applied to: a value of the type that the function returns, which every `?` accepts.
     #[inline]
     pub fn failed<E: CannotFail, T>(self, error: E, _: Returns<T>) -> T {
-        #[allow(unreachable_code, reason = "which is to be shown")]
+        #[allow(unreachable_code, reason = "there is no value")]
         match error.never() {}
     }
 
-    /// Any other error.
+    /// Converts the error into any other.
     #[inline]
     pub fn from<E: CannotFail, F>(self, error: E) -> F {
-        #[allow(unreachable_code, reason = "which is to be shown")]
+        #[allow(unreachable_code, reason = "there is no value")]
         match error.never() {}
     }
 }
@@ -75,7 +75,7 @@ impl HasFailed {
         Err(error)
     }
 
-    /// It, converted.
+    /// Converts the error.
     #[inline]
     pub fn from<E, F: From<E>>(self, error: E) -> F {
         error.into()

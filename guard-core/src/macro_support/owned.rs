@@ -1,6 +1,6 @@
 //! What a guaranteed context owns: its arguments, and with `owned` the copies of what references point to.
 
-/// What a guaranteed context may be made of.
+/// What may be part of a guaranteed context.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a guaranteed context",
     label = "not `Send + 'static`",
@@ -12,7 +12,7 @@ pub trait Owned {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + 'static> Owned for T {}
 
-/// Asks for what a guaranteed context may be made of, where the error is the caller's.
+/// Requires that a part of the context is [`Owned`]. The expansion calls it for each argument, so that the error is at the argument.
 pub fn owned<T: Owned>(_: &T) {}
 
 /// [`owned`] for a generic argument, about which rustc itself knows which bound is missing.
@@ -26,13 +26,13 @@ pub fn owned_generic<T: Send + 'static>(_: &T) {}
     note = "derive `Clone` for it, or take it by value, such as in an `Arc`, or write `#[async_context(scoped)]` for a context that borrows"
 )]
 pub trait Keep {
-    /// What is owned.
+    /// The owned form.
     type Owned;
 
-    /// Makes one.
+    /// Makes the owned form.
     fn keep(&self) -> Self::Owned;
 
-    /// Lends it as what it was.
+    /// Borrows the owned form as the type of the argument.
     fn lend(owned: &Self::Owned) -> &Self;
 }
 
@@ -71,7 +71,7 @@ pub fn keep_self<T: KeepSelf>(this: &T) -> T {
 
 /// An owned value of what was a reference.
 ///
-/// Its methods ask for nothing, so that what cannot be kept is told once.
+/// Its methods have no bounds, so that a type which cannot be owned causes one error.
 #[cfg(feature = "alloc")]
 pub struct Kept<T: ?Sized, O> {
     owned: O,
@@ -89,13 +89,13 @@ pub fn keep<T: Keep + ?Sized>(argument: &T) -> Kept<T, T::Owned> {
 
 #[cfg(feature = "alloc")]
 impl<T: ?Sized, O> Kept<T, O> {
-    /// What the body sees.
+    /// The reference that the body of the context sees.
     #[must_use]
     pub fn lent(&self) -> &T {
         (self.lend)(&self.owned)
     }
 
-    /// What the context owns.
+    /// The value that the context owns.
     #[must_use]
     pub fn owned(&self) -> &O {
         &self.owned

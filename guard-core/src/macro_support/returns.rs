@@ -14,7 +14,7 @@ impl<T> Clone for Returns<T> {
 impl<T> Copy for Returns<T> {}
 
 impl<T> Returns<T> {
-    /// Of which function is inferred.
+    /// Stands for the return type of the function in which it is made: rustc infers `T`.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "only generated code makes one")]
     #[inline]
@@ -29,17 +29,17 @@ impl<T> Returns<T> {
         unreachable!("this only tells the type")
     }
 
-    /// `value`, of this type.
+    /// Checks that `value` has the return type.
     pub fn typed(self, value: T) -> T {
         value
     }
 }
 
-/// A value that was carried out of a body.
+/// The value of a block, once the exit has run.
 #[inline]
 pub fn carried<T>(value: Option<T>) -> T {
     match value {
         Some(value) => value,
-        None => unreachable!("a body that went on left its value"),
+        None => unreachable!("a block that ended left its value"),
     }
 }

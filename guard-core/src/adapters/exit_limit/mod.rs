@@ -7,6 +7,7 @@ mod timeout;
 mod until;
 
 use core::convert::Infallible;
+use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::rc::Rc;
@@ -68,6 +69,14 @@ pin_project_lite::pin_project! {
                 None => this.context.set(None),
             }
         }
+    }
+}
+
+impl<C: fmt::Debug, K: Clock> fmt::Debug for Bounded<C, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bounded")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 

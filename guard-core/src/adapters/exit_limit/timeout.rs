@@ -1,6 +1,7 @@
 //! A limit in time.
 
 use core::convert::Infallible;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -28,6 +29,12 @@ impl Timeout {
             duration,
             running: None,
         }
+    }
+}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timeout").field(&self.duration).finish()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A limit that is any future.
 
 use core::convert::Infallible;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -46,6 +47,12 @@ impl<L> Until<L> {
             State::Running(limit) => Some(limit),
             _ => None,
         }
+    }
+}
+
+impl<L> fmt::Debug for Until<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").finish_non_exhaustive()
     }
 }
 
