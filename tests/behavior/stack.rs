@@ -253,7 +253,7 @@ fn all_errors_are_kept_in_order() {
     let all: Vec<String> = errors.clone().into_iter().collect();
     assert_eq!(all, ["first", "second", "third"]);
 
-    let tried = block_on(exit_stack().try_with(async |stack| {
+    let tried = block_on(exit_stack().all_errors().try_with(async |stack| {
         fill(stack).await;
         Err::<(), _>("body")
     }));

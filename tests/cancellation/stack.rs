@@ -78,6 +78,7 @@ fn in_with_all_errors_kept() {
     judge(Way::TryWith, Kind::Default, |plan| {
         Box::pin(async move {
             let used = exit_stack::<Fault>()
+                .all_errors()
                 .try_with(async move |stack| use_default(stack, plan).await)
                 .await;
             used.map_err(all)
@@ -123,7 +124,7 @@ fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
     struct Service(AsyncExitStack<Fault>);
 
     async fn construct(plan: Plan) -> Result<Service, Vec<Fault>> {
-        let made = exit_stack().try_with(async move |stack| {
+        let made = exit_stack().all_errors().try_with(async move |stack| {
             use_default(stack, plan).await?;
             Ok(Service(stack.pop_all()))
         });

@@ -186,7 +186,7 @@ fn test_exit_suppress() {
 /// context of the callback's error, which is what leaves.
 #[test]
 fn test_exit_exception_traceback() {
-    let used = block_on(exit_stack::<Raised>().try_with(async |stack| {
+    let used = block_on(exit_stack::<Raised>().all_errors().try_with(async |stack| {
         stack.defer(|| ready(Err(raised("Value"))));
         Err::<(), _>(raised("ZeroDivision"))
     }));

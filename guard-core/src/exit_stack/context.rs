@@ -12,18 +12,16 @@ use super::stack::{AsyncExitStack, ScopedExitStack};
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
 use crate::report::{Identity, ReportKind, describe_debug};
-use crate::using::{Body, TryWith, closure::closure};
 use crate::{AsyncContext, Outcome};
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
 ///
 /// The errors of entries convert into `E`, which is also the context's error: of several, the first is
-/// returned and the others are [reported](crate::set_reporter), while [`try_with`] returns them all. In
-/// [`async_with!`](crate::async_with) the `?` after it may be left out; then every error is reported.
+/// returned and the others are [reported](crate::set_reporter); with
+/// [`all_errors`](ExitStackContext::all_errors) it returns them all. In [`async_with!`](crate::async_with) the `?` after it
+/// may be left out; then every error is reported.
 ///
 /// Python: `async with AsyncExitStack() as stack`.
-///
-/// [`try_with`]: ExitStackContext::try_with
 #[track_caller]
 pub fn exit_stack<E>() -> ExitStackContext<E>
 where
@@ -84,29 +82,11 @@ where
         ExitStackContext::of(AsyncExitStack::catching())
     }
 
-    /// The same stack, whose error is all errors.
+    /// The same stack, whose error is all errors of its entries, in order.
+    ///
+    /// [`try_with`](AsyncContext::try_with) then returns the error of the body beside them.
     pub fn all_errors(self) -> AllErrors<E> {
         AllErrors(self)
-    }
-
-    /// [`AsyncContext::try_with`], with all errors of the exit.
-    ///
-    /// # Errors
-    ///
-    /// As [`TryWithError`](crate::TryWithError) says.
-    #[allow(
-        clippy::type_complexity,
-        reason = "futures of closures are spelled out like this"
-    )]
-    pub fn try_with<'r, T, X, F>(
-        self,
-        body: F,
-    ) -> TryWith<AllErrors<E>, (), F, <F as Body<&'r mut AsyncExitStack<E>>>::Fut, T, X>
-    where
-        F: for<'a> Body<&'a mut AsyncExitStack<E>, Out = Result<T, X>>
-            + for<'a> AsyncFnOnce(&'a mut AsyncExitStack<E>) -> Result<T, X>,
-    {
-        closure(self.all_errors(), body)
     }
 }
 
