@@ -32,7 +32,7 @@ pub(super) fn around(args: &Args, block: &mut Block, output: &TokenStream) -> bo
         *body = Expr::Verbatim(around);
     } else {
         let around = super::around(args, &code.block.to_token_stream(), output);
-        code.block = super::in_braces(&around);
+        code.block = super::in_braces(code.block.brace_token.span.join(), &around);
     }
     true
 }

@@ -2,7 +2,7 @@
 
 mod boxed;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token};
@@ -186,15 +186,21 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
     let mut around = body.clone();
     for uses in args.uses.iter().rev().filter(|uses| !uses.is_empty()) {
         // The value of the body is what the function returns, so that an `Err` is a failure.
-        let block = in_braces(&quote! {
-            #[allow(clippy::diverging_sub_expression)]
-            let #out: #output = #around;
-            #[allow(unreachable_code)]
-            if true {
-                return #out;
-            }
-            #krate::__private::Returns::new().never()
-        });
+        // With the span of the braces of the body, so that coverage counts its lines.
+        let braces = body.clone().into_iter().next();
+        let braces = braces.map_or_else(Span::call_site, |braces| braces.span());
+        let block = in_braces(
+            braces,
+            &quote! {
+                #[allow(clippy::diverging_sub_expression)]
+                let #out: #output = #around;
+                #[allow(unreachable_code)]
+                if true {
+                    return #out;
+                }
+                #krate::__private::Returns::new().never()
+            },
+        );
         let uses = uses.clone();
         let with = expand::expand_function(krate, AsyncWith { uses, block });
         around = quote!({ #with });
@@ -203,8 +209,10 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
 }
 
 /// A block of statements, as they are if they do not parse.
-fn in_braces(tokens: &TokenStream) -> Block {
-    syn::parse2(quote!({ #tokens })).unwrap_or_else(|_| Block {
+fn in_braces(span: Span, tokens: &TokenStream) -> Block {
+    let mut braces = Group::new(Delimiter::Brace, tokens.clone());
+    braces.set_span(span);
+    syn::parse2(braces.to_token_stream()).unwrap_or_else(|_| Block {
         brace_token: token::Brace::default(),
         stmts: vec![Stmt::Expr(Expr::Verbatim(tokens.clone()), None)],
     })
@@ -223,7 +231,7 @@ fn blocked_on(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
     match local.init.as_mut().map(|init| &mut *init.expr) {
         Some(Expr::Async(code)) => {
             let around = around(args, &code.block.to_token_stream(), output);
-            code.block = in_braces(&around);
+            code.block = in_braces(code.block.brace_token.span.join(), &around);
             true
         }
         _ => false,
