@@ -3,17 +3,17 @@
 //! An implementation detail: depend on `guard-core`, which re-exports them with their documentation.
 //!
 //! Each macro goes through the same stages: parse what was written (`function`, `args`, `with::parse`), check
-//! it and collect every problem (`diag`), walk the code that belongs to it (`walk`), and expand.
+//! it and collect every problem (`diag`), rewrite the code that belongs to it (`rewrite`), and expand.
 #![forbid(unsafe_code)]
 
 mod args;
 mod context;
 mod diag;
 mod function;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 mod types;
-mod walk;
 mod with;
 mod within;
 

@@ -8,7 +8,7 @@ use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token}
 use crate::args::Args;
 use crate::diag::{Errors, path_at};
 use crate::function::Function;
-use crate::walk::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::rewrite::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
 
 /// A body whose yields use the handle and leave the proof.
 pub(crate) struct Body {

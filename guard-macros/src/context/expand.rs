@@ -16,8 +16,8 @@ use super::receiver::this;
 use crate::args::Args;
 use crate::diag::{ends, path_at};
 use crate::function::Function;
+use crate::rewrite::mentions;
 use crate::types::in_body;
-use crate::walk::mentions;
 
 /// Input:
 ///

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
 use super::parse::Handling;
-use crate::walk::{Around, Jump, Place, Rewrite, walk_block};
+use crate::rewrite::{Around, Jump, Place, Rewrite, walk_block};
 
 /// The block of a use.
 pub(super) struct Body {

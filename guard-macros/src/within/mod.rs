@@ -9,8 +9,8 @@ use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_qu
 
 use crate::diag::Errors;
 use crate::function::Function;
+use crate::rewrite::mentions;
 use crate::types::{future_of, in_body};
-use crate::walk::mentions;
 use crate::with::{AsyncWith, Form, Use, check_handled, expand, read_uses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
