@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Completion, hover and definition in the arguments of the macros while they are typed, and in the block beside."""
+
 import sys
 import time
 
@@ -11,20 +12,69 @@ FUNCTION = "pub async fn demo(other: Session) -> Result<(), Error> {\n    %s\n  
 CONTEXT = "#[async_context]\npub async fn demo() -> Result<Session, Error> {\n    let mut it = connect(1).await?;\n    %s;\n    it.id();\n    Ok(())\n}\n"
 # name: (code, what completion is to find, a name to hover over and what it shows)
 STATES = {
-    "names": (FUNCTION % "async_with!(s = session(1)?, { let who = s.$0id(); s.query(\"x\").await?; });", "id", ("who", "u32")),
+    "names": (
+        FUNCTION % 'async_with!(s = session(1)?, { let who = s.$0id(); s.query("x").await?; });',
+        "id",
+        ("who", "u32"),
+    ),
     "s = sess|": (FUNCTION % "async_with!(s = sess$0);", "session", None),
-    "s = sess|, {}": (FUNCTION % "async_with!(s = sess$0, { let who = other.id(); });", "session", ("who", "u32")),
+    "s = sess|, {}": (
+        FUNCTION % "async_with!(s = sess$0, { let who = other.id(); });",
+        "session",
+        ("who", "u32"),
+    ),
     "s = session(other.|)": (FUNCTION % "async_with!(s = session(other.$0));", "id", None),
-    "s = session(other.|)?, {}": (FUNCTION % "async_with!(s = session(other.$0)?, { let who = s.id(); });", "id", ("who", "u32")),
-    "s = other.|, {}": (FUNCTION % "async_with!(s = other.$0, { let who = other.id(); });", "id", ("who", "u32")),
-    "2nd: a = session(s.|)?, {}": (FUNCTION % "async_with!(s = session(1)?, a = session(s.$0)?, { let who = s.id(); });", "id", ("who", "u32")),
-    "2nd: a = s.|, {}": (FUNCTION % "async_with!(s = session(1)?, a = s.$0, { let who = s.id(); });", "id", ("who", "u32")),
-    "join(s = session(other.|)?)": (FUNCTION % "async_with!(join(s = session(other.$0)?, b = session(2)?), { let who = s.id(); });", "id", ("who", "u32")),
-    "no comma: s = session(1)? {}": (FUNCTION % "async_with!(s = session(1)? { let who = s.$0id(); });", "id", ("who", "u32")),
-    "arrow: s = session(1)? => {}": (FUNCTION % "async_with!(s = session(1)? => { let who = s.$0id(); });", "id", ("who", "u32")),
-    "#[within(s = sess|)]": ("#[within(s = sess$0)]\n" + FUNCTION % "let who = other.id();", "session", ("who", "u32")),
-    "#[within(s = session(other.|)?)]": ("#[within(s = session(other.$0)?)]\n" + FUNCTION % "let who = s.id();", "id", ("who", "u32")),
-    "#[async_context(scop)]": (CONTEXT.replace("#[async_context]", "#[async_context(scop)]") % "let who = it.$0id(); yield_resource!(it)", "id", ("who", "u32")),
+    "s = session(other.|)?, {}": (
+        FUNCTION % "async_with!(s = session(other.$0)?, { let who = s.id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "s = other.|, {}": (
+        FUNCTION % "async_with!(s = other.$0, { let who = other.id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "2nd: a = session(s.|)?, {}": (
+        FUNCTION % "async_with!(s = session(1)?, a = session(s.$0)?, { let who = s.id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "2nd: a = s.|, {}": (
+        FUNCTION % "async_with!(s = session(1)?, a = s.$0, { let who = s.id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "join(s = session(other.|)?)": (
+        FUNCTION % "async_with!(join(s = session(other.$0)?, b = session(2)?), { let who = s.id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "no comma: s = session(1)? {}": (
+        FUNCTION % "async_with!(s = session(1)? { let who = s.$0id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "arrow: s = session(1)? => {}": (
+        FUNCTION % "async_with!(s = session(1)? => { let who = s.$0id(); });",
+        "id",
+        ("who", "u32"),
+    ),
+    "#[within(s = sess|)]": (
+        "#[within(s = sess$0)]\n" + FUNCTION % "let who = other.id();",
+        "session",
+        ("who", "u32"),
+    ),
+    "#[within(s = session(other.|)?)]": (
+        "#[within(s = session(other.$0)?)]\n" + FUNCTION % "let who = s.id();",
+        "id",
+        ("who", "u32"),
+    ),
+    "#[async_context(scop)]": (
+        CONTEXT.replace("#[async_context]", "#[async_context(scop)]")
+        % "let who = it.$0id(); yield_resource!(it)",
+        "id",
+        ("who", "u32"),
+    ),
     "yield_resource!(it.|)": (CONTEXT % "let who = it.id(); yield_resource!(it.$0)", "count", ("who", "u32")),
     "yield_resource!(i|)": (CONTEXT % "let who = it.id(); yield_resource!(i$0)", "it", ("who", "u32")),
 }
