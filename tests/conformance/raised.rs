@@ -82,7 +82,9 @@ pub fn payload_of<T>(future: impl Future<Output = T>) -> Payload {
     LINES.take();
     match catch_unwind(AssertUnwindSafe(|| block_on(future))) {
         Ok(_) => panic!("the future should panic"),
-        Err(payload) => *payload.downcast().expect("the panic should have a `Payload`"),
+        Err(payload) => *payload
+            .downcast()
+            .expect("the panic should have a `Payload`"),
     }
 }
 
