@@ -343,7 +343,7 @@ fn question_marks_on_options_leave_functions_that_return_options() {
 }
 
 #[test]
-fn async_blocks_are_enclosing_functions_too() {
+fn a_return_leaves_the_enclosing_async_block() {
     let log = Log::new();
     let result: Result<u32, Failure> = block_on(async {
         let number = async_with!(_number = logged(log.clone(), "exit")?, {

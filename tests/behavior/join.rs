@@ -92,7 +92,7 @@ async fn used(log: Log, a: Side, b: Side) -> Result<(), String> {
 }
 
 #[test]
-fn both_are_entered_concurrently_and_exited_concurrently() {
+fn joined_contexts_enter_concurrently_and_exit_concurrently() {
     let log = Log::new();
     let (a, b) = (Side::default(), Side::default());
     let mut using = Box::pin(used(log.clone(), a.clone(), b.clone()));
@@ -189,7 +189,7 @@ fn when_one_context_fails_to_enter_the_other_is_exited() {
 }
 
 #[test]
-fn of_two_errors_the_first_is_returned_and_the_other_reported() {
+fn the_first_of_two_errors_is_returned_and_the_other_reported() {
     reports::collect();
     let fails = |enter_fails, exit_fails| Side {
         enter_fails,

@@ -216,7 +216,7 @@ mod quoted {
     }
 
     #[test]
-    fn in_a_block() {
+    fn stringify_is_not_changed_in_a_block() {
         let quoted = block_on(async {
             let mut quoted = Vec::new();
             'outer: for _ in 0..1 {
@@ -237,7 +237,7 @@ mod quoted {
     }
 
     #[test]
-    fn in_a_context() {
+    fn stringify_is_not_changed_in_a_context() {
         #[async_context]
         async fn quoting() -> &'static str {
             let mut text = stringify!(return x.y);
@@ -525,14 +525,14 @@ mod attributes {
     #[within(one = number(1))]
     #[within(two = number(*one + 1))]
     #[tokio::test]
-    async fn above_a_runtime() {
+    async fn within_can_stand_above_tokio_test() {
         assert_eq!((*one, *two), (1, 2));
     }
 
     #[tokio::test]
     #[within(one = number(1))]
     #[within(two = number(*one + 1))]
-    async fn below_a_runtime() -> Result<(), u8> {
+    async fn within_can_stand_below_tokio_test() -> Result<(), u8> {
         assert_eq!((*one, *two), (1, 2));
         Ok(())
     }
@@ -540,7 +540,7 @@ mod attributes {
     #[within(one = number(1))]
     #[tokio::test]
     #[within(two = number(*one + 1))]
-    async fn around_a_runtime() {
+    async fn within_can_stand_above_and_below_tokio_test() {
         assert_eq!((*one, *two), (1, 2));
     }
 
@@ -628,7 +628,7 @@ mod returned {
     use super::*;
 
     #[tokio::test]
-    async fn nothing() {
+    async fn a_bare_return_needs_no_type() {
         async_with!(one = number(1), {
             if *one == 1 {
                 return;
@@ -638,7 +638,7 @@ mod returned {
     }
 
     #[tokio::test]
-    async fn what_the_function_says() {
+    async fn the_type_of_a_default_is_inferred_from_the_function() {
         async_with!(one = number(1), {
             if *one == 1 {
                 return Default::default();
@@ -698,7 +698,7 @@ mod temporaries {
     }
 
     #[tokio::test]
-    async fn of_async_with() -> io::Result<()> {
+    async fn temporaries_of_async_with_live_until_the_use_has_ended() -> io::Result<()> {
         let text = std::sync::Mutex::new("text".to_owned());
         async_with!(
             first = length(&format!("{}:{}", "host", 1))?,

@@ -156,7 +156,7 @@ fn calls_out_of_order_panic_and_say_why() {
     let leaked: &'static Log = Box::leak(Box::default());
     assert_eq!(misused(|_| scoped(leaked)), expected);
     let mut expected = expected.to_vec();
-    // A manager does not know yet that it was not entered.
+    // A guaranteed context makes its future when it is first entered, and cannot ask it before.
     expected[0] = "0: a context was used that is not entered".into();
     expected[1] = expected[0].clone();
     assert_eq!(misused(guaranteed), expected);
@@ -219,8 +219,7 @@ fn a_future_that_is_polled_after_its_end_panics() {
 }
 
 #[test]
-fn the_yield_can_be_polled_again_before_the_exit() {
-    // A combinator in the body that polls the yield at every poll.
+fn a_body_can_await_joined_futures_before_the_yield() {
     #[async_context]
     async fn polled(log: Log) -> u32 {
         let mut number = 1;
@@ -240,8 +239,8 @@ fn the_yield_can_be_polled_again_before_the_exit() {
 }
 
 #[test]
-fn a_destructor_in_the_body_can_still_use_the_resource() {
-    // A destructor in the body drops the yield while the resource is lent.
+fn a_body_that_is_dropped_while_its_resource_is_lent_runs_its_destructors() {
+    // The body is dropped while its resource is lent.
     struct OnDrop(Log);
     impl Drop for OnDrop {
         fn drop(&mut self) {

@@ -496,7 +496,7 @@ fn pop_all_moves_the_entries() {
         let released = moved.release(moved.last_key().unwrap()).await;
         assert_eq!((released, log.line().as_str()), (Ok(true), "3(Completed)"));
     });
-    // The old key releases nothing here, so the callback has not run yet.
+    // The key of an entry stays valid on the stack to which the entry was moved. Its callback panics.
     let released = panic_message(moved.release(key).map(drop));
     assert!(released.contains("the callback ran"), "{released}");
     block_on(moved.close(Outcome::Panicked)).unwrap();

@@ -317,7 +317,7 @@ mod fixtures {
 
     #[tokio::test]
     #[within(list = fixture()?)]
-    async fn outside() -> io::Result<()> {
+    async fn tokio_test_can_stand_above_within() -> io::Result<()> {
         tokio::task::yield_now().await;
         list.push(2);
         Ok(())
@@ -325,7 +325,7 @@ mod fixtures {
 
     #[within(list = fixture()?)]
     #[tokio::test]
-    async fn inside() -> io::Result<()> {
+    async fn tokio_test_can_stand_below_within() -> io::Result<()> {
         tokio::task::yield_now().await;
         list.push(2);
         Ok(())
@@ -341,13 +341,13 @@ mod fixtures {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     #[within(n = plain())]
-    async fn outside_without_a_result() {
+    async fn tokio_test_above_within_needs_no_result() {
         *n += 1;
     }
 
     #[within(n = plain())]
     #[tokio::test(start_paused = true)]
-    async fn inside_without_a_result() {
+    async fn tokio_test_below_within_needs_no_result() {
         tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
         *n += 1;
     }
@@ -355,7 +355,7 @@ mod fixtures {
     #[within(n = plain())]
     #[tokio::test]
     #[should_panic = "ouch"]
-    async fn inside_with_other_attributes() {
+    async fn tokio_test_below_within_can_have_should_panic() {
         *n += 1;
         panic!("ouch");
     }
