@@ -1,12 +1,13 @@
-//! What a use costs: each way of using a context beside the same thing written by hand.
+//! The cost of a use: each way of using a context beside the same code written by hand.
 //!
-//! `cargo run --release -p guard-benches` prints times and their ratios, measured side by side in one run, and the
-//! sizes of the futures. `bash benches/instructions` counts instructions instead, with valgrind, which does not
+//! `cargo run --release -p guard-benches` prints times and their ratios, measured in one run, and the sizes
+//! of the futures. `bash benches/instructions` counts instructions with valgrind, and its results do not
 //! vary.
 //!
-//! The work inside is a few additions. Set-up, use and clean-up are each suspended never or once, so that what is
-//! measured is the machinery. By hand it is done with the guarantees of a context: a panic is caught and goes on
-//! after the clean-up, and what is dropped half-way is reported, or handed off.
+//! The work inside is a few additions. The set-up, the use and the clean-up are each suspended never or once,
+//! so the numbers are the cost of the library. The code by hand gives the guarantees of a context: a panic is
+//! caught and unwinds after the clean-up, and a future that is dropped before its end is reported, or handed
+//! off.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -14,12 +15,12 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// One way of doing it.
+/// One way to use a context.
 struct Way {
     name: &'static str,
-    /// What it is compared with.
+    /// The name of the way that this one is compared with.
     base: &'static str,
-    /// Does it so many times.
+    /// Runs the way this many times.
     run: fn(u64) -> u64,
     /// The size of its future.
     size: usize,
@@ -62,32 +63,32 @@ macro_rules! ways {
                 }
             }
 
-            /// Tells if it is dropped before its end.
-            struct Tell(bool, &'static Location<'static>);
+            /// Reports if it is dropped before it is finished.
+            struct ReportOnDrop(bool, &'static Location<'static>);
 
-            impl Drop for Tell {
+            impl Drop for ReportOnDrop {
                 fn drop(&mut self) {
                     if !self.0 {
-                        tell(self.1);
+                        report(self.1);
                     }
                 }
             }
 
             #[cold]
             #[inline(never)]
-            fn tell(place: &Location<'_>) {
+            fn report(place: &Location<'_>) {
                 eprintln!("{place}: dropped before its end");
             }
 
             async fn around(n: u64, body: impl AsyncFnOnce(&mut u64) -> u64) -> u64 {
                 let mut resource = set_up(n).await;
-                let mut told = Tell(false, Location::caller());
+                let mut report_on_drop = ReportOnDrop(false, Location::caller());
                 let value = {
                     let body = pin!(body(&mut resource));
                     Catch(body).await
                 };
                 clean_up(resource, value.is_ok()).await;
-                told.0 = true;
+                report_on_drop.0 = true;
                 value.unwrap_or_else(|panic| resume_unwind(panic))
             }
 
@@ -102,7 +103,7 @@ macro_rules! ways {
                 .await
             }
 
-            /// What is on the heap and goes on in its runtime when it is dropped.
+            /// A future on the heap that goes on in its runtime when it is dropped.
             struct Owned {
                 future: Option<Pin<Box<dyn Future<Output = u64> + Send>>>,
                 runtime: Option<tokio::runtime::Handle>,
@@ -274,7 +275,7 @@ fn main() {
                 println!("{name}\t{base}\t{size}");
             }
         }
-        // For valgrind: one way, so many times.
+        // For valgrind: runs one way this many times.
         [name, count] => {
             let way = ways.iter().find(|way| way.name == name).expect("a way");
             black_box((way.run)(count.parse().expect("a count")));
@@ -283,7 +284,7 @@ fn main() {
     }
 }
 
-/// Runs all ways in turn, many times, and prints the fastest turn of each.
+/// Runs all ways in turn, several times, and prints the fastest run of each.
 fn compare(ways: &[Way]) {
     const COUNT: u64 = 200_000;
     let mut best = vec![Duration::MAX; ways.len()];
@@ -314,7 +315,7 @@ fn repeat<F: Future<Output = u64>>(count: u64, once: impl Fn(u64) -> F) -> u64 {
     sum
 }
 
-/// Polls to the end.
+/// Polls the future until it is ready.
 fn finish<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -325,7 +326,7 @@ fn finish<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Pending once, if it is true.
+/// Is pending once, if the field is true.
 struct Suspend(bool);
 
 impl Future for Suspend {

@@ -1,4 +1,4 @@
-//! Several contexts at once: nested where the code knows them, on an exit stack where the settings do.
+//! Several contexts at once: nested when the code names them, on an exit stack when the settings choose them.
 //!
 //! ```sh
 //! cargo run -p guard-examples --example nested_and_stack
@@ -11,14 +11,14 @@ use guard_core::{async_context, async_with, exit_stack, yield_resource};
 use guard_examples::files::{temporary_directory, temporary_file};
 use tokio::io::AsyncWriteExt;
 
-/// What to export, and how.
+/// The tables to export.
 struct Settings {
     tables: &'static [&'static str],
-    /// Says in a file of its own what was done, if it is wanted.
+    /// Whether to write a journal file.
     journal: bool,
 }
 
-/// A list of what was done, whose last line says how it ended.
+/// A list of what was done. Its last line is the outcome.
 #[async_context]
 async fn journal(path: std::path::PathBuf) -> std::io::Result<Vec<String>> {
     let mut lines = vec!["begun".to_owned()];
@@ -27,10 +27,10 @@ async fn journal(path: std::path::PathBuf) -> std::io::Result<Vec<String>> {
     tokio::fs::write(path, lines.join("\n")).await
 }
 
-/// Writes each table into a file, all of which are open at the same time.
+/// Writes each table to a file. All files are open at the same time.
 async fn export(settings: &Settings, directory: &Path) -> anyhow::Result<String> {
     let exported = async_with!(stack = exit_stack::<anyhow::Error>()?, {
-        // Entered only if it is configured; exited in its turn if it was.
+        // Entered only if it is configured. It exits in its turn.
         let mut journal = match settings.journal {
             true => Some(stack.enter(journal(directory.join("journal.txt"))).await?),
             false => None,
@@ -40,7 +40,7 @@ async fn export(settings: &Settings, directory: &Path) -> anyhow::Result<String>
         for table in settings.tables {
             let path = directory.join(format!("{table}.csv"));
             files.push(stack.enter(temporary_file(path)).await?);
-            // What is on the stack already is exited also if one cannot be entered.
+            // If a context fails to enter, the ones on the stack still exit.
             if let Some(journal) = &mut journal {
                 journal.push(format!("opened {table}"));
             }
@@ -61,7 +61,7 @@ async fn export(settings: &Settings, directory: &Path) -> anyhow::Result<String>
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Nested: each uses the one before, and they are exited in reverse.
+    // Nested contexts: each one uses the one before, and they exit in reverse order.
     let text = async_with!(
         directory = temporary_directory()?,
         notes = temporary_file(directory.path().join("notes.txt"))?,
@@ -86,7 +86,7 @@ async fn main() -> anyhow::Result<()> {
                 tables: &["users", "orders"],
                 journal: true,
             },
-            // The second cannot be entered.
+            // The second table fails to enter, because its file exists.
             Settings {
                 tables: &["users", "users"],
                 journal: true,
@@ -108,7 +108,7 @@ async fn main() -> anyhow::Result<()> {
                 println!("  journal: {}", text.replace('\n', ", "));
                 tokio::fs::remove_file(journal).await?;
             }
-            // No file of any table is left.
+            // The files of all tables are removed.
             let left = std::fs::read_dir(directory.path())?.count();
             ensure!(left == 0, "{left} files are left");
         }

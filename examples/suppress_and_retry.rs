@@ -1,4 +1,4 @@
-//! Errors that a context swallows, and a context that is entered again until it works.
+//! A context that swallows some errors, and a context that is entered again until it succeeds.
 //!
 //! ```sh
 //! cargo run -p guard-examples --example suppress_and_retry
@@ -13,11 +13,11 @@ use guard_examples::session::session;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
-/// A part of a transaction that may fail: if it breaks a rule of the table, it is undone, and that is
-/// all. Every other error is raised.
+/// A part of a transaction that may fail. If it violates a constraint of the table, only this part is undone.
+/// It returns every other error.
 ///
-/// With `catch` the context is given the error itself, and what it returns decides. It is `scoped`
-/// because it borrows; when it is cancelled, the transaction around it undoes everything.
+/// With `catch` the context gets the error itself, and its return value decides. It is `scoped` because it
+/// borrows. When it is cancelled, the transaction around it undoes everything.
 #[async_context(scoped, catch)]
 async fn optional_step(
     connection: &mut SqliteConnection,
@@ -40,7 +40,7 @@ async fn optional_step(
     }
 }
 
-/// Imports what can be imported, in one transaction; the rest is told.
+/// Imports all valid rows in one transaction. Returns how many, and the messages of the others.
 async fn import(pool: &SqlitePool, ages: &[(&str, i64)]) -> sqlx::Result<(usize, Vec<String>)> {
     let mut imported = 0;
     let mut skipped = Vec::new();
@@ -48,7 +48,7 @@ async fn import(pool: &SqlitePool, ages: &[(&str, i64)]) -> sqlx::Result<(usize,
         for &(name, age) in ages {
             let done = optional_step(connection, &mut skipped)
                 .catch(async |connection| {
-                    // The first is undone if the second fails.
+                    // The first insert is undone if the second one fails.
                     sqlx::query("INSERT INTO invited VALUES (?)")
                         .bind(name)
                         .execute(&mut *connection)
@@ -60,17 +60,17 @@ async fn import(pool: &SqlitePool, ages: &[(&str, i64)]) -> sqlx::Result<(usize,
                         .await
                 })
                 .await?;
-            // `None` is an error that was swallowed.
+            // `None` means that the error was swallowed.
             imported += usize::from(done.is_some());
         }
     });
     Ok((imported, skipped))
 }
 
-/// Adds a year to everybody's age, and tries again when another one is writing.
+/// Adds a year to everybody's age, and tries again while another connection writes.
 ///
-/// A context is used once. What can be repeated is the call that makes it, so each attempt is a session
-/// of its own, of which nothing is left when it fails.
+/// A context can be used once. The call that makes it can be repeated, so each attempt is a new session, and
+/// a failed one leaves nothing.
 async fn celebrate(pool: &SqlitePool, mut waiting: impl AsyncFnMut(u32)) -> sqlx::Result<u64> {
     let mut attempt = 1;
     loop {
@@ -104,7 +104,7 @@ async fn main() -> anyhow::Result<()> {
         let options = SqliteConnectOptions::new()
             .filename(directory.path().join("people.db"))
             .create_if_missing(true)
-            // So that the example need not wait; a service would let SQLite wait first.
+            // SQLite does not wait, so that the example is quick. In a service, SQLite should wait first.
             .busy_timeout(Duration::ZERO);
         let pool = SqlitePoolOptions::new().connect_with(options).await?;
         sqlx::raw_sql(
@@ -126,7 +126,7 @@ async fn main() -> anyhow::Result<()> {
             .await?;
         ensure!(invited == ["anna", "carl"]);
 
-        // An error of another kind is not swallowed, and nothing at all is imported.
+        // An error of another kind is not swallowed, and nothing is imported.
         sqlx::raw_sql("ALTER TABLE person RENAME TO people")
             .execute(&pool)
             .await?;
@@ -137,7 +137,7 @@ async fn main() -> anyhow::Result<()> {
             .await?;
         println!("an error that is no broken rule was raised");
 
-        // Somebody else writes, until we have tried three times.
+        // Another connection writes until the third attempt.
         let mut somebody = Some(pool.begin_with("BEGIN IMMEDIATE").await?);
         let aged = celebrate(&pool, async |attempt| {
             println!("attempt {attempt}: the database is busy");
@@ -150,7 +150,7 @@ async fn main() -> anyhow::Result<()> {
         println!("then {aged} people had their birthday, once");
         ensure!(ages(&pool).await? == [31, 33]);
 
-        // Nobody gives way: the last error is the caller's.
+        // The other connection does not end, so the caller gets the last error.
         let somebody = pool.begin_with("BEGIN IMMEDIATE").await?;
         let gave_up = celebrate(&pool, async |_| {}).await;
         ensure!(gave_up.is_err_and(|error| is_busy(&error)));

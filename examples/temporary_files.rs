@@ -1,4 +1,4 @@
-//! Temporary files and directories that are gone on every way out.
+//! Temporary files and directories, which are removed however their use ends.
 //!
 //! ```sh
 //! cargo run -p guard-examples --example temporary_files
@@ -14,9 +14,9 @@ use guard_examples::files::{temporary_directory, temporary_file};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
-/// Sorts numbers that need not fit into memory: each part is sorted into a file of its own.
+/// Sorts numbers that may not fit into memory: each part is sorted in its own file.
 ///
-/// Whatever happens in here, the files go; and the directory, with what else may be in it.
+/// The files and the directory are removed, whatever happens in this function.
 async fn sort(parts: &[&[i32]], seen: &mpsc::Sender<PathBuf>) -> anyhow::Result<Vec<i32>> {
     let mut sorted = Vec::new();
     async_with!(directory = temporary_directory()?, {
@@ -59,8 +59,7 @@ async fn main() -> anyhow::Result<()> {
     let error = sort(&[&[3, 1], &[2, -1]], &seen).await.unwrap_err();
     println!("failed because {error}, and {}", left(&mut files)?);
 
-    // Nobody takes the first name from the channel, so the second waits for ever, and with it the sorting,
-    // until it is cancelled.
+    // Nobody receives the first name, so the second `send` waits for ever, until the sorting is cancelled.
     let (full, mut names) = mpsc::channel(1);
     let sorting = tokio::spawn(async move { sort(&[&[3, 1], &[2, 0]], &full).await });
     while names.is_empty() {
@@ -73,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks for the files that were seen, and for their directories.
+/// Checks that the files that were seen are gone, and their directories too.
 fn left(files: &mut mpsc::Receiver<PathBuf>) -> anyhow::Result<String> {
     let mut count = 0;
     while let Ok(file) = files.try_recv() {

@@ -1,4 +1,4 @@
-//! What the tests share: a log of events, and ways of polling by hand.
+//! Helpers of all tests: a log of events, and functions that poll a future by hand.
 
 use std::fmt;
 use std::future::Future;
@@ -19,18 +19,18 @@ impl Log {
         self.0.lock().unwrap().push(event.to_string());
     }
 
-    /// What happened since the last call.
+    /// The events since the last call.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// What happened since the last call, on one line.
+    /// The events since the last call, on one line.
     pub fn line(&self) -> String {
         self.take().join(" ")
     }
 }
 
-/// Says in the log when it is dropped.
+/// Logs that it is dropped.
 pub struct Dropped(pub Log, pub &'static str);
 
 impl Drop for Dropped {
@@ -54,7 +54,7 @@ pub fn poll_times<F: Future + ?Sized>(mut future: Pin<&mut F>, count: usize) -> 
     Poll::Pending
 }
 
-/// Polls until the future is ready, whether it was woken or not.
+/// Polls until the future is ready, also when nobody wakes it.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     loop {
@@ -64,7 +64,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Is pending once; the next poll finds it ready.
+/// Is pending at the first poll, and ready at the second.
 pub async fn yield_once() {
     let mut pending = true;
     std::future::poll_fn(|cx| {

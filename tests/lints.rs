@@ -1,8 +1,8 @@
-//! What lints say about the expansion: nothing; and about the code in it: what they always say.
+//! Lints do not fire about the expansion, and fire about the user's code in it.
 //!
-//! `cargo test` checks the compiler's lints, `cargo clippy` those of clippy.
+//! `cargo test` checks the lints of the compiler, and `cargo clippy` those of clippy.
 
-/// Every lint there is, denied around definitions and uses of every shape.
+/// Denies every lint there is around definitions and uses of every shape.
 mod silent {
     #![forbid(unsafe_code)]
     #![deny(warnings)]
@@ -73,7 +73,7 @@ mod silent {
         clippy::tests_outside_test_module,
         clippy::unused_trait_names,
         clippy::wildcard_enum_match_arm,
-        reason = "they are about the code of this module itself, whatever macros it uses"
+        reason = "they fire about the code of this module itself, with or without macros"
     )]
 
     use core::fmt;
@@ -82,7 +82,7 @@ mod silent {
         AsyncContext as _, Outcome, async_context, async_with, cancellable, yield_resource,
     };
 
-    /// The definition with everything: arguments used and not, both returns, a window.
+    /// A definition with everything: used and unused arguments, both kinds of return, `cancellable!`.
     #[async_context]
     pub(super) async fn guaranteed(
         name: String,
@@ -126,7 +126,7 @@ mod silent {
         }
     }
 
-    /// Its end is not reached.
+    /// The end of this body is not reached.
     #[async_context]
     pub(super) async fn diverging(fails: bool) -> Result<u32, fmt::Error> {
         let mut number = 1;
@@ -137,14 +137,14 @@ mod silent {
         return Ok(());
     }
 
-    /// Nor is this one's.
+    /// The end of this body is not reached.
     #[async_context]
     pub(super) async fn returning() -> Result<(), fmt::Error> {
         yield_resource!();
         return Ok(());
     }
 
-    /// Nor this one's.
+    /// The end of this body is not reached.
     #[async_context]
     pub(super) async fn panicking() {
         yield_resource!();
@@ -234,7 +234,10 @@ mod silent {
         let caught = catching()
             .catch(async |()| Err::<(), fmt::Error>(fmt::Error))
             .await;
-        assert!(caught.is_err(), "it raises what it caught");
+        assert!(
+            caught.is_err(),
+            "the context returns the error that it caught"
+        );
         let guard = nested().enter().await?;
         guard.exit().await?;
         Ok(with + usize::try_from(run).unwrap_or_default())
@@ -269,7 +272,7 @@ mod silent {
     }
 }
 
-/// Lints about how code is written, around code that is written as they want it.
+/// Denies lints about style, around code that is written as these lints want it.
 mod explicit {
     #![forbid(unsafe_code)]
     #![deny(
@@ -382,7 +385,7 @@ mod explicit {
     }
 }
 
-/// Lints about what the user wrote fire in the macros as they do outside.
+/// Lints about the user's code fire in the macros as they do outside.
 mod firing {
     #![deny(unfulfilled_lint_expectations)]
 
@@ -554,7 +557,7 @@ mod firing {
 
     #[test]
     fn lints_fire_in_the_code_of_the_user() {
-        // They did, or the expectations above were not fulfilled.
+        // If a lint had not fired, an expectation above would be unfulfilled, and that is an error.
         let _ = (
             unused_local(),
             unused_argument(1),
@@ -587,7 +590,7 @@ mod firing {
 
 #[test]
 fn lints_are_silent_about_the_expansion() {
-    // They are, or this would not compile.
+    // If a lint had fired, this file would not compile.
     use guard_core::AsyncContext as _;
     use guard_tests::block_on;
 

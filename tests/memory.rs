@@ -1,7 +1,7 @@
-//! A million uses leave nothing behind, and what a use and an empty exit stack allocate is what it has to be.
+//! A million uses do not grow the memory, and a use allocates no more than it must.
 //!
-//! Alone in its process, because the process has one allocator. It counts by thread: the thread of the test
-//! harness allocates too.
+//! The test is alone in its process, which has one allocator. The allocator counts by thread, because the
+//! thread of the test harness allocates too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -14,21 +14,21 @@ use guard_core::{
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
-/// The system's allocator, which keeps count.
+/// The system's allocator, with counters.
 struct Counting;
 
 thread_local! {
-    /// How many bytes are allocated.
+    /// The number of bytes that are allocated.
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(bytes: usize, sign: isize) {
-    let bytes = isize::try_from(bytes).expect("a layout is smaller than that");
+    let bytes = isize::try_from(bytes).expect("the size of a layout fits in an isize");
     LIVE.set(LIVE.get() + sign * bytes);
 }
 
-// SAFETY: everything is passed on to the system's allocator, which keeps the contract.
+// SAFETY: every call is passed on to the system's allocator, which keeps the contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 1);
@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), -1);
-        // SAFETY: the pointer comes from `alloc`, which had it from the system's allocator.
+        // SAFETY: the pointer comes from `alloc`, which got it from the system's allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -48,7 +48,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const CYCLES: usize = 1_000_000;
-/// Of what is no everyday use.
+/// The number of cycles for uses that are rare in practice.
 const FEWER: usize = 100_000;
 
 thread_local! {
@@ -70,7 +70,7 @@ async fn borrowing(resource: &mut [u8; 64]) -> [u8; 64] {
     yield_once().await;
 }
 
-/// Enters, uses and exits.
+/// A use that enters, runs its body and exits.
 fn whole() {
     block_on(async {
         async_with!(outer = session(), {
@@ -80,7 +80,7 @@ fn whole() {
     });
 }
 
-/// Is dropped after some polls; what is left to do is then done.
+/// A use that is dropped after this many polls. The background finishes its clean-up.
 fn cancelled(polls: usize) {
     {
         let mut using = pin!(session().run(async |outer| {
@@ -95,7 +95,7 @@ fn cancelled(polls: usize) {
     tasks.into_iter().for_each(block_on);
 }
 
-/// Is dropped, and so is what is left to do.
+/// A use that is dropped, and whose clean-up is dropped too.
 fn abandoned() {
     drop(block_on(session().enter()));
     let tasks = BACKGROUND.with_borrow_mut(std::mem::take);
@@ -114,14 +114,14 @@ fn growth(cycles: usize, cycle: impl Fn(usize)) -> isize {
     LIVE.get() - before
 }
 
-/// How often `action` allocates.
+/// The number of allocations of `action`.
 fn allocations(action: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
     action();
     ALLOCATIONS.get() - before
 }
 
-/// Exit stacks to which nothing is added: dropped, closed and used.
+/// Exit stacks without entries: dropped, closed and used.
 fn empty_stacks() {
     drop(AsyncExitStack::<()>::new());
     drop(ScopedExitStack::<()>::new());
@@ -131,7 +131,7 @@ fn empty_stacks() {
     assert!(poll_once(using).is_ready());
 }
 
-/// A whole use of a context that borrows, suspended in its block and its exit.
+/// A complete use of a scoped context, which suspends in its block and its exit.
 fn scoped_use() {
     let mut using = pin!(async {
         let mut resource = [0; 64];
@@ -146,7 +146,7 @@ fn scoped_use() {
     while poll_once(using.as_mut()).is_pending() {}
 }
 
-/// A whole use of a default context, suspended in its set-up, its block and its exit.
+/// A complete use of a guaranteed context, which suspends in its set-up, its block and its exit.
 fn default_use() {
     let mut using = pin!(async {
         async_with!(lent = session(), {
@@ -163,11 +163,11 @@ fn a_million_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() 
     guard_core::set_reporter(|_| {});
 
     assert_eq!(growth(CYCLES, |_| whole()), 0, "entered and exited");
-    // Set-up, body, inner set-up, inner body, inner exit and exit.
+    // The polls reach the set-up, the body, the inner set-up, the inner body, the inner exit and the exit.
     assert_eq!(growth(CYCLES, |round| cancelled(round % 8)), 0, "cancelled");
     assert_eq!(growth(FEWER, |_| abandoned()), 0, "abandoned");
 
-    // Waiting for the background and giving up, as a time limit does, while something stays there.
+    // A drain that is polled once and dropped, as by a timeout, while a clean-up is pending.
     let guard = block_on(session().enter());
     drop(guard);
     assert_eq!(guard_core::pending_cleanups().len(), 1);
@@ -185,10 +185,10 @@ fn a_million_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() 
     BACKGROUND.with_borrow_mut(Vec::clear);
     assert_eq!(guard_core::pending_cleanups().len(), 0);
 
-    // The nest of a use is on the heap only when something is left in it.
+    // The nest of a use is on the heap only when a clean-up was handed off.
     assert_eq!(allocations(scoped_use), 0, "a scoped use");
     assert_eq!(allocations(default_use), 1, "a default use");
     assert_eq!(allocations(empty_stacks), 0, "empty stacks");
     let filled = || *AsyncExitStack::<()>::new().keep(1) += 1;
-    assert!(allocations(filled) > 0, "what is counted");
+    assert!(allocations(filled) > 0, "a stack with an entry allocates");
 }

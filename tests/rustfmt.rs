@@ -1,9 +1,9 @@
-//! rustfmt formats uses of `async_with!` like calls: all of the contexts and all of the block.
+//! rustfmt formats a use of `async_with!` like a call: all contexts and the whole block.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What rustfmt makes of a file.
+/// The output of rustfmt for a source text.
 fn formatted(source: &str) -> String {
     let mut rustfmt = Command::new("rustfmt")
         .args([
@@ -18,7 +18,7 @@ fn formatted(source: &str) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("rustfmt can be run");
+        .expect("rustfmt should be installed");
     let mut stdin = rustfmt.stdin.take().unwrap();
     stdin.write_all(source.as_bytes()).unwrap();
     drop(stdin);
@@ -28,7 +28,7 @@ fn formatted(source: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Checks that a statement is formatted, and that nothing more is to be done then.
+/// Checks that rustfmt turns `badly` into `well`, and does not change `well`.
 fn check(badly: &str, well: &str) {
     let indented: String = well
         .lines()
@@ -44,7 +44,7 @@ fn check(badly: &str, well: &str) {
 }
 
 #[test]
-fn one_context() {
+fn rustfmt_formats_one_context() {
     check(
         "async_with!( tx=begin( pool ) ? ,{let   row=tx . get( 1 ) . await ?;\nif row==2{ return Ok( () ) }});",
         "\
@@ -58,7 +58,7 @@ async_with!(tx = begin(pool)?, {
 }
 
 #[test]
-fn the_value_of_a_block() {
+fn rustfmt_formats_the_value_of_a_block() {
     check(
         "let  sum=async_with!(a=one( ),{a . len( )+1 });",
         "let sum = async_with!(a = one(), { a.len() + 1 });",
@@ -66,7 +66,7 @@ fn the_value_of_a_block() {
 }
 
 #[test]
-fn several_contexts() {
+fn rustfmt_formats_several_contexts() {
     check(
         "async_with!(conn=connect( url ) ?,tx=begin( &mut *conn ) ?,_lock=lock( ),{tx . run( ) . await ?;});",
         "\
@@ -82,7 +82,7 @@ async_with!(
 }
 
 #[test]
-fn joined_contexts() {
+fn rustfmt_formats_joined_contexts() {
     check(
         "async_with!(join(a=first( 1 ) ?,b=second( 2 ) ?),c=third( ),{a . use_with( b,c ) . await});",
         "\
@@ -93,7 +93,7 @@ async_with!(join(a = first(1)?, b = second(2)?), c = third(), {
 }
 
 #[test]
-fn catching_contexts() {
+fn rustfmt_formats_catching_contexts() {
     check(
         "let kept=async_with!(catch(_s=suppress( is_missing ) ?),tx=begin( ) ?,{tx . run( ) . await ?});",
         "\
@@ -108,7 +108,7 @@ let kept = async_with!(catch(_s = suppress(is_missing)?), tx = begin()?, {
 }
 
 #[test]
-fn nested_uses() {
+fn rustfmt_formats_nested_uses() {
     check(
         "async_with!(a=one( ),{async_with!(b=two( a ) ?,{b . run( ) . await ?;});});",
         "\
@@ -121,7 +121,7 @@ async_with!(a = one(), {
 }
 
 #[test]
-fn long_lines() {
+fn rustfmt_breaks_long_lines() {
     check(
         "async_with!(connection=self.pool.connection_with_timeout(Duration::from_secs(5),Priority::High)?,transaction=begin_transaction(&mut *connection,IsolationLevel::Serializable)?,{transaction.run().await?;});",
         "\
@@ -138,7 +138,7 @@ async_with!(
 }
 
 #[test]
-fn patterns() {
+fn rustfmt_formats_patterns() {
     check(
         "async_with!((a,b)=pair( ),{a . run( b )});",
         "async_with!((a, b) = pair(), { a.run(b) });",
@@ -154,7 +154,7 @@ fn patterns() {
 }
 
 #[test]
-fn comments() {
+fn rustfmt_keeps_comments() {
     check(
         "\
 // before
@@ -198,7 +198,7 @@ async_with!(
 }
 
 #[test]
-fn a_comma_after_the_block() {
+fn rustfmt_accepts_a_comma_after_the_block() {
     check(
         "async_with!(a=one( ),{a . run( )},);",
         "async_with!(a = one(), { a.run() },);",

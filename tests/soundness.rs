@@ -1,7 +1,7 @@
-//! The arguments of the `unsafe` code in `guard-core/src/raw`, one by one, in programs in which a sanitizer
-//! or valgrind notices when one does not hold (see `.ci/sanitize`; that they do is shown by `.ci/seeded`).
+//! One test for each argument of the `unsafe` code in `guard-core/src/raw`. A sanitizer or valgrind fails a
+//! test whose argument is wrong: `.ci/sanitize` runs them, and `.ci/seeded` checks that they notice.
 //!
-//! What exists only without `std`, the lock that spins among it, is tried in `fixtures/no-std`.
+//! `fixtures/no-std` tests the code that exists only without `std`, such as the spin lock.
 
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use guard_core::{
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
-/// What is lent: a place in the coroutine itself, which was moved if the coroutine was.
+/// The resource. It is stored in the coroutine itself, so it moves if the coroutine moves.
 type Array = [u8; 64];
 
 #[async_context]
@@ -27,19 +27,19 @@ async fn array() -> Array {
     yield_once().await;
     yield_resource!(array);
     yield_once().await;
-    assert_eq!(array, [7; 64], "what was written there is found");
+    assert_eq!(array, [7; 64], "the exit sees what the body wrote");
 }
 
 #[async_context(scoped)]
-async fn array_here() -> Array {
+async fn scoped_array() -> Array {
     let mut array = [0; 64];
     yield_once().await;
     yield_resource!(array);
     yield_once().await;
-    assert_eq!(array, [7; 64], "what was written there is found");
+    assert_eq!(array, [7; 64], "the exit sees what the body wrote");
 }
 
-/// Lends a part of itself.
+/// A manager that lends a field of itself.
 struct Manager {
     array: Array,
 }
@@ -55,14 +55,14 @@ impl AsyncManager for Manager {
 
     async fn exit(&mut self, _: Outcome) -> Result<(), Infallible> {
         yield_once().await;
-        assert_eq!(self.array, [7; 64], "what was written there is found");
+        assert_eq!(self.array, [7; 64], "the exit sees what the body wrote");
         Ok(())
     }
 }
 
 const MANAGER: Manager = Manager { array: [0; 64] };
 
-/// Bytes that say in the log what they are when they are dropped: then they can no longer be written to.
+/// Bytes that log their first one when they are dropped. After that nobody may write to them.
 struct Bytes(Vec<u8>, Log);
 
 impl Drop for Bytes {
@@ -78,22 +78,22 @@ async fn bytes(log: Log) -> Vec<u8> {
 }
 
 #[async_context(scoped)]
-async fn bytes_here(log: &Log) -> Vec<u8> {
+async fn scoped_bytes(log: &Log) -> Vec<u8> {
     let mut bytes = Bytes(vec![0], log.clone());
     yield_resource!(bytes.0);
 }
 
-/// Writes to what it borrows when it is dropped.
-struct Writes<'a>(&'a mut [u8]);
+/// Writes to the borrowed bytes when it is dropped.
+struct WritesOnDrop<'a>(&'a mut [u8]);
 
-impl Drop for Writes<'_> {
+impl Drop for WritesOnDrop<'_> {
     fn drop(&mut self) {
         self.0.fill(7);
     }
 }
 
-/// Half of what there is to write, before the handle moves, and the other half after.
-fn moves_the_handle(context: impl AsyncContext<Resource = Array, Error = Infallible>) {
+/// Writes half of the resource before the guard moves, and the other half after.
+fn use_and_move_the_guard(context: impl AsyncContext<Resource = Array, Error = Infallible>) {
     let Ok(mut guard) = block_on(context.enter());
     guard[..32].fill(7);
     let mut place = Box::new([Some(guard)]);
@@ -105,22 +105,22 @@ fn moves_the_handle(context: impl AsyncContext<Resource = Array, Error = Infalli
     assert_eq!(*back, [7; 64]);
     let mut exiting = back.exit();
     let _ = poll_once(pin!(&mut exiting));
-    // A half-run exit can be moved too.
+    // An exit that has begun can be moved too.
     let moved = Box::new(exiting);
     let Ok(()) = block_on(*moved);
 }
 
-/// The context stays in its box, and the resource borrows from it.
+/// The context stays in its box, and the guard borrows the resource from it.
 #[test]
-fn a_lent_local_stays_in_place_while_its_handle_is_moved_about() {
-    moves_the_handle(array_here());
-    moves_the_handle(manage_scoped(MANAGER));
-    moves_the_handle(array());
-    moves_the_handle(manage(MANAGER));
-    moves_the_handle(array().boxed());
+fn a_lent_local_stays_in_place_while_its_guard_is_moved() {
+    use_and_move_the_guard(scoped_array());
+    use_and_move_the_guard(manage_scoped(MANAGER));
+    use_and_move_the_guard(array());
+    use_and_move_the_guard(manage(MANAGER));
+    use_and_move_the_guard(array().boxed());
 }
 
-/// The future of a body, and the context beside it.
+/// The future of a body borrows from the context beside it.
 #[test]
 fn a_body_is_dropped_before_what_it_borrows() {
     fn dropped_in_its_body(log: &Log, using: impl Future) {
@@ -131,24 +131,26 @@ fn a_body_is_dropped_before_what_it_borrows() {
         }
         assert_eq!(log.line(), "dropped at 7");
     }
-    #[allow(clippy::ptr_arg, reason = "it is what is lent")]
-    async fn writes_at_its_end(bytes: &mut Vec<u8>) {
-        let _writes = Writes(bytes);
+    #[allow(clippy::ptr_arg, reason = "the resource has this type")]
+    async fn writes_when_dropped(bytes: &mut Vec<u8>) {
+        let _writes = WritesOnDrop(bytes);
         pending::<()>().await;
     }
 
     let log = &Log::new();
-    dropped_in_its_body(log, bytes_here(log).run(writes_at_its_end));
-    dropped_in_its_body(log, bytes(log.clone()).run(writes_at_its_end));
-    let used = bytes(log.clone()).boxed().run(writes_at_its_end);
+    dropped_in_its_body(log, scoped_bytes(log).run(writes_when_dropped));
+    dropped_in_its_body(log, bytes(log.clone()).run(writes_when_dropped));
+    let used = bytes(log.clone()).boxed().run(writes_when_dropped);
     dropped_in_its_body(log, used);
     let in_place = async {
-        async_with!(bytes = bytes_here(log), { writes_at_its_end(bytes).await });
+        async_with!(bytes = scoped_bytes(log), {
+            writes_when_dropped(bytes).await
+        });
     };
     dropped_in_its_body(log, in_place);
     let stacked = exit_stack::<Infallible>().run(async |stack| {
         let Ok(bytes) = stack.enter(bytes(log.clone())).await;
-        writes_at_its_end(bytes).await;
+        writes_when_dropped(bytes).await;
     });
     dropped_in_its_body(log, stacked);
 }
@@ -158,13 +160,13 @@ fn a_body_that_panics_is_dropped_before_what_it_borrows() {
     let log = &Log::new();
     for scoped in [true, false] {
         let panics = async |bytes: &mut Vec<u8>| {
-            let _writes = Writes(bytes);
+            let _writes = WritesOnDrop(bytes);
             yield_once().await;
             panic!("in the body")
         };
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             if scoped {
-                block_on(bytes_here(log).run(panics))
+                block_on(scoped_bytes(log).run(panics))
             } else {
                 block_on(bytes(log.clone()).run(panics))
             }
@@ -174,23 +176,23 @@ fn a_body_that_panics_is_dropped_before_what_it_borrows() {
     }
 }
 
-/// What the guard of a context owns is the context; what it lends is not freed by itself.
+/// A guard owns its context. The resource is a part of the context, and is not freed by itself.
 #[test]
 fn a_guard_that_is_dropped_frees_what_it_owns_once() {
     let log = &Log::new();
-    let Ok(guard) = block_on(bytes_here(log).enter());
+    let Ok(guard) = block_on(scoped_bytes(log).enter());
     drop(guard);
     assert_eq!(log.line(), "dropped at 0");
     let Ok(guard) = block_on(bytes(log.clone()).enter());
     drop(guard);
     assert_eq!(log.line(), "dropped at 0");
     let Ok(guard) = block_on(bytes(log.clone()).enter());
-    // Dropped before it is polled.
+    // The exit is dropped before its first poll.
     drop(guard.exit());
     assert_eq!(log.line(), "dropped at 0");
 }
 
-/// A context of nothing but numbers: freed twice, only the allocator would know.
+/// A context without destructors: only the allocator notices when it is freed twice.
 struct Plain(u8);
 
 impl AsyncContext for Plain {
@@ -224,12 +226,12 @@ fn a_context_without_a_destructor_is_freed_once() {
     let Ok(()) = block_on(guard.exit());
 }
 
-/// Has nothing to lend after all.
-struct Hostile {
+/// A context that enters, and then panics when it is asked for its resource.
+struct NoResource {
     _dropped: Dropped,
 }
 
-impl AsyncContext for Hostile {
+impl AsyncContext for NoResource {
     type Resource = u8;
     type Error = Infallible;
 
@@ -251,27 +253,27 @@ impl AsyncContext for Hostile {
 }
 
 #[test]
-fn a_context_whose_resource_panics_is_dropped_all_the_same() {
-    type Entering = fn(Hostile);
+fn a_context_whose_resource_panics_is_dropped() {
+    type Entering = fn(NoResource);
     let ways: [Entering; 3] = [
-        |hostile| drop(block_on(hostile.enter())),
-        |hostile| block_on(hostile.run(async |_| ())),
-        |hostile| {
+        |context| drop(block_on(context.enter())),
+        |context| block_on(context.run(async |_| ())),
+        |context| {
             let stack = ScopedExitStack::<Infallible>::new();
-            let _ = block_on(stack.enter(hostile));
+            let _ = block_on(stack.enter(context));
         },
     ];
     for way in ways {
         let log = Log::new();
         let _dropped = Dropped(log.clone(), "context");
-        let hostile = Hostile { _dropped };
-        let entered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| way(hostile)));
+        let context = NoResource { _dropped };
+        let entered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| way(context)));
         assert!(entered.is_err());
         assert_eq!(log.line(), "drop(context)");
     }
 }
 
-/// The list moves when it grows; what its entries lend does not.
+/// The list of entries moves when it grows, and the resources of the entries do not.
 #[test]
 fn what_a_stack_lends_stays_in_place_while_the_stack_grows() {
     const ENTRIES: usize = 70;
@@ -290,14 +292,14 @@ fn what_a_stack_lends_stays_in_place_while_the_stack_grows() {
         }
         *kept += 1;
     });
-    // Moved as a whole, with all that is on it.
+    // The stack moves with all its entries.
     let mut stack = { stack }.pop_all();
     assert!(block_on(stack.close(Outcome::Completed)).is_ok());
 }
 
-/// An open window is shut by its destructor, in a place beside the body that is being dropped.
+/// A body that is dropped inside `cancellable!` drops that block first. It writes to a place beside the body.
 #[test]
-fn a_window_that_is_dropped_open_finds_its_slot() {
+fn a_body_can_be_dropped_inside_cancellable() {
     async fn forever(log: &Log) {
         let _dropped = Dropped(log.clone(), "wait");
         pending().await
@@ -308,7 +310,7 @@ fn a_window_that_is_dropped_open_finds_its_slot() {
         yield_resource!();
     }
     #[async_context(scoped)]
-    async fn waits_here(log: &Log) {
+    async fn scoped_waits(log: &Log) {
         cancellable!(forever(log));
         yield_resource!();
     }
@@ -316,17 +318,17 @@ fn a_window_that_is_dropped_open_finds_its_slot() {
     let log = &Log::new();
     assert!(poll_times(pin!(waits(log.clone()).run(async |()| ())), 2).is_pending());
     assert_eq!(log.line(), "drop(wait)");
-    assert!(poll_times(pin!(waits_here(log).run(async |()| ())), 2).is_pending());
+    assert!(poll_times(pin!(scoped_waits(log).run(async |()| ())), 2).is_pending());
     assert_eq!(log.line(), "drop(wait)");
 }
 
-/// Calls on another thread.
-fn elsewhere<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+/// Calls the function on another thread.
+fn on_another_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     thread::spawn(call).join().unwrap()
 }
 
-/// What goes on in the background goes on in a thread, which tells nobody when it is through.
-fn finish_elsewhere() {
+/// Runs the clean-ups on another thread, which nobody joins.
+fn run_clean_ups_on_another_thread() {
     static WORKER: LazyLock<mpsc::Sender<Cleanup>> = LazyLock::new(|| {
         let (sender, tasks) = mpsc::channel();
         thread::spawn(|| tasks.into_iter().for_each(block_on));
@@ -343,22 +345,22 @@ async fn counter() -> Cell<u32> {
     assert_eq!(counter.get(), 4);
 }
 
-/// All that is `Send` by an `unsafe impl`: a coroutine, what it has lent, and its guard.
+/// Covers every `unsafe impl Send`: a coroutine, its resource, and its guard.
 #[test]
-fn a_context_may_be_on_another_thread_at_every_step() {
+fn a_context_can_be_on_another_thread_at_every_step() {
     let mut entering = counter().enter();
     let polled = poll_once(pin!(&mut entering));
     let Poll::Ready(Ok(guard)) = polled else {
-        panic!("it is entered at once")
+        panic!("the context enters in the first poll")
     };
-    let guard = elsewhere(move || {
+    let guard = on_another_thread(move || {
         guard.set(2);
         guard
     });
     guard.set(guard.get() * 2);
     let mut exiting = guard.exit();
     assert!(poll_once(pin!(&mut exiting)).is_pending());
-    let Ok(()) = elsewhere(move || block_on(exiting));
+    let Ok(()) = on_another_thread(move || block_on(exiting));
 
     let mut using = Box::pin(counter().run(async |counter| {
         counter.set(2);
@@ -368,22 +370,22 @@ fn a_context_may_be_on_another_thread_at_every_step() {
     let mut polls = 0;
     let mut ready = false;
     while !ready {
-        (ready, using) = elsewhere(move || (poll_once(using.as_mut()).is_ready(), using));
+        (ready, using) = on_another_thread(move || (poll_once(using.as_mut()).is_ready(), using));
         polls += 1;
     }
     assert_eq!(polls, 3, "body, exit, end");
 
-    // Dropped there, and finished on a third one.
-    finish_elsewhere();
+    // The guard is dropped on one thread, and its clean-up runs on another.
+    run_clean_ups_on_another_thread();
     let Ok(guard) = block_on(counter().enter());
     guard.set(4);
-    elsewhere(move || drop(guard));
+    on_another_thread(move || drop(guard));
     block_on(guard_core::drain());
 }
 
-/// All that is `Sync` by an `unsafe impl`.
+/// Covers every `unsafe impl Sync`.
 #[test]
-fn a_guard_may_be_looked_at_from_several_threads() {
+fn a_guard_can_be_read_from_several_threads() {
     let Ok(mut guard) = block_on(array().enter());
     guard.fill(7);
     thread::scope(|scope| {
@@ -394,8 +396,7 @@ fn a_guard_may_be_looked_at_from_several_threads() {
     let Ok(()) = block_on(guard.exit());
 }
 
-/// Adding from elsewhere is under the lock of the stack, and so is taking.
-/// A context that uses a `Cell` of its own all the time, so it is not `Sync`, beside what it lends.
+/// A context that is not `Sync`, because it uses a `Cell` of its own beside its resource.
 #[async_context]
 async fn beside_a_cell() -> AtomicUsize {
     let own = Cell::new(0);
@@ -409,7 +410,7 @@ async fn beside_a_cell() -> AtomicUsize {
 }
 
 #[test]
-fn a_guard_of_a_context_that_is_not_sync_may_be_shared_and_then_exited_elsewhere() {
+fn a_guard_of_a_context_that_is_not_sync_can_be_shared_and_then_exited_on_another_thread() {
     let Ok(guard) = block_on(beside_a_cell().boxed().enter());
     let guard = Arc::new(guard);
     let threads = [(); 3].map(|()| {
@@ -423,31 +424,32 @@ fn a_guard_of_a_context_that_is_not_sync_may_be_shared_and_then_exited_elsewhere
     for thread in threads {
         thread.join().unwrap();
     }
-    let guard = Arc::into_inner(guard).expect("the threads are gone");
-    let Ok(()) = elsewhere(move || block_on(guard.exit()));
+    let guard = Arc::into_inner(guard).expect("the threads have ended");
+    let Ok(()) = on_another_thread(move || block_on(guard.exit()));
 }
 
 #[test]
-fn an_optional_context_lends_what_is_in_its_box() {
+fn the_resource_of_an_optional_context_stays_in_place() {
     let mut used = Box::pin(optional(Some(array())).run(async |lent| {
         yield_once().await;
-        let lent = lent.get_mut().expect("there is one");
+        let lent = lent.get_mut().expect("the context is there");
         *lent = [7; 64];
     }));
-    let elsewhere = elsewhere(move || {
+    used = on_another_thread(move || {
         assert!(poll_once(used.as_mut()).is_pending());
         used
     });
-    block_on(elsewhere);
+    block_on(used);
     let Ok(guard) = block_on(optional(Some(array())).enter());
     let mut moved = Box::new(guard);
-    *moved.get_mut().expect("there is one") = [7; 64];
+    *moved.get_mut().expect("the context is there") = [7; 64];
     assert_eq!(moved.get().map(|array| array[0]), Some(7));
     let Ok(()) = block_on(moved.exit());
 }
 
+/// A stack adds and takes its entries under its lock.
 #[test]
-fn entries_come_from_other_threads_while_the_stack_unwinds() {
+fn other_threads_can_add_entries_while_the_stack_unwinds() {
     const EACH: usize = 20;
 
     let mut stack = AsyncExitStack::<Infallible>::new();
@@ -475,54 +477,56 @@ fn entries_come_from_other_threads_while_the_stack_unwinds() {
     assert_eq!(ran.load(Ordering::Relaxed), 3 * EACH);
 }
 
-/// Not `unsafe` in itself, but what is promised of the count: what came before it is seen after it.
+/// No `unsafe` code is tested here, but the ordering of the count: who reads zero sees the writes of the
+/// clean-ups.
 #[test]
-fn what_a_clean_up_did_is_there_for_whoever_finds_none_pending() {
-    /// Shared without any synchronization of its own.
+fn the_writes_of_a_clean_up_are_visible_when_none_is_pending() {
+    /// A value that is shared without synchronization.
     #[derive(Default)]
-    struct Bare(UnsafeCell<u32>);
-    // SAFETY: written by one thread and then read by another, if what this tries holds.
-    unsafe impl Sync for Bare {}
+    struct Unsynchronized(UnsafeCell<u32>);
+    // SAFETY: one thread writes, and another reads after that, if the count is ordered as promised.
+    unsafe impl Sync for Unsynchronized {}
 
     #[async_context]
-    async fn writes(bare: Arc<Bare>) {
+    async fn writes(shared: Arc<Unsynchronized>) {
         yield_resource!();
         yield_once().await;
-        // SAFETY: nobody reads it before this clean-up is over.
-        unsafe { *bare.0.get() = 7 };
+        // SAFETY: the other thread reads only after this clean-up has ended.
+        unsafe { *shared.0.get() = 7 };
     }
 
-    finish_elsewhere();
-    let bare = Arc::<Bare>::default();
-    let Ok(guard) = block_on(writes(bare.clone()).enter());
+    run_clean_ups_on_another_thread();
+    let shared = Arc::<Unsynchronized>::default();
+    let Ok(guard) = block_on(writes(shared.clone()).enter());
     drop(guard);
     while !guard_core::pending_cleanups().is_empty() {
         thread::yield_now();
     }
-    // SAFETY: the clean-up is over.
-    assert_eq!(unsafe { *bare.0.get() }, 7);
+    // SAFETY: the clean-up has ended.
+    assert_eq!(unsafe { *shared.0.get() }, 7);
 }
 
-/// What is current on a thread is put back when a destructor unwinds: it points into the use that is gone then.
+/// A thread has a pointer to its current use. It is reset when a destructor unwinds, because that use is
+/// dropped.
 #[test]
 fn a_destructor_that_panics_leaves_no_use_behind() {
-    struct Loud;
-    impl Drop for Loud {
+    struct PanicOnDrop;
+    impl Drop for PanicOnDrop {
         fn drop(&mut self) {
             std::panic::resume_unwind(Box::new("a destructor"));
         }
     }
 
-    finish_elsewhere();
+    run_clean_ups_on_another_thread();
     let mut using = Box::pin(array().run(async |array| {
         array.fill(7);
-        let _loud = Loud;
+        let _loud = PanicOnDrop;
         pending::<()>().await;
     }));
     assert!(poll_times(using.as_mut(), 2).is_pending());
     let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(using)));
     assert!(dropped.is_err());
-    // This would be left in the nest of the use that is gone.
+    // If the pointer were still set, this guard would be recorded in the nest of the dropped use.
     let Ok(guard) = block_on(counter().enter());
     guard.set(4);
     drop(guard);

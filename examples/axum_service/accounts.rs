@@ -1,6 +1,7 @@
 //! The handlers: accounts, and transfers between them.
 //!
-//! None of them commits or rolls back. They succeed or they fail, and their session follows.
+//! The handlers do not commit or roll back. Each handler succeeds or fails, and its session commits or rolls
+//! back.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -95,7 +96,7 @@ fn unknown(name: &str) -> Error {
     )
 }
 
-/// What the schema forbids is the caller's mistake.
+/// A violation of the schema is an error of the caller.
 fn conflict(error: sqlx::Error) -> Error {
     let forbidden = error
         .as_database_error()

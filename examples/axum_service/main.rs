@@ -1,7 +1,7 @@
-//! A web service with a lifespan, and with a database session of its own for each request.
+//! A web service with a lifespan, and with a database session for each request.
 //!
-//! Without arguments it serves on a free port, talks to itself, and stops. With an address and a file it
-//! serves until it is interrupted:
+//! Without arguments it serves on a free port, sends requests to itself, and stops. With an address and a
+//! file it serves until Ctrl-C:
 //!
 //! ```sh
 //! cargo run -p guard-examples --example axum_service
@@ -30,10 +30,10 @@ async fn main() -> anyhow::Result<()> {
             let listener = TcpListener::bind(address).await?;
             println!("serving on http://{}", listener.local_addr()?);
             let interrupted = async {
-                // Without a way of being told, the only way of stopping is to be killed.
+                // Without Ctrl-C the service could only be killed.
                 tokio::signal::ctrl_c()
                     .await
-                    .expect("Ctrl-C can be listened to");
+                    .expect("the handler for Ctrl-C should be installed");
             };
             let settings = settings(Path::new(database));
             Ok(serve(listener, settings, accounts::routes(), interrupted).await?)
@@ -59,7 +59,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         let (stop, stopped) = oneshot::channel::<()>();
         let settings = settings(&directory.path().join("bank.db"));
         let service = tokio::spawn(serve(listener, settings, accounts::routes(), async {
-            // An error means that the other end was dropped, and that is the signal.
+            // The signal is that the sender was dropped, which is an error here.
             let _ = stopped.await;
         }));
 
@@ -97,7 +97,7 @@ async fn talk(url: &str) -> anyhow::Result<()> {
     ensure!(get("/accounts/anna").await? == "200 70");
     ensure!(get("/accounts/bert").await? == "200 30");
 
-    // The first half of these has been done when they fail.
+    // The first half of each of these was done before the failure.
     ensure!(
         post("/accounts/anna/transfers/bert", "500")
             .await?

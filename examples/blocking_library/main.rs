@@ -1,4 +1,4 @@
-//! A library that blocks, rusqlite, in an async program: transactions by `blocking(acquire, release)`.
+//! A blocking library, rusqlite, in an async program: transactions with `blocking(acquire, release)`.
 //!
 //! The context is in `transaction.rs`, beside this file.
 //!
@@ -61,7 +61,7 @@ fn visit(db: &mut Connection, page: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Shows how many pages were visited, as another connection sees it, and checks that.
+/// Prints how many pages were visited, as another connection sees it, and checks the number.
 fn show(file: &Path, expected: u32) -> anyhow::Result<()> {
     let visited: u32 = block_in_place(|| {
         Connection::open(file)?.query_row("SELECT COUNT(*) FROM visit", [], |row| row.get(0))

@@ -1,4 +1,4 @@
-//! A transaction of a library that knows nothing of async.
+//! A transaction of a blocking library.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,15 +6,14 @@ use std::time::Duration;
 use guard_core::{AsyncContext, Outcome, blocking};
 use rusqlite::{Connection, Error};
 
-/// How long to wait for those who write before us.
+/// How long to wait for other writers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lends a connection to the SQLite database in `file`, in a transaction: committed when the body
-/// succeeds; rolled back when it fails, panics, or is cancelled.
+/// Lends a connection to the SQLite database in `file`, in a transaction. The exit commits if the body
+/// succeeded, and rolls back if it failed, panicked or was cancelled.
 ///
-/// Opening, waiting for other writers, and ending the transaction take place on threads that may block.
-/// The body is an async function's like any other: it runs its queries in
-/// [`block_in_place`](tokio::task::block_in_place), if they can take long.
+/// Threads that may block open the database, wait for other writers, and end the transaction. The body runs
+/// in an async task: it calls [`block_in_place`](tokio::task::block_in_place) for queries that can take long.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A database session that commits on success, and rolls back on an error, a panic and a cancellation.
+//! A database session that commits on success, and rolls back on an error, a panic or a cancellation.
 //!
 //! The context is in `session.rs`, beside this file.
 //!
@@ -30,13 +30,13 @@ async fn main() -> anyhow::Result<()> {
     query("CREATE TABLE guard_accounts (name VARCHAR(9), balance BIGINT)")
         .execute(&pool)
         .await?;
-    let told = tell(&pool).await;
+    let outcome = run(&pool).await;
     query("DROP TABLE guard_accounts").execute(&pool).await?;
     pool.close().await;
-    told
+    outcome
 }
 
-async fn tell(pool: &AnyPool) -> anyhow::Result<()> {
+async fn run(pool: &AnyPool) -> anyhow::Result<()> {
     async_with!(db = session(pool.clone())?, {
         query("INSERT INTO guard_accounts VALUES ('ann', 100), ('bob', 0)")
             .execute(&mut *db)
@@ -58,12 +58,12 @@ async fn tell(pool: &AnyPool) -> anyhow::Result<()> {
 
     let slow = transfer(pool.clone(), 20, Trouble::Delay);
     ensure!(timeout(Duration::from_millis(50), slow).await.is_err());
-    // The rollback goes on in the background. Nobody need wait for it, but here its effect is shown.
+    // The rollback runs in the background. The program waits for it only to show its effect.
     drain().await;
     show("20 not transferred, a time-out in between", pool, [70, 30]).await
 }
 
-/// What goes wrong between the two halves of a transfer.
+/// What happens between the two halves of a transfer.
 #[derive(PartialEq)]
 enum Trouble {
     None,
@@ -90,7 +90,7 @@ async fn transfer(pool: AnyPool, amount: i64, trouble: Trouble) -> anyhow::Resul
 async fn add(db: &mut AnyConnection, name: &str, amount: i64) -> sqlx::Result<()> {
     let change =
         format!("UPDATE guard_accounts SET balance = balance + ({amount}) WHERE name = '{name}'");
-    // Each database has its own way of writing parameters, and these two are known to be harmless.
+    // Each database has its own syntax for parameters. These two values are safe to insert into the text.
     query(AssertSqlSafe(change)).execute(db).await?;
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn balance(db: &mut AnyConnection, name: &str) -> sqlx::Result<i64> {
     query_scalar(AssertSqlSafe(balance)).fetch_one(db).await
 }
 
-/// Shows the balances, as another connection sees them, and checks them.
+/// Prints the balances, as another connection sees them, and checks them.
 async fn show(what: &str, pool: &AnyPool, expected: [i64; 2]) -> anyhow::Result<()> {
     let mut db = pool.acquire().await?;
     let [ann, bob] = [

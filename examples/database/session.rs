@@ -1,22 +1,22 @@
-//! A database session: a transaction, and the connection it is on.
+//! A database session: a connection with an open transaction.
 
 use guard_core::{Outcome, async_context, cancellable, yield_resource};
 use sqlx::{Acquire, Database, Error, Pool};
 
-/// Lends a connection of the pool in a transaction: committed when the body succeeds; rolled back when
-/// it fails, panics, or is cancelled. The connection goes back to the pool in every case.
+/// Lends a connection of the pool, in a transaction. The exit commits if the body succeeded, and rolls back
+/// if it failed, panicked or was cancelled. The connection always goes back to the pool.
 ///
-/// What is lent is the connection itself, so that the body can run queries and make savepoints (with
-/// `begin`), but not end the transaction.
+/// The resource is the connection, so the body can run queries and make savepoints (with `begin`), but cannot
+/// end the transaction.
 ///
-/// Works for every database that sqlx does. To copy it, copy this function.
+/// Works for every database of sqlx. To use it, copy this function.
 ///
 /// # Errors
 ///
-/// There is no connection to be had, or the transaction cannot be begun or ended.
+/// No connection can be acquired, or the transaction cannot be begun or ended.
 #[async_context]
 pub async fn session<DB: Database>(pool: Pool<DB>) -> Result<DB::Connection, Error> {
-    // Nothing is taken as long as this waits, so a cancelled session need not wait on.
+    // This wait holds nothing yet, so a cancelled session can stop here.
     let mut connection = cancellable!(pool.acquire())?;
     let mut transaction = connection.begin().await?;
     match yield_resource!(*transaction) {

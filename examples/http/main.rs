@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 async fn main() -> anyhow::Result<()> {
     sessions_end().await?;
     running_requests_may_end().await?;
-    but_not_for_ever().await
+    slow_requests_are_aborted().await
 }
 
 /// The client logs out, however its use ends.
@@ -51,7 +51,7 @@ async fn sessions_end() -> anyhow::Result<()> {
         service.begun.notified().await;
         waiting.abort();
         ensure!(waiting.await.is_err_and(|error| error.is_cancelled()));
-        // In the background: the task is gone, and cannot wait for it.
+        // The task is gone, so the client logs out in the background.
         drain().await;
         ensure!(service.logged_in() == 0);
         println!("was cancelled, and logged out");
@@ -59,7 +59,7 @@ async fn sessions_end() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server that stops lets the requests end that are running.
+/// A server that stops lets running requests end.
 async fn running_requests_may_end() -> anyhow::Result<()> {
     let service = Arc::new(Service::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -74,8 +74,8 @@ async fn running_requests_may_end() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What takes longer than it may is cut off, and the server's exit says so.
-async fn but_not_for_ever() -> anyhow::Result<()> {
+/// A request that takes too long is aborted, and the error of the server's exit says so.
+async fn slow_requests_are_aborted() -> anyhow::Result<()> {
     let service = Arc::new(Service::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let grace = Duration::from_millis(100);
@@ -86,7 +86,7 @@ async fn but_not_for_ever() -> anyhow::Result<()> {
             anyhow::Ok(answer)
         })
         .await;
-    // `try_with` loses nothing: here is the error of the exit, and what the block had returned.
+    // `try_with` returns both: the error of the exit, and the value of the block.
     let Err(TryWithError::Exit { value, error }) = served else {
         anyhow::bail!("the request was not cut off");
     };

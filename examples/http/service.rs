@@ -1,4 +1,4 @@
-//! A service to talk to: one must log in, and some pages take their time.
+//! A service with a log-in, and with some slow pages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,16 +10,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use tokio::sync::Notify;
 
-/// What the service knows.
+/// The state of the service.
 #[derive(Default)]
 pub(crate) struct Service {
     logged_in: AtomicUsize,
-    /// A request that takes its time has begun.
+    /// Notified when a slow request has begun.
     pub(crate) begun: Notify,
 }
 
 impl Service {
-    /// How many are logged in.
+    /// The number of sessions that are logged in.
     pub(crate) fn logged_in(&self) -> usize {
         self.logged_in.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A lock on a Redis server, for processes that may be on different machines.
+//! A lock on a Redis server, for processes on one or several machines.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
-/// The first wait for a lock that is taken. It doubles with each try.
+/// The first wait for a lock that is taken. Each wait is twice as long as the one before.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
-/// Both scripts act only on a lock that still has our token, which nobody else can have.
+/// Both scripts act only on a lock that has this holder's token. Tokens are unique.
 const RELEASE: &str = "
     if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
     return redis.call('del', KEYS[1])
@@ -26,21 +26,21 @@ const RENEW: &str = "
     return redis.call('pexpire', KEYS[1], ARGV[2])
 ";
 
-/// Holds the lock `key` for the time of the body.
+/// Holds the lock `key` while the body runs.
 ///
-/// Waits until it is free; a wait that is cancelled stops at once. The lock is released when the body
-/// ends, in whatever way. While it is held it is renewed well before `ttl` has passed, so `ttl` does not
-/// limit the body: it only says how long the lock stays taken if this process dies or loses the server,
-/// be it while the answer is on its way that would have told us that we have the lock.
+/// The set-up waits until the lock is free. A wait that is cancelled stops at once. The exit releases the
+/// lock, however the body ended. The lock is renewed well before `ttl` has passed, so `ttl` does not limit
+/// the body. It is the time for which the lock stays taken if this process dies or loses the server, for
+/// example while it waits for the answer that it has the lock.
 ///
-/// What is lent tells whether the lock was [lost](Held::is_lost) in the meantime.
+/// The resource can tell whether the lock was [lost](Held::is_lost).
 ///
 /// # Errors
 ///
 /// The server cannot be reached, or the lock was lost before the body ended.
 #[async_context]
 pub async fn lock(client: Client, key: String, ttl: Duration) -> Result<Held, LockError> {
-    let ours = Ours {
+    let ours = Holder {
         token: Uuid::new_v4().to_string(),
         client,
         key,
@@ -49,8 +49,8 @@ pub async fn lock(client: Client, key: String, ttl: Duration) -> Result<Held, Lo
     let mut connection = ours.client.get_multiplexed_async_connection().await?;
     let mut wait = SHORTEST_WAIT;
     let valid_until = loop {
-        // Only the wait can be given up. A request that is on its way may get us the lock, so its answer
-        // must be seen.
+        // Only this wait can be cancelled. A request that was sent may take the lock, so its answer must be
+        // read.
         if let Some(valid_until) = ours.take(&mut connection).await? {
             break valid_until;
         }
@@ -78,13 +78,13 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether someone else may have the lock by now.
+    /// Whether another process may have the lock.
     pub fn is_lost(&self) -> bool {
-        // A renewal that has ended closes the channel.
+        // A renewal that has ended drops the sender.
         self.validity.has_changed().is_err() || *self.validity.borrow() <= Instant::now()
     }
 
-    /// Waits until the lock is lost: to be raced with the work, by `tokio::select!`.
+    /// Waits until the lock is lost. Use it in `tokio::select!` beside the work.
     pub async fn lost(&self) {
         let mut validity = self.validity.clone();
         loop {
@@ -99,12 +99,12 @@ impl Held {
     }
 }
 
-/// Why a lock could not be taken, or released.
+/// Why a lock could not be taken or released.
 #[derive(Debug)]
 pub enum LockError {
-    /// The server.
+    /// An error of the server.
     Redis(RedisError),
-    /// It was not ours any more at the end: someone else may have held it while the body ran.
+    /// The lock was lost before the body ended. Another process may have held it meanwhile.
     Lost,
 }
 
@@ -125,21 +125,21 @@ impl From<RedisError> for LockError {
     }
 }
 
-/// One holder's lock.
+/// The lock of one holder.
 #[derive(Clone)]
-struct Ours {
+struct Holder {
     client: Client,
     key: String,
     token: String,
     ttl: Duration,
 }
 
-impl Ours {
+impl Holder {
     fn ttl_in_milliseconds(&self) -> u64 {
         u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Tries once; tells until when the lock is ours.
+    /// Tries once. Returns until when the lock is held.
     async fn take(
         &self,
         connection: &mut MultiplexedConnection,
@@ -157,7 +157,7 @@ impl Ours {
         Ok(taken.map(|_| valid_until))
     }
 
-    /// Renews the lock again and again, and tells until when it is ours. Ends when it is lost.
+    /// Renews the lock again and again, and sends until when it is held. Ends when the lock is lost.
     async fn renew(self, mut connection: MultiplexedConnection, keep: watch::Sender<Instant>) {
         let mut valid_until = *keep.borrow();
         let mut pause = self.ttl / 3;
@@ -170,11 +170,11 @@ impl Ours {
                     keep.send_replace(valid_until);
                     pause = self.ttl / 3;
                 }
-                // It is someone else's by now, or it has expired.
+                // Another holder has it, or it has expired.
                 Ok(Ok(false)) | Err(_) => return,
                 Ok(Err(_)) => {
                     pause = self.ttl / 20;
-                    // It may have been the connection.
+                    // The connection may be broken.
                     let connecting = self.client.get_multiplexed_async_connection();
                     if let Ok(Ok(new)) = timeout_at(valid_until, connecting).await {
                         connection = new;
@@ -193,13 +193,13 @@ impl Ours {
             .await
     }
 
-    /// Deletes the lock if it is ours; tells whether it was.
+    /// Deletes the lock if this holder has it. Returns whether it had.
     async fn release(&self, mut connection: MultiplexedConnection) -> Result<bool, RedisError> {
         let script = Script::new(RELEASE);
         let mut release = script.key(&self.key);
         let release = release.arg(&self.token);
         match release.invoke_async(&mut connection).await {
-            // The connection may have broken long ago, without anyone to notice.
+            // The connection may have broken a while ago without notice.
             Err(error) if error.is_io_error() => {
                 let mut connection = self.client.get_multiplexed_async_connection().await?;
                 release.invoke_async(&mut connection).await

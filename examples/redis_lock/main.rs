@@ -1,4 +1,4 @@
-//! A lock on a Redis server: one holder at a time, free at once when the holder is gone.
+//! A lock on a Redis server: one holder at a time, and free at once when the holder ends.
 //!
 //! The context is in `lock.rs`, beside this file.
 //!
@@ -21,20 +21,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 const LOCK: &str = "guard:lock";
 const COUNTER: &str = "guard:counter";
-/// Long, to show that nobody has to wait for it.
+/// Long, to show that nobody waits for it to pass.
 const TTL: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match env::args().nth(1) {
-        Some(url) => tell(Client::open(url)?).await,
+        Some(url) => run(Client::open(url)?).await,
         None => async_with!(server = servers::redis()?, {
-            tell(Client::open(server.url())?).await
+            run(Client::open(server.url())?).await
         }),
     }
 }
 
-async fn tell(client: Client) -> anyhow::Result<()> {
+async fn run(client: Client) -> anyhow::Result<()> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     connection.set(COUNTER, 0).await?;
     let mut workers = JoinSet::new();
@@ -63,7 +63,7 @@ async fn tell(client: Client) -> anyhow::Result<()> {
     });
     ensure!(since.elapsed() < TTL / 2);
 
-    // Somebody deletes the key behind our back.
+    // Another client deletes the key.
     let stolen = async {
         async_with!(
             held = lock(client.clone(), LOCK.to_owned(), Duration::from_millis(300))?,
@@ -81,7 +81,7 @@ async fn tell(client: Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts as one must not without a lock: what others count between the two steps is lost.
+/// Increments a counter in two steps. Without a lock, increments of other clients between the steps are lost.
 async fn count(client: Client, times: usize) -> anyhow::Result<()> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     for _ in 0..times {

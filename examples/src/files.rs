@@ -1,4 +1,4 @@
-//! A [`temporary_directory`] and a [`temporary_file`], gone on every way out.
+//! A [`temporary_directory`] and a [`temporary_file`], which are removed however their use ends.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,21 +8,21 @@ use tempfile::TempDir;
 use tokio::fs::File;
 use tokio::task::spawn_blocking;
 
-/// A new directory among the system's temporary files, removed with all that is in it.
+/// A new directory in the system's directory for temporary files. The exit removes it and everything in it.
 ///
-/// A `TempDir` alone would do it too, but in its destructor: on the thread of whatever task drops it, however
-/// large the directory is, and with nobody to tell if it fails.
+/// A `TempDir` alone removes it in its destructor: on the thread of the task that drops it, even if the
+/// directory is large, and without an error if that fails.
 ///
-/// Reusable as it is.
+/// This function can be copied.
 #[track_caller]
 pub fn temporary_directory()
 -> impl AsyncContext<Resource = TempDir, Error = io::Error> + Send + 'static {
     temporary_directory_in(std::env::temp_dir())
 }
 
-/// A new directory in `parent`, removed with all that is in it.
+/// A new directory in `parent`. The exit removes it and everything in it.
 ///
-/// Reusable as it is.
+/// This function can be copied.
 #[async_context]
 pub async fn temporary_directory_in(parent: PathBuf) -> io::Result<TempDir> {
     let mut directory = spawn_blocking(move || TempDir::new_in(parent)).await??;
@@ -30,20 +30,20 @@ pub async fn temporary_directory_in(parent: PathBuf) -> io::Result<TempDir> {
     spawn_blocking(move || directory.close()).await?
 }
 
-/// A file, and where it is.
+/// An open file and its path.
 #[derive(Debug)]
 pub struct TemporaryFile {
     /// Open for reading and writing.
     pub file: File,
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
 }
 
-/// A new file at `path`, removed at the end.
+/// A new file at `path`. The exit removes it.
 ///
-/// Fails if there is one already.
+/// Fails if the file exists.
 ///
-/// Reusable as it is.
+/// This function can be copied.
 #[async_context]
 pub async fn temporary_file(path: PathBuf) -> io::Result<TemporaryFile> {
     let file = File::options()

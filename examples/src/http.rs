@@ -1,4 +1,4 @@
-//! HTTP, both ends: a [`server`] that shuts down gracefully, and an [`api`] client that logs in and out.
+//! HTTP: a [`server`] that shuts down gracefully, and an [`api`] client that logs in and out.
 
 mod client;
 mod server;

@@ -1,4 +1,4 @@
-//! Contexts that several examples use, and that can be copied as they are.
+//! Contexts that several examples use. Each of them can be copied.
 
 #[path = "../blocking_library/transaction.rs"]
 pub mod blocking_library;

@@ -1,10 +1,9 @@
 //! An axum service with a lifespan, and with dependencies that each request enters and exits.
 //!
-//! What FastAPI calls *lifespan* is the context [`lifespan`]: it opens what the application needs, and
-//! [`serve`] runs the application inside it. What FastAPI calls a *dependency with yield* is a
-//! [`Dependency`], and a handler asks for it with [`Depends`]. The differences are on purpose: here the
-//! dependencies of a request have been exited when the response leaves, so a failed commit becomes a `500`
-//! instead of a success that never was.
+//! FastAPI's *lifespan* is the context [`lifespan`]: it opens what the application needs, and [`serve`] runs
+//! the application inside it. FastAPI's *dependency with yield* is a [`Dependency`], and a handler asks for
+//! it with [`Depends`]. One difference is on purpose: the dependencies of a request exit before the response
+//! is sent, so a failed commit is a `500` and not a success.
 
 mod cache;
 mod error;
@@ -28,13 +27,13 @@ use crate::http::server;
 
 /// Runs the application until `shutdown`.
 ///
-/// Start-up is over before the first request is answered, and a failing start-up is an error of this
-/// function. At the end requests that are running may end in peace, for as long as the settings say; then
-/// all that was opened is closed, last in first out, and what cancelled requests left to do is done.
+/// The set-up ends before the first request is answered, and its error is the error of this function. After
+/// `shutdown`, running requests have the time of the settings to end. Then everything that was opened is
+/// closed, last in first out, and the function waits for the clean-ups of cancelled requests.
 ///
 /// # Errors
 ///
-/// Start-up or shutdown failed, or requests had to be cut off.
+/// The start-up or the shutdown failed, or requests were aborted.
 pub async fn serve(
     listener: TcpListener,
     settings: Settings,
@@ -56,7 +55,7 @@ async fn run(
     async_with!(app = lifespan(settings)?, {
         let router = routes
             .layer(from_fn(with_request_scope))
-            // Outside, because the scope lets a panic through when it has rolled back.
+            // The outer layer, because the scope rolls back and then lets a panic unwind.
             .layer(CatchPanicLayer::new())
             .with_state(app.clone());
         async_with!(_server = server(listener, router, grace)?, {

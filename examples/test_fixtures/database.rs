@@ -1,4 +1,4 @@
-//! Databases for tests: one for each, dropped when the test ends, however it ends.
+//! Databases for tests. Each test has its own, which is dropped however the test ends.
 
 use guard_core::{async_context, async_with, yield_resource};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -6,10 +6,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool, query};
 use uuid::Uuid;
 
-/// What a new database has in it.
+/// The tables of a new database.
 const SCHEMA: &str = "CREATE TABLE guest (name VARCHAR(80) NOT NULL)";
 
-/// A database of SQLite, in a temporary directory.
+/// A SQLite database in a temporary directory.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub async fn test_database() -> anyhow::Result<SqlitePool> {
     Ok(())
 }
 
-/// A database on the PostgreSQL server at a URL, under a name of its own.
+/// A database with a unique name on the PostgreSQL server at a URL.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub async fn test_database_on(server: String) -> anyhow::Result<PgPool> {
     Ok(())
 }
 
-/// A context of its own, so that the database is also dropped if it cannot be filled.
+/// A separate context, so that the database is also dropped if its tables cannot be created.
 #[async_context]
 async fn empty_database_on(server: String) -> sqlx::Result<PgPool> {
     let options: PgConnectOptions = server.parse()?;
@@ -51,12 +51,12 @@ async fn empty_database_on(server: String) -> sqlx::Result<PgPool> {
     let create = format!("CREATE DATABASE {name}");
     query(AssertSqlSafe(create)).execute(&mut admin).await?;
 
-    // It connects when it is used. Nothing that can fail stands before the yield.
+    // The pool connects when it is used, so nothing can fail before the yield.
     let mut pool = PgPoolOptions::new().connect_lazy_with(options.database(&name));
     yield_resource!(pool);
 
     pool.close().await;
-    // By force, for the sake of a test that has lost a connection.
+    // With force, because a test may have lost a connection.
     let drop = format!("DROP DATABASE {name} WITH (FORCE)");
     query(AssertSqlSafe(drop)).execute(&mut admin).await?;
     admin.close().await

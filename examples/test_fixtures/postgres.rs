@@ -1,4 +1,4 @@
-//! Tests that have a database each on a server, which is a fixture as well.
+//! Tests with a database each, on a server that is a fixture too.
 //!
 //! ```sh
 //! cargo test -p guard-examples --features services --test test_fixtures_services
@@ -31,7 +31,7 @@ async fn a_guest_is_found() -> anyhow::Result<()> {
 
 #[tokio::test]
 #[within(server = postgres()?)]
-async fn two_databases_on_a_server_know_nothing_of_each_other() -> anyhow::Result<()> {
+async fn two_databases_on_a_server_are_separate() -> anyhow::Result<()> {
     let url = || server.url().to_owned();
     async_with!(
         one = test_database_on(url())?,
@@ -55,17 +55,17 @@ async fn the_database_is_dropped_after_a_panic_and_with_a_connection_in_use() ->
     let panicking = test_database_on(url.clone()).with(async move |db| -> anyhow::Result<()> {
         check_in(db, "Ada").await?;
         assert_eq!(databases(&url).await?, 1);
-        // Not a connection of the pool, which waits for its own.
+        // A connection outside the pool, because the pool waits for its own.
         let connection = PgConnection::connect_with(&db.connect_options()).await?;
         std::mem::forget(connection);
-        panic!("as it must")
+        panic!("expected")
     });
     assert!(tokio::spawn(panicking).await.unwrap_err().is_panic());
     assert_eq!(databases(server.url()).await?, 0);
     Ok(())
 }
 
-/// How many databases of tests there are.
+/// The number of test databases.
 async fn databases(server: &str) -> sqlx::Result<i64> {
     let mut db = PgConnection::connect(server).await?;
     let count = "SELECT COUNT(*) FROM pg_database WHERE datname LIKE 'test\\_%'";

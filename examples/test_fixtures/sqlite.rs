@@ -1,4 +1,4 @@
-//! Tests that have a database each, by `#[within]`.
+//! Tests with a database each, by `#[within]`.
 //!
 //! The context is in `database.rs`, beside this file.
 //!
@@ -30,7 +30,7 @@ async fn guests(db: &SqlitePool) -> sqlx::Result<Vec<String>> {
     query_scalar("SELECT name FROM guest").fetch_all(db).await
 }
 
-// Two tests as one would write them.
+// Two tests, written as in a real project.
 
 #[tokio::test]
 #[within(db = test_database()?)]
@@ -48,40 +48,40 @@ async fn another_test_has_another_database() -> anyhow::Result<()> {
     Ok(())
 }
 
-// What becomes of the database: each of these runs in a process of its own, and may end badly there.
+// How the database is removed. Each of these tests runs in a new process, and may fail there.
 
 #[tokio::test]
 #[within(db = test_database()?)]
 async fn one_that_succeeds() -> anyhow::Result<()> {
-    tell_file(db).await
+    print_file(db).await
 }
 
 #[tokio::test]
 #[within(db = test_database()?)]
 async fn one_that_fails() -> anyhow::Result<()> {
-    tell_file(db).await?;
-    ensure!(!is_alone(), "as it must");
+    print_file(db).await?;
+    ensure!(!is_alone(), "expected");
     Ok(())
 }
 
 #[tokio::test]
 #[within(db = test_database()?)]
 async fn one_that_panics() -> anyhow::Result<()> {
-    tell_file(db).await?;
-    assert!(!is_alone(), "as it must");
+    print_file(db).await?;
+    assert!(!is_alone(), "expected");
     Ok(())
 }
 
 #[within(db = test_database()?)]
 #[tokio::test]
 async fn one_that_panics_with_its_attributes_in_the_other_order() -> anyhow::Result<()> {
-    tell_file(db).await?;
-    assert!(!is_alone(), "as it must");
+    print_file(db).await?;
+    assert!(!is_alone(), "expected");
     Ok(())
 }
 
-/// Tells the tests below where the database is.
-async fn tell_file(db: &SqlitePool) -> anyhow::Result<()> {
+/// Prints the path of the database for the tests below.
+async fn print_file(db: &SqlitePool) -> anyhow::Result<()> {
     check_in(db, "somebody").await?;
     let file: String = query_scalar("SELECT file FROM pragma_database_list")
         .fetch_one(db)
@@ -91,16 +91,16 @@ async fn tell_file(db: &SqlitePool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs one of those, checks that its database is gone, and tells whether it succeeded.
+/// Runs one of the tests above, checks that its database is gone, and returns whether the test succeeded.
 #[track_caller]
 fn leaves_nothing(test: &str) -> bool {
     let output = alone(test).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    let file = told
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let file = printed
         .split_whitespace()
         .skip_while(|word| *word != "database")
         .nth(1);
-    let file = Path::new(file.unwrap_or_else(|| panic!("no database was made: {told}")));
+    let file = Path::new(file.unwrap_or_else(|| panic!("no database was made: {printed}")));
     for path in [file, file.parent().unwrap()] {
         assert_eq!(path.metadata().unwrap_err().kind(), ErrorKind::NotFound);
     }

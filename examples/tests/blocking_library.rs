@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Far more than anything takes, and less than the library waits for a lock.
+/// Longer than any step of a test, and shorter than the library waits for a lock.
 const SOON: Duration = Duration::from_secs(20);
 
 fn database() -> (TempDir, std::path::PathBuf) {
@@ -36,7 +36,7 @@ fn insert(db: &mut Connection, number: u32) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// How many rows another connection sees, which also finds the database unlocked.
+/// The number of rows that another connection sees. It also checks that the database is unlocked.
 #[track_caller]
 fn rows(file: &Path) -> u32 {
     let db = Connection::open(file).unwrap();
@@ -71,7 +71,7 @@ async fn a_body_that_panics_is_rolled_back() {
     let (_directory, file) = database();
     let panicking = transaction(file.clone()).with(async |db| -> rusqlite::Result<()> {
         insert(db, 1)?;
-        panic!("as it must")
+        panic!("expected")
     });
     assert!(tokio::spawn(panicking).await.unwrap_err().is_panic());
     assert_eq!(rows(&file), 0);
@@ -91,9 +91,9 @@ async fn a_cancelled_body_is_rolled_back() {
     assert_eq!(rows(&file), 0);
 }
 
-/// A thread that blocks cannot be interrupted: what it acquires is released when it has it.
+/// A blocking thread cannot be interrupted: a value that it acquires is released afterwards.
 #[tokio::test]
-async fn one_that_is_cancelled_while_it_waits_is_released_as_soon_as_it_is_acquired() {
+async fn a_transaction_that_is_cancelled_while_it_waits_is_released_after_it_was_acquired() {
     let (_directory, file) = database();
     let writer = Connection::open(&file).unwrap();
     writer.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -113,7 +113,7 @@ fn a_release_does_not_wait_for_the_threads_that_wait_for_it() {
     let (_directory, file) = database();
     runtime.block_on(async {
         let mut transactions = JoinSet::new();
-        // While one of them has the database, another has the only thread, waiting for the database.
+        // One transaction has the database. The other has the only thread, and waits for the database.
         for number in 0..10 {
             let transaction = transaction(file.clone());
             transactions.spawn(transaction.with(async move |db| insert(db, number)));
@@ -136,6 +136,6 @@ fn the_example_counts_every_visit_or_none_of_it() {
         "one visitor was cancelled",
         "16 pages were visited",
     ];
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
 }

@@ -1,11 +1,11 @@
-//! The examples as programs: what they print, and that they succeed.
+//! The examples as programs: they succeed, and their output is compared.
 
 #[path = "support/run_example.rs"]
 mod support;
 
 use support::run_example;
 
-/// Runs an example whose every line is known, or has `…` for what is not.
+/// Runs an example and compares its output. `…` in an expected line stands for any text.
 fn prints(name: &str, expected: &str) {
     let output = run_example(name, &[]);
     let printed = String::from_utf8_lossy(&output.stdout);

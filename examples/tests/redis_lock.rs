@@ -1,4 +1,4 @@
-//! The Redis lock, on servers that are sometimes killed.
+//! The Redis lock, on servers that some tests kill.
 
 #[path = "support/alone.rs"]
 mod alone;
@@ -28,11 +28,11 @@ use tokio::time::timeout;
 
 const KEY: &str = "lock";
 const COUNTER: &str = "counter";
-/// So long that a test fails where the lock is only free when this has passed.
+/// So long that a test fails if it waits for this time.
 const LONG: Duration = Duration::from_secs(300);
-/// For the tests in which it has to pass.
+/// For the tests in which the lock has to expire.
 const SHORT: Duration = Duration::from_secs(2);
-/// What happens at all, happens within this time.
+/// The limit for everything that should happen.
 const SOON: Duration = Duration::from_secs(20);
 
 fn client(server: &Server) -> Result<Client> {
@@ -51,7 +51,7 @@ async fn is_free(client: &Client) -> Result<bool> {
     Ok(!connection.exists(KEY).await?)
 }
 
-/// Counts without any protection: what others count between the two steps is lost.
+/// Increments the counter without a lock. Increments of others between the two steps are lost.
 async fn count(connection: &mut MultiplexedConnection) -> Result<()> {
     let counted = connection.get_int(COUNTER).await?.unwrap_or(0);
     for _ in 0..10 {
@@ -117,7 +117,7 @@ async fn competing_tasks_exclude_one_another() -> Result<()> {
     Ok(())
 }
 
-/// Not a test by itself: what the next one starts.
+/// Not a test by itself: the test below starts it in another process.
 #[tokio::test]
 async fn a_competing_process() -> Result<()> {
     if is_alone() {
@@ -163,11 +163,11 @@ async fn the_lock_is_free_when_the_holder_fails() -> Result<()> {
         let client = client(server)?;
         let failed = lock_for(&client, LONG).with(async |_| {
             assert!(!is_free(&client).await?);
-            bail!("as it must");
-            #[allow(unreachable_code, reason = "says what the body would return")]
+            bail!("expected");
+            #[allow(unreachable_code, reason = "it gives the type of the body's value")]
             Ok(())
         });
-        assert_eq!(failed.await.unwrap_err().to_string(), "as it must");
+        assert_eq!(failed.await.unwrap_err().to_string(), "expected");
         assert!(is_free(&client).await?);
     });
     Ok(())
@@ -179,7 +179,7 @@ async fn the_lock_is_free_when_the_holder_panics() -> Result<()> {
         let client = client(server)?;
         let holder = lock_for(&client, LONG);
         let panicked =
-            tokio::spawn(holder.with(async |_| -> Result<(), LockError> { panic!("as it must") }));
+            tokio::spawn(holder.with(async |_| -> Result<(), LockError> { panic!("expected") }));
         assert!(panicked.await.unwrap_err().is_panic());
         assert!(is_free(&client).await?);
     });
@@ -209,7 +209,7 @@ async fn the_lock_is_free_wherever_taking_and_releasing_it_was_cancelled() -> Re
         let mut connection = client.get_multiplexed_async_connection().await?;
         let mut ended = 0;
         let mut polls = 0;
-        // The number of polls that it takes is not the same every time.
+        // The number of polls differs from run to run.
         while ended < 10 {
             let mut user = Box::pin(lock_for(&client, LONG).with(async |_| {
                 yield_now().await;
@@ -217,7 +217,7 @@ async fn the_lock_is_free_wherever_taking_and_releasing_it_was_cancelled() -> Re
             }));
             let end = poll_until(user.as_mut(), |polled| polled == polls).await;
             ended += i32::from(end.transpose()?.is_some());
-            // Time for its last request to get there. Nobody looks at the answer any more.
+            // The last request needs time to reach the server. Nobody reads its answer.
             connection.ping().await?;
             drop(user);
             drain().await;
@@ -237,7 +237,8 @@ async fn a_cancelled_wait_stops_at_once_and_takes_nothing() -> Result<()> {
                 let waiting = lock_for(&client, LONG).enter();
                 let entered = poll_until(waiting, |polled| polled == polls).await;
                 assert!(entered.is_none());
-                // One that waited on would wait for the lock that is held here.
+                // If this set-up still waited in the background, `drain` would wait for the lock that is held
+                // here.
                 timeout(SOON, drain()).await?;
             });
             assert!(is_free(&client).await?);
@@ -247,7 +248,7 @@ async fn a_cancelled_wait_stops_at_once_and_takes_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_stolen_lock_is_not_deleted_and_the_holder_hears_of_it() -> Result<()> {
+async fn a_stolen_lock_is_not_deleted_and_the_holder_gets_an_error() -> Result<()> {
     async_with!(server = redis()?, {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
@@ -293,7 +294,7 @@ async fn a_lock_is_held_for_longer_than_its_time_to_live() -> Result<()> {
         let client = client(server)?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         async_with!(held = lock_for(&client, SHORT)?, {
-            // What is left of its time grows with each renewal, of which one is not enough.
+            // The remaining time grows at each renewal. One renewal is not enough to pass.
             let mut renewals = 0;
             let mut left = i64::MAX;
             while renewals < 4 {
@@ -310,7 +311,7 @@ async fn a_lock_is_held_for_longer_than_its_time_to_live() -> Result<()> {
     Ok(())
 }
 
-/// Not a test by itself: a process that is killed while it holds the lock.
+/// Not a test by itself: the test below kills its process while it holds the lock.
 #[tokio::test]
 async fn a_process_that_holds_the_lock() -> Result<()> {
     if is_alone() {
@@ -353,7 +354,7 @@ async fn the_lock_of_a_process_that_is_killed_expires() -> Result<()> {
 async fn a_server_that_is_killed_is_an_error_for_the_holder() -> Result<()> {
     async_with!(server = redis()?, {
         let holder = lock_for(&client(server)?, SHORT).with(async |held| {
-            server.kill().await.expect("it can be killed");
+            server.kill().await.expect("the server can be killed");
             timeout(SOON, held.lost())
                 .await
                 .expect("the loss is noticed");
@@ -400,7 +401,7 @@ async fn a_server_that_is_restarted_is_an_error_for_the_holder_and_serves_the_ne
     first.kill().await?;
     first.exit().await?;
     async_with!(_second = redis_on(port)?, {
-        // The connection is new, the lock is not there.
+        // The connection is new, and the lock is not there.
         assert!(matches!(
             timeout(SOON, held.exit()).await?,
             Err(LockError::Lost)
@@ -411,15 +412,15 @@ async fn a_server_that_is_restarted_is_an_error_for_the_holder_and_serves_the_ne
     Ok(())
 }
 
-/// The last of what it prints, which says that it got there.
+/// The last line of the example's output.
 const LAST_LINE: &str = "and its `async_with!` says: the lock was lost while it was in use";
 
 #[test]
 fn the_example_starts_a_server_of_its_own() {
     let output = run_example("redis_lock", &[]);
     assert!(output.status.success(), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(told.lines().last(), Some(LAST_LINE));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed.lines().last(), Some(LAST_LINE));
 }
 
 #[tokio::test]

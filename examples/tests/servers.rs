@@ -1,4 +1,4 @@
-//! Throw-away servers leave nothing behind, whatever becomes of their users.
+//! The servers leave nothing behind, however their use ends.
 
 #[path = "support/alone.rs"]
 mod alone;
@@ -18,7 +18,7 @@ use anyhow::ensure;
 use guard_core::{AsyncContext, async_with, drain, pending_cleanups, set_reporter};
 use guard_examples::servers::{Server, mariadb, postgres, redis, redis_on};
 
-/// What must be gone.
+/// What has to be gone after a server.
 struct Traces {
     pid: u32,
     directory: PathBuf,
@@ -36,13 +36,13 @@ impl Traces {
 
     #[track_caller]
     fn assert_gone(&self) {
-        assert!(!runs(self.pid), "the server runs");
-        assert!(!self.directory.exists(), "the directory is there");
+        assert!(!runs(self.pid), "the server should have stopped");
+        assert!(!self.directory.exists(), "the directory should be removed");
     }
 
-    /// For the ways out on which nobody can wait for the server: the end is only a matter of time.
+    /// As `assert_gone`, after a while: for uses that end where nobody can wait for the server.
     #[track_caller]
-    fn assert_going(&self) {
+    fn assert_gone_soon(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline && (runs(self.pid) || self.directory.exists()) {
             std::thread::sleep(Duration::from_millis(5));
@@ -57,9 +57,9 @@ fn runs(pid: u32) -> bool {
 
 type AnyServer = guard_core::BoxContext<'static, Server, anyhow::Error>;
 
-/// Panics, which the compiler need not know.
-fn as_it_must() {
-    panic!("as it must");
+/// Panics. In a separate function, so that the code after the call is not unreachable for the compiler.
+fn panic_as_expected() {
+    panic!("expected");
 }
 
 fn all() -> [AnyServer; 3] {
@@ -82,12 +82,12 @@ async fn every_server_is_gone_when_its_user_fails() {
         let failed: anyhow::Result<()> = async {
             async_with!(server = server?, {
                 traces = Some(Traces::of(server));
-                ensure!(1 > 2, "as it must");
+                ensure!(1 > 2, "expected");
             });
             Ok(())
         }
         .await;
-        assert_eq!(failed.unwrap_err().to_string(), "as it must");
+        assert_eq!(failed.unwrap_err().to_string(), "expected");
         traces.unwrap().assert_gone();
     }
 }
@@ -95,31 +95,31 @@ async fn every_server_is_gone_when_its_user_fails() {
 #[tokio::test]
 async fn every_server_is_gone_when_its_user_panics() {
     for server in all() {
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let (sender, traces) = tokio::sync::oneshot::channel();
         let user = tokio::spawn(async move {
             async_with!(server = server?, {
-                assert!(tell.send(Traces::of(server)).is_ok());
-                as_it_must();
+                assert!(sender.send(Traces::of(server)).is_ok());
+                panic_as_expected();
             });
             anyhow::Ok(())
         });
         assert!(user.await.unwrap_err().is_panic());
-        told.await.unwrap().assert_gone();
+        traces.await.unwrap().assert_gone();
     }
 }
 
 #[tokio::test]
 async fn every_server_is_gone_when_its_user_is_cancelled() {
     for server in all() {
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let (sender, traces) = tokio::sync::oneshot::channel();
         let user = tokio::spawn(async move {
             async_with!(server = server?, {
-                assert!(tell.send(Traces::of(server)).is_ok());
+                assert!(sender.send(Traces::of(server)).is_ok());
                 pending::<()>().await;
             });
             anyhow::Ok(())
         });
-        let traces = told.await.unwrap();
+        let traces = traces.await.unwrap();
         user.abort();
         assert!(user.await.unwrap_err().is_cancelled());
         drain().await;
@@ -130,10 +130,10 @@ async fn every_server_is_gone_when_its_user_is_cancelled() {
 #[tokio::test]
 async fn a_server_whose_start_is_cancelled_leaves_nothing() {
     const NAME: &str = "a_server_whose_start_is_cancelled_leaves_nothing";
-    // In a process of its own, whose children and temporary files are none but the servers'.
+    // In a new process, whose children and temporary files are only those of the servers.
     if !is_alone() {
         let directory = tempfile::tempdir().unwrap();
-        // Nobody may have a look at a new directory; the servers, if not run by us, must.
+        // A new directory is closed to other users. Servers that run as another user must be able to read it.
         std::fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         let status = alone(NAME).env("TMPDIR", directory.path()).status();
         assert!(status.unwrap().success());
@@ -147,7 +147,7 @@ async fn a_server_whose_start_is_cancelled_leaves_nothing() {
     for server in all() {
         let mut entering = server.enter();
         let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut entering).poll(cx).is_pending()));
-        assert!(once.await, "no server starts at once");
+        assert!(once.await, "no server should start in one poll");
         drop(entering);
         assert_eq!(pending_cleanups().len(), 1);
         drain().await;
@@ -155,11 +155,11 @@ async fn a_server_whose_start_is_cancelled_leaves_nothing() {
     }
 }
 
-/// Our child processes.
+/// The child processes of this process.
 fn children() -> Vec<String> {
     let mut children = Vec::new();
     for task in Path::new("/proc/self/task").read_dir().unwrap() {
-        // A thread may end while we look.
+        // A thread may end during the search.
         let of_task = std::fs::read_to_string(task.unwrap().path().join("children"));
         let of_task = of_task.unwrap_or_default();
         children.extend(of_task.split_whitespace().map(str::to_owned));
@@ -168,16 +168,16 @@ fn children() -> Vec<String> {
 }
 
 #[test]
-fn a_server_stops_without_a_runtime_to_stop_it_in() {
+fn a_server_stops_without_a_runtime() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let guard = runtime.block_on(redis().enter()).unwrap();
     let traces = Traces::of(&guard);
     drop(runtime);
     drop(guard);
-    traces.assert_going();
+    traces.assert_gone_soon();
 }
 
-/// Not a test by itself: the process that the next one kills.
+/// Not a test by itself: the test below kills this process.
 #[tokio::test]
 async fn a_process_with_servers() {
     if !is_alone() {
@@ -225,7 +225,7 @@ fn servers_do_not_outlive_a_process_that_is_killed() {
     child.wait().unwrap();
     assert_eq!(traces.len(), 3);
     for traces in traces {
-        traces.assert_going();
+        traces.assert_gone_soon();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tour, as a newcomer runs it.
+//! The tour, as a new user runs it.
 
 #[path = "support/run_example.rs"]
 mod support;
@@ -6,24 +6,24 @@ mod support;
 use support::run_example;
 
 #[test]
-fn the_tour_succeeds_and_every_claim_holds() {
+fn the_tour_succeeds_and_every_check_passes() {
     let output = run_example("tour", &[]);
-    let story = String::from_utf8_lossy(&output.stdout);
+    let transcript = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    let lines = || story.lines().map(str::trim_start);
+    let lines = || transcript.lines().map(str::trim_start);
 
-    assert!(output.status.success(), "{story}\n{errors}");
+    assert!(output.status.success(), "{transcript}\n{errors}");
     assert_eq!(
         lines().filter(|line| line.starts_with("NO ")).count(),
         0,
-        "{story}"
+        "{transcript}"
     );
     let held = lines().filter(|line| line.starts_with("ok ")).count();
     assert_eq!(
         lines().next_back(),
         Some(format!("All {held} claims hold.").as_str())
     );
-    // Nothing went to the standard error stream, where reports and panics would be.
+    // Reports and panics would be on the standard error stream, which is empty.
     assert_eq!(errors, "");
 
     for part in [
@@ -38,7 +38,7 @@ fn the_tour_succeeds_and_every_claim_holds() {
     ] {
         assert!(
             lines().any(|line| line.contains(part) && !line.starts_with("NO ")),
-            "{part}\n{story}"
+            "{part}\n{transcript}"
         );
     }
 }

@@ -8,17 +8,17 @@ use guard_examples::files::temporary_directory;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use crate::story::Story;
+use crate::transcript::Transcript;
 
-/// Says to other programs that one is at work, by a file that holds one's process number.
+/// A file that tells other programs that this one runs. It contains the process id.
 ///
-/// Python: a class with `__aenter__` and `__aexit__`.
+/// In Python: a class with `__aenter__` and `__aexit__`.
 pub(crate) struct LockFile {
     pub(crate) path: PathBuf,
 }
 
 impl AsyncManager for LockFile {
-    // What is lent may be anything that lives in here, or the manager itself.
+    // The resource can be a part of the manager, or the manager itself.
     type Resource = Self;
     type Error = io::Error;
 
@@ -35,8 +35,8 @@ impl AsyncManager for LockFile {
     }
 }
 
-pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
-    story.section("A context written by hand: a lock file");
+pub(crate) async fn run(transcript: &mut Transcript) -> anyhow::Result<()> {
+    transcript.section("A context written by hand: a lock file");
 
     async_with!(directory = temporary_directory()?, {
         let path = directory.path().join("tour.lock");
@@ -44,23 +44,23 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
 
         async_with!(held = lock()?, {
             let pid = tokio::fs::read_to_string(&held.path).await?;
-            story.claim(
+            transcript.check(
                 pid == std::process::id().to_string(),
                 "the file holds the number of this process",
             );
 
             let second = lock().with(async |_| anyhow::Ok(())).await;
-            story.claim(
+            transcript.check(
                 second.is_err() && held.path.exists(),
                 "a second one cannot be entered, and takes nothing away",
             );
         });
-        story.claim(!path.exists(), "the file is gone after the block");
+        transcript.check(!path.exists(), "the file is gone after the block");
 
         let guard = lock().enter().await?;
         let there = guard.path.exists();
         guard.exit().await?;
-        story.claim(
+        transcript.check(
             there && !path.exists(),
             "the same by hand: `.enter()` gives a guard, and `.exit()` takes it",
         );

@@ -1,4 +1,4 @@
-//! All of it at once, cancelled in the middle.
+//! Several contexts, cancelled while they are in use.
 
 use std::path::PathBuf;
 
@@ -7,35 +7,35 @@ use guard_examples::files::temporary_directory;
 use tokio::sync::oneshot;
 
 use crate::by_hand::LockFile;
-use crate::story::Story;
 use crate::transactions::{database, insert, transaction};
+use crate::transcript::Transcript;
 
-pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
-    story.section("Cancelled in the middle: a task with four contexts is aborted");
+pub(crate) async fn run(transcript: &mut Transcript) -> anyhow::Result<()> {
+    transcript.section("Cancelled in the middle: a task with four contexts is aborted");
 
     let (ready, is_ready) = oneshot::channel();
     let task = tokio::spawn(work(ready));
     let paths = is_ready.await?;
     let there = paths.iter().all(|path| path.exists());
-    story.claim(
+    transcript.check(
         there,
         "the directory, the lock file and the database are there",
     );
 
     task.abort();
     let aborted = task.await.is_err_and(|error| error.is_cancelled());
-    story.claim(
+    transcript.check(
         aborted,
         "the task is gone, and ran none of its own code any more",
     );
 
     guard_core::drain().await;
     let gone = !paths.iter().any(|path| path.exists());
-    story.claim(
+    transcript.check(
         gone,
         "they are gone too: all four contexts ended in the background, the inner ones first",
     );
-    story.claim(
+    transcript.check(
         guard_core::pending_cleanups().is_empty(),
         "nothing is left to be done",
     );
@@ -60,7 +60,7 @@ async fn work(ready: oneshot::Sender<[PathBuf; 3]>) -> anyhow::Result<()> {
                 lock.path.clone(),
                 directory.path().join("work.db"),
             ];
-            ready.send(paths).expect("the tour waits for this");
+            ready.send(paths).expect("the tour waits for the paths");
             std::future::pending::<()>().await;
         }
     );

@@ -1,4 +1,4 @@
-//! Contexts in contexts: each uses the one before, and they end in reverse.
+//! Nested contexts: each one uses the one before, and they exit in reverse order.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use guard_examples::files::{temporary_directory, temporary_file};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::io::AsyncWriteExt;
 
-use crate::story::Story;
 use crate::transactions::{count, database, insert, transaction};
+use crate::transcript::Transcript;
 
-/// A context made of contexts: a database, opened and set up, and a transaction in it.
+/// A context made of contexts: a database with its tables, and a transaction in it.
 ///
-/// The inner contexts end as the outer one is told to end: if the caller fails, so does the transaction.
+/// The inner contexts get the outcome of the outer one: if the caller fails, the transaction is rolled back.
 #[async_context]
 async fn fresh_ledger(file: PathBuf) -> sqlx::Result<Transaction<'static, Sqlite>> {
     async_with!(pool = database(file)?, tx = transaction(pool.clone())?, {
@@ -24,8 +24,8 @@ async fn fresh_ledger(file: PathBuf) -> sqlx::Result<Transaction<'static, Sqlite
     Ok(())
 }
 
-pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
-    story.section("Nested contexts: a directory, a file in it, a database in it");
+pub(crate) async fn run(transcript: &mut Transcript) -> anyhow::Result<()> {
+    transcript.section("Nested contexts: a directory, a file in it, a database in it");
 
     let paths = async_with!(
         directory = temporary_directory()?,
@@ -45,7 +45,7 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
                 notes.path.clone(),
                 directory.path().join("ledger.db"),
             ];
-            story.claim(
+            transcript.check(
                 there.iter().all(|path| path.exists()),
                 "inside the block all three are there",
             );
@@ -53,7 +53,7 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
         }
     );
     let gone = !paths.iter().any(|path| path.exists());
-    story.claim(gone, "after it they are gone, the inner ones first");
+    transcript.check(gone, "after it they are gone, the inner ones first");
 
     async_with!(directory = temporary_directory()?, {
         let file = directory.path().join("ledger.db");
@@ -63,7 +63,7 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
         let reopened = SqlitePool::connect(&format!("sqlite:{}", file.display())).await?;
         let rows = count(&reopened).await?;
         reopened.close().await;
-        story.claim(rows == 1, "contexts made of contexts: commit, then close");
+        transcript.check(rows == 1, "contexts made of contexts: commit, then close");
 
         let file = directory.path().join("other.db");
         let failed = failing_ledger(file.clone()).await;
@@ -72,7 +72,7 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
             .fetch_optional(&reopened)
             .await;
         reopened.close().await;
-        story.claim(
+        transcript.check(
             failed.is_err() && table.is_err(),
             "and an error outside rolls back inside: not even the table is there",
         );

@@ -1,4 +1,4 @@
-//! One transaction, ended in every way there is.
+//! A transaction, with every way to end it.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::Notify;
 
-use crate::story::Story;
+use crate::transcript::Transcript;
 
-/// A database in a file, closed at the end.
+/// A database in a file. The exit closes it.
 #[async_context]
 pub(crate) async fn database(file: PathBuf) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
@@ -19,12 +19,12 @@ pub(crate) async fn database(file: PathBuf) -> sqlx::Result<SqlitePool> {
         .create_if_missing(true);
     let mut pool = SqlitePool::connect_with(options).await?;
     yield_resource!(pool);
-    // Waits for the connections that are in use.
+    // The pool waits for connections in use.
     pool.close().await;
     Ok(())
 }
 
-/// A transaction: committed if its use completed, rolled back if not.
+/// A transaction. The exit commits if the use completed, and rolls back otherwise.
 #[async_context]
 pub(crate) async fn transaction(pool: SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
     let mut transaction = pool.begin().await?;
@@ -34,8 +34,8 @@ pub(crate) async fn transaction(pool: SqlitePool) -> sqlx::Result<Transaction<'s
     }
 }
 
-pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
-    story.section("A transaction: committed if its use completes, rolled back if not");
+pub(crate) async fn run(transcript: &mut Transcript) -> anyhow::Result<()> {
+    transcript.section("A transaction: committed if its use completes, rolled back if not");
 
     async_with!(
         directory = temporary_directory()?,
@@ -45,27 +45,27 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
             sqlx::query("CREATE TABLE entry (amount INTEGER NOT NULL)")
                 .execute(&*pool)
                 .await?;
-            story.tell(
+            transcript.note(
                 "the database is a file; rows are counted from outside, by a pool of its own",
             );
 
             let value = deposit(pool).await?;
             let rows = count(outside).await?;
-            story.claim(
+            transcript.check(
                 value == 1 && rows == 1,
                 "the block ends       -> committed, and its value comes out",
             );
 
             let failed = overdraw(pool).await;
             let rows = count(outside).await?;
-            story.claim(
+            transcript.check(
                 failed.is_err() && rows == 1,
                 "`?` meets an error   -> rolled back, and the error goes on",
             );
 
             let early = deposit_unless_closed(pool).await?;
             let rows = count(outside).await?;
-            story.claim(
+            transcript.check(
                 early == "closed" && rows == 2,
                 "`return` leaves it   -> committed, a return is no failure",
             );
@@ -73,12 +73,12 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
             let task = tokio::spawn(panicking_deposit(pool.clone(), None)).await;
             let panicked = task.is_err_and(|error| error.is_panic());
             let rows = count(outside).await?;
-            story.claim(
+            transcript.check(
                 panicked && rows == 2,
                 "it panics            -> rolled back, and the panic goes on",
             );
 
-            // A timeout, a `select!`, an aborted task: to Rust they are one, the future is dropped.
+            // A timeout, a `select!` and an aborted task all drop the future.
             let inserted = Notify::new();
             tokio::select! {
                 _ = stuck_deposit(pool, &inserted) => {}
@@ -86,19 +86,19 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
             }
             guard_core::drain().await;
             let rows = count(outside).await?;
-            story.claim(
+            transcript.check(
                 rows == 2,
                 "it is cancelled      -> rolled back, in the background",
             );
 
-            // The same as an expression, here in the form that tells all errors apart.
+            // The same as an expression, in the form that returns every error.
             let result = transaction(pool.clone())
                 .try_with(async |transaction| {
                     insert(transaction, 1).await?;
                     anyhow::Ok(count_within(transaction).await?)
                 })
                 .await;
-            story.claim(
+            transcript.check(
                 result.is_ok_and(|seen| seen == 3),
                 "the same without a macro: `transaction(…).try_with(async |tx| …)`",
             );

@@ -12,9 +12,9 @@ use guard_examples::http::{Api, api, server};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::story::Story;
+use crate::transcript::Transcript;
 
-/// What the service knows.
+/// The state of the service.
 #[derive(Default)]
 struct Service {
     logged_in: AtomicUsize,
@@ -41,8 +41,8 @@ fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
-    story.section("HTTP: a client that logs out, a server that shuts down gracefully");
+pub(crate) async fn run(transcript: &mut Transcript) -> anyhow::Result<()> {
+    transcript.section("HTTP: a client that logs out, a server that shuts down gracefully");
 
     let service = Arc::new(Service::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -50,23 +50,23 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
         server = server(listener, router(service.clone()), Duration::from_secs(5))?,
         {
             let url = server.url("");
-            story.tell(format!("serving on {url}"));
+            transcript.note(format!("serving on {url}"));
 
             let greeting = greet(url.clone()).await?;
             let left = service.logged_in.load(Ordering::SeqCst);
-            story.claim(
+            transcript.check(
                 greeting == "hello" && left == 0,
                 "the client logged in, was greeted, and logged out",
             );
 
             let failed = fail(url.clone()).await;
             let left = service.logged_in.load(Ordering::SeqCst);
-            story.claim(
+            transcript.check(
                 failed.is_err() && left == 0,
                 "a client that fails logs out too",
             );
 
-            // The server is told to stop while this request is running.
+            // The server begins to stop while this request is running.
             let client = reqwest::Client::new();
             let late = tokio::spawn(client.get(server.url("/slow")).send());
             service.slow_request_began.notified().await;
@@ -74,12 +74,12 @@ pub(crate) async fn tell(story: &mut Story) -> anyhow::Result<()> {
         }
     );
     let text = late_answer.await??.text().await?;
-    story.claim(
+    transcript.check(
         text == "worth the wait",
         "a request that was running when the server stopped was answered",
     );
     let refused = tokio::net::TcpStream::connect(address).await.is_err();
-    story.claim(refused, "and then nobody listens any more");
+    transcript.check(refused, "and then nobody listens any more");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Contexts made of values, functions and other contexts.
+//! Contexts that are made of values, functions and other contexts.
 
 use std::future::pending;
 use std::num::ParseIntError;
@@ -34,7 +34,7 @@ fn nullcontext_lends_a_value_and_does_nothing() {
         *n
     }));
     assert_eq!(doubled, 42);
-    // It need be neither `Send` nor `'static`, nor anything else.
+    // The value need be neither `Send` nor `'static`.
     let text = String::from("text");
     let shared = Rc::new(&text);
     let used: Result<usize, ParseIntError> = block_on(async {
@@ -66,7 +66,7 @@ impl AsyncClose for Connection {
 }
 
 #[test]
-fn closing_closes_once_however_its_use_ended() {
+fn closing_closes_once_for_every_outcome() {
     let log = Log::new();
     let connection = |fails| {
         closing(Connection {
@@ -134,7 +134,7 @@ fn from_fns_acquires_and_releases() {
         }))
     };
     assert_eq!(used(true, &[], Ok(())), Err("acquire"));
-    assert_eq!(log.line(), "", "nothing to release");
+    assert_eq!(log.line(), "", "a failed acquire is not released");
     assert_eq!(used(false, &[2], Ok(())), Ok(()));
     assert_eq!(log.line(), "[1, 2] Completed");
     assert_eq!(used(false, &[], Err("body")), Err("body"));
@@ -144,7 +144,7 @@ fn from_fns_acquires_and_releases() {
 }
 
 #[tokio::test]
-async fn from_fns_that_is_dropped_while_it_acquires_is_released() {
+async fn from_fns_releases_when_it_is_dropped_while_it_acquires() {
     let log = Log::new();
     let released = log.clone();
     let context = from_fns(
@@ -165,7 +165,7 @@ async fn from_fns_that_is_dropped_while_it_acquires_is_released() {
 }
 
 #[tokio::test]
-async fn blocking_runs_both_outside_the_task() {
+async fn blocking_runs_both_functions_outside_the_task() {
     let here = std::thread::current().id();
     let elsewhere = move || assert_ne!(std::thread::current().id(), here);
     let context = |fails: Option<&'static str>| {
@@ -203,7 +203,7 @@ async fn blocking_runs_both_outside_the_task() {
 }
 
 #[tokio::test]
-async fn a_panic_of_a_blocking_function_goes_on_in_the_task() {
+async fn a_panic_of_a_blocking_function_unwinds_in_the_task() {
     fn panic_of(caught: Result<Result<(), &str>, Box<dyn std::any::Any + Send>>) -> &'static str {
         caught.unwrap_err().downcast_ref::<&'static str>().unwrap()
     }
@@ -223,7 +223,7 @@ async fn a_panic_of_a_blocking_function_goes_on_in_the_task() {
 }
 
 #[test]
-fn a_blocking_release_does_not_wait_for_the_pool_that_waits_for_it() {
+fn a_blocking_release_does_not_wait_for_a_thread_that_waits_for_it() {
     let runtime = Builder::new_current_thread()
         .max_blocking_threads(1)
         .build()
@@ -239,7 +239,7 @@ fn a_blocking_release_does_not_wait_for_the_pool_that_waits_for_it() {
             },
         );
         let used = context.with(async |()| {
-            // The only thread of the pool waits for the release.
+            // The only thread of the blocking pool waits for the release.
             let waits = tokio::task::spawn_blocking(move || {
                 waiting.send(()).unwrap();
                 released.recv().unwrap();
@@ -252,7 +252,7 @@ fn a_blocking_release_does_not_wait_for_the_pool_that_waits_for_it() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_while_it_is_acquired_by_a_blocking_call_is_released() {
+async fn blocking_releases_when_it_is_dropped_while_it_acquires() {
     let (acquire, is_acquired) = mpsc::channel::<()>();
     let (release, released) = tokio::sync::oneshot::channel();
     let context = blocking(
@@ -282,7 +282,7 @@ fn map_err_converts_every_error() {
     assert_eq!(used(Ok(())), Err("<exit>".to_string()));
     assert_eq!(used(Err("enter")), Err("<enter>".to_string()));
 
-    // In reports too, under the context's own name.
+    // The error in a report is converted too, and the report names the context itself.
     reports::collect();
     let used = mapped(Ok(())).with(async |_| Err::<(), _>("body".to_string()));
     assert_eq!(block_on(used), Err("body".to_string()));
@@ -292,9 +292,9 @@ fn map_err_converts_every_error() {
 }
 
 #[test]
-fn infallible_has_whatever_error_is_asked_for() {
+fn with_error_gives_any_error_type() {
     #[async_context]
-    async fn sure(log: Log) -> u32 {
+    async fn infallible(log: Log) -> u32 {
         let mut lent = 1;
         let outcome = yield_resource!(lent);
         log.push(format_args!("exit({outcome:?})"));
@@ -302,7 +302,7 @@ fn infallible_has_whatever_error_is_asked_for() {
 
     let log = Log::new();
     let with = |text: &'static str| {
-        let context = sure(log.clone()).with_error();
+        let context = infallible(log.clone()).with_error();
         block_on(context.with(async move |n| Ok(text.parse::<u32>()? + *n)))
     };
     let parsed: Result<u32, ParseIntError> = with("41");
@@ -312,7 +312,7 @@ fn infallible_has_whatever_error_is_asked_for() {
 }
 
 #[test]
-fn boxed_contexts_of_different_types_are_of_one() {
+fn boxed_contexts_have_one_type() {
     fn choose(log: &Log, which: u32) -> BoxContext<'static, u32, &'static str> {
         match which {
             0 => nullcontext(7).with_error().boxed(),
@@ -331,7 +331,7 @@ fn boxed_contexts_of_different_types_are_of_one() {
     let borrowing: LocalBoxContext<'_, Rc<&str>, std::convert::Infallible> =
         nullcontext(Rc::new(&*text)).boxed_local();
     assert_eq!(block_on(borrowing.run(async |text| text.len())), 4);
-    // A box that is dropped finishes what is in it, and reports it in its own name.
+    // A dropped box exits its context in the background, and a report names the context itself.
     reports::collect();
     let mut used = Box::pin(choose(&log, 2).with(async |_| pending::<Result<(), &str>>().await));
     assert!(poll_once(used.as_mut()).is_pending());
@@ -390,7 +390,7 @@ fn a_manager_written_by_hand_is_a_context() {
 }
 
 #[tokio::test]
-async fn a_manager_that_owns_what_it_uses_is_finished_when_it_is_dropped() {
+async fn an_owned_manager_exits_in_the_background_when_it_is_dropped() {
     let log = Log::new();
     for polls in 1..=2 {
         let mut used = Box::pin(
@@ -403,7 +403,7 @@ async fn a_manager_that_owns_what_it_uses_is_finished_when_it_is_dropped() {
     }
 }
 
-/// Swallows the error that it is told to.
+/// A manager that swallows the error with this text.
 struct Forgiving {
     log: Log,
     forgiven: &'static str,
@@ -423,7 +423,7 @@ impl AsyncManager<String> for Forgiving {
         self.log.push(format_args!("exit({outcome:?})"));
         match outcome {
             Outcome::Failed(error) if error == self.forgiven => Ok(()),
-            Outcome::Failed(error) => Err(format!("raised {error}")),
+            Outcome::Failed(error) => Err(format!("returned {error}")),
             _ => Ok(()),
         }
     }
@@ -440,7 +440,7 @@ fn a_manager_may_catch() {
     let late = manage(forgiving()).catch(async |_| fail("late").await);
     assert_eq!(block_on(late), Ok(None));
     let early = manage(forgiving()).catch(async |_| fail("early").await);
-    assert_eq!(block_on(early), Err("raised early".to_owned()));
+    assert_eq!(block_on(early), Err("returned early".to_owned()));
     let fine = manage_scoped(forgiving()).catch(async |log| Ok(log.take().len()));
     assert_eq!(block_on(fine), Ok(Some(5)));
     assert_eq!(log.line(), "exit(Completed)");
@@ -499,16 +499,16 @@ fn a_blocking_release_may_catch() {
     let fail = async |_: &mut i32| Err::<(), _>(String::from("failed"));
     runtime.block_on(async {
         assert_eq!(context(true).catch(fail).await, Ok(None));
-        let raised = Err(String::from("failed with 3"));
-        assert_eq!(context(false).catch(fail).await, raised);
+        let returned = Err(String::from("failed with 3"));
+        assert_eq!(context(false).catch(fail).await, returned);
         let fine = context(false).catch(async |n| Ok(*n)).await;
         assert_eq!(fine, Ok(Some(3)));
     });
 }
 
 #[test]
-fn a_blocking_release_that_catches_is_told_of_a_cancelled_user() {
-    let (sender, told) = mpsc::channel();
+fn a_blocking_release_that_catches_gets_cancelled() {
+    let (sender, outcomes) = mpsc::channel();
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let context = blocking_catch(
@@ -523,5 +523,5 @@ fn a_blocking_release_that_catches_is_told_of_a_cancelled_user() {
         drop(guard);
         drain().await;
     });
-    assert_eq!(told.recv(), Ok(Outcome::Cancelled));
+    assert_eq!(outcomes.recv(), Ok(Outcome::Cancelled));
 }

@@ -1,4 +1,4 @@
-//! Whether contexts and the futures of their uses are `Send`, `Sync` and `Unpin` follows from their parts.
+//! Contexts and the futures of their uses are `Send`, `Sync` and `Unpin` if their parts are.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -15,13 +15,15 @@ use guard_tests::{block_on, yield_once};
 
 use crate::reports;
 
-/// Compiles if, and only if, the value does (`: Trait`) or does not (`: !Trait`) implement the trait.
+/// Compiles if, and only if, the value implements the trait (`: Trait`) or does not implement it (`:
+/// !Trait`).
 ///
-/// Where the trait is not to be implemented, `Ambiguous` is implemented once; if it is implemented, it is
-/// so twice, and which one is meant cannot be inferred.
+/// For `!Trait` the type has one implementation of `Ambiguous`, and a second one if it implements the trait.
+/// With two of them the compiler cannot infer which one is meant.
 macro_rules! check {
     ($value:expr, $($rest:tt)+) => {{
-        // A function of its own: inside one body rustc does not know yet what its futures are.
+        // A separate function, because inside one body the compiler does not know the auto traits of its
+        // futures yet.
         fn make() -> impl Sized {
             $value
         }
@@ -88,7 +90,7 @@ async fn rc_local() -> Result<u32, fmt::Error> {
     Ok(())
 }
 
-/// `Rc` is gone at the yield.
+/// `Rc` is dropped before the yield.
 #[async_context(scoped)]
 async fn rc_before() -> Result<u32, fmt::Error> {
     let mut number = *Rc::new(1);
@@ -96,7 +98,7 @@ async fn rc_before() -> Result<u32, fmt::Error> {
     Ok(())
 }
 
-/// `Rc` is what is lent.
+/// `Rc` is the resource.
 #[async_context(scoped)]
 async fn rc_resource() -> Result<Rc<u32>, fmt::Error> {
     let mut shared = Rc::new(1);
@@ -104,7 +106,7 @@ async fn rc_resource() -> Result<Rc<u32>, fmt::Error> {
     Ok(())
 }
 
-/// `Cell` is `Send`, and not `Sync`.
+/// The resource is a `Cell`, which is `Send` but not `Sync`.
 #[async_context]
 async fn cell() -> Result<Cell<u32>, fmt::Error> {
     let mut cell = Cell::new(1);
@@ -112,7 +114,7 @@ async fn cell() -> Result<Cell<u32>, fmt::Error> {
     Ok(())
 }
 
-/// The error is only ever returned.
+/// The error is only returned, and never stored in the context.
 #[async_context(scoped)]
 async fn rc_error() -> Result<u32, Rc<u32>> {
     let mut number = 1;
@@ -121,13 +123,13 @@ async fn rc_error() -> Result<u32, Rc<u32>> {
 }
 
 #[async_context]
-async fn sure() -> u32 {
+async fn infallible() -> u32 {
     let mut number = 1;
     yield_resource!(number);
 }
 
 #[test]
-fn contexts_are_what_their_parts_are() {
+fn contexts_have_the_auto_traits_of_their_parts() {
     check!(owned(String::new()), Send, Sync, Unpin);
     check!(borrowed("text"), Send, Sync, !Unpin);
     check!(mutable(Box::leak(Box::default())), Send, Sync, !Unpin);
@@ -164,7 +166,7 @@ impl AsyncManager for Session {
 }
 
 #[test]
-fn so_are_the_futures_of_their_uses() {
+fn futures_of_uses_have_the_auto_traits_of_their_parts() {
     macro_rules! uses {
         ($context:expr, $($expected:tt)+) => {{
             check!($context.with(async |_| Ok::<_, fmt::Error>(())), $($expected)+);
@@ -188,22 +190,22 @@ fn so_are_the_futures_of_their_uses() {
     uses!(cell(), Send, !Unpin);
     uses!(manage(Session(1)), Send, !Unpin);
     uses!(manage_scoped(Session(1)), Send, !Unpin);
-    check!(sure().run(async |_| ()), Send, !Unpin);
-    check!(sure().run(async |_| Rc::new(1)), !Send);
+    check!(infallible().run(async |_| ()), Send, !Unpin);
+    check!(infallible().run(async |_| Rc::new(1)), !Send);
 }
 
 #[test]
-fn the_body_counts_as_a_part() {
-    check!(sure().run(async |_| yield_once().await), Send);
+fn the_future_of_a_use_has_the_auto_traits_of_its_body() {
+    check!(infallible().run(async |_| yield_once().await), Send);
     check!(
         {
             let shared = Rc::new(1);
-            sure().run(async move |_| *shared)
+            infallible().run(async move |_| *shared)
         },
         !Send
     );
     check!(
-        sure().run(async |_| {
+        infallible().run(async |_| {
             let shared = Rc::new(1);
             yield_once().await;
             drop(shared);
@@ -212,7 +214,7 @@ fn the_body_counts_as_a_part() {
     );
     check!(
         async {
-            async_with!(_number = sure(), {
+            async_with!(_number = infallible(), {
                 let shared = Rc::new(1);
                 yield_once().await;
                 drop(shared);
@@ -222,7 +224,7 @@ fn the_body_counts_as_a_part() {
     );
     check!(
         async {
-            async_with!(_number = sure(), {
+            async_with!(_number = infallible(), {
                 drop(Rc::new(1));
                 yield_once().await;
             });
@@ -232,7 +234,7 @@ fn the_body_counts_as_a_part() {
 }
 
 #[test]
-fn guards_and_their_futures_follow_too() {
+fn guards_and_their_futures_have_the_auto_traits_of_their_parts() {
     reports::collect();
     check!(owned(String::new()).enter(), Send);
     check!(borrowed("text").enter(), Send);
@@ -243,7 +245,7 @@ fn guards_and_their_futures_follow_too() {
     }
     check!(entered(owned(String::new())), Send, Sync, Unpin);
     check!(entered(owned(String::new())).exit(), Send);
-    // Through a shared guard there is only a shared resource.
+    // A shared guard gives only a shared resource.
     check!(entered(rc_local()), !Send, Sync);
     check!(entered(rc_local()).exit(), !Send);
     check!(entered(cell()), Send, !Sync);
@@ -256,7 +258,7 @@ fn guards_and_their_futures_follow_too() {
 }
 
 #[test]
-fn an_error_that_is_only_returned_does_not_keep_a_context_from_being_sent() {
+fn a_context_is_send_when_only_its_error_is_not() {
     check!(rc_error(), Send);
 }
 
@@ -402,12 +404,12 @@ mod on_a_runtime {
 
         let boxed: BoxContext<'static, String, fmt::Error> = Box::pin(owned("boxed".into()));
         assert_eq!(tokio::spawn(generic_with(boxed)).await.unwrap(), Ok(5));
-        let sure = tokio::spawn(sure().run(async |number| *number));
-        assert_eq!(sure.await.unwrap(), 1);
+        let infallible = tokio::spawn(infallible().run(async |number| *number));
+        assert_eq!(infallible.await.unwrap(), 1);
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_cannot_be_sent_is_used_on_a_local_set() {
+    async fn a_context_that_is_not_send_can_be_used_on_a_local_set() {
         let local = tokio::task::LocalSet::new();
         let number = local
             .run_until(async {
@@ -428,7 +430,7 @@ mod on_a_runtime {
     }
 
     #[test]
-    fn a_trait_may_promise_that_its_contexts_can_be_sent() {
+    fn a_trait_can_require_that_its_contexts_are_send() {
         trait Store: Send + Sync {
             fn session(&self) -> impl AsyncContext<Resource = u32, Error = Infallible> + Send;
         }
@@ -449,7 +451,7 @@ mod on_a_runtime {
 }
 
 #[test]
-fn stacks_adapters_and_decorated_functions_follow_their_parts() {
+fn stacks_adapters_and_decorated_functions_have_the_auto_traits_of_their_parts() {
     use guard_core::{
         AsyncExitStack, ScopedExitStack, exit_stack, from_fns, nullcontext, suppress, within,
     };

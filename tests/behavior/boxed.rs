@@ -1,4 +1,5 @@
-//! `#[async_context(boxed)]`: the context's type has a name, and traits with one can be objects.
+//! `#[async_context(boxed)]`: the context's type can be named, and traits with such contexts are
+//! dyn-compatible.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,7 +15,7 @@ trait Store: Send + Sync {
     #[async_context(owned, boxed)]
     async fn transaction(&self, name: &str) -> Result<String, io::Error>;
 
-    /// One that does nothing.
+    /// A default implementation that does nothing.
     #[async_context(owned, boxed)]
     async fn savepoint(&self, name: &str) -> Result<String, io::Error>
     where
@@ -39,7 +40,7 @@ impl Store for Real {
     }
 }
 
-/// Written by hand, with the signature that the attribute stands for.
+/// Implements the trait by hand, with the signature that the attribute generates.
 struct Fake;
 
 impl Store for Fake {
@@ -142,7 +143,7 @@ impl Borrowing for Numbers {
 }
 
 #[test]
-fn a_scoped_one_borrows_what_its_arguments_borrow() {
+fn a_boxed_scoped_context_borrows_from_its_arguments() {
     let mut numbers = Numbers(vec![1]);
     let object: &mut dyn Borrowing = &mut numbers;
     block_on(async {
@@ -175,7 +176,7 @@ async fn of_nothing(n: usize) -> usize {
 }
 
 #[test]
-fn its_lifetime_is_that_of_its_one_borrow_or_static() {
+fn the_lifetime_of_a_boxed_context_is_that_of_its_only_borrow_or_static() {
     let list = vec![1, 2, 3];
     assert_eq!(block_on(of_one_argument(&list).run(async |n| *n)), 3);
     let sum =

@@ -1,4 +1,4 @@
-//! Contexts that are given the body's error and decide what becomes of it.
+//! Contexts that catch: they get the body's error and decide whether to swallow, replace or return it.
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
@@ -21,7 +21,7 @@ enum Failure {
 }
 use Failure::{Big, CleanUp, Replaced, Small};
 
-/// Swallows what is small, replaces what is big, and raises everything else.
+/// A context that swallows `Small`, replaces `Big`, and returns every other error.
 #[async_context(catch)]
 async fn judge(log: Log, name: &'static str) -> Result<u32, Failure> {
     let mut lent = 1;
@@ -35,7 +35,7 @@ async fn judge(log: Log, name: &'static str) -> Result<u32, Failure> {
             Err(Replaced(Box::new(Big)))
         }
         Outcome::Failed(error) => {
-            log.push(format_args!("{name} raises"));
+            log.push(format_args!("{name} returns"));
             Err(error)
         }
         other => {
@@ -46,7 +46,7 @@ async fn judge(log: Log, name: &'static str) -> Result<u32, Failure> {
 }
 
 #[test]
-fn a_body_that_succeeds_has_its_value() {
+fn a_body_that_succeeds_returns_its_value() {
     let log = Log::new();
     let caught = block_on(judge(log.clone(), "judge").catch(async |lent| {
         *lent += 1;
@@ -57,7 +57,7 @@ fn a_body_that_succeeds_has_its_value() {
 }
 
 #[test]
-fn an_error_is_swallowed_replaced_or_raised() {
+fn an_error_is_swallowed_replaced_or_returned() {
     let log = Log::new();
     let caught = |error| block_on(judge(log.clone(), "judge").catch(async |_| Err::<(), _>(error)));
     assert_eq!(caught(Small), Ok(None));
@@ -65,11 +65,11 @@ fn an_error_is_swallowed_replaced_or_raised() {
     assert_eq!(caught(Big), Err(Replaced(Box::new(Big))));
     assert_eq!(log.line(), "judge replaces");
     assert_eq!(caught(CleanUp), Err(CleanUp));
-    assert_eq!(log.line(), "judge raises");
+    assert_eq!(log.line(), "judge returns");
 }
 
 #[test]
-fn an_error_of_entering_is_not_caught() {
+fn an_error_of_the_set_up_is_not_caught() {
     #[async_context(catch)]
     async fn closed() -> Result<(), Failure> {
         if true {
@@ -83,7 +83,7 @@ fn an_error_of_entering_is_not_caught() {
 }
 
 #[test]
-fn a_panic_is_no_error() {
+fn a_panic_is_not_caught() {
     let log = Log::new();
     let panics = judge(log.clone(), "judge")
         .catch(async |_| -> Result<(), Failure> { std::panic::panic_any("ouch") });
@@ -91,13 +91,13 @@ fn a_panic_is_no_error() {
     assert_eq!(
         panic.downcast_ref(),
         Some(&"ouch"),
-        "it cannot be swallowed"
+        "a panic cannot be swallowed"
     );
     assert_eq!(log.line(), "judge sees Panicked");
 }
 
 #[test]
-fn a_cancellation_is_no_error() {
+fn a_cancellation_is_not_caught() {
     let log = Log::new();
     let used = judge(log.clone(), "judge").catch(async |_| pending::<Result<(), Failure>>().await);
     let mut used = Box::pin(used);
@@ -107,7 +107,7 @@ fn a_cancellation_is_no_error() {
 }
 
 #[test]
-fn what_an_inner_one_swallows_an_outer_one_never_sees() {
+fn an_outer_context_does_not_get_an_error_that_an_inner_one_swallowed() {
     let log = Log::new();
     let nested = |error| {
         let (outer, inner) = (judge(log.clone(), "outer"), judge(log.clone(), "inner"));
@@ -116,11 +116,11 @@ fn what_an_inner_one_swallows_an_outer_one_never_sees() {
     assert_eq!(nested(Small), Ok(Some(None)));
     assert_eq!(log.line(), "inner swallows outer sees Completed");
     assert_eq!(nested(Big), Err(Replaced(Box::new(Big))));
-    assert_eq!(log.line(), "inner replaces outer raises");
+    assert_eq!(log.line(), "inner replaces outer returns");
 }
 
 #[test]
-fn a_context_inside_is_told_of_the_error_and_one_outside_is_not() {
+fn a_context_inside_a_catching_one_gets_failed_and_one_outside_gets_completed() {
     #[async_context]
     async fn watch(log: Log, name: &'static str) -> Result<(), Failure> {
         let outcome = yield_resource!();
@@ -149,7 +149,7 @@ fn a_context_inside_is_told_of_the_error_and_one_outside_is_not() {
 }
 
 #[test]
-fn it_can_be_made_of_other_contexts() {
+fn a_catching_context_can_be_made_of_other_contexts() {
     #[async_context]
     async fn watch(log: Log) -> Result<u32, Failure> {
         let mut lent = 2;
@@ -178,7 +178,7 @@ fn it_can_be_made_of_other_contexts() {
 }
 
 #[test]
-fn its_clean_up_waits_and_is_finished_when_it_is_dropped() {
+fn a_catching_context_that_is_dropped_is_cleaned_up_in_the_background() {
     #[async_context(catch)]
     async fn slow(log: Log) -> Result<(), Failure> {
         let outcome = yield_resource!();
@@ -206,19 +206,19 @@ fn its_clean_up_waits_and_is_finished_when_it_is_dropped() {
     assert_eq!(
         reports::take(),
         ["Failed(Small)"],
-        "nobody else hears of it"
+        "the error has no caller"
     );
 }
 
 #[test]
-fn suppress_swallows_what_the_predicate_says() {
+fn suppress_swallows_the_errors_of_its_predicate() {
     let small = suppress(|error: &Failure| *error == Small);
     let caught = |error| block_on(small.catch(async |()| Err::<(), _>(error)));
     assert_eq!(caught(Small), Ok(None));
-    assert_eq!(caught(Small), Ok(None), "it can be used again");
+    assert_eq!(caught(Small), Ok(None), "the context can be used again");
     assert_eq!(caught(Big), Err(Big));
     assert_eq!(block_on(small.catch(async |()| Ok(7))), Ok(Some(7)));
-    // In itself too.
+    // As a context itself.
     let nested = small.catch(async |()| {
         assert_eq!(small.catch(async |()| Err::<(), _>(Small)).await?, None);
         Err::<(), _>(Small)
@@ -227,7 +227,7 @@ fn suppress_swallows_what_the_predicate_says() {
     assert_eq!(format!("{small:?}"), "Suppress");
 }
 
-/// What a catching stack makes of an error of its use.
+/// The result of a use of a catching stack that `fill` has filled.
 fn used(
     fill: impl AsyncFnOnce(&AsyncExitStack<Failure, guard_core::exit_stack_parts::Catching>),
     body: Result<u32, Failure>,
@@ -240,7 +240,7 @@ fn used(
 }
 
 #[test]
-fn an_entry_of_a_catching_stack_decides_as_a_context_does() {
+fn an_entry_of_a_catching_stack_decides_like_a_context() {
     let log = Log::new();
     let fill = async |stack: &AsyncExitStack<_, _>| {
         let lent = stack
@@ -258,11 +258,11 @@ fn an_entry_of_a_catching_stack_decides_as_a_context_does() {
     assert_eq!(used(fill, Err(Small)), Ok(None));
     assert_eq!(log.line(), "inner swallows outer sees Completed");
     assert_eq!(used(fill, Err(Big)), Err(Replaced(Box::new(Big))));
-    assert_eq!(log.line(), "inner replaces outer raises");
+    assert_eq!(log.line(), "inner replaces outer returns");
 }
 
 #[test]
-fn a_callback_of_a_catching_stack_decides_too() {
+fn a_callback_of_a_catching_stack_decides_like_a_context() {
     let log = Log::new();
     let fill = async |stack: &AsyncExitStack<_, _>| {
         let outer = log.clone();
@@ -278,12 +278,16 @@ fn a_callback_of_a_catching_stack_decides_too() {
     };
     assert_eq!(used(fill, Err(Small)), Ok(None));
     assert_eq!(log.line(), "Completed");
-    assert_eq!(used(fill, Err(Big)), Ok(None), "the outer one swallows all");
+    assert_eq!(
+        used(fill, Err(Big)),
+        Ok(None),
+        "the outer callback swallows every error"
+    );
     assert_eq!(log.line(), "Failed(Replaced(Big))");
 }
 
 #[test]
-fn an_error_of_an_entry_is_offered_to_those_below_it() {
+fn the_entries_below_get_an_error_of_an_entry() {
     let swallowing = async |stack: &AsyncExitStack<_, _>| {
         stack
             .enter_catch(suppress(|error| *error == CleanUp))
@@ -292,14 +296,14 @@ fn an_error_of_an_entry_is_offered_to_those_below_it() {
         stack.defer(async || Err(CleanUp));
     };
     assert_eq!(used(swallowing, Ok(1)), Ok(Some(1)));
-    // The error of the use comes before it, and is what is offered.
+    // The error of the use is older, so the entry below gets that one.
     reports::collect();
     assert_eq!(used(swallowing, Err(Big)), Err(Big));
     assert_eq!(reports::take(), ["Failed(CleanUp)"]);
 }
 
 #[test]
-fn what_failed_beside_a_swallowed_error_is_reported() {
+fn an_error_besides_a_swallowed_one_is_reported() {
     reports::collect();
     let log = Log::new();
     let fill = async |stack: &AsyncExitStack<_, _>| {
@@ -320,10 +324,10 @@ fn what_failed_beside_a_swallowed_error_is_reported() {
 }
 
 #[test]
-fn no_entry_is_offered_a_panic_or_a_cancellation() {
+fn an_entry_cannot_swallow_a_panic_or_a_cancellation() {
     reports::collect();
     let log = Log::new();
-    let told = |stack: &AsyncExitStack<Failure, _>, name: &'static str| {
+    let add_entry = |stack: &AsyncExitStack<Failure, _>, name: &'static str| {
         let log = log.clone();
         stack.push_exit(async move |outcome: Outcome<Failure>| {
             log.push(format_args!("{name} sees {outcome:?}"));
@@ -331,24 +335,24 @@ fn no_entry_is_offered_a_panic_or_a_cancellation() {
         });
     };
     let mut stack = AsyncExitStack::<Failure, _>::catching();
-    told(&stack, "2nd");
+    add_entry(&stack, "2nd");
     stack.callback(|| std::panic::panic_any("ouch"));
-    told(&stack, "1st");
+    add_entry(&stack, "1st");
     let closing = AssertUnwindSafe(stack.close(Outcome::Cancelled)).catch_unwind();
     let panic = block_on(closing).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"ouch"));
     assert_eq!(log.line(), "1st sees Cancelled 2nd sees Cancelled");
 
-    told(&stack, "2nd");
+    add_entry(&stack, "2nd");
     stack.defer(async || std::panic::panic_any("ouch"));
     let closing = AssertUnwindSafe(stack.close(Outcome::Failed(Big))).catch_unwind();
     assert!(block_on(closing).is_err());
     assert_eq!(log.line(), "2nd sees Panicked");
-    assert_eq!(reports::take(), ["Failed(Big)"], "nobody else hears of it");
+    assert_eq!(reports::take(), ["Failed(Big)"], "the error has no caller");
 }
 
 #[test]
-fn an_error_that_an_entry_holds_when_the_stack_is_dropped_is_not_lost() {
+fn an_error_that_an_entry_has_when_the_stack_is_dropped_is_reported() {
     reports::collect();
     let log = Log::new();
     let mut stack = AsyncExitStack::<Failure, _>::catching();

@@ -1,4 +1,4 @@
-//! Exits that may take only so long: `exit_timeout` and `exit_until`.
+//! Exits with a time limit: `exit_timeout` and `exit_until`.
 
 use std::future::{Ready, pending, poll_fn, ready};
 use std::pin::pin;
@@ -15,7 +15,7 @@ use crate::reports;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Takes so long to exit.
+/// A context whose exit takes this long.
 #[async_context]
 async fn taking(log: Log, time: Duration) -> Result<u32, String> {
     let _held = Dropped(log.clone(), "held");
@@ -28,7 +28,7 @@ async fn taking(log: Log, time: Duration) -> Result<u32, String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exit_in_time_is_as_without_a_limit() {
+async fn an_exit_within_its_limit_is_not_changed() {
     reports::collect();
     let log = Log::new();
     let used = taking(log.clone(), SECOND).exit_timeout(2 * SECOND);
@@ -37,7 +37,7 @@ async fn an_exit_in_time_is_as_without_a_limit() {
     assert_eq!(used, Err(TryWithError::Exit { value: 1, error }));
     assert_eq!(log.line(), "exit(Completed) exited drop(held)");
 
-    // The context still prints its own error.
+    // The error of the context is displayed unchanged.
     let used = taking(log.clone(), SECOND).exit_timeout(2 * SECOND);
     let used = used.try_with(async |_| Err::<(), _>("body")).await;
     assert!(matches!(
@@ -67,7 +67,7 @@ async fn the_clock_starts_with_the_exit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exit_that_takes_too_long_is_dropped_and_reported_once() {
+async fn an_exit_that_exceeds_its_limit_is_dropped_and_reported_once() {
     reports::collect();
     let log = Log::new();
     let begun = Instant::now();
@@ -97,12 +97,12 @@ async fn a_body_that_failed_keeps_its_error() {
     assert_eq!(
         reports::take(),
         ["TimedOut"],
-        "told once, though it is lost twice"
+        "the timeout is reported once"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_out_is_reported_once_also_through_map_err() {
+async fn a_timeout_is_reported_once_through_map_err() {
     reports::collect();
     let used = taking(Log::new(), 3 * SECOND)
         .exit_timeout(SECOND)
@@ -113,7 +113,7 @@ async fn a_time_out_is_reported_once_also_through_map_err() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_the_background_the_limit_holds_too() {
+async fn a_limit_holds_in_the_background() {
     reports::collect();
     let log = Log::new();
     for (limit, expected) in [
@@ -126,7 +126,7 @@ async fn in_the_background_the_limit_holds_too() {
             Box::pin(used.with(async |_| pending::<Result<(), TimeoutError<String>>>().await));
         assert!(poll_once(used.as_mut()).is_pending());
         drop(used);
-        // The report is sent in the task that gives up.
+        // The task that gives the exit up sends the report.
         drain().await;
         assert_eq!(log.line(), expected);
         assert_eq!(begun.elapsed(), limit.min(3) * SECOND);
@@ -135,18 +135,18 @@ async fn in_the_background_the_limit_holds_too() {
     assert_eq!(
         reports::take_names(),
         ["behavior::deadlines::taking"; 2],
-        "each is named"
+        "each report names its context"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_runs_goes_on_when_the_exit_is_dropped() {
+async fn a_limit_goes_on_when_the_exit_is_dropped() {
     reports::collect();
     let log = Log::new();
     let begun = Instant::now();
     let used = taking(log.clone(), 5 * SECOND).exit_timeout(3 * SECOND);
     let used = used.with(async |_| Ok::<(), TimeoutError<String>>(()));
-    // Two seconds are up when nobody waits any more; one is left.
+    // Two seconds have passed when the use is dropped, and one is left.
     assert!(tokio::time::timeout(2 * SECOND, used).await.is_err());
     drain().await;
     assert_eq!(begun.elapsed(), 3 * SECOND);
@@ -172,7 +172,7 @@ async fn a_scoped_context_is_bounded_as_well() {
     assert_eq!(log.line(), "drop(held)");
     assert_eq!(reports::take(), ["TimedOut"]);
 
-    // Dropped by its user it is dropped where it stands, limit or not.
+    // A cancelled use of a scoped context is dropped where it stands, with or without a limit.
     let mut used = Box::pin(borrowing(&log).exit_timeout(SECOND).enter());
     let entered = poll_once(used.as_mut());
     assert!(entered.is_ready());
@@ -205,7 +205,7 @@ async fn a_manager_is_bounded_as_well() {
     assert_eq!(reports::take(), ["TimedOut"]);
 }
 
-/// Takes so long to exit, and is made of a context that does too.
+/// A context whose exit takes long, made of a context whose exit takes long.
 #[async_context]
 async fn composed(log: Log, inner: Duration) -> Result<(), TimeoutError<String>> {
     async_with!(_inner = taking(log, inner).exit_timeout(10 * SECOND)?, {
@@ -215,7 +215,7 @@ async fn composed(log: Log, inner: Duration) -> Result<(), TimeoutError<String>>
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_limits_the_shorter_one_holds() {
+async fn the_shorter_of_two_limits_holds() {
     for in_the_background in [false, true] {
         reports::collect();
         let log = Log::new();
@@ -238,10 +238,13 @@ async fn of_two_limits_the_shorter_one_holds() {
         }
         drain().await;
         assert_eq!(begun.elapsed(), 2 * SECOND, "{in_the_background}");
-        let told = log.take();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert_eq!(told[1], "drop(held)", "what it is made of goes with it");
-        // Both are lost, and each is told once.
+        let events = log.take();
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert_eq!(
+            events[1], "drop(held)",
+            "the inner context is dropped with the outer one"
+        );
+        // Both exits timed out, and each is reported once.
         assert_eq!(reports::take(), ["TimedOut", "TimedOut"]);
         let mut names = reports::take_names();
         names.sort();
@@ -286,7 +289,7 @@ fn any_future_can_be_the_limit() {
         log.push("exited");
         Ok(())
     }
-    /// Ends at its third poll.
+    /// A limit that ends at its third poll.
     fn third(log: &Log) -> impl Future<Output = ()> + Send + 'static {
         let (log, mut polls) = (log.clone(), 0);
         poll_fn(move |_| {
@@ -310,7 +313,7 @@ fn any_future_can_be_the_limit() {
     assert_eq!(
         log.line(),
         "exited",
-        "a limit that is not needed is not polled"
+        "the limit of an exit that is ready is not polled"
     );
     assert_eq!(used(2), Ok(()));
     assert_eq!(log.line(), "limit 1 limit 2 exited");
@@ -318,7 +321,7 @@ fn any_future_can_be_the_limit() {
     assert_eq!(log.line(), "limit 1 limit 2 limit 3");
     assert_eq!(reports::take(), ["TimedOut"]);
 
-    // A limit that is up at once still allows what takes no time.
+    // An exit that is ready at its first poll is not bounded by a limit that has passed.
     let at_once: Ready<()> = ready(());
     let context = waiting(log.clone(), 0).exit_until(at_once.clone());
     let used = block_on(context.with(async |()| Ok::<_, TimeoutError<String>>(())));
@@ -329,7 +332,7 @@ fn any_future_can_be_the_limit() {
 }
 
 #[test]
-fn outside_a_runtime_nothing_measures_the_time() {
+fn exit_timeout_outside_a_runtime_has_no_timer() {
     #[async_context]
     async fn waiting() -> Result<(), String> {
         yield_resource!();
@@ -344,7 +347,7 @@ fn outside_a_runtime_nothing_measures_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bounded_context_that_is_dropped_while_it_is_entered_has_the_limit_for_its_exit() {
+async fn the_limit_holds_for_the_exit_after_a_set_up_in_the_background() {
     #[async_context]
     async fn slow(log: Log) -> Result<(), String> {
         log.push("entering");
@@ -374,7 +377,7 @@ async fn a_bounded_context_that_is_dropped_while_it_is_entered_has_the_limit_for
 }
 
 #[test]
-fn a_context_whose_exit_timed_out_is_not_used_again() {
+fn a_context_whose_exit_timed_out_cannot_be_used_again() {
     let mut guard = pin!(pending_exit().exit_until(ready(())));
     let waker = std::task::Waker::noop();
     let mut cx = std::task::Context::from_waker(waker);

@@ -1,11 +1,11 @@
-//! Every kind of function and of signature that can be a context.
+//! Every kind of function and of signature that can define a context.
 #![allow(
     clippy::multiple_bound_locations,
     clippy::needless_arbitrary_self_type,
     clippy::non_minimal_cfg,
     clippy::too_many_arguments,
     clippy::useless_vec,
-    reason = "every way of writing them is the point"
+    reason = "the tests are about every way of writing them"
 )]
 
 use std::convert::Infallible;
@@ -47,7 +47,7 @@ mod returns {
     }
 
     #[test]
-    fn any_other_type_is_the_resource_of_a_context_that_cannot_fail() {
+    fn any_other_return_type_is_the_resource_of_an_infallible_context() {
         fn cannot_fail(_: &impl AsyncContext<Resource = String, Error = Infallible>) {}
         cannot_fail(&plain());
         assert_eq!(block_on(plain().run(async |text| text.clone())), "plain");
@@ -68,7 +68,7 @@ mod returns {
     }
 
     #[test]
-    fn without_a_return_type_nothing_is_lent() {
+    fn a_context_without_a_return_type_lends_nothing() {
         let log = Log::new();
         block_on(async {
             async_with!(() = nothing(log.clone()), () = unit(log.clone()), {
@@ -187,7 +187,7 @@ mod returns {
     }
 
     #[test]
-    fn what_the_resource_borrows_may_outlive_the_context() {
+    fn a_resource_can_borrow_from_what_outlives_the_context() {
         let text = String::from("first second");
         let first = block_on(borrowed(&text).with(async |first| Ok::<_, Infallible>(*first)));
         assert_eq!(first, Ok("first"));
@@ -402,7 +402,7 @@ mod traits {
     }
 
     #[test]
-    fn functions_of_traits_are_contexts_required_or_provided() {
+    fn required_and_provided_methods_of_traits_can_be_contexts() {
         assert_eq!(block_on(all(Disk)).unwrap(), "disk.txt disk disk 5");
     }
 }
@@ -521,12 +521,12 @@ mod signatures {
     }
 
     #[test]
-    fn what_a_function_pointer_takes_is_not_borrowed_by_the_context() {
+    fn the_context_does_not_borrow_the_parameters_of_a_function_pointer() {
         let context = function_pointer(str::to_uppercase, Box::new(str::len));
         assert_eq!(block_on(context.run(async |text| text.clone())), "X4");
     }
 
-    /// Documentation is kept.
+    /// This documentation is kept on the function.
     #[async_context]
     #[must_use = "and so are attributes"]
     #[inline]
@@ -567,7 +567,7 @@ mod signatures {
     }
 
     struct SendPointer(*const u32);
-    // SAFETY: what it points to is a constant.
+    // SAFETY: the pointer is valid in every thread, because it points to a constant.
     unsafe impl Send for SendPointer {}
 
     #[async_context]
@@ -577,12 +577,12 @@ mod signatures {
     }
 
     #[test]
-    fn attributes_qualifiers_and_configuration_are_kept() {
+    fn attributes_qualifiers_and_cfgs_are_kept() {
         static THREE: u32 = 3;
         block_on(async {
             assert_eq!(attributes().run(async |number| *number).await, 1);
             assert_eq!(configured().run(async |number| *number).await, 2);
-            // SAFETY: it points to a static.
+            // SAFETY: the pointer is valid, because it points to a static.
             let context = unsafe { unsafe_function(SendPointer(&raw const THREE)) };
             assert_eq!(context.run(async |number| *number).await, 3);
             assert_eq!(
@@ -605,7 +605,7 @@ mod signatures {
         };
     }
     context! {
-        /// A context that a macro wrote.
+        /// A context that a macro defines.
         pub generated(number: u32) -> io::Result<u32> { number * 2, Ok(()) }
     }
 
@@ -623,7 +623,7 @@ mod signatures {
     }
 
     #[test]
-    fn a_macro_may_write_the_function() {
+    fn a_macro_can_define_a_context() {
         block_on(async {
             let number = generated(4)
                 .with(async |number| io::Result::Ok(*number))
@@ -663,7 +663,7 @@ fn calling_the_function_runs_nothing() {
 }
 
 #[test]
-fn the_context_goes_on_after_its_yield_with_what_the_body_left() {
+fn the_context_sees_the_changes_of_the_body_after_its_yield() {
     let log = Log::new();
     let result = block_on(logged(log.clone()).with(async |number| {
         *number = 3;
@@ -674,7 +674,7 @@ fn the_context_goes_on_after_its_yield_with_what_the_body_left() {
 }
 
 #[test]
-fn an_outcome_without_error_is_copied() {
+fn an_outcome_without_an_error_is_copy() {
     let outcome = Outcome::Failed(());
     let copy = outcome;
     assert_eq!(outcome, copy);

@@ -1,7 +1,8 @@
-//! Arguments and locals are dropped as those of a plain `async fn` are, wherever it is dropped.
+//! A context drops its arguments and locals in the order in which an `async fn` drops them, wherever it is
+//! dropped.
 //!
-//! Each case is written once and compiled twice, as an `async fn` and as a context; the only difference
-//! is how it is suspended.
+//! Each case is written once and compiled twice, as an `async fn` and as a context. Only the way to suspend
+//! differs.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use guard_tests::{Dropped, Log, poll_once, yield_once};
 
 use crate::reports;
 
-/// What both can be driven by: polls, of which the last one says so.
+/// Polls the function until its next suspension; ready when it has ended.
 trait Driven {
     fn poll_next(&mut self) -> Poll<()>;
 }
@@ -59,7 +60,7 @@ impl<C: AsyncContext> Driven for InContext<C> {
     }
 }
 
-/// What happens when it is dropped after `polls` polls, or when it has ended.
+/// The log of a run that is dropped after `polls` polls, or when it has ended.
 fn events(mut driven: impl Driven, log: &Log, polls: usize) -> (String, bool) {
     log.take();
     let mut ended = false;
@@ -86,11 +87,11 @@ fn same<P: Driven, C: Driven>(
         let (found, _) = events(context(&log), &log, polls);
         assert_eq!(found, expected, "dropped after {polls} polls");
         if polls == 0 {
-            // Not only the same: what it must be.
+            // The two are the same, and this is what both should be.
             assert_eq!(found, never_polled);
         }
         if ended {
-            assert!(polls >= 2, "it was suspended at least once");
+            assert!(polls >= 2, "the case should be suspended at least once");
             break;
         }
     }
@@ -216,7 +217,7 @@ case! {
 }
 
 #[test]
-fn receivers_come_first() {
+fn receivers_are_dropped_last() {
     struct Receiver(Dropped);
     impl Receiver {
         async fn future(self, _b: Dropped) {
@@ -306,10 +307,10 @@ fn a_panic_drops_in_the_same_order() {
     assert_eq!(events(context, &log), expected);
 }
 
-/// Tail temporaries are dropped before locals since edition 2024, after them in 2021: the block keeps
-/// the edition of the code it was written in.
+/// Tail temporaries are dropped before the locals since edition 2024, and after them in edition 2021. The
+/// expansion keeps the edition of the code in which the block was written.
 #[test]
-fn the_edition_of_the_function_decides_about_tail_temporaries() {
+fn the_edition_of_the_function_decides_when_tail_temporaries_are_dropped() {
     #[async_context(scoped)]
     async fn scoped(log: Log) -> Result<(), ()> {
         let _local = d(&log, "local");

@@ -1,4 +1,4 @@
-//! Contexts that panic where they fail.
+//! `expect`: contexts that panic when they fail.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,9 +19,9 @@ async fn database(
     exit
 }
 
-fn panic_of(used: impl Future) -> String {
+fn panic_message(used: impl Future) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| block_on(used))).err();
-    *panic.expect("it panicked").downcast().unwrap()
+    *panic.expect("the use should panic").downcast().unwrap()
 }
 
 #[test]
@@ -36,26 +36,26 @@ fn an_expected_context_needs_no_question_mark() {
 }
 
 #[test]
-fn it_panics_with_the_message_the_error_and_the_place() {
+fn the_panic_has_the_message_the_error_and_the_location() {
     let entering = async {
         async_with!(
             _rows = database(Err("refused"), Ok(())).expect("a database"),
             {}
         );
     };
-    let message = panic_of(entering);
+    let message = panic_message(entering);
     assert!(
         message.starts_with("a database: \"refused\" (expected at "),
         "{message}"
     );
     assert!(message.contains("behavior/expect.rs:"), "{message}");
     let exiting = database(Ok(()), Err("lost")).expect(String::from("2 databases"));
-    let message = panic_of(exiting.run(async |_| ()));
+    let message = panic_message(exiting.run(async |_| ()));
     assert!(message.starts_with("2 databases: \"lost\""), "{message}");
 }
 
 #[test]
-fn after_a_panic_of_the_body_that_of_the_context_is_reported() {
+fn an_error_after_a_panic_of_the_body_is_reported() {
     reports::collect();
     let used = database(Ok(()), Err("lost")).expect("a database");
     let message = catch_unwind(AssertUnwindSafe(|| {
@@ -68,7 +68,7 @@ fn after_a_panic_of_the_body_that_of_the_context_is_reported() {
 }
 
 #[test]
-fn in_the_background_its_error_is_reported() {
+fn an_error_in_the_background_is_reported() {
     reports::collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
@@ -82,7 +82,7 @@ fn in_the_background_its_error_is_reported() {
     assert_eq!(reports, ["Failed(lost)"]);
 }
 
-// What a fixture in a test without a return type looks like.
+// How a test without a return type uses a fixture.
 
 #[tokio::test]
 #[within(rows = database(Ok(()), Ok(())).expect("a database"))]
@@ -104,5 +104,8 @@ fn an_error_that_is_mapped_to_a_panic_needs_no_question_mark() {
         )
     }
     assert_eq!(block_on(use_it(Ok(()))), 3);
-    assert_eq!(panic_of(use_it(Err("refused"))), "no database: refused");
+    assert_eq!(
+        panic_message(use_it(Err("refused"))),
+        "no database: refused"
+    );
 }

@@ -1,6 +1,6 @@
-//! The expansion and the code around it do not get into each other's way.
+//! The names of the expansion and of the code around it do not conflict.
 
-/// Parameters, locals, patterns and labels that are named like anything the expansion makes.
+/// Parameters, locals, patterns and labels with the names that the expansion uses.
 mod names {
     use std::fmt;
 
@@ -134,7 +134,8 @@ mod names {
     }
 }
 
-/// The user's own traits, with methods for everything there is, and found first: they take it by value.
+/// The user's own trait, which every type implements. Its methods take `self` by value, so they are found
+/// first.
 mod methods_for_everything {
     use futures::executor::block_on;
     use guard_core::{Outcome, async_context, async_with, exit_stack, yield_resource};
@@ -155,24 +156,24 @@ mod methods_for_everything {
     impl<T> Everything for T {}
 
     #[async_context]
-    async fn failed(told: Arc<AtomicBool>) -> Cell<u8> {
+    async fn failed(got_failed: Arc<AtomicBool>) -> Cell<u8> {
         let mut nothing = Cell::new(0);
         let outcome = yield_resource!(nothing);
-        told.store(outcome == Outcome::Failed(()), Ordering::Relaxed);
+        got_failed.store(outcome == Outcome::Failed(()), Ordering::Relaxed);
     }
 
     #[test]
-    fn are_not_called() {
-        async fn fails(told: Arc<AtomicBool>, result: Result<(), u8>) -> Result<(), u8> {
-            async_with!(stack = exit_stack::<u8>(), _failed = failed(told), {
+    fn the_expansion_does_not_call_them() {
+        async fn fails(got_failed: Arc<AtomicBool>, result: Result<(), u8>) -> Result<(), u8> {
+            async_with!(stack = exit_stack::<u8>(), _failed = failed(got_failed), {
                 stack.callback(|| {});
                 return result;
             })
         }
-        let told = Arc::new(AtomicBool::new(false));
-        assert_eq!(block_on(fails(told.clone(), Err(1))), Err(1));
-        assert!(told.load(Ordering::Relaxed));
-        // That they would be.
+        let got_failed = Arc::new(AtomicBool::new(false));
+        assert_eq!(block_on(fails(got_failed.clone(), Err(1))), Err(1));
+        assert!(got_failed.load(Ordering::Relaxed));
+        // Without the macros these methods are found first.
         ().asked();
         ().unasked();
         ().context();
@@ -180,7 +181,7 @@ mod methods_for_everything {
     }
 }
 
-/// A crate root full of decoys.
+/// A crate root with the names of everything that the expansion uses.
 mod decoys {
     #![allow(dead_code, unused_imports, unused_macros)]
 
@@ -207,7 +208,7 @@ mod decoys {
     struct Yielded;
     struct Infallible;
 
-    // Traits with the names of methods that the expansion calls, for everything.
+    // A trait with the names of the methods that the expansion calls, for every type.
     trait Decoy {
         fn handle(&self) {}
         fn lend(&self) {}
@@ -236,7 +237,7 @@ mod decoys {
     }
 
     #[async_context(scoped)]
-    async fn sure(start: &u32) -> u32 {
+    async fn infallible(start: &u32) -> u32 {
         let mut number = *start;
         yield_resource!(number);
     }
@@ -244,25 +245,25 @@ mod decoys {
     async fn uses(start: u32) -> ::core::result::Result<u32, ::core::fmt::Error> {
         #[allow(clippy::never_loop)]
         loop {
-            async_with!(number = number(start)?, sure = sure(&start), {
+            async_with!(number = number(start)?, infallible = infallible(&start), {
                 if *number == 2 {
                     break;
                 }
-                return ::core::result::Result::Ok(*number + *sure);
+                return ::core::result::Result::Ok(*number + *infallible);
             });
         }
         ::core::result::Result::Ok(0)
     }
 
     #[test]
-    fn they_are_not_mistaken_for_the_real_ones() {
+    fn the_expansion_does_not_use_names_of_the_crate_root() {
         assert_eq!(guard_tests::block_on(uses(1)).unwrap(), 2);
         assert_eq!(guard_tests::block_on(uses(2)).unwrap(), 0);
         assert!(guard_tests::block_on(uses(0)).is_err());
     }
 }
 
-/// Nothing is in scope but what is imported.
+/// A module without a prelude.
 mod without_a_prelude {
     #![no_implicit_prelude]
     #![forbid(unsafe_code)]
@@ -282,15 +283,15 @@ mod without_a_prelude {
     }
 
     #[async_context(scoped)]
-    async fn sure(start: &u32) -> u32 {
+    async fn infallible(start: &u32) -> u32 {
         let mut number = *start;
         yield_resource!(number);
     }
 
     async fn uses(start: u32) -> Result<u32, Error> {
         for _ in [1, 2] {
-            async_with!(number = number(start)?, sure = sure(number), {
-                if *sure == 2 {
+            async_with!(number = number(start)?, infallible = infallible(number), {
+                if *infallible == 2 {
                     continue;
                 }
                 return Ok(*number + 1);
@@ -300,16 +301,19 @@ mod without_a_prelude {
     }
 
     #[test]
-    fn everything_is_named_by_its_full_path() {
+    fn the_expansion_uses_absolute_paths() {
         ::std::assert_eq!(::guard_tests::block_on(uses(1)), Ok(2));
         ::std::assert_eq!(::guard_tests::block_on(uses(2)), Ok(0));
         ::std::assert_eq!(::guard_tests::block_on(uses(0)), Err(Error));
     }
 }
 
-/// Items in the body see what they would see in any function.
+/// Items in a body are in the scope of the function.
 mod items_in_the_body {
-    #![allow(clippy::needless_return, reason = "a `return` of its own is the point")]
+    #![allow(
+        clippy::needless_return,
+        reason = "the test is about a `return` in a function inside"
+    )]
 
     use guard_core::{AsyncContext, async_context, async_with, yield_resource};
     use guard_tests::block_on;
@@ -337,7 +341,7 @@ mod items_in_the_body {
     }
 
     #[test]
-    fn they_work_in_definitions_and_uses() {
+    fn items_can_be_defined_in_definitions_and_uses() {
         let number = block_on(async {
             async_with!(number = items(), {
                 type Number = u32;

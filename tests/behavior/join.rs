@@ -1,4 +1,4 @@
-//! Contexts that are entered together and exited together: `join(…)` in `async_with!`.
+//! `join(…)` in `async_with!`: contexts that are entered concurrently and exited concurrently.
 
 use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -12,7 +12,7 @@ use guard_tests::{Log, block_on, poll_once, yield_once};
 
 use crate::reports;
 
-/// Is shut until it is opened, which wakes nobody.
+/// A gate that tasks wait for. To open it wakes nobody.
 #[derive(Clone, Default)]
 struct Gate(Arc<AtomicBool>);
 
@@ -33,7 +33,7 @@ impl Gate {
     }
 }
 
-/// What one side does.
+/// How one of the joined contexts behaves.
 #[derive(Clone, Default)]
 struct Side {
     enter: Gate,
@@ -92,7 +92,7 @@ async fn used(log: Log, a: Side, b: Side) -> Result<(), String> {
 }
 
 #[test]
-fn both_are_entered_concurrently_and_exited_concurrently() {
+fn joined_contexts_enter_concurrently_and_exit_concurrently() {
     let log = Log::new();
     let (a, b) = (Side::default(), Side::default());
     let mut using = Box::pin(used(log.clone(), a.clone(), b.clone()));
@@ -116,7 +116,7 @@ fn both_are_entered_concurrently_and_exited_concurrently() {
 }
 
 #[test]
-fn each_is_told_how_the_body_ended() {
+fn each_context_gets_the_outcome_of_the_body() {
     async fn failing(log: Log) -> Result<(), String> {
         async_with!(
             join(
@@ -158,7 +158,7 @@ fn each_is_told_how_the_body_ended() {
 }
 
 #[test]
-fn if_one_cannot_be_entered_the_other_is_exited() {
+fn when_one_context_fails_to_enter_the_other_is_exited() {
     for failing in ["a", "b"] {
         let log = Log::new();
         let (mut a, mut b) = (Side::default(), Side::default());
@@ -173,7 +173,7 @@ fn if_one_cannot_be_entered_the_other_is_exited() {
         failed.enter.open();
         assert!(poll_once(using.as_mut()).is_pending());
         log.take();
-        // What is being entered is entered, and then exited.
+        // A context that is still entering enters first, and then exits.
         other.enter.open();
         assert!(poll_once(using.as_mut()).is_pending());
         let name = if failing == "a" { "b" } else { "a" };
@@ -189,7 +189,7 @@ fn if_one_cannot_be_entered_the_other_is_exited() {
 }
 
 #[test]
-fn of_two_errors_the_first_is_returned_and_the_other_reported() {
+fn the_first_of_two_errors_is_returned_and_the_other_reported() {
     reports::collect();
     let fails = |enter_fails, exit_fails| Side {
         enter_fails,
@@ -209,14 +209,14 @@ fn of_two_errors_the_first_is_returned_and_the_other_reported() {
     assert_eq!(
         reports::take_names()[0],
         "behavior::join::side",
-        "each in its own name"
+        "each report names its own context"
     );
 }
 
 #[test]
-fn a_panic_of_one_does_not_keep_the_other_from_its_clean_up() {
+fn a_panic_of_one_context_does_not_stop_the_exit_of_the_other() {
     reports::collect();
-    for (panics, told) in [("enter", "Panicked"), ("exit", "Completed")] {
+    for (panics, outcome) in [("enter", "Panicked"), ("exit", "Completed")] {
         for at_first in [true, false] {
             let log = Log::new();
             let panicking = Side {
@@ -235,12 +235,15 @@ fn a_panic_of_one_does_not_keep_the_other_from_its_clean_up() {
                 (other, panicking, "a")
             };
             let mut using = Box::pin(AssertUnwindSafe(used(log.clone(), a, b)).catch_unwind());
-            assert!(poll_once(using.as_mut()).is_pending(), "it is waited for");
+            assert!(
+                poll_once(using.as_mut()).is_pending(),
+                "the use waits for the other context"
+            );
             let line = log.line();
-            assert!(line.contains(&format!("exit({name}, {told})")), "{line}");
+            assert!(line.contains(&format!("exit({name}, {outcome})")), "{line}");
             exit.open();
             let Poll::Ready(Err(panic)) = poll_once(using.as_mut()) else {
-                panic!("the panic goes on");
+                panic!("the use should panic");
             };
             assert_eq!(panic.downcast_ref(), Some(&panics));
             assert_eq!(log.line(), format!("exited({name})"));
@@ -250,13 +253,13 @@ fn a_panic_of_one_does_not_keep_the_other_from_its_clean_up() {
 }
 
 #[test]
-fn what_one_failed_with_is_reported_when_nobody_will_be_told() {
+fn an_error_that_the_caller_does_not_get_is_reported() {
     reports::collect();
     let failing = Side {
         enter_fails: true,
         ..Side::open()
     };
-    // Beside a panic.
+    // The error of one, and a panic of the other.
     let panicking = Side {
         panics: Some("enter"),
         ..Side::open()
@@ -269,7 +272,7 @@ fn what_one_failed_with_is_reported_when_nobody_will_be_told() {
         assert_eq!(block_on(using).unwrap_err().downcast_ref(), Some(&"enter"));
         assert!(matches!(&*reports::take(), [report] if report.starts_with("SetUpFailed(enter ")));
     }
-    // And when the user is dropped while the other is still being entered, or exited.
+    // The error of one, when the use is dropped while the other is entered or exited.
     let waiting = Side::default();
     let mut using = Box::pin(used(Log::new(), failing, waiting));
     assert!(poll_once(using.as_mut()).is_pending());
@@ -289,7 +292,7 @@ fn what_one_failed_with_is_reported_when_nobody_will_be_told() {
 }
 
 #[test]
-fn dropped_after_any_number_of_polls_it_loses_nothing() {
+fn a_join_that_is_dropped_after_any_number_of_polls_exits_both() {
     async fn waiting(log: Log, name: &'static str, polls: usize) {
         let context = waits(log.clone(), name, polls);
         async_with!(join(_a = context, _b = waits(log, "b", 4 - polls)), {
@@ -309,7 +312,7 @@ fn dropped_after_any_number_of_polls_it_loses_nothing() {
         log.push(format_args!("-{name}"));
     }
 
-    // The rest of what is dropped runs on a runtime, as it would in a program.
+    // A runtime runs the clean-ups, as in a program.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -345,7 +348,7 @@ fn dropped_after_any_number_of_polls_it_loses_nothing() {
 }
 
 #[test]
-fn dropped_in_its_body_both_are_told_so() {
+fn both_contexts_get_cancelled_when_the_body_is_dropped() {
     async fn using(log: Log) -> Result<(), String> {
         async_with!(
             join(
@@ -378,7 +381,7 @@ fn dropped_in_its_body_both_are_told_so() {
 }
 
 #[test]
-fn three_can_be_joined_beside_others() {
+fn three_contexts_can_be_joined_beside_others() {
     async fn using(log: Log, fails: [bool; 3]) -> Result<u32, String> {
         let [a, b, c] = fails.map(|exit_fails| Side {
             exit_fails,
@@ -420,7 +423,7 @@ fn three_can_be_joined_beside_others() {
 }
 
 #[test]
-fn patterns_types_and_contexts_that_cannot_fail() {
+fn a_join_takes_patterns_types_and_contexts_that_cannot_fail() {
     #[async_context]
     async fn pair(of: u32) -> (u32, String) {
         let mut lent = (of, of.to_string());
@@ -437,7 +440,7 @@ fn patterns_types_and_contexts_that_cannot_fail() {
 }
 
 #[test]
-fn only_one_can_be_joined_too() {
+fn a_single_context_can_be_joined() {
     async fn using(log: Log) -> Result<Outcome, String> {
         async_with!(join(_a = side(log, "a", Side::open())?), {
             return Ok(Outcome::Completed);

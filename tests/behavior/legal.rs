@@ -1,5 +1,4 @@
-//! Code that is legal Rust, and that macros are known to get wrong: it means in and around the macros what it
-//! means without them.
+//! Valid Rust code that macros are known to break. It has the same meaning in guard-core's macros as outside.
 
 #![allow(
     clippy::from_str_radix_10,
@@ -7,7 +6,7 @@
     clippy::never_loop,
     clippy::diverging_sub_expression,
     clippy::await_holding_lock,
-    reason = "it is what is looked at"
+    reason = "the tests are about them"
 )]
 
 use std::future::ready;
@@ -30,7 +29,7 @@ async fn fallible(number: u8) -> io::Result<u8> {
     Ok(())
 }
 
-/// The loop of a macro, which its arguments do not show.
+/// Macros with a loop that their arguments do not show.
 mod jumps {
     use super::*;
 
@@ -55,7 +54,7 @@ mod jumps {
     }
 
     #[test]
-    fn a_break_leaves_the_loop_that_the_macro_brings() {
+    fn a_break_leaves_the_loop_of_a_macro() {
         let count = block_on(async {
             let mut turns = 0;
             for _ in 0..3 {
@@ -76,7 +75,7 @@ mod jumps {
     }
 
     #[test]
-    fn a_continue_goes_on_with_the_loop_that_the_macro_brings() {
+    fn a_continue_goes_on_with_the_loop_of_a_macro() {
         let count = block_on(async {
             let mut count = 0;
             for turn in 0..3 {
@@ -97,7 +96,7 @@ mod jumps {
     }
 
     #[test]
-    fn jumps_leave_the_block_where_the_macro_brings_no_loop() {
+    fn a_jump_leaves_the_block_when_the_macro_has_no_loop() {
         let log = Log::new();
         block_on(async {
             for turn in 0..5 {
@@ -120,7 +119,7 @@ mod jumps {
     }
 
     #[test]
-    fn labelled_jumps_leave_a_macro_of_which_nothing_is_known() {
+    fn a_labelled_jump_leaves_an_unknown_macro() {
         let (turns, found) = block_on(async {
             let mut turns = 0;
             let found = 'found: {
@@ -158,7 +157,7 @@ mod jumps {
     }
 
     #[test]
-    fn the_braces_of_a_pattern_are_no_loop() {
+    fn the_braces_of_a_pattern_are_not_taken_for_a_loop() {
         let turns = block_on(async {
             let mut turns = 0;
             for _ in 0..3 {
@@ -175,7 +174,7 @@ mod jumps {
     }
 
     #[test]
-    fn a_labelled_loop_stands_in_a_handler() {
+    fn a_handler_of_select_can_have_a_labelled_loop() {
         block_on(async {
             async_with!(_number = number(1), {
                 tokio::select! { () = ready(()) => 'outer: loop { loop { break 'outer } }, }
@@ -184,7 +183,7 @@ mod jumps {
     }
 
     #[test]
-    fn a_handler_jumps_out_of_the_block_and_what_it_moves_is_moved_once() {
+    fn a_handler_of_select_can_jump_out_of_the_block_and_move_a_value() {
         let log = Log::new();
         block_on(async {
             for name in ["a", "b", "c"].map(String::from) {
@@ -208,7 +207,7 @@ mod jumps {
     }
 }
 
-/// Tokens that are quoted stay as they are.
+/// Tokens in `stringify!` are not changed.
 mod quoted {
     use super::*;
 
@@ -217,7 +216,7 @@ mod quoted {
     }
 
     #[test]
-    fn in_a_block() {
+    fn stringify_is_not_changed_in_a_block() {
         let quoted = block_on(async {
             let mut quoted = Vec::new();
             'outer: for _ in 0..1 {
@@ -238,7 +237,7 @@ mod quoted {
     }
 
     #[test]
-    fn in_a_context() {
+    fn stringify_is_not_changed_in_a_context() {
         #[async_context]
         async fn quoting() -> &'static str {
             let mut text = stringify!(return x.y);
@@ -248,7 +247,7 @@ mod quoted {
     }
 }
 
-/// What other macros hand over.
+/// Fragments that other macros pass on.
 mod fragments {
     use super::*;
 
@@ -272,7 +271,7 @@ mod fragments {
     around!(around_a_block { 5 });
 
     #[test]
-    fn bodies() {
+    fn a_body_can_be_a_fragment() {
         block_on(async {
             async_with!(one = with_a_block(), { assert_eq!(*one, 1) });
             assert_eq!(around_a_block().await, 5);
@@ -353,7 +352,7 @@ mod fragments {
     }
 
     #[test]
-    fn contexts_patterns_blocks_and_statements() {
+    fn contexts_patterns_blocks_and_statements_can_be_fragments() {
         assert_eq!(block_on(all()).unwrap(), 11);
         assert_eq!(block_on(by_attribute()).unwrap(), 3);
     }
@@ -395,14 +394,14 @@ mod fragments {
     failing!(fails_in_the_end, fails_early, Err(io::Error::other("bad")));
 
     #[test]
-    fn places_and_errors() {
+    fn places_and_errors_can_be_fragments() {
         assert_eq!(block_on(lends_a_field((1, 2)).run(async |two| *two)), 2);
         assert!(block_on(fails_in_the_end(true).enter()).is_err());
         assert!(block_on(fails_early(true).enter()).is_err());
     }
 }
 
-/// What a context fails with before it has lent.
+/// Errors before the yield.
 mod failing {
     use super::*;
 
@@ -446,7 +445,7 @@ mod failing {
     }
 
     #[test]
-    fn before_it_lends() {
+    fn a_context_can_fail_in_every_way_before_the_yield() {
         for way in 0..5 {
             assert!(block_on(in_every_way(way).enter()).is_err(), "{way}");
         }
@@ -463,7 +462,7 @@ mod failing {
     }
 }
 
-/// Lines that stand first in a body.
+/// Inner attributes and items at the start of a body.
 mod inner_attributes {
     use super::*;
 
@@ -484,7 +483,7 @@ mod inner_attributes {
     }
 
     #[test]
-    fn are_the_functions_own() {
+    fn inner_attributes_apply_to_the_function() {
         block_on(async {
             async_with!(one = context(), { assert_eq!(*one, 1) });
             assert_eq!(around().await, 5);
@@ -513,7 +512,7 @@ mod attributes {
     }
 
     #[test]
-    fn the_first_of_several_is_the_outermost() {
+    fn the_first_of_several_attributes_is_the_outermost() {
         let log = Log::new();
         assert_eq!(block_on(stacked(&log)), Err(1));
         assert_eq!(
@@ -526,14 +525,14 @@ mod attributes {
     #[within(one = number(1))]
     #[within(two = number(*one + 1))]
     #[tokio::test]
-    async fn above_a_runtime() {
+    async fn within_can_stand_above_tokio_test() {
         assert_eq!((*one, *two), (1, 2));
     }
 
     #[tokio::test]
     #[within(one = number(1))]
     #[within(two = number(*one + 1))]
-    async fn below_a_runtime() -> Result<(), u8> {
+    async fn within_can_stand_below_tokio_test() -> Result<(), u8> {
         assert_eq!((*one, *two), (1, 2));
         Ok(())
     }
@@ -541,7 +540,7 @@ mod attributes {
     #[within(one = number(1))]
     #[tokio::test]
     #[within(two = number(*one + 1))]
-    async fn around_a_runtime() {
+    async fn within_can_stand_above_and_below_tokio_test() {
         assert_eq!((*one, *two), (1, 2));
     }
 
@@ -576,7 +575,7 @@ mod attributes {
     }
 
     #[test]
-    fn on_methods_of_async_trait() {
+    fn within_works_on_methods_of_async_trait() {
         let log = Log::new();
         let service: Box<dyn Handler> = Box::new(Service { name: "it" });
         assert_eq!(block_on(service.borrowed(&log, true)), Err("it".to_owned()));
@@ -611,25 +610,25 @@ mod attributes {
     }
 
     #[test]
-    fn on_recursive_functions() {
+    fn within_works_on_recursive_functions() {
         let log = Log::new();
         assert_eq!(block_on(down(&log, 1)), 1);
-        let told = log.line();
+        let events = log.line();
         assert_eq!(
-            told,
+            events,
             "enter(level) enter(level) exit(level, Completed) exit(level, Completed)"
         );
         assert_eq!(block_on(down_too(&log, 1)), 1);
-        assert_eq!(log.line(), told);
+        assert_eq!(log.line(), events);
     }
 }
 
-/// Values of a `return` whose type is written in another place.
+/// `return` values whose type is inferred from another place.
 mod returned {
     use super::*;
 
     #[tokio::test]
-    async fn nothing() {
+    async fn a_bare_return_needs_no_type() {
         async_with!(one = number(1), {
             if *one == 1 {
                 return;
@@ -639,7 +638,7 @@ mod returned {
     }
 
     #[tokio::test]
-    async fn what_the_function_says() {
+    async fn the_type_of_a_default_is_inferred_from_the_function() {
         async_with!(one = number(1), {
             if *one == 1 {
                 return Default::default();
@@ -649,7 +648,7 @@ mod returned {
     }
 
     #[test]
-    fn what_is_parsed() {
+    fn the_type_of_a_returned_value_is_inferred_from_the_function() {
         async fn parsed() -> u8 {
             async_with!(one = number(1), {
                 if *one == 1 {
@@ -662,7 +661,7 @@ mod returned {
     }
 }
 
-/// A macro of the user's that is called like one of guard-core's.
+/// A macro of the user that has the name of one of guard-core's.
 mod names {
     use super::*;
 
@@ -671,7 +670,7 @@ mod names {
     }
 
     #[test]
-    fn a_macro_called_yield_resource_is_not_given_what_it_could_misuse() {
+    fn a_user_macro_named_yield_resource_gets_only_its_own_arguments() {
         use own as yield_resource;
 
         #[async_context]
@@ -685,7 +684,7 @@ mod names {
     }
 }
 
-/// Temporaries in the expression that makes a context live as long as the use.
+/// Temporaries in the expression of a context live as long as the use.
 mod temporaries {
     use super::*;
 
@@ -699,7 +698,7 @@ mod temporaries {
     }
 
     #[tokio::test]
-    async fn of_async_with() -> io::Result<()> {
+    async fn temporaries_of_async_with_live_until_the_use_has_ended() -> io::Result<()> {
         let text = std::sync::Mutex::new("text".to_owned());
         async_with!(
             first = length(&format!("{}:{}", "host", 1))?,

@@ -1,15 +1,17 @@
-//! What a context does, feature by feature.
+//! What a context does. Each file tests one feature.
 
 mod adapters;
+mod attempt;
 mod auto_traits;
 mod boxed;
 mod catch;
+mod control_flow;
 mod deadlines;
 mod definition;
 mod drop_order;
 mod expect;
-mod handled;
 mod hygiene;
+mod infallible;
 mod join;
 mod legal;
 mod many;
@@ -24,10 +26,9 @@ mod reports;
 mod stack;
 mod stack_many;
 mod stack_model;
-mod sure;
 mod using;
 mod within;
 mod yields;
 
-/// Whether this is compiled as the fixture of that edition.
+/// Whether the file is compiled in edition 2021, as in `fixtures/edition-2021`.
 const EDITION_2021: bool = false;

@@ -1,4 +1,4 @@
-//! As many contexts in one call as there may be.
+//! The greatest number of contexts in one call of `async_with!`.
 
 use guard_core::{async_context, async_with, yield_resource};
 use guard_tests::yield_once;

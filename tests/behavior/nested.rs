@@ -1,4 +1,4 @@
-//! Contexts made of contexts: what the outer one is told, the inner ones are told too.
+//! Contexts made of contexts: the inner contexts get the outcome of the outer one.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,19 +29,19 @@ async fn inner(log: Log, name: &'static str) -> Result<u32, Failure> {
     Ok(())
 }
 
-/// Ends its block normally, with a value, whatever it was told.
+/// A context whose block ends with a value for every outcome.
 #[async_context]
 async fn indifferent(log: Log) -> Result<u32, Failure> {
     let text = async_with!(number = inner(log.clone(), "inner")?, {
         let outcome = yield_resource!(*number);
-        log.push(format_args!("told({outcome:?})"));
+        log.push(format_args!("outer({outcome:?})"));
         "a value"
     });
     log.push(text.len());
     Ok(())
 }
 
-/// Three deep, and the yield in an expression.
+/// A context made of three, with the yield in an expression.
 #[async_context]
 async fn deep(log: Log) -> Result<u32, Failure> {
     async_with!(
@@ -59,7 +59,7 @@ async fn deep(log: Log) -> Result<u32, Failure> {
     Ok(())
 }
 
-/// Leaves its block by `return`.
+/// A context that leaves its inner block by `return`.
 #[async_context]
 async fn returning(log: Log) -> Result<u32, Failure> {
     async_with!(number = inner(log.clone(), "inner")?, {
@@ -68,7 +68,7 @@ async fn returning(log: Log) -> Result<u32, Failure> {
     })
 }
 
-/// Leaves its block by `break`.
+/// A context that leaves its inner block by `break`.
 #[async_context]
 async fn breaking(log: Log) -> Result<u32, Failure> {
     'block: {
@@ -80,7 +80,7 @@ async fn breaking(log: Log) -> Result<u32, Failure> {
     Ok(())
 }
 
-/// Fails of its own accord after it was told.
+/// A context whose inner block fails after the yield.
 #[async_context]
 async fn failing(log: Log) -> Result<u32, Failure> {
     async_with!(number = inner(log.clone(), "inner")?, {
@@ -90,7 +90,7 @@ async fn failing(log: Log) -> Result<u32, Failure> {
     Ok(())
 }
 
-/// The inner one cannot clean up.
+/// A context whose inner exit fails.
 #[async_context]
 async fn over_broken(log: Log) -> Result<u32, Failure> {
     async_with!(number = inner(log.clone(), "broken")?, {
@@ -100,7 +100,7 @@ async fn over_broken(log: Log) -> Result<u32, Failure> {
     Ok(())
 }
 
-/// A use beside the yield, which is none of its business.
+/// A context with another use beside the yield.
 #[async_context]
 async fn beside(log: Log) -> Result<u32, Failure> {
     async_with!(_before = inner(log.clone(), "before")?, {});
@@ -110,8 +110,8 @@ async fn beside(log: Log) -> Result<u32, Failure> {
     Ok(())
 }
 
-/// How the bodies end, and what was told to whom: completed, failed, panicked.
-fn told<C>(context: impl Fn(Log) -> C) -> [String; 3]
+/// The log for each way to end the body: completed, failed, panicked.
+fn logs_by_ending<C>(context: impl Fn(Log) -> C) -> [String; 3]
 where
     C: AsyncContext<Resource = u32, Error = Failure>,
 {
@@ -135,21 +135,21 @@ where
 }
 
 #[test]
-fn inner_contexts_are_told_the_outer_outcome_whatever_the_block_evaluates_to() {
+fn inner_contexts_get_the_outer_outcome_for_any_value_of_the_block() {
     assert_eq!(
-        told(indifferent),
+        logs_by_ending(indifferent),
         [
-            "told(Completed) inner(Completed) 7 ok",
-            "told(Failed(())) inner(Failed(())) 7",
-            "told(Panicked) inner(Panicked) 7"
+            "outer(Completed) inner(Completed) 7 ok",
+            "outer(Failed(())) inner(Failed(())) 7",
+            "outer(Panicked) inner(Panicked) 7"
         ]
     );
 }
 
 #[test]
-fn every_context_around_the_yield_is_told() {
+fn every_context_around_the_yield_gets_the_outcome() {
     assert_eq!(
-        told(deep),
+        logs_by_ending(deep),
         [
             "c(Completed) between b(Completed) a(Completed) ok",
             "saw the failure c(Failed(())) between b(Failed(())) a(Failed(()))",
@@ -159,19 +159,19 @@ fn every_context_around_the_yield_is_told() {
 }
 
 #[test]
-fn they_are_told_also_when_the_block_is_left_by_a_jump() {
+fn inner_contexts_get_the_outcome_when_the_block_is_left_by_a_jump() {
     let expected = [
         "inner(Completed) ok",
         "inner(Failed(()))",
         "inner(Panicked)",
     ];
-    assert_eq!(told(returning), expected);
-    assert_eq!(told(breaking), expected);
+    assert_eq!(logs_by_ending(returning), expected);
+    assert_eq!(logs_by_ending(breaking), expected);
 }
 
 #[test]
 fn an_error_of_the_block_itself_is_a_failure() {
-    let [completed, failed, panicked] = told(failing);
+    let [completed, failed, panicked] = logs_by_ending(failing);
     assert_eq!(completed, "inner(Failed(())) own");
     assert_eq!(failed, "inner(Failed(()))");
     assert_eq!(panicked, "inner(Failed(()))");
@@ -180,7 +180,7 @@ fn an_error_of_the_block_itself_is_a_failure() {
 #[test]
 fn an_inner_exit_that_fails_fails_the_outer_one() {
     assert_eq!(
-        told(over_broken),
+        logs_by_ending(over_broken),
         [
             "broken(Completed) broken",
             "broken(Failed(()))",
@@ -192,7 +192,7 @@ fn an_inner_exit_that_fails_fails_the_outer_one() {
 #[test]
 fn uses_before_and_after_the_yield_complete() {
     assert_eq!(
-        told(beside),
+        logs_by_ending(beside),
         [
             "before(Completed) after(Completed) ok",
             "before(Completed) after(Completed)",
@@ -202,7 +202,7 @@ fn uses_before_and_after_the_yield_complete() {
 }
 
 #[test]
-fn a_select_in_the_block_may_hold_the_yield() {
+fn the_yield_can_be_in_a_select_in_the_block() {
     #[async_context]
     async fn selecting(log: Log) -> Result<u32, Failure> {
         async_with!(number = inner(log.clone(), "inner")?, {
@@ -211,24 +211,24 @@ fn a_select_in_the_block_may_hold_the_yield() {
                 () = std::future::pending() => {}
                 () = std::future::ready(()) => {
                     let outcome = yield_resource!(*number);
-                    log.push(format_args!("told({outcome:?})"));
+                    log.push(format_args!("outer({outcome:?})"));
                 }
             }
         });
         Ok(())
     }
     assert_eq!(
-        told(selecting),
+        logs_by_ending(selecting),
         [
-            "told(Completed) inner(Completed) ok",
-            "told(Failed(())) inner(Failed(()))",
-            "told(Panicked) inner(Panicked)"
+            "outer(Completed) inner(Completed) ok",
+            "outer(Failed(())) inner(Failed(()))",
+            "outer(Panicked) inner(Panicked)"
         ]
     );
 }
 
 #[test]
-fn a_context_that_catches_decides_by_what_it_returns() {
+fn a_catching_context_decides_by_its_return_value() {
     #[async_context(catch)]
     async fn forgiving(log: Log, forgives: bool) -> Result<u32, Failure> {
         async_with!(number = inner(log.clone(), "inner")?, {
@@ -245,7 +245,7 @@ fn a_context_that_catches_decides_by_what_it_returns() {
     let fail = async |_: &mut u32| Err::<(), _>(Failure("body"));
     assert_eq!(block_on(forgiving(log.clone(), true).catch(fail)), Ok(None));
     assert_eq!(log.line(), "body inner(Completed)");
-    let raised = block_on(forgiving(log.clone(), false).catch(fail));
-    assert_eq!(raised, Err(Failure("body")));
+    let returned = block_on(forgiving(log.clone(), false).catch(fail));
+    assert_eq!(returned, Err(Failure("body")));
     assert_eq!(log.line(), "inner(Failed(()))");
 }

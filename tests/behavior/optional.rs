@@ -1,4 +1,4 @@
-//! Contexts that are there or not.
+//! `optional`: a context around an `Option` of a context.
 
 use std::fmt;
 use std::pin::pin;
@@ -23,7 +23,7 @@ async fn cache(log: Log, enter: Result<(), &'static str>) -> Result<Vec<u32>, &'
 }
 
 #[test]
-fn what_is_there_is_lent() {
+fn a_context_that_is_some_lends_its_resource() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(cache = optional(Some(cache(log.clone(), Ok(()))))?, {
@@ -41,7 +41,7 @@ fn what_is_there_is_lent() {
 }
 
 #[test]
-fn what_is_not_there_does_nothing() {
+fn a_context_that_is_none_does_nothing() {
     async fn length(
         there: Option<BoxContext<'static, Vec<u32>, fmt::Error>>,
     ) -> Result<usize, fmt::Error> {
@@ -56,7 +56,7 @@ fn what_is_not_there_does_nothing() {
 }
 
 #[test]
-fn the_errors_and_outcomes_of_an_optional_context_are_its_own() {
+fn an_optional_context_has_the_errors_and_outcomes_of_the_inner_one() {
     let log = Log::new();
     let refused = optional(Some(cache(log.clone(), Err("refused"))));
     let used = block_on(refused.with(async |_| Ok::<_, &str>(())));
@@ -91,7 +91,7 @@ fn an_optional_context_is_cleaned_up_when_its_user_is_cancelled() {
 }
 
 #[test]
-fn an_error_that_has_no_caller_is_reported_in_the_name_of_the_context_that_is_there() {
+fn an_error_without_a_caller_is_reported_with_the_name_of_the_inner_context() {
     reports::collect();
     let full = optional(Some(cache(Log::new(), Ok(()))));
     let used = block_on(full.with(async |cache| {

@@ -1,4 +1,4 @@
-//! What has failed: what the context is told for each way in which its use is left.
+//! When a use has failed: which outcome the context gets for each way to leave the use.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -16,31 +16,31 @@ use crate::reports;
 struct Failure;
 
 thread_local! {
-    static TOLD: RefCell<Vec<Outcome>> = const { RefCell::new(Vec::new()) };
+    static OUTCOMES: RefCell<Vec<Outcome>> = const { RefCell::new(Vec::new()) };
 }
 
-fn tell(outcome: Outcome) {
-    TOLD.with_borrow_mut(|told| told.push(outcome));
+fn record(outcome: Outcome) {
+    OUTCOMES.with_borrow_mut(|outcomes| outcomes.push(outcome));
 }
 
-/// What the contexts were told in `use_them`.
-fn told<F: Future>(use_them: F) -> Vec<Outcome> {
+/// The outcomes that the contexts got in `use_them`.
+fn outcomes<F: Future>(use_them: F) -> Vec<Outcome> {
     block_on(use_them);
-    TOLD.take()
+    OUTCOMES.take()
 }
 
 #[async_context(scoped)]
-async fn sure() -> u8 {
+async fn infallible() -> u8 {
     let mut number = 5;
     let outcome = yield_resource!(number);
-    tell(outcome);
+    record(outcome);
 }
 
 #[async_context(scoped)]
 async fn fallible() -> Result<u8, Failure> {
     let mut number = 5;
     let outcome = yield_resource!(number);
-    tell(outcome);
+    record(outcome);
     Ok(())
 }
 
@@ -52,26 +52,26 @@ fn a_block_that_ends_with_an_err_has_failed() {
     async fn value(value: Result<u8, Failure>) -> Result<u8, Failure> {
         async_with!(_c = fallible()?, { value })
     }
-    assert_eq!(told(value(Ok(1))), [COMPLETED]);
-    assert_eq!(told(value(Err(Failure))), [FAILED]);
+    assert_eq!(outcomes(value(Ok(1))), [COMPLETED]);
+    assert_eq!(outcomes(value(Err(Failure))), [FAILED]);
 }
 
 #[test]
-fn a_result_that_is_wrapped_is_data() {
+fn a_result_in_a_tuple_is_no_failure() {
     async fn wrapped() {
-        let (result,) = async_with!(_c = sure(), { (Err::<u8, _>(Failure),) });
+        let (result,) = async_with!(_c = infallible(), { (Err::<u8, _>(Failure),) });
         assert_eq!(result, Err(Failure));
     }
-    assert_eq!(told(wrapped()), [COMPLETED]);
+    assert_eq!(outcomes(wrapped()), [COMPLETED]);
 }
 
 #[test]
-fn values_of_generic_and_opaque_types_are_judged() {
+fn a_value_of_a_generic_or_opaque_type_can_fail() {
     async fn generic<T>(value: T) -> T {
-        async_with!(_c = sure(), { value })
+        async_with!(_c = infallible(), { value })
     }
     async fn returned<T>(value: T) -> T {
-        async_with!(_c = sure(), {
+        async_with!(_c = infallible(), {
             return value;
         })
     }
@@ -79,7 +79,7 @@ fn values_of_generic_and_opaque_types_are_judged() {
         Err::<u8, Failure>(Failure)
     }
     async fn opaque_value() -> impl Debug {
-        async_with!(_c = sure(), { opaque() })
+        async_with!(_c = infallible(), { opaque() })
     }
     trait Job {
         type Out;
@@ -92,46 +92,49 @@ fn values_of_generic_and_opaque_types_are_judged() {
             Err(Failure)
         }
     }
-    #[within(_c = sure())]
+    #[within(_c = infallible())]
     async fn associated<J: Job>(job: J) -> J::Out {
         job.run()
     }
-    #[within(_c = sure())]
+    #[within(_c = infallible())]
     async fn of_closure<T>(body: impl AsyncFnOnce() -> T) -> T {
         body().await
     }
-    assert_eq!(told(generic(Err::<(), _>(Failure))), [FAILED]);
-    assert_eq!(told(generic(Ok::<_, Failure>(()))), [COMPLETED]);
-    assert_eq!(told(returned(Err::<(), _>(Failure))), [FAILED]);
-    assert_eq!(told(opaque_value()), [FAILED]);
-    assert_eq!(told(associated(Fails)), [FAILED]);
-    assert_eq!(told(of_closure(async || Err::<(), _>(Failure))), [FAILED]);
+    assert_eq!(outcomes(generic(Err::<(), _>(Failure))), [FAILED]);
+    assert_eq!(outcomes(generic(Ok::<_, Failure>(()))), [COMPLETED]);
+    assert_eq!(outcomes(returned(Err::<(), _>(Failure))), [FAILED]);
+    assert_eq!(outcomes(opaque_value()), [FAILED]);
+    assert_eq!(outcomes(associated(Fails)), [FAILED]);
+    assert_eq!(
+        outcomes(of_closure(async || Err::<(), _>(Failure))),
+        [FAILED]
+    );
 }
 
 #[test]
-fn only_an_err_has_failed_or_what_is_left_by_a_question_mark() {
+fn a_use_fails_only_by_an_err_or_a_question_mark() {
     async fn none_at_the_end() -> Option<u8> {
-        async_with!(_c = sure(), { None })
+        async_with!(_c = infallible(), { None })
     }
     async fn none_returned(value: Option<u8>) -> Option<u8> {
-        async_with!(_c = sure(), {
+        async_with!(_c = infallible(), {
             return value;
         })
     }
     async fn none_asked() -> Option<u8> {
-        Some(async_with!(_c = sure(), { None::<u8>? }))
+        Some(async_with!(_c = infallible(), { None::<u8>? }))
     }
     async fn broken(value: ControlFlow<u8>) -> ControlFlow<u8> {
-        async_with!(_c = sure(), {
+        async_with!(_c = infallible(), {
             return value;
         })
     }
     async fn broken_asked(value: ControlFlow<u8>) -> ControlFlow<u8> {
-        async_with!(_c = sure(), { value? });
+        async_with!(_c = infallible(), { value? });
         ControlFlow::Continue(())
     }
     async fn polled() -> Poll<Result<u8, Failure>> {
-        async_with!(_c = sure(), {
+        async_with!(_c = infallible(), {
             return Poll::Ready(Err(Failure));
         })
     }
@@ -141,43 +144,46 @@ fn only_an_err_has_failed_or_what_is_left_by_a_question_mark() {
         Err,
     }
     async fn own() -> Own {
-        async_with!(_c = sure(), { Own::Err })
+        async_with!(_c = infallible(), { Own::Err })
     }
-    assert_eq!(told(none_at_the_end()), [COMPLETED]);
-    assert_eq!(told(none_returned(None)), [COMPLETED]);
-    assert_eq!(told(none_asked()), [FAILED]);
-    assert_eq!(told(broken(ControlFlow::Break(1))), [COMPLETED]);
-    assert_eq!(told(broken_asked(ControlFlow::Break(1))), [FAILED]);
-    assert_eq!(told(broken_asked(ControlFlow::Continue(()))), [COMPLETED]);
-    assert_eq!(told(polled()), [COMPLETED]);
-    assert_eq!(told(own()), [COMPLETED]);
+    assert_eq!(outcomes(none_at_the_end()), [COMPLETED]);
+    assert_eq!(outcomes(none_returned(None)), [COMPLETED]);
+    assert_eq!(outcomes(none_asked()), [FAILED]);
+    assert_eq!(outcomes(broken(ControlFlow::Break(1))), [COMPLETED]);
+    assert_eq!(outcomes(broken_asked(ControlFlow::Break(1))), [FAILED]);
+    assert_eq!(
+        outcomes(broken_asked(ControlFlow::Continue(()))),
+        [COMPLETED]
+    );
+    assert_eq!(outcomes(polled()), [COMPLETED]);
+    assert_eq!(outcomes(own()), [COMPLETED]);
 }
 
 #[test]
 fn a_closure_that_ends_with_an_err_has_failed() {
     async fn by_run() {
-        let _ = sure().run(async |_| Err::<u8, _>(Failure)).await;
+        let _ = infallible().run(async |_| Err::<u8, _>(Failure)).await;
     }
     async fn by_with() {
         let _ = fallible().with(async |_| Err::<u8, _>(Failure)).await;
     }
-    assert_eq!(told(by_run()), [FAILED]);
-    assert_eq!(told(by_with()), [FAILED]);
+    assert_eq!(outcomes(by_run()), [FAILED]);
+    assert_eq!(outcomes(by_with()), [FAILED]);
 }
 
 #[test]
 fn a_loop_that_is_left_with_an_err_has_failed() {
-    #[allow(clippy::never_loop, reason = "it is what is looked at")]
+    #[allow(clippy::never_loop, reason = "the test is about it")]
     async fn looping(value: Result<u8, Failure>) -> Result<u8, Failure> {
         loop {
-            async_with!(_c = sure(), { break value });
+            async_with!(_c = infallible(), { break value });
         }
     }
-    assert_eq!(told(looping(Ok(1))), [COMPLETED]);
-    assert_eq!(told(looping(Err(Failure))), [FAILED]);
+    assert_eq!(outcomes(looping(Ok(1))), [COMPLETED]);
+    assert_eq!(outcomes(looping(Err(Failure))), [FAILED]);
 }
 
-/// What `scopeguard::defer!` does: code in a closure, which runs when the scope is left.
+/// As `scopeguard::defer!`: a closure that runs when the scope is left.
 macro_rules! defer {
     ($($code:tt)*) => {
         let _deferred = Deferred(Some(|| { $($code)* }));
@@ -203,12 +209,12 @@ fn a_return_in_a_closure_of_a_macro_does_not_make_a_question_mark_a_success() {
         });
         Ok(())
     }
-    assert_eq!(told(deferring(true)), [FAILED]);
-    assert_eq!(told(deferring(false)), [FAILED]);
+    assert_eq!(outcomes(deferring(true)), [FAILED]);
+    assert_eq!(outcomes(deferring(false)), [FAILED]);
 }
 
 #[test]
-fn a_return_that_a_macro_hides_is_judged_by_its_value() {
+fn a_return_in_a_macro_fails_by_its_value() {
     macro_rules! leave {
         ($value:expr) => {
             return $value
@@ -217,17 +223,20 @@ fn a_return_that_a_macro_hides_is_judged_by_its_value() {
     async fn hidden(value: Result<u8, Failure>) -> Result<u8, Failure> {
         async_with!(_c = fallible()?, { leave!(value) })
     }
-    #[allow(clippy::unused_unit, reason = "what is left with has this type")]
+    #[allow(
+        clippy::unused_unit,
+        reason = "the value of the `return` has this type"
+    )]
     async fn of_nothing() {
-        async_with!(_c = sure(), { leave!(()) })
+        async_with!(_c = infallible(), { leave!(()) })
     }
-    assert_eq!(told(hidden(Ok(1))), [COMPLETED]);
-    assert_eq!(told(hidden(Err(Failure))), [FAILED]);
-    assert_eq!(told(of_nothing()), [COMPLETED]);
+    assert_eq!(outcomes(hidden(Ok(1))), [COMPLETED]);
+    assert_eq!(outcomes(hidden(Err(Failure))), [FAILED]);
+    assert_eq!(outcomes(of_nothing()), [COMPLETED]);
 }
 
 #[test]
-fn in_a_context_that_catches_those_inside_are_told_what_becomes_of_the_error() {
+fn contexts_inside_a_catching_one_get_completed_when_the_error_is_swallowed() {
     #[async_context(scoped, catch)]
     async fn by_value(ignore: bool) -> Result<u8, Failure> {
         async_with!(c = fallible()?, {
@@ -256,17 +265,17 @@ fn in_a_context_that_catches_those_inside_are_told_what_becomes_of_the_error() {
     async fn caught(context: impl AsyncContext<Failure, Error = Failure>) {
         let _ = context.catch(async |_| Err::<(), _>(Failure)).await;
     }
-    assert_eq!(told(caught(by_value(true))), [COMPLETED]);
-    assert_eq!(told(caught(by_value(false))), [FAILED]);
-    assert_eq!(told(caught(by_return(true))), [COMPLETED]);
-    assert_eq!(told(caught(by_return(false))), [FAILED]);
-    // What was told leaves the block as a value, and nobody knows yet what becomes of it.
-    assert_eq!(told(caught(outside(true))), [FAILED]);
-    assert_eq!(told(caught(outside(false))), [FAILED]);
+    assert_eq!(outcomes(caught(by_value(true))), [COMPLETED]);
+    assert_eq!(outcomes(caught(by_value(false))), [FAILED]);
+    assert_eq!(outcomes(caught(by_return(true))), [COMPLETED]);
+    assert_eq!(outcomes(caught(by_return(false))), [FAILED]);
+    // The block returns the outcome as a value, so nobody knows yet what happens to the error.
+    assert_eq!(outcomes(caught(outside(true))), [FAILED]);
+    assert_eq!(outcomes(caught(outside(false))), [FAILED]);
 }
 
 #[test]
-fn what_a_body_ended_with_is_reported_if_its_use_is_dropped_in_the_exit() {
+fn the_error_or_panic_of_a_body_is_reported_when_its_use_is_dropped_during_the_exit() {
     #[async_context(scoped)]
     async fn slow() -> Result<u8, Failure> {
         let mut number = 5;
@@ -301,7 +310,7 @@ fn what_a_body_ended_with_is_reported_if_its_use_is_dropped_in_the_exit() {
     assert_eq!(lost(panics()), ["Panicked"]);
 }
 
-/// They compile as they are.
+/// Code that compiles without type annotations.
 #[allow(dead_code, unreachable_code, unused)]
 mod without_annotations {
     use super::*;
@@ -321,10 +330,10 @@ mod without_annotations {
     }
 
     async fn blocks_that_diverge(condition: bool) -> u8 {
-        async_with!(_c = sure(), { die() });
-        async_with!(_c = sure(), { serve().await });
-        async_with!(_c = sure(), { match serve_infallible().await {} });
-        async_with!(_c = sure(), {
+        async_with!(_c = infallible(), { die() });
+        async_with!(_c = infallible(), { serve().await });
+        async_with!(_c = infallible(), { match serve_infallible().await {} });
+        async_with!(_c = infallible(), {
             match condition {
                 true => return 1,
                 false => return 2,
@@ -340,19 +349,21 @@ mod without_annotations {
 
     async fn jumps() {
         'a: loop {
-            async_with!(_c = sure(), { if true { break 'a } else { continue 'a } });
+            async_with!(_c = infallible(), {
+                if true { break 'a } else { continue 'a }
+            });
         }
     }
 
     async fn types_that_are_told_later(condition: bool) -> u32 {
         let from_arm = match condition {
-            true => async_with!(_c = sure(), { "1".parse().unwrap() }),
+            true => async_with!(_c = infallible(), { "1".parse().unwrap() }),
             false => 3_u32,
         };
         let mut pushed: Vec<u32> = vec![];
-        pushed.push(async_with!(_c = sure(), { "1".parse().unwrap() }));
+        pushed.push(async_with!(_c = infallible(), { "1".parse().unwrap() }));
         let mut later = vec![];
-        later.push(async_with!(_c = sure(), { "1".parse().unwrap() }));
+        later.push(async_with!(_c = infallible(), { "1".parse().unwrap() }));
         let _: &Vec<u32> = &later;
         from_arm
     }
@@ -367,7 +378,7 @@ mod without_annotations {
     }
 
     async fn returned_of_any_type(text: &str) -> u8 {
-        async_with!(_c = sure(), {
+        async_with!(_c = infallible(), {
             return text.parse().unwrap();
         })
     }

@@ -1,4 +1,4 @@
-//! `#[async_context(owned)]`: what is borrowed by the call is owned by the context.
+//! `#[async_context(owned)]`: the context owns a copy of what its arguments refer to.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ impl Pool {
 fn is_guaranteed(_: &(impl AsyncContext + Send + 'static)) {}
 
 #[test]
-fn a_context_outlives_what_its_call_borrowed() {
+fn an_owned_context_outlives_its_arguments() {
     let log;
     let lease = {
         let pool = Pool::new();
@@ -57,7 +57,7 @@ fn a_context_outlives_what_its_call_borrowed() {
 }
 
 #[test]
-fn its_clean_up_runs_also_when_the_user_is_cancelled() {
+fn an_owned_context_is_cleaned_up_when_its_use_is_cancelled() {
     let log = Log::new();
     tokio::runtime::Builder::new_current_thread()
         .build()
@@ -84,7 +84,7 @@ fn its_clean_up_runs_also_when_the_user_is_cancelled() {
 }
 
 #[test]
-fn a_guard_of_it_can_go_to_another_thread() {
+fn a_guard_of_an_owned_context_can_move_to_another_thread() {
     let name = String::from("thread");
     let pool = Pool::new();
     let guard = block_on(pool.acquire(&name).enter()).ok().unwrap();
@@ -94,7 +94,7 @@ fn a_guard_of_it_can_go_to_another_thread() {
 }
 
 #[test]
-fn boxed_it_leaves_the_function_that_it_borrowed_from() {
+fn an_owned_context_can_be_boxed_and_returned() {
     fn made() -> BoxContext<'static, Lease, io::Error> {
         let name = String::from("local");
         Pool::new().acquire(&name).boxed()
@@ -127,7 +127,7 @@ async fn every_kind(
 }
 
 #[test]
-fn every_kind_of_reference_is_owned_and_seen_as_a_reference() {
+fn every_kind_of_reference_is_owned_and_used_as_a_reference() {
     let log = Log::new();
     let context = {
         let pair = (4, String::from("right"));
@@ -180,7 +180,7 @@ impl Named {
         self.name
     }
 
-    /// `self` in every place where it can stand.
+    /// `self` in every place where it can be written.
     #[async_context(owned)]
     async fn everywhere(&self) -> String {
         struct Inner(u32);
@@ -226,7 +226,7 @@ impl Named {
 }
 
 #[test]
-fn self_is_seen_wherever_it_is_written() {
+fn self_can_be_used_everywhere_in_the_body() {
     let named = Named { name: "x" };
     assert_eq!(
         block_on(named.everywhere().run(async |text| text.clone())),
@@ -234,7 +234,7 @@ fn self_is_seen_wherever_it_is_written() {
     );
     assert_eq!(block_on(named.typed().run(async |name| *name)), "x");
     let named = Arc::new(named);
-    // A reference to an `Arc` is owned as an `Arc`.
+    // The context owns a clone of an `Arc` whose reference it got.
     assert_eq!(block_on(named.shared().run(async |count| *count)), 2);
 }
 
@@ -263,7 +263,7 @@ impl Locks for Pool {
 }
 
 #[test]
-fn a_trait_may_have_one() {
+fn a_trait_can_have_an_owned_context() {
     async fn lock(locks: impl Locks) -> Result<String, io::Error> {
         let held = {
             let key = String::from("key");
@@ -295,7 +295,7 @@ async fn cloned_by_the_call(counted: &Counted) {
 }
 
 #[test]
-fn the_owned_values_are_made_by_the_call() {
+fn the_call_clones_the_arguments() {
     let log = Log::new();
     let context = cloned_by_the_call(&Counted(log.clone()));
     assert_eq!(log.line(), "clone");
@@ -319,7 +319,7 @@ async fn in_order(first: &Part, second: Dropped) {
 }
 
 #[test]
-fn the_owned_values_are_dropped_in_the_order_of_the_arguments() {
+fn the_clones_are_dropped_in_the_order_of_the_arguments() {
     let log = Log::new();
     let first = Part(Dropped(log.clone(), "first"));
     let used = in_order(&first, Dropped(log.clone(), "second"));
@@ -346,20 +346,20 @@ impl Retries {
 }
 
 #[test]
-fn it_may_catch() {
+fn an_owned_context_can_catch() {
     let swallow = { Retries(1).swallow(&String::from("that")) };
     let caught = block_on(swallow.catch(async |_| Err::<(), _>(String::from("that"))));
     assert_eq!(caught, Ok(None));
-    let raised = block_on(
+    let returned = block_on(
         Retries(1)
             .swallow("that")
             .catch(async |_| Err::<(), _>(String::from("no"))),
     );
-    assert_eq!(raised, Err(String::from("no")));
+    assert_eq!(returned, Err(String::from("no")));
 }
 
 #[test]
-fn one_that_cannot_fail_has_no_error() {
+fn an_owned_context_can_be_infallible() {
     fn cannot_fail(_: &impl AsyncContext<Error = Infallible>) {}
     cannot_fail(&Named { name: "x" }.typed());
 }

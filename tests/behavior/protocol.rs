@@ -1,5 +1,4 @@
-//! The protocol under a context's methods, and what happens to those who break it: a panic with a
-//! message, and nothing worse.
+//! The poll methods of a context. A call in the wrong order panic_message with a message, and does nothing worse.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,8 +56,8 @@ fn exit<C: AsyncContext + ?Sized>(
     context.poll_exit(&mut Context::from_waker(Waker::noop()), outcome)
 }
 
-/// The message with which `action` panics.
-fn panics<T>(action: impl FnOnce() -> T) -> String {
+/// The message of the panic of `action`.
+fn panic_message<T>(action: impl FnOnce() -> T) -> String {
     let payload = catch_unwind(AssertUnwindSafe(action))
         .map(drop)
         .unwrap_err();
@@ -78,7 +77,7 @@ where
     *context.as_mut().resource() += 1;
     assert_eq!(*context.as_mut().resource(), 2);
     assert!(exit(context.as_mut(), Outcome::Failed(())).is_pending());
-    // Only the first poll tells.
+    // Only the outcome of the first poll counts.
     assert_eq!(
         exit(context.as_mut(), Outcome::Completed),
         Poll::Ready(Ok(()))
@@ -115,8 +114,8 @@ where
     for polls in 0..5 {
         let mut misuse = |action: fn(Pin<&mut C>)| {
             let mut context = at(polls);
-            let message = panics(|| action(context.as_mut()));
-            // Dropping it afterwards is fine, too.
+            let message = panic_message(|| action(context.as_mut()));
+            // The context can still be dropped.
             drop(context);
             messages.push(format!("{polls}: {message}"));
         };
@@ -157,27 +156,27 @@ fn calls_out_of_order_panic_and_say_why() {
     let leaked: &'static Log = Box::leak(Box::default());
     assert_eq!(misused(|_| scoped(leaked)), expected);
     let mut expected = expected.to_vec();
-    // It has nothing to ask yet.
+    // A guaranteed context makes its future when it is first entered, and cannot ask it before.
     expected[0] = "0: a context was used that is not entered".into();
     expected[1] = expected[0].clone();
     assert_eq!(misused(guaranteed), expected);
 }
 
 #[test]
-fn a_context_that_failed_to_enter_is_over() {
+fn a_context_that_failed_to_enter_cannot_be_used_again() {
     let log = Log::new();
     let mut context = Box::pin(never(log));
     assert_eq!(enter(context.as_mut()), Poll::Ready(Err(fmt::Error)));
     assert_eq!(
-        panics(|| enter(context.as_mut())),
+        panic_message(|| enter(context.as_mut())),
         "a context was entered that has ended"
     );
-    let message = panics(|| exit(context.as_mut(), Outcome::Completed));
+    let message = panic_message(|| exit(context.as_mut(), Outcome::Completed));
     assert_eq!(message, "a context was exited that has ended");
 }
 
 #[test]
-fn a_context_that_panicked_is_over() {
+fn a_context_that_panicked_cannot_be_used_again() {
     #[async_context]
     async fn panicking() -> u32 {
         let mut number = 1;
@@ -187,21 +186,21 @@ fn a_context_that_panicked_is_over() {
     let mut context = Box::pin(panicking());
     assert!(enter(context.as_mut()).is_ready());
     assert_eq!(
-        panics(|| exit(context.as_mut(), Outcome::Completed)),
+        panic_message(|| exit(context.as_mut(), Outcome::Completed)),
         "in the exit"
     );
-    let message = panics(|| exit(context.as_mut(), Outcome::Completed));
+    let message = panic_message(|| exit(context.as_mut(), Outcome::Completed));
     assert_eq!(message, "a context was exited that has ended");
 }
 
 #[test]
-fn futures_are_not_polled_after_their_end() {
+fn a_future_that_is_polled_after_its_end_panics() {
     let log = Log::new();
     let ended = "a future was polled after its end";
 
     let mut with = Box::pin(guaranteed(log.clone()).with(async |_| Ok::<_, fmt::Error>(())));
     while poll_once(with.as_mut()).is_pending() {}
-    assert_eq!(panics(|| poll_once(with.as_mut())), ended);
+    assert_eq!(panic_message(|| poll_once(with.as_mut())), ended);
 
     let mut entering = Box::pin(guaranteed(log.clone()).enter());
     let guard = loop {
@@ -209,16 +208,18 @@ fn futures_are_not_polled_after_their_end() {
             break entered.unwrap();
         }
     };
-    assert_eq!(panics(|| poll_once(entering.as_mut()).is_ready()), ended);
+    assert_eq!(
+        panic_message(|| poll_once(entering.as_mut()).is_ready()),
+        ended
+    );
 
     let mut exiting = Box::pin(guard.exit());
     while poll_once(exiting.as_mut()).is_pending() {}
-    assert_eq!(panics(|| poll_once(exiting.as_mut())), ended);
+    assert_eq!(panic_message(|| poll_once(exiting.as_mut())), ended);
 }
 
 #[test]
-fn the_yield_may_be_polled_again_before_the_exit() {
-    // A combinator in the body that polls the yield with every poll.
+fn a_body_can_await_joined_futures_before_the_yield() {
     #[async_context]
     async fn polled(log: Log) -> u32 {
         let mut number = 1;
@@ -238,8 +239,8 @@ fn the_yield_may_be_polled_again_before_the_exit() {
 }
 
 #[test]
-fn a_destructor_in_the_body_runs_while_the_slot_is_still_there() {
-    // The yield is dropped by the destructor of the body, with the resource lent.
+fn a_body_that_is_dropped_while_its_resource_is_lent_runs_its_destructors() {
+    // The body is dropped while its resource is lent.
     struct OnDrop(Log);
     impl Drop for OnDrop {
         fn drop(&mut self) {
@@ -287,7 +288,7 @@ impl AsyncManager for Session {
 }
 
 #[test]
-fn a_manager_follows_the_same_protocol() {
+fn a_manager_has_the_same_poll_methods() {
     let log = Log::new();
     let session = || Session {
         log: log.clone(),

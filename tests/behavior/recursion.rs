@@ -1,4 +1,4 @@
-//! Contexts and their users that call themselves.
+//! Recursive contexts, and recursive functions that use contexts.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +17,7 @@ async fn level(log: Log, depth: u32) -> Result<u32, fmt::Error> {
 }
 
 #[test]
-fn a_user_may_call_itself_through_a_box() {
+fn a_function_can_use_a_context_and_recurse_through_a_box() {
     async fn descend(log: &Log, depth: u32) -> Result<u32, fmt::Error> {
         if depth == 0 {
             return Ok(0);
@@ -32,7 +32,7 @@ fn a_user_may_call_itself_through_a_box() {
 }
 
 #[test]
-fn so_it_may_in_the_body_of_with() {
+fn the_body_of_with_can_recurse_through_a_box() {
     fn descend(
         log: &Log,
         depth: u32,
@@ -53,7 +53,7 @@ fn so_it_may_in_the_body_of_with() {
 }
 
 #[test]
-fn a_context_may_be_made_of_itself_through_a_box() {
+fn a_context_can_use_itself_through_a_box() {
     fn boxed(log: Log, depth: u32) -> BoxContext<'static, u32, fmt::Error> {
         Box::pin(tower(log, depth))
     }
@@ -84,7 +84,7 @@ fn a_context_may_be_made_of_itself_through_a_box() {
 }
 
 #[test]
-fn a_deep_tower_fits_the_stack() {
+fn deep_recursion_fits_the_stack() {
     async fn descend(log: &Log, depth: u32) -> Result<u32, fmt::Error> {
         if depth == 0 {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! What reviews found, so that it stays found.
+//! Bugs that reviews found.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -18,15 +18,15 @@ use tokio::sync::Notify;
 use crate::reports;
 
 #[async_context]
-async fn told(log: Log, name: &'static str) -> Result<(), String> {
+async fn logs_outcome(log: Log, name: &'static str) -> Result<(), String> {
     let outcome = yield_resource!();
     log.push(format_args!("{name}:{outcome:?}"));
     Ok(())
 }
 
-/// Siblings in one body were concurrent, so one may wait for the other in its clean-up.
+/// Two contexts beside each other in one body: the clean-up of one may wait for that of the other.
 #[tokio::test]
-async fn siblings_that_are_cancelled_together_do_not_wait_in_line() {
+async fn joined_futures_that_are_cancelled_together_are_cleaned_up_concurrently() {
     #[async_context]
     async fn waits(for_it: Arc<Notify>, log: Log) {
         yield_resource!();
@@ -43,7 +43,7 @@ async fn siblings_that_are_cancelled_together_do_not_wait_in_line() {
     let (log, notify) = (Log::new(), Arc::new(Notify::new()));
     {
         let mut using = pin!(async {
-            async_with!(_outer = told(log.clone(), "outer")?, {
+            async_with!(_outer = logs_outcome(log.clone(), "outer")?, {
                 let first =
                     waits(notify.clone(), log.clone()).run(async |()| std::future::pending().await);
                 let second = notifies(notify.clone(), log.clone())
@@ -56,12 +56,12 @@ async fn siblings_that_are_cancelled_together_do_not_wait_in_line() {
     }
     tokio::time::timeout(Duration::from_secs(10), drain())
         .await
-        .expect("nothing hangs");
+        .expect("the clean-ups should end");
     assert_eq!(log.line(), "notified waited outer:Cancelled");
 }
 
 #[tokio::test]
-async fn a_catching_stack_that_was_half_closed_is_still_given_the_error() {
+async fn a_catching_stack_whose_close_was_dropped_still_gets_the_error() {
     let used = exit_stack::<String>()
         .catching()
         .catch(async |stack| {
@@ -69,7 +69,7 @@ async fn a_catching_stack_that_was_half_closed_is_still_given_the_error() {
                 yield_once().await;
                 Ok(())
             });
-            // Given up after one poll.
+            // The close is dropped after one poll.
             assert!(poll_times(pin!(stack.close(Outcome::Completed)), 1).is_pending());
             Err::<(), _>("body".to_string())
         })
@@ -78,11 +78,11 @@ async fn a_catching_stack_that_was_half_closed_is_still_given_the_error() {
 }
 
 #[tokio::test]
-async fn a_stack_that_was_half_closed_tells_the_rest_how_its_use_ended() {
+async fn a_stack_whose_close_was_dropped_gives_the_outcome_to_the_rest() {
     let log = Log::new();
     let used: Result<(), String> = exit_stack::<String>()
         .with(async |stack| {
-            stack.enter(told(log.clone(), "below")).await?;
+            stack.enter(logs_outcome(log.clone(), "below")).await?;
             stack.defer(async || {
                 yield_once().await;
                 Ok(())
@@ -120,9 +120,9 @@ fn a_loss_is_reported_and_so_is_the_panic_of_a_destructor() {
     assert_eq!(reports::take(), ["Abandoned", "Panicked"]);
 }
 
-/// The caller goes on with the body's panic, so nobody else will hear of the destructor's.
+/// The use unwinds with the panic of its body, so the panic of the destructor has no caller.
 #[tokio::test(start_paused = true)]
-async fn a_destructor_that_panics_when_time_is_up_is_reported() {
+async fn a_destructor_that_panics_after_an_exit_timeout_is_reported() {
     #[async_context]
     async fn hangs() {
         yield_resource!();
@@ -152,7 +152,7 @@ async fn a_destructor_that_panics_when_time_is_up_is_reported() {
 }
 
 #[test]
-fn what_an_entry_failed_with_is_reported_in_the_name_of_its_own_entry() {
+fn the_error_of_an_entry_is_reported_with_the_name_of_that_entry() {
     #[async_context]
     async fn fails() -> Result<(), String> {
         yield_resource!();
@@ -190,7 +190,7 @@ fn what_an_entry_failed_with_is_reported_in_the_name_of_its_own_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_out_on_a_stack_is_reported_once() {
+async fn a_timeout_on_a_stack_is_reported_once() {
     #[async_context]
     async fn stubborn() -> Result<(), String> {
         yield_resource!();
@@ -208,7 +208,7 @@ async fn a_time_out_on_a_stack_is_reported_once() {
 }
 
 #[test]
-fn a_stack_made_outside_a_runtime_finishes_in_the_one_it_is_dropped_in() {
+fn a_stack_that_was_made_outside_a_runtime_runs_in_the_one_where_it_is_dropped() {
     let stack = AsyncExitStack::<String>::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -228,23 +228,26 @@ fn a_stack_made_outside_a_runtime_finishes_in_the_one_it_is_dropped_in() {
 }
 
 #[tokio::test]
-#[allow(clippy::needless_return, reason = "it is what is looked at")]
-async fn a_return_in_a_closure_in_a_macro_is_the_closures_own() -> Result<(), String> {
+#[allow(clippy::needless_return, reason = "the test is about it")]
+async fn a_return_in_a_closure_in_a_macro_leaves_only_the_closure() -> Result<(), String> {
     use futures::FutureExt;
     let log = Log::new();
     let seen = Cell::new(0);
-    async_with!(_told = told(log.clone(), "told")?, {
+    async_with!(_told = logs_outcome(log.clone(), "logs_outcome")?, {
         tokio::select! {
             value = std::future::ready(1).map(|n: u32| { return n + 1; }) => seen.set(value),
         }
     });
-    assert_eq!((seen.get(), log.line()), (2, "told:Completed".to_string()));
+    assert_eq!(
+        (seen.get(), log.line()),
+        (2, "context:Completed".to_string())
+    );
     Ok(())
 }
 
 #[tokio::test]
-#[allow(clippy::never_loop, reason = "it is what is looked at")]
-async fn a_yield_in_a_handler_of_select_is_in_the_context_itself() {
+#[allow(clippy::never_loop, reason = "the test is about it")]
+async fn a_yield_in_a_handler_of_select_belongs_to_the_context() {
     #[async_context]
     async fn selecting() -> Result<u32, String> {
         let mut n = 1;

@@ -1,4 +1,4 @@
-//! What was reported on the thread of a test, so that tests can run beside each other.
+//! Collects what was reported on the thread of a test, so that tests can run in parallel.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -8,7 +8,7 @@ thread_local! {
     static NAMES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Collects from now on what this thread reports, without the place where it happened.
+/// Collects from now on the reports of this thread, without their location.
 pub fn collect() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
@@ -30,7 +30,7 @@ pub fn take() -> Vec<String> {
     REPORTS.take()
 }
 
-/// Whom the reports named since the last call.
+/// The names of the contexts that were reported since the last call.
 pub fn take_names() -> Vec<String> {
     NAMES.take()
 }

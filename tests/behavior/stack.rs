@@ -1,4 +1,4 @@
-//! The exit stack, feature by feature. `stack_model` tries random programs of the same.
+//! The exit stack, one feature in each test. `stack_model` runs random programs with it.
 
 use std::cell::RefCell;
 use std::error::Error as _;
@@ -18,7 +18,7 @@ use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
 
 use crate::reports;
 
-/// Lends its name, and tells the log what happens to it.
+/// A context that lends its name, and logs its entering and its exit.
 #[async_context]
 async fn traced(log: Log, name: &'static str) -> Result<String, String> {
     log.push(format_args!("enter({name})"));
@@ -28,7 +28,7 @@ async fn traced(log: Log, name: &'static str) -> Result<String, String> {
     Ok(())
 }
 
-/// Exits in three polls.
+/// A context whose exit needs three polls.
 #[async_context]
 async fn slow(log: Log, name: &'static str) -> Result<(), String> {
     let outcome = yield_resource!();
@@ -40,7 +40,7 @@ async fn slow(log: Log, name: &'static str) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails to exit.
+/// A context whose exit fails.
 #[async_context]
 async fn failing(name: &'static str) -> Result<(), String> {
     yield_resource!();
@@ -53,7 +53,7 @@ async fn panicking(name: &'static str) -> Result<(), String> {
     std::panic::panic_any(name)
 }
 
-/// Adds an entry that logs what it is told.
+/// Adds an entry that logs its outcome.
 fn watch(stack: &AsyncExitStack<String>, log: &Log, name: &'static str) {
     let log = log.clone();
     stack.push_exit(async move |outcome: Outcome| {
@@ -62,10 +62,10 @@ fn watch(stack: &AsyncExitStack<String>, log: &Log, name: &'static str) {
     });
 }
 
-/// The panic that polling it ends with.
-fn panic_of<T>(future: impl Future<Output = T>) -> &'static str {
+/// The message of the panic of this future.
+fn panic_message<T>(future: impl Future<Output = T>) -> &'static str {
     let Err(panic) = block_on(AssertUnwindSafe(future).catch_unwind()) else {
-        panic!("it did not panic");
+        panic!("the future should panic");
     };
     panic.downcast_ref::<&'static str>().unwrap()
 }
@@ -118,7 +118,7 @@ fn the_resources_of_several_entries_are_in_use_at_once() {
 }
 
 #[test]
-fn everything_that_can_be_added_runs_in_its_turn() {
+fn every_kind_of_entry_runs_in_its_turn() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     let log_of = |name: &'static str| {
@@ -141,21 +141,21 @@ fn everything_that_can_be_added_runs_in_its_turn() {
     adopted.push(2);
     let kept = stack.keep(Dropped(log.clone(), "kept"));
     assert_eq!(kept.1, "kept");
-    watch(&stack, &log, "told");
+    watch(&stack, &log, "outcome");
 
-    assert_eq!(log.line(), "", "nothing runs before its time");
+    assert_eq!(log.line(), "", "no entry runs before the exit");
     block_on(stack.close(Outcome::Failed(()))).unwrap();
     assert_eq!(
         log.line(),
-        "told(Failed(())) drop(kept) released([1, 2]) deferred callback"
+        "outcome(Failed(())) drop(kept) released([1, 2]) deferred callback"
     );
 }
 
 #[test]
-fn the_use_tells_the_stack_how_it_ended() {
+fn a_stack_gets_the_outcome_of_its_use() {
     async fn used(log: Log, end: impl AsyncFnOnce() -> Result<(), String>) -> Result<(), String> {
         async_with!(stack = exit_stack::<String>()?, {
-            watch(stack, &log, "told");
+            watch(stack, &log, "outcome");
             end().await?;
         });
         Ok(())
@@ -163,17 +163,17 @@ fn the_use_tells_the_stack_how_it_ended() {
 
     let log = Log::new();
     assert_eq!(block_on(used(log.clone(), async || Ok(()))), Ok(()));
-    assert_eq!(log.line(), "told(Completed)");
+    assert_eq!(log.line(), "outcome(Completed)");
     let failed = block_on(used(log.clone(), async || Err("bad".to_string())));
     assert_eq!(failed, Err("bad".to_string()));
-    assert_eq!(log.line(), "told(Failed(()))");
+    assert_eq!(log.line(), "outcome(Failed(()))");
     let panics = used(log.clone(), async || std::panic::panic_any("ouch"));
-    assert_eq!(panic_of(panics), "ouch");
-    assert_eq!(log.line(), "told(Panicked)");
+    assert_eq!(panic_message(panics), "ouch");
+    assert_eq!(log.line(), "outcome(Panicked)");
     let mut dropped = Box::pin(used(log.clone(), async || pending().await));
     assert!(poll_once(dropped.as_mut()).is_pending());
     drop(dropped);
-    assert_eq!(log.line(), "told(Cancelled)");
+    assert_eq!(log.line(), "outcome(Cancelled)");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn entries_see_the_outcome_as_it_stands() {
     stack.callback(|| ());
     watch(&stack, &log, "1st");
 
-    assert_eq!(panic_of(stack.close(Outcome::Completed)), "ouch");
+    assert_eq!(panic_message(stack.close(Outcome::Completed)), "ouch");
     assert_eq!(
         log.line(),
         "1st(Completed) 2nd(Completed) 3rd(Failed(())) 4th(Panicked)"
@@ -197,12 +197,12 @@ fn entries_see_the_outcome_as_it_stands() {
     assert_eq!(
         reports::take(),
         ["Failed(\"bad\")"],
-        "the panic took its place"
+        "the panic replaces the error"
     );
 }
 
 #[test]
-fn every_entry_runs_once_whatever_the_others_do() {
+fn every_entry_runs_once_when_others_fail_or_panic() {
     reports::collect();
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
@@ -220,13 +220,17 @@ fn every_entry_runs_once_whatever_the_others_do() {
     block_on(stack.enter(failing("5"))).unwrap();
     log.take();
 
-    assert_eq!(panic_of(stack.close(Outcome::Completed)), "4", "the first");
+    assert_eq!(
+        panic_message(stack.close(Outcome::Completed)),
+        "4",
+        "the first panic"
+    );
     assert_eq!(log.line(), "exit(a, Panicked) outermost");
     assert_eq!(
         reports::take(),
         ["Panicked", "Panicked", "Failed(\"5\")", "Failed(\"1\")"]
     );
-    // It is empty, and can be used again.
+    // The stack is empty, and can be used again.
     watch(&stack, &log, "again");
     assert_eq!(block_on(stack.close(Outcome::Completed)), Ok(()));
     assert_eq!(log.line(), "again(Completed)");
@@ -264,7 +268,7 @@ fn all_errors_are_kept_in_order() {
 }
 
 #[test]
-fn a_single_error_comes_out_as_it_is() {
+fn a_single_error_is_displayed_unchanged() {
     let with: Result<(), String> = block_on(exit_stack::<String>().with(async |stack| {
         stack.enter(failing("bad")).await?;
         Ok(())
@@ -279,7 +283,7 @@ fn a_single_error_comes_out_as_it_is() {
 }
 
 #[test]
-fn of_several_errors_one_is_returned_and_each_of_the_others_reported_in_its_own_name() {
+fn one_of_several_errors_is_returned_and_the_others_are_reported() {
     async fn fill(stack: &AsyncExitStack<String>) -> Result<(), String> {
         stack.enter(failing("third")).await?;
         stack.enter(panicking("second")).await?;
@@ -296,7 +300,7 @@ fn of_several_errors_one_is_returned_and_each_of_the_others_reported_in_its_own_
     assert_eq!(with, Err("1st".to_string()));
     assert_eq!(reports::take_names(), ["behavior::stack::failing"]);
 
-    // The body's error comes first, and so does its panic.
+    // The body's error is the first one, and so is the body's panic.
     let with: Result<(), String> = block_on(exit_stack::<String>().with(async |stack| {
         stack.enter(failing("1st")).await?;
         Err("body".to_string())
@@ -308,7 +312,7 @@ fn of_several_errors_one_is_returned_and_each_of_the_others_reported_in_its_own_
         fill(stack).await?;
         std::panic::panic_any("body")
     });
-    assert_eq!(panic_of(panics), "body");
+    assert_eq!(panic_message(panics), "body");
     assert_eq!(
         reports::take_names(),
         ["failing", "failing", "panicking"].map(|name| format!("behavior::stack::{name}"))
@@ -316,7 +320,7 @@ fn of_several_errors_one_is_returned_and_each_of_the_others_reported_in_its_own_
 }
 
 #[test]
-fn without_a_question_mark_every_error_is_reported() {
+fn every_error_of_an_infallible_use_is_reported() {
     async fn used() -> &'static str {
         async_with!(stack = exit_stack::<String>(), {
             stack.enter(failing("second")).await.unwrap();
@@ -330,12 +334,12 @@ fn without_a_question_mark_every_error_is_reported() {
     assert_eq!(
         reports::take(),
         ["Failed(\"second\")", "Failed(\"first\")"],
-        "the primary one last, as where it is returned"
+        "the primary error is reported last"
     );
 }
 
 #[test]
-fn errors_convert_into_the_stacks() {
+fn the_errors_of_entries_are_converted_to_the_error_of_the_stack() {
     #[derive(Debug, PartialEq)]
     enum AppError {
         Text(String),
@@ -380,7 +384,7 @@ fn errors_convert_into_the_stacks() {
 }
 
 #[test]
-fn a_context_that_cannot_be_entered_is_not_on_the_stack() {
+fn a_context_that_fails_to_enter_is_not_on_the_stack() {
     #[async_context]
     async fn closed(log: Log) -> Result<(), String> {
         log.push("tried");
@@ -419,7 +423,11 @@ fn an_entry_is_released_early_by_its_key() {
 
         assert_eq!(stack.release(key).await, Ok(true));
         assert_eq!(log.line(), "exit(a, Completed)");
-        assert_eq!(stack.release(key).await, Ok(false), "only once");
+        assert_eq!(
+            stack.release(key).await,
+            Ok(false),
+            "an entry is released once"
+        );
         assert_eq!(stack.release(failing).await, Err("bad".to_string()));
         assert_eq!(stack.close(Outcome::Failed(())).await, Ok(()));
         assert_eq!(log.line(), "exit(b, Failed(()))");
@@ -427,7 +435,7 @@ fn an_entry_is_released_early_by_its_key() {
 }
 
 #[test]
-fn an_entry_whose_release_panicked_is_over() {
+fn an_entry_whose_release_panicked_is_not_exited_again() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     watch(&stack, &log, "left");
@@ -440,7 +448,7 @@ fn an_entry_whose_release_panicked_is_over() {
         [(deferred, "deferred"), (kept, "drop"), (context, "context")]
     });
     for (key, panic) in keys {
-        assert_eq!(panic_of(stack.release(key)), panic);
+        assert_eq!(panic_message(stack.release(key)), panic);
         assert_eq!(block_on(stack.release(key)), Ok(false));
     }
     assert_eq!(block_on(stack.close(Outcome::Completed)), Ok(()));
@@ -448,7 +456,7 @@ fn an_entry_whose_release_panicked_is_over() {
 }
 
 #[test]
-fn an_entry_whose_release_is_dropped_half_way_is_the_next_to_be_exited() {
+fn an_entry_whose_release_is_dropped_is_exited_next() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     block_on(stack.enter(slow(log.clone(), "slow"))).unwrap();
@@ -465,34 +473,38 @@ fn pop_all_moves_the_entries() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     watch(&stack, &log, "1");
-    let key = stack.callback(|| unreachable!("it was released"));
+    let key = stack.callback(|| unreachable!("the callback ran"));
     watch(&stack, &log, "2");
     let mut moved = stack.pop_all();
-    // Dropping the old one, and closing it, is nothing.
+    // The old stack is empty: to drop it or to close it does nothing.
     assert_eq!(block_on(stack.close(Outcome::Completed)), Ok(()));
     assert_eq!(log.line(), "");
     watch(&stack, &log, "new");
-    assert_eq!(block_on(stack.release(key)), Ok(false), "it is elsewhere");
+    assert_eq!(
+        block_on(stack.release(key)),
+        Ok(false),
+        "the entry is on another stack"
+    );
     drop(stack);
     assert_eq!(log.line(), "new(Cancelled)");
 
     let last = moved.last_key();
     watch(&moved, &log, "3");
-    assert_ne!(moved.last_key(), last, "keys are not given out twice");
+    assert_ne!(moved.last_key(), last, "keys are unique");
     block_on(async {
         let log = log.clone();
         let released = moved.release(moved.last_key().unwrap()).await;
         assert_eq!((released, log.line().as_str()), (Ok(true), "3(Completed)"));
     });
-    // What is still to come is refused here, so that the unreachable entry stays unreached.
-    let released = panic_of(moved.release(key).map(drop));
-    assert!(released.contains("it was released"), "{released}");
+    // The key of an entry stays valid on the stack to which the entry was moved. Its callback panics.
+    let released = panic_message(moved.release(key).map(drop));
+    assert!(released.contains("the callback ran"), "{released}");
     block_on(moved.close(Outcome::Panicked)).unwrap();
     assert_eq!(log.line(), "2(Panicked) 1(Panicked)");
 }
 
 #[test]
-fn a_close_that_was_dropped_goes_on_where_it_was() {
+fn a_second_close_goes_on_where_a_dropped_one_was() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     watch(&stack, &log, "outer");
@@ -502,9 +514,9 @@ fn a_close_that_was_dropped_goes_on_where_it_was() {
     assert_eq!(log.line(), "inner(Failed(())) exit(slow, Failed(()))");
     assert!(poll_once(pin!(stack.close(Outcome::Completed))).is_pending());
     assert_eq!(log.line(), "half(slow)");
-    // What was added meanwhile waits for what has begun.
+    // An entry that is added now runs after the one that has begun.
     watch(&stack, &log, "new");
-    // A stack that takes over the entries takes over the half-run one.
+    // A stack that takes the entries over takes the half-run entry too.
     let mut moved = stack.pop_all();
     assert_eq!(block_on(stack.close(Outcome::Completed)), Ok(()));
     assert_eq!(log.line(), "");
@@ -513,7 +525,7 @@ fn a_close_that_was_dropped_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_stack_that_is_dropped_while_it_is_closed_tells_the_rest_that_it_was_cancelled() {
+fn a_stack_that_is_dropped_during_close_gives_cancelled_to_the_rest() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     watch(&stack, &log, "outer");
@@ -530,7 +542,7 @@ fn a_stack_that_is_dropped_while_it_is_closed_tells_the_rest_that_it_was_cancell
 }
 
 #[test]
-fn what_is_added_while_unwinding_runs_next() {
+fn an_entry_that_is_added_during_close_runs_next() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     let handle = stack.handle();
@@ -554,7 +566,7 @@ fn what_is_added_while_unwinding_runs_next() {
     assert_eq!(errors.into_parts(), ("bad".to_string(), vec![]));
     assert_eq!(log.line(), "2(Completed) adding added late 1(Failed(()))");
 
-    // Afterwards too, as long as the stack is there.
+    // An entry can also be added after the close, as long as the stack lives.
     let late = log.clone();
     also.defer(async move || {
         late.push("after");
@@ -565,14 +577,14 @@ fn what_is_added_while_unwinding_runs_next() {
     assert_eq!(log.line(), "after");
     let refused = also.defer(async || Ok(()));
     let Err(gone) = refused else {
-        panic!("the stack is gone");
+        panic!("the stack should be closed");
     };
     assert_eq!(gone.to_string(), "the exit stack is gone");
-    assert_eq!(block_on((gone.0)()), Ok(()), "the callback is given back");
+    assert_eq!(block_on((gone.0)()), Ok(()), "the callback is returned");
 }
 
 #[test]
-fn what_comes_through_a_handle_takes_its_turn() {
+fn entries_that_a_handle_adds_run_in_their_turn() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     let handle = stack.handle();
@@ -601,7 +613,7 @@ fn what_comes_through_a_handle_takes_its_turn() {
 }
 
 #[test]
-fn a_half_built_object_is_torn_down() {
+fn a_half_built_object_is_cleaned_up() {
     struct Service {
         stack: AsyncExitStack<String>,
     }
@@ -635,7 +647,7 @@ fn a_half_built_object_is_torn_down() {
 }
 
 #[test]
-fn a_context_that_is_dropped_while_it_is_entered_is_finished_by_itself() {
+fn a_context_whose_enter_is_dropped_exits_in_the_background() {
     #[async_context]
     async fn waiting(log: Log) -> Result<(), String> {
         log.push("entering");
@@ -655,7 +667,7 @@ fn a_context_that_is_dropped_while_it_is_entered_is_finished_by_itself() {
 }
 
 #[test]
-fn a_context_is_on_the_stack_from_the_poll_in_which_it_was_entered() {
+fn a_context_is_on_the_stack_after_the_poll_that_entered_it() {
     let log = Log::new();
     let stack = AsyncExitStack::<String>::new();
     {
@@ -667,7 +679,7 @@ fn a_context_is_on_the_stack_from_the_poll_in_which_it_was_entered() {
 }
 
 #[test]
-fn entries_may_borrow() {
+fn the_entries_of_a_scoped_stack_can_borrow() {
     #[async_context(scoped)]
     async fn borrowing<'a>(
         log: &'a RefCell<Vec<String>>,
@@ -705,7 +717,7 @@ fn entries_may_borrow() {
 }
 
 #[test]
-fn a_scoped_stack_that_is_dropped_drops_its_entries_the_last_first_and_reports_them() {
+fn a_dropped_scoped_stack_drops_its_entries_in_reverse_order_and_reports_them() {
     #[async_context(scoped)]
     async fn borrowing(log: &Log) -> Result<(), String> {
         let _held = Dropped(log.clone(), "context");
@@ -732,7 +744,7 @@ fn a_scoped_stack_that_is_dropped_drops_its_entries_the_last_first_and_reports_t
     assert_eq!(
         reports::take(),
         ["Abandoned"; 3],
-        "what is kept loses nothing by being dropped"
+        "a kept value needs no exit"
     );
 }
 
@@ -745,14 +757,14 @@ impl Drop for PanicsOnDrop {
 }
 
 #[test]
-fn a_destructor_that_panics_keeps_no_entry_from_its_exit() {
+fn a_destructor_that_panics_stops_no_entry_from_its_exit() {
     reports::collect();
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     watch(&stack, &log, "1");
     stack.keep(PanicsOnDrop);
     watch(&stack, &log, "2");
-    assert_eq!(panic_of(stack.close(Outcome::Completed)), "drop");
+    assert_eq!(panic_message(stack.close(Outcome::Completed)), "drop");
     assert_eq!(log.line(), "2(Completed) 1(Panicked)");
 
     let stack = ScopedExitStack::<String>::new();

@@ -1,4 +1,4 @@
-//! Exit stacks of many entries, and of none.
+//! Exit stacks with very many entries, and with none.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -10,10 +10,11 @@ use guard_core::{
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
-/// So many that what is quadratic in them does not end, and what recurses over them overflows.
+/// So many entries that quadratic code would not end, and recursion over the entries would overflow the
+/// stack.
 const MANY: usize = 100_000;
 
-/// Runs `action` on a stack that is too small for recursion over the entries.
+/// Runs `action` on a thread whose stack is too small for recursion over the entries.
 fn with_little_stack(action: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(256 << 10);
     thread.spawn(action).unwrap().join().unwrap();
@@ -23,12 +24,12 @@ thread_local! {
     static LEFT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The entry that is to be exited when so many are left.
+/// Notes the exit of the entry with this index, and checks that it is the next one.
 fn exited(index: usize) {
     assert_eq!(LEFT.replace(index), index + 1, "last in, first out");
 }
 
-/// Every kind of entry in turn, numbered from zero.
+/// Adds `count` entries, of every kind in turn.
 async fn fill(stack: &AsyncExitStack<usize>, count: usize) {
     #[async_context]
     async fn context(index: usize) -> Result<(), usize> {
@@ -113,7 +114,7 @@ fn many_entries_fail() {
 }
 
 #[test]
-fn many_entries_are_offered_the_error_while_there_are_many_others() {
+fn each_of_many_entries_gets_the_error_and_may_fail() {
     let mut stack = AsyncExitStack::<usize, _>::catching();
     block_on(async {
         stack.enter_catch(suppress(|_| true)).await.unwrap();
@@ -124,7 +125,7 @@ fn many_entries_are_offered_the_error_while_there_are_many_others() {
     for index in 0..MANY {
         stack.defer(async move || Err(index));
     }
-    // The last one swallows the first error; the others are reported.
+    // The entry that exits last swallows the first error. The other errors are reported.
     crate::reports::collect();
     assert_eq!(block_on(stack.close(Outcome::Failed(MANY))), Ok(()));
 }
@@ -136,7 +137,7 @@ fn many_entries_are_added_and_released() {
     for key in keys.into_iter().rev() {
         assert_eq!(block_on(stack.release(key)), Ok(true));
     }
-    // One that lives long keeps only what is still there.
+    // A long-lived stack keeps no memory of the entries that were released.
     stack.callback(|| ());
     for _ in 0..MANY {
         let key = stack.callback(|| ());
@@ -145,7 +146,7 @@ fn many_entries_are_added_and_released() {
 }
 
 #[test]
-fn closing_an_empty_stack_is_done_in_one_poll() {
+fn an_empty_stack_is_closed_in_one_poll() {
     let mut stack = AsyncExitStack::<String>::new();
     assert_eq!(
         poll_once(pin!(stack.close(Outcome::Completed))),
@@ -228,7 +229,7 @@ fn a_stack_with_all_its_entries_is_shared_between_threads() {
 }
 
 #[test]
-fn a_scoped_stack_needs_nothing_to_be_sent() {
+fn the_use_of_a_scoped_stack_is_send() {
     let value = std::rc::Rc::new(Cell::new(1));
     let used: Result<(), String> = block_on(scoped_exit_stack::<String>().with(async |stack| {
         let kept = stack.keep(value.clone());

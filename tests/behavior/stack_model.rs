@@ -1,4 +1,4 @@
-//! Random programs on an exit stack, against the same contexts nested by hand and against a model.
+//! Random programs with an exit stack, compared with nested uses of the same contexts and with a model.
 
 use std::panic::{AssertUnwindSafe, panic_any};
 use std::sync::Once;
@@ -14,12 +14,12 @@ use proptest::prelude::*;
 
 use crate::reports;
 
-/// An error or a panic, by where it arose.
+/// An error or a panic, identified by the index of the entry where it arose.
 type Fault = u8;
-/// Where the use itself fails.
+/// The fault of the use's own body.
 const BODY: Fault = u8::MAX;
 
-/// How something ends.
+/// How an entry or a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Ok,
@@ -27,7 +27,7 @@ enum End {
     Panic,
 }
 
-/// What an entry does when it is exited.
+/// What an entry does when it exits.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     kind: Kind,
@@ -37,9 +37,9 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// A context, which ends as it says.
+    /// A context that does not catch.
     Context,
-    /// A context that decides about the error of the use.
+    /// A context that catches.
     Catch(Decision),
 }
 
@@ -68,7 +68,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     prop_oneof![Just(Kind::Context), decision.prop_map(Kind::Catch)]
 }
 
-/// How a use ended: like a body, or with the panic that went on.
+/// How a use ended.
 #[derive(Debug, PartialEq)]
 enum Ending {
     Value(Option<()>),
@@ -76,16 +76,16 @@ enum Ending {
     Panic(Fault),
 }
 
-/// What is the same in all worlds: what happened, how it ended, and what was reported besides.
+/// What has to be equal in both encodings of a program.
 #[derive(Debug, PartialEq)]
-struct Story {
+struct Observed {
     events: Vec<String>,
     ending: Ending,
     reports: Vec<String>,
 }
 
-/// Quiet about the panics that are part of the program.
-fn quietly() {
+/// Prints nothing for the panics that are part of a program.
+fn silence_expected_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let default = std::panic::take_hook();
@@ -97,21 +97,23 @@ fn quietly() {
     });
 }
 
-fn tell(use_of: impl FnOnce(Log) -> LocalBoxFuture<'static, Result<Option<()>, Fault>>) -> Story {
-    quietly();
+fn run_program(
+    use_of: impl FnOnce(Log) -> LocalBoxFuture<'static, Result<Option<()>, Fault>>,
+) -> Observed {
+    silence_expected_panics();
     reports::collect();
     let log = Log::new();
     let ended = block_on(AssertUnwindSafe(use_of(log.clone())).catch_unwind());
     let ending = match ended {
         Ok(Ok(value)) => Ending::Value(value),
         Ok(Err(fault)) => Ending::Error(fault),
-        Err(panic) => Ending::Panic(*panic.downcast().expect("no other panics")),
+        Err(panic) => Ending::Panic(*panic.downcast().expect("the panic is one of the program")),
     };
-    // In which order they are told is not promised: a stack returns the primary error, which its user
-    // reports after the others.
+    // The order of reports is not promised. A stack returns its primary error, which the user reports after
+    // the others.
     let mut reports = reports::take();
     reports.sort();
-    Story {
+    Observed {
         events: log.take(),
         ending,
         reports,
@@ -133,15 +135,15 @@ async fn doing(log: &Log, index: Fault, entry: Entry) -> Result<(), Fault> {
 #[async_context]
 async fn context(log: Log, index: Fault, entry: Entry) -> Result<(), Fault> {
     let outcome = yield_resource!();
-    log.push(format_args!("{index} is told {outcome:?}"));
+    log.push(format_args!("{index} gets {outcome:?}"));
     doing(&log, index, entry).await
 }
 
-/// A context that catches, and what it has besides to do may fail.
+/// A context that catches. It may also fail in its own exit.
 #[async_context(catch)]
 async fn catching(log: Log, index: Fault, entry: Entry, decision: Decision) -> Result<(), Fault> {
     let outcome = yield_resource!();
-    log.push(format_args!("{index} is told {outcome:?}"));
+    log.push(format_args!("{index} gets {outcome:?}"));
     match outcome {
         Outcome::Failed(error) => {
             for _ in 0..entry.waits {
@@ -166,7 +168,7 @@ async fn body(log: &Log, end: End) -> Result<(), Fault> {
     }
 }
 
-/// The entries as uses inside each other.
+/// The entries as nested uses.
 fn nested(
     log: Log,
     entries: &[Entry],
@@ -219,12 +221,13 @@ async fn on_plain_stack(log: Log, entries: Vec<Entry>, end: End) -> Result<Optio
     used.await.map(Some)
 }
 
-/// The errors that nested uses drop silently, because a panic of a clean-up took their place on the way
-/// to the caller. A stack has them in its hands, and reports them.
-fn without_overtaken(mut stack: Story, nested: &Story) -> Story {
+/// The stack's result without the reports that nested uses do not make. When an exit panics, nested uses drop
+/// the error that was on its way to the caller; a stack still has that error, and reports it.
+fn without_overtaken(mut stack: Observed, nested: &Observed) -> Observed {
     if matches!(stack.ending, Ending::Panic(_)) {
-        let told: Vec<String> = nested.reports.clone();
-        stack.reports.retain(|report| told.contains(report));
+        stack
+            .reports
+            .retain(|report| nested.reports.contains(report));
     }
     stack
 }
@@ -237,8 +240,8 @@ proptest! {
         entries in prop::collection::vec(entry(plain()), 0..7),
         end in end(),
     ) {
-        let by_hand = tell(|log| nested(log, &entries, 0, end));
-        let stacked = tell(|log| Box::pin(on_plain_stack(log, entries.clone(), end)));
+        let by_hand = run_program(|log| nested(log, &entries, 0, end));
+        let stacked = run_program(|log| Box::pin(on_plain_stack(log, entries.clone(), end)));
         prop_assert_eq!(without_overtaken(stacked, &by_hand), by_hand);
     }
 
@@ -247,13 +250,13 @@ proptest! {
         entries in prop::collection::vec(entry(any_kind()), 0..7),
         end in end(),
     ) {
-        let mut by_hand = tell(|log| nested(log, &entries, 0, end));
-        // Nested uses have lost the body's value when a swallowed error of a clean-up took its place; a
+        let mut by_hand = run_program(|log| nested(log, &entries, 0, end));
+        // In nested uses the body's value is lost when an inner exit fails and the error is swallowed. A
         // stack still has it.
         if end == End::Ok && by_hand.ending == Ending::Value(None) {
             by_hand.ending = Ending::Value(Some(()));
         }
-        let stacked = tell(|log| Box::pin(on_catching_stack(log, entries.clone(), end)));
+        let stacked = run_program(|log| Box::pin(on_catching_stack(log, entries.clone(), end)));
         prop_assert_eq!(without_overtaken(stacked, &by_hand), by_hand);
     }
 
@@ -270,15 +273,15 @@ proptest! {
     }
 }
 
-/// What a program does with a stack.
+/// One step of a program.
 #[derive(Clone, Copy, Debug)]
 enum Verb {
     Add(How, Entry),
-    /// Of the entries that ever were, this one.
+    /// Releases one of the entries that were ever added.
     Release(prop::sample::Index),
     PopAll,
     Close(Outcome),
-    /// Polls a close so often and drops it.
+    /// Polls a close this many times, and drops it.
     CloseHalf(Outcome, usize),
     Drop,
 }
@@ -318,10 +321,10 @@ fn verb() -> impl Strategy<Value = Verb> {
     ]
 }
 
-/// What a verb did: the events, its result, and what was reported.
+/// What a step did: the events, the result, and the reports.
 type Did = (Vec<String>, String, Vec<String>);
 
-/// The stack as one would explain it: no futures, no pins, a list and a position.
+/// The specification of a stack, without futures and pins: a list and a position.
 #[derive(Default)]
 struct Model {
     added: Fault,
@@ -333,7 +336,7 @@ struct Model {
 
 struct Unwinding {
     outcome: Outcome,
-    /// What is being exited, and how often it has to wait still.
+    /// The entry that is exiting, and how many polls it still needs.
     current: Option<(Fault, Entry, usize)>,
     errors: Vec<Fault>,
     panic: Option<Fault>,
@@ -428,7 +431,7 @@ impl Model {
         "half".into()
     }
 
-    /// Goes on until something waits; whether nothing is left.
+    /// Goes on until an entry is pending. Returns whether no entry is left.
     fn poll(&mut self, unwinding: &mut Unwinding) -> bool {
         loop {
             match &mut unwinding.current {
@@ -438,7 +441,7 @@ impl Model {
                     };
                     let outcome = unwinding.outcome;
                     self.events.push(match how {
-                        How::Enter | How::PushExit => format!("{index} is told {outcome:?}"),
+                        How::Enter | How::PushExit => format!("{index} gets {outcome:?}"),
                         How::Adopt | How::Defer | How::Handle => format!("{index} runs"),
                     });
                     unwinding.current = Some((index, entry, entry.waits));
@@ -449,7 +452,7 @@ impl Model {
                 }
             }
             let Some((index, entry, waits)) = unwinding.current else {
-                unreachable!("it was just set");
+                unreachable!("the entry was just set");
             };
             if waits > 0 {
                 return false;
@@ -477,7 +480,7 @@ impl Model {
     }
 }
 
-/// The stack itself, in a runtime that goes on with what is dropped.
+/// The stack itself, in a runtime that runs the clean-ups.
 struct Real {
     runtime: tokio::runtime::Runtime,
     stack: AsyncExitStack<Fault>,
@@ -492,7 +495,7 @@ impl Real {
             .build()
             .unwrap();
         let mut stack = runtime.block_on(async { AsyncExitStack::new() });
-        quietly();
+        silence_expected_panics();
         reports::collect();
         Self {
             handle: stack.handle(),
@@ -519,13 +522,13 @@ impl Real {
             Verb::Drop => {
                 self.runtime.block_on(async {
                     self.stack = AsyncExitStack::new();
-                    // More often than all entries together can wait.
+                    // More polls than all entries together can need.
                     for _ in 0..100 {
                         tokio::task::yield_now().await;
                     }
                 });
                 self.handle = self.stack.handle();
-                // A key names an entry of the stack that gave it out.
+                // A key names an entry of the stack that returned the key.
                 self.keys.fill(None);
                 String::new()
             }
@@ -557,12 +560,12 @@ impl Real {
             }
             How::Defer => Some(stack.defer(runs)),
             How::PushExit => Some(stack.push_exit(async move |outcome: Outcome| {
-                log.push(format_args!("{index} is told {outcome:?}"));
+                log.push(format_args!("{index} gets {outcome:?}"));
                 doing(&log, index, entry).await
             })),
             How::Handle => {
                 let added = self.handle.defer(runs);
-                assert!(added.is_ok(), "the stack is there");
+                assert!(added.is_ok(), "the stack should be open");
                 None
             }
         };

@@ -1,11 +1,10 @@
-//! The ways of using a context, and what happens when the body, the exit, or both go wrong.
+//! The ways of using a context, and what happens when the body, the exit, or both fail.
 #![allow(
     clippy::needless_question_mark,
     clippy::never_loop,
-    reason = "leaving a block in every way is the point"
+    reason = "the tests leave a block in every way"
 )]
 
-use std::convert::Infallible;
 use std::fmt;
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +15,7 @@ use guard_tests::{Log, block_on, poll_once, yield_once};
 use crate::reports;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Failure(&'static str);
+pub(crate) struct Failure(pub(crate) &'static str);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,7 +105,7 @@ async fn by_guard(plan: Plan) -> Result<u32, Failure> {
     result
 }
 
-/// What came of a use: its result or the panic's message, what happened, what was reported.
+/// What a use did: its result or the message of its panic, the log, and the reports.
 fn observe<T>(
     way: impl AsyncFnOnce(Plan) -> T,
     (enter, body, exit): (End, End, End),
@@ -158,7 +157,7 @@ fn async_with_loses_nothing() {
 }
 
 #[test]
-fn a_return_from_async_with_tells_by_its_value_how_the_body_ended() {
+fn the_outcome_of_a_return_from_async_with_follows_from_its_value() {
     table! { by_return =>
         (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
         (Fine, Fine, Fine) => Ok(Ok(2)), "enter body exit(Completed)", &[];
@@ -233,7 +232,7 @@ fn run_returns_what_the_body_does() {
 }
 
 #[test]
-fn a_guard_is_told_the_outcome_by_its_user() {
+fn the_user_of_a_guard_gives_it_the_outcome() {
     table! { by_guard =>
         (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
         (Panics, Fine, Fine) => panicked("enter"), "enter", &[];
@@ -246,7 +245,7 @@ fn a_guard_is_told_the_outcome_by_its_user() {
 }
 
 #[test]
-fn a_guard_gives_the_resource_until_it_is_exited() {
+fn a_guard_derefs_to_the_resource_until_its_exit() {
     let log = Log::new();
     let plan = Plan {
         log: log.clone(),
@@ -301,7 +300,7 @@ fn the_body_is_dropped_before_the_exit_runs() {
 }
 
 #[test]
-fn several_contexts_exit_in_reverse_and_later_ones_may_use_earlier_ones() {
+fn several_contexts_exit_in_reverse_order_and_a_later_one_can_use_an_earlier_one() {
     #[async_context(scoped)]
     async fn child<'a>(parent: &'a mut u32, log: &Log) -> Result<&'a mut u32, Failure> {
         *parent += 10;
@@ -343,354 +342,6 @@ fn a_failing_inner_exit_fails_the_outer_context() {
     table! { nested =>
         (Fine, Fine, Fails) =>
             Ok(Err(Failure("exit"))), "enter enter exit(Completed) exit(Failed(()))", &[];
-    }
-}
-
-mod control_flow {
-    use super::*;
-
-    #[async_context]
-    async fn logged(log: Log, name: &'static str) -> Result<u32, Failure> {
-        let mut number = 0;
-        let outcome = yield_resource!(number);
-        yield_once().await;
-        log.push(match outcome {
-            Outcome::Completed => name.to_owned(),
-            other => format!("{name}({other:?})"),
-        });
-        Ok(())
-    }
-
-    #[async_context]
-    async fn sure(log: Log) -> u32 {
-        let mut number = 0;
-        yield_resource!(number);
-        yield_once().await;
-        log.push("exit");
-    }
-
-    #[test]
-    fn return_leaves_the_function_after_the_exits() {
-        async fn early(log: &Log) -> u32 {
-            async_with!(_a = sure(log.clone()), _b = sure(log.clone()), {
-                if log.take().is_empty() {
-                    log.push("return");
-                    return 7;
-                }
-            });
-            log.push("not reached");
-            0
-        }
-        let log = Log::new();
-        assert_eq!(block_on(early(&log)), 7);
-        assert_eq!(log.line(), "return exit exit");
-    }
-
-    #[test]
-    fn a_bare_return_completes() {
-        async fn early(log: &Log) {
-            async_with!(_a = sure(log.clone()), {
-                log.push("return");
-                return;
-            });
-        }
-        let log = Log::new();
-        block_on(early(&log));
-        assert_eq!(log.line(), "return exit");
-    }
-
-    #[test]
-    fn what_is_returned_tells_whether_the_body_failed() {
-        async fn result(log: &Log, value: Result<u8, Failure>) -> Result<u8, Failure> {
-            async_with!(_a = logged(log.clone(), "exit")?, {
-                return value;
-            })
-        }
-        async fn option(log: &Log, value: Option<u8>) -> Option<u8> {
-            async_with!(_a = logged(log.clone(), "exit").infallible_for_tests(), {
-                return value;
-            })
-        }
-        async fn literal(log: &Log) -> Result<u8, Failure> {
-            async_with!(_a = logged(log.clone(), "exit")?, {
-                return Err(Failure("literal"));
-            })
-        }
-        let log = Log::new();
-        block_on(async {
-            assert_eq!(result(&log, Ok(1)).await, Ok(1));
-            assert_eq!(log.line(), "exit");
-            assert_eq!(result(&log, Err(Failure("no"))).await, Err(Failure("no")));
-            assert_eq!(log.line(), "exit(Failed(()))");
-            assert_eq!(option(&log, Some(1)).await, Some(1));
-            assert_eq!(log.line(), "exit");
-            assert_eq!(option(&log, None).await, None);
-            assert_eq!(log.line(), "exit");
-            assert_eq!(literal(&log).await, Err(Failure("literal")));
-            assert_eq!(log.line(), "exit(Failed(()))");
-        });
-    }
-
-    /// A context whose errors a test does not care about.
-    trait InfallibleForTests: AsyncContext + Sized {
-        fn infallible_for_tests(
-            self,
-        ) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible>;
-    }
-
-    impl<C: AsyncContext<Error = Failure>> InfallibleForTests for C {
-        fn infallible_for_tests(
-            self,
-        ) -> impl AsyncContext<Resource = Self::Resource, Error = Infallible> {
-            self.map_err(|error: Failure| -> Infallible { panic!("{error}") })
-        }
-    }
-
-    #[test]
-    fn break_and_continue_reach_the_loop_after_the_exit() {
-        async fn looping(log: &Log) -> u32 {
-            for turn in 0..5 {
-                async_with!(number = sure(log.clone()), {
-                    *number += turn;
-                    if turn == 0 {
-                        continue;
-                    }
-                    if *number == 2 {
-                        break;
-                    }
-                    log.push(turn);
-                });
-                log.push("next");
-            }
-            0
-        }
-        let log = Log::new();
-        block_on(looping(&log));
-        assert_eq!(log.line(), "exit 1 exit next exit");
-    }
-
-    #[test]
-    fn break_carries_a_value() {
-        async fn looping(log: &Log) -> String {
-            let mut turn = 0;
-            loop {
-                turn += 1;
-                async_with!(_number = sure(log.clone()), {
-                    if turn == 2 {
-                        break format!("left in turn {turn}");
-                    }
-                });
-            }
-        }
-        let log = Log::new();
-        assert_eq!(block_on(looping(&log)), "left in turn 2");
-        assert_eq!(log.line(), "exit exit");
-    }
-
-    #[test]
-    fn labels_reach_outer_loops_and_blocks_through_several_contexts() {
-        async fn looping(log: &Log) -> u32 {
-            let mut sum = 0;
-            'outer: for a in 0..10 {
-                for b in 0..10 {
-                    async_with!(
-                        _x = logged(log.clone(), "x").infallible_for_tests(),
-                        _y = logged(log.clone(), "y").infallible_for_tests(),
-                        {
-                            if b == 1 {
-                                continue 'outer;
-                            }
-                            if a == 2 {
-                                break 'outer;
-                            }
-                        }
-                    );
-                    sum += 1;
-                }
-            }
-            let labelled = 'block: {
-                async_with!(_x = logged(log.clone(), "x").infallible_for_tests(), {
-                    if sum > 0 {
-                        break 'block 100;
-                    }
-                });
-                0
-            };
-            sum + labelled
-        }
-        let log = Log::new();
-        assert_eq!(block_on(looping(&log)), 102);
-        assert_eq!(log.line(), "y x y x y x y x y x x");
-    }
-
-    #[test]
-    fn loops_inside_the_block_are_its_own() {
-        async fn looping(log: &Log) -> u32 {
-            async_with!(number = sure(log.clone()), {
-                'inner: loop {
-                    while *number < 3 {
-                        *number += 1;
-                        if *number == 2 {
-                            continue;
-                        }
-                        if *number == 3 {
-                            break 'inner;
-                        }
-                    }
-                    break;
-                }
-                let found = loop {
-                    *number += 1;
-                    if *number > 5 {
-                        break *number;
-                    }
-                };
-                for _ in 0..3 {
-                    continue;
-                }
-                found
-            })
-        }
-        let log = Log::new();
-        assert_eq!(block_on(looping(&log)), 6);
-        assert_eq!(log.line(), "exit");
-    }
-
-    #[test]
-    fn closures_and_async_blocks_inside_return_for_themselves() {
-        async fn inner(log: &Log) -> u32 {
-            async_with!(_number = sure(log.clone()), {
-                let closure = |x: u32| {
-                    if x > 1 {
-                        return x;
-                    }
-                    0
-                };
-                let block = async {
-                    if closure(2) == 2 {
-                        return 1;
-                    }
-                    2
-                };
-                let parsed = (|| -> Result<u32, ParseIntError> { Ok("4".parse::<u32>()?) })();
-                closure(3) + block.await + parsed.unwrap_or(0)
-            })
-        }
-        let log = Log::new();
-        assert_eq!(block_on(inner(&log)), 8);
-        assert_eq!(log.line(), "exit");
-    }
-
-    #[test]
-    fn select_arms_may_leave_the_block() {
-        async fn select(log: &Log, which: u32) -> Result<u32, Failure> {
-            for turn in 0..3 {
-                async_with!(_number = logged(log.clone(), "exit")?, {
-                    tokio::select! {
-                        biased;
-                        () = std::future::ready(()), if which == 0 => {
-                            return Ok(10);
-                        }
-                        () = std::future::ready(()), if which == 1 => {
-                            break;
-                        }
-                        () = std::future::ready(()), if which == 2 => {
-                            continue;
-                        }
-                        () = std::future::ready(()), if which == 3 => {
-                            Err(Failure("in an arm"))?;
-                        }
-                        () = std::future::ready(()), if which == 4 => {
-                            loop {
-                                break;
-                            }
-                            log.push("inner");
-                        }
-                        () = yield_once() => log.push("else"),
-                    }
-                });
-                log.push(turn);
-            }
-            Ok(1)
-        }
-        let log = Log::new();
-        block_on(async {
-            assert_eq!(select(&log, 0).await, Ok(10));
-            assert_eq!(log.line(), "exit");
-            assert_eq!(select(&log, 1).await, Ok(1));
-            assert_eq!(log.line(), "exit");
-            assert_eq!(select(&log, 2).await, Ok(1));
-            assert_eq!(log.line(), "exit exit exit");
-            assert_eq!(select(&log, 3).await, Err(Failure("in an arm")));
-            assert_eq!(log.line(), "exit(Failed(()))");
-            assert_eq!(select(&log, 4).await, Ok(1));
-            assert_eq!(log.line(), "inner exit 0 inner exit 1 inner exit 2");
-            assert_eq!(select(&log, 5).await, Ok(1));
-            assert_eq!(log.line(), "else exit 0 else exit 1 else exit 2");
-        });
-    }
-
-    #[test]
-    fn let_else_and_macros_may_return() {
-        macro_rules! bail {
-            ($message:literal) => {
-                return Err(Failure($message))
-            };
-        }
-        async fn parse(log: &Log, text: &str) -> Result<u32, Failure> {
-            Ok(async_with!(_number = logged(log.clone(), "exit")?, {
-                let Ok(number) = text.parse::<u32>() else {
-                    return Err(Failure("no number"));
-                };
-                if number == 0 {
-                    bail!("zero");
-                }
-                let Some(half) = number.checked_sub(10) else {
-                    return Ok(number);
-                };
-                half
-            }))
-        }
-        let log = Log::new();
-        block_on(async {
-            assert_eq!(parse(&log, "x").await, Err(Failure("no number")));
-            assert_eq!(log.line(), "exit(Failed(()))");
-            assert_eq!(parse(&log, "0").await, Err(Failure("zero")));
-            assert_eq!(log.line(), "exit(Failed(()))");
-            assert_eq!(parse(&log, "3").await, Ok(3));
-            assert_eq!(log.line(), "exit");
-            assert_eq!(parse(&log, "12").await, Ok(2));
-            assert_eq!(log.line(), "exit");
-        });
-    }
-
-    #[test]
-    fn question_marks_on_options_leave_functions_that_return_options() {
-        async fn first(log: &Log, numbers: &[u32]) -> Option<u32> {
-            async_with!(_number = sure(log.clone()), {
-                let first = numbers.first()?;
-                Some(*first)
-            })
-        }
-        let log = Log::new();
-        assert_eq!(block_on(first(&log, &[4])), Some(4));
-        assert_eq!(block_on(first(&log, &[])), None);
-        assert_eq!(log.line(), "exit exit");
-    }
-
-    #[test]
-    fn async_blocks_are_enclosing_functions_too() {
-        let log = Log::new();
-        let result: Result<u32, Failure> = block_on(async {
-            let number = async_with!(_number = logged(log.clone(), "exit")?, {
-                if log.take().is_empty() {
-                    return Ok(3);
-                }
-                4
-            });
-            Ok(number)
-        });
-        assert_eq!((result, log.line().as_str()), (Ok(3), "exit"));
     }
 }
 
@@ -770,7 +421,7 @@ mod inference {
     }
 
     #[test]
-    fn it_is_an_expression_anywhere() {
+    fn async_with_is_an_expression() {
         async fn length(text: &str) -> usize {
             text.len()
         }
@@ -820,7 +471,7 @@ fn a_use_that_is_never_polled_runs_nothing() {
 }
 
 #[test]
-fn entering_runs_at_the_first_poll_and_no_further_than_asked() {
+fn enter_runs_at_the_first_poll_and_stops_at_the_yield() {
     let log = Log::new();
     let plan = Plan {
         log: log.clone(),
@@ -837,7 +488,7 @@ fn entering_runs_at_the_first_poll_and_no_further_than_asked() {
 }
 
 #[test]
-fn scope_errors_read_well_and_keep_their_sources() {
+fn try_with_errors_have_a_message_and_a_source() {
     use std::error::Error;
 
     type Scope = TryWithError<u32, Failure, Failure>;

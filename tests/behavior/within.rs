@@ -1,11 +1,11 @@
-//! `#[within]`: contexts around a function's body.
+//! `#[within]`: contexts around the body of a function.
 
 use std::future::pending;
 
 use guard_core::{Outcome, async_context, within, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_once};
 
-/// Lends a name, and logs it with the outcome.
+/// A context that lends a name, and logs the name and the outcome.
 #[async_context]
 async fn traced(log: Log, name: String) -> Result<String, String> {
     log.push(format_args!("enter({name})"));
@@ -15,9 +15,9 @@ async fn traced(log: Log, name: String) -> Result<String, String> {
     Ok(())
 }
 
-/// The same for a context that cannot fail.
+/// As `traced`, for a context that cannot fail.
 #[async_context]
-async fn sure(log: Log) -> u32 {
+async fn infallible(log: Log) -> u32 {
     let mut lent = 40;
     let outcome = yield_resource!(lent);
     log.push(format_args!("exit({outcome:?})"));
@@ -45,7 +45,7 @@ fn nothing_happens_before_the_first_poll() {
 }
 
 #[test]
-fn every_call_has_a_context_of_its_own() {
+fn every_call_has_its_own_context() {
     let log = Log::new();
     let (first, second) = (by_name(&log, "a", false), by_name(&log, "bc", false));
     assert_eq!((block_on(second), block_on(first)), (Ok(3), Ok(2)));
@@ -56,7 +56,7 @@ fn every_call_has_a_context_of_its_own() {
 }
 
 #[test]
-fn what_the_body_returns_is_the_outcome() {
+fn the_outcome_follows_from_the_returned_value() {
     #[within(_resource = traced(log.clone(), "a".to_string())?)]
     async fn question_mark(log: &Log) -> Result<u32, String> {
         let failed: Result<u32, String> = Err("bad".into());
@@ -66,11 +66,11 @@ fn what_the_body_returns_is_the_outcome() {
     async fn tail(log: &Log) -> Result<u32, String> {
         Err("bad".into())
     }
-    #[within(_resource = sure(log.clone()))]
+    #[within(_resource = infallible(log.clone()))]
     async fn panics(log: &Log) {
         std::panic::panic_any("ouch");
     }
-    #[within(_resource = sure(log.clone()))]
+    #[within(_resource = infallible(log.clone()))]
     async fn none(log: &Log) -> Option<u32> {
         None?
     }
@@ -91,7 +91,7 @@ fn what_the_body_returns_is_the_outcome() {
 
 #[test]
 fn a_dropped_call_is_a_cancelled_use() {
-    #[within(_resource = sure(log.clone()))]
+    #[within(_resource = infallible(log.clone()))]
     async fn waits(log: &Log) {
         let _held = Dropped(log.clone(), "held");
         pending::<()>().await;
@@ -105,10 +105,10 @@ fn a_dropped_call_is_a_cancelled_use() {
 }
 
 #[test]
-fn several_contexts_and_joined_ones() {
+fn within_takes_several_contexts_and_joins() {
     #[within(
         a = traced(log.clone(), "a".to_string())?,
-        join(b = traced(log.clone(), format!("{a}b"))?, n = sure(log.clone())),
+        join(b = traced(log.clone(), format!("{a}b"))?, n = infallible(log.clone())),
     )]
     async fn several(log: &Log) -> Result<String, String> {
         *n += 2;
@@ -124,7 +124,7 @@ fn several_contexts_and_joined_ones() {
 }
 
 #[test]
-fn an_exit_error_is_that_of_the_call() {
+fn an_exit_error_is_the_error_of_the_call() {
     #[async_context]
     async fn failing() -> Result<(), String> {
         yield_resource!();
@@ -148,20 +148,20 @@ impl Service {
         Ok(resource.len() + by)
     }
 
-    #[within(n = sure(self.log.clone()))]
+    #[within(n = infallible(self.log.clone()))]
     async fn exclusive(&mut self) -> u32 {
         self.calls += 1;
         *n + self.calls
     }
 
-    #[within(n = sure(self.log.clone()))]
+    #[within(n = infallible(self.log.clone()))]
     async fn owning(self) -> u32 {
         *n + self.calls
     }
 }
 
 #[test]
-fn methods() {
+fn within_works_on_methods() {
     let log = Log::new();
     let mut service = Service {
         log: log.clone(),
@@ -178,12 +178,12 @@ fn methods() {
 }
 
 #[test]
-fn methods_of_traits() {
+fn within_works_on_methods_of_traits() {
     trait Handler {
         async fn handle(&self, request: &str) -> Result<String, String>;
 
         #[allow(unused_variables)]
-        #[within(n = sure(log.clone()))]
+        #[within(n = infallible(log.clone()))]
         async fn provided(&self, log: &Log) -> u32 {
             *n
         }
@@ -202,8 +202,8 @@ fn methods_of_traits() {
 }
 
 #[test]
-fn generics_patterns_and_impl_trait() {
-    #[within(n = sure(log.clone()))]
+fn within_works_with_generics_patterns_and_impl_trait() {
+    #[within(n = infallible(log.clone()))]
     async fn generic<const N: usize, T>(
         log: &Log,
         (first, mut second): (T, T),
@@ -225,7 +225,7 @@ fn generics_patterns_and_impl_trait() {
 }
 
 #[test]
-fn recursion() {
+fn within_works_with_recursion() {
     #[within(_resource = traced(log.clone(), depth.to_string())?)]
     async fn recursive(log: &Log, depth: usize) -> Result<usize, String> {
         if depth == 0 {
@@ -252,7 +252,7 @@ fn the_call_can_be_spawned() {
 }
 
 #[test]
-fn arguments_outlive_the_contexts_and_the_bodys_temporaries_do_not() {
+fn arguments_are_dropped_after_the_contexts_and_temporaries_before() {
     struct Temporary(Dropped);
     impl Temporary {
         fn value(&self) -> u32 {
@@ -260,7 +260,7 @@ fn arguments_outlive_the_contexts_and_the_bodys_temporaries_do_not() {
         }
     }
 
-    #[within(n = sure(log.clone()))]
+    #[within(n = infallible(log.clone()))]
     async fn call(log: Log, _: Dropped, argument: Dropped) -> u32 {
         let _local = Dropped(log.clone(), "local");
         *n += 1;
@@ -288,18 +288,18 @@ mod elsewhere {
 }
 
 #[test]
-fn a_renamed_crate_is_named_by_its_path() {
-    #[within(crate = crate::within::elsewhere::guard, n = sure(log.clone()))]
+fn within_finds_a_renamed_crate_by_its_path() {
+    #[within(crate = crate::within::elsewhere::guard, n = infallible(log.clone()))]
     async fn call(log: &Log) -> u32 {
         *n
     }
-    // A module that hides the crate does not matter then.
+    // A module with the name of the crate does not matter then.
     #[allow(unused)]
     mod guard_core {}
     assert_eq!(block_on(call(&Log::new())), 40);
 }
 
-/// Fixtures with clean-up: in either order with `#[tokio::test]`.
+/// Fixtures with a clean-up. The attribute may stand before or after `#[tokio::test]`.
 mod fixtures {
     use super::{Outcome, async_context, within, yield_resource};
     use std::io;
@@ -310,14 +310,14 @@ mod fixtures {
         tokio::task::yield_now().await;
         let outcome = yield_resource!(lent);
         tokio::task::yield_now().await;
-        // A test in which this is told anything else fails.
+        // The test fails if the outcome is another one.
         assert_eq!((outcome, lent.len()), (Outcome::Completed, 2));
         Ok(())
     }
 
     #[tokio::test]
     #[within(list = fixture()?)]
-    async fn outside() -> io::Result<()> {
+    async fn tokio_test_can_stand_above_within() -> io::Result<()> {
         tokio::task::yield_now().await;
         list.push(2);
         Ok(())
@@ -325,7 +325,7 @@ mod fixtures {
 
     #[within(list = fixture()?)]
     #[tokio::test]
-    async fn inside() -> io::Result<()> {
+    async fn tokio_test_can_stand_below_within() -> io::Result<()> {
         tokio::task::yield_now().await;
         list.push(2);
         Ok(())
@@ -341,13 +341,13 @@ mod fixtures {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     #[within(n = plain())]
-    async fn outside_without_a_result() {
+    async fn tokio_test_above_within_needs_no_result() {
         *n += 1;
     }
 
     #[within(n = plain())]
     #[tokio::test(start_paused = true)]
-    async fn inside_without_a_result() {
+    async fn tokio_test_below_within_needs_no_result() {
         tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
         *n += 1;
     }
@@ -355,7 +355,7 @@ mod fixtures {
     #[within(n = plain())]
     #[tokio::test]
     #[should_panic = "ouch"]
-    async fn inside_with_other_attributes() {
+    async fn tokio_test_below_within_can_have_should_panic() {
         *n += 1;
         panic!("ouch");
     }

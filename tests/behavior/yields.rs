@@ -1,4 +1,4 @@
-//! Where a `yield_resource!` may stand, and what it evaluates to.
+//! Where a `yield_resource!` can be written, and what its value is.
 
 use std::fmt;
 
@@ -107,7 +107,7 @@ fn each_path_may_have_its_own_yield() {
 }
 
 #[test]
-fn a_path_that_fails_to_enter_needs_none() {
+fn a_path_that_fails_to_enter_needs_no_yield() {
     assert_eq!(number(after_a_question_mark("12")), Ok(12));
     assert_eq!(number(after_a_question_mark("twelve")), Err(fmt::Error));
     assert_eq!(number(tail_error("12")), Ok(12));
@@ -120,7 +120,7 @@ fn a_loop_that_is_left_after_the_yield_yields_once() {
 }
 
 #[test]
-fn what_is_returned_after_the_yield_is_the_result_of_the_exit() {
+fn a_return_value_after_the_yield_is_the_result_of_the_exit() {
     assert_eq!(number(returned_after_the_yield(2)), Ok(2));
     assert_eq!(number(returned_after_the_yield(1)), Err(fmt::Error));
 }
@@ -195,7 +195,7 @@ mod as_an_expression {
     }
 
     #[test]
-    fn it_evaluates_to_the_outcome_wherever_it_stands() {
+    fn the_value_of_a_yield_is_the_outcome_in_every_expression() {
         macro_rules! run {
             ($context:ident) => {{
                 let log = Log::new();
@@ -274,7 +274,7 @@ mod places {
     }
 
     #[test]
-    fn any_place_can_be_lent() {
+    fn any_place_expression_can_be_lent() {
         block_on(async {
             field().run(async |left| left.push(9)).await;
             element().run(async |number| *number += 1).await;
@@ -345,7 +345,7 @@ mod in_other_macros {
     }
 
     #[test]
-    fn it_may_stand_in_the_arguments_of_a_macro() {
+    fn the_yield_can_be_in_the_arguments_of_a_macro() {
         macro_rules! run {
             ($context:ident) => {{
                 let log = Log::new();
@@ -373,7 +373,7 @@ mod in_other_macros {
 
     #[test]
     #[should_panic(expected = "ignored` returned without reaching its `yield_resource!`")]
-    fn a_macro_that_leaves_it_out_is_found_when_the_context_is_entered() {
+    fn entering_panics_when_a_macro_discards_the_yield() {
         block_on(ignored().run(async |_| ()));
     }
 }
@@ -394,7 +394,7 @@ async fn around_inner(log: Log) -> u32 {
 }
 
 #[test]
-fn it_may_stand_in_the_block_of_another_context() {
+fn the_yield_can_be_in_the_block_of_another_context() {
     let log = Log::new();
     let number = block_on(around(log.clone()).run(async |number| {
         *number += 1;

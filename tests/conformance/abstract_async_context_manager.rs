@@ -1,4 +1,4 @@
-//! `TestAbstractAsyncContextManager`: contexts written by hand.
+//! `TestAbstractAsyncContextManager`: contexts that are written by hand.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -13,12 +13,12 @@ use guard_tests::{Log, block_on, yield_once};
 
 use crate::raised::raised;
 
-/// Lends itself, and does nothing else: what Python's abstract class provides.
+/// A manager that lends itself, and does nothing else, like Python's abstract class.
 struct Itself {
     entered_at: *const Itself,
 }
 
-// The address is compared, never followed.
+// SAFETY: the address is compared, and never dereferenced.
 unsafe impl Send for Itself {}
 
 impl AsyncManager for Itself {
@@ -42,9 +42,9 @@ fn itself() -> Itself {
     }
 }
 
-/// Row 1. A context may be its own resource, and an exit that does nothing suppresses nothing.
+/// Row 1. A context can be its own resource, and an exit that does nothing suppresses nothing.
 ///
-/// `enter` has no default here: what is lent is a type that each implementation names.
+/// `enter` has no default implementation here, because each implementation names its resource.
 #[test]
 fn test_enter() {
     block_on(async {
@@ -102,7 +102,7 @@ impl AsyncClose for Numbers {
     }
 }
 
-/// Row 3. A stream that holds a context and is closed early exits it, and that is no error.
+/// Row 3. A stream that holds a context and is closed early exits the context, without an error.
 #[test]
 fn test_async_gen_propagates_generator_exit() {
     let log = Log::new();
@@ -120,8 +120,8 @@ fn test_async_gen_propagates_generator_exit() {
     assert_eq!(log.line(), "enter next left exit(Cancelled) closed");
 }
 
-/// Row 3. A stream that holds a context and is dropped early leaves its exit to the background; in Python,
-/// to the event loop's hook for abandoned generators.
+/// Row 3. A stream that holds a context and is dropped early hands the exit off. In Python the event loop's
+/// hook for abandoned generators runs it.
 #[test]
 fn test_async_gen_propagates_generator_exit_when_dropped() {
     let runtime = tokio::runtime::Builder::new_current_thread()

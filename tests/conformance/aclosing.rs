@@ -23,7 +23,7 @@ impl AsyncClose for Resource {
     }
 }
 
-/// Row 26. The thing itself is lent; nothing is called before the end, and then its close, once.
+/// Row 26. The value itself is lent. It is closed once, at the end.
 #[test]
 fn test_aclosing() {
     let log = Log::new();
@@ -43,7 +43,7 @@ fn test_aclosing() {
     assert_eq!((used, log.line()), (Ok(()), "close(2)".into()));
 }
 
-/// Row 27. It is closed, once, when the body has failed, whose error then leaves.
+/// Row 27. The value is closed once when the body fails, and the use returns the body's error.
 #[test]
 fn test_aclosing_error() {
     let log = Log::new();
@@ -56,7 +56,7 @@ fn test_aclosing_error() {
     assert_eq!(log.line(), "close(1)");
 }
 
-/// Row 27. And when it has panicked.
+/// Row 27. The value is closed when the body panics.
 #[test]
 fn test_aclosing_error_that_is_a_panic() {
     let log = Log::new();
@@ -94,8 +94,8 @@ impl AsyncClose for Generator {
     }
 }
 
-/// Row 28. What a suspended stream holds has been let go when the use of the stream ends, whether the body
-/// has failed or not.
+/// Row 28. What a suspended stream holds is dropped when the use of the stream ends, whether the body failed
+/// or not.
 #[test]
 fn test_aclosing_bpo41229() {
     for result in [Ok(()), Err(raised("ZeroDivision"))] {

@@ -24,7 +24,7 @@ async fn logged(log: Log) -> Result<u32, Raised> {
     Ok(())
 }
 
-/// Row 6. Set-up, body, clean-up, in that order; the body gets what is yielded.
+/// Row 6. The set-up, the body and the clean-up run in this order. The body gets the yielded value.
 #[test]
 fn test_contextmanager_plain() {
     let log = Log::new();
@@ -41,8 +41,7 @@ fn test_contextmanager_plain() {
     assert_eq!((used, log.line()), (Ok(()), "42 999 Completed".into()));
 }
 
-/// Row 7. The clean-up runs when the body has failed, and then the same error leaves. There is no `finally`
-/// to forget.
+/// Row 7. The clean-up runs when the body fails, and the use returns the same error. No `finally` is needed.
 #[test]
 fn test_contextmanager_finally() {
     let log = Log::new();
@@ -51,14 +50,14 @@ fn test_contextmanager_finally() {
             log.push(*x);
             Err(raised("ZeroDivision"))?;
         });
-        unreachable!("the error leaves")
+        unreachable!("the error leaves the block")
     });
     assert_eq!(used, Err(raised("ZeroDivision")));
     assert_eq!(log.line(), "1 42 999 Failed(())");
 }
 
-/// Row 7. The clean-up runs when the body has panicked, and then the same panic goes on: the hook has been
-/// called once.
+/// Row 7. The clean-up runs when the body panics, and then the same panic unwinds: the panic hook was called
+/// once.
 #[test]
 fn test_contextmanager_finally_after_a_panic() {
     let log = Log::new();
@@ -71,8 +70,8 @@ fn test_contextmanager_finally_after_a_panic() {
     assert_eq!(log.line(), "1 42 999 Panicked");
 }
 
-/// Row 7. The clean-up runs when the body has been cancelled. In Python it runs in the task that is
-/// cancelled; here that task is gone, it runs in the background, and `drain` waits for it.
+/// Row 7. The clean-up runs when the body is cancelled. In Python it runs in the cancelled task. Here that
+/// task is gone, so it runs in the background, and `drain` waits for it.
 #[test]
 fn test_contextmanager_finally_after_cancellation() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -96,7 +95,7 @@ fn test_contextmanager_finally_after_cancellation() {
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
-/// An error that says where it was raised.
+/// An error with the backtrace of its origin.
 #[derive(Debug)]
 struct Traced(Backtrace);
 
@@ -118,8 +117,7 @@ fn address(error: &(impl Error + ?Sized)) -> *const () {
     (&raw const *error).cast()
 }
 
-/// Row 8. An error that has passed through a context is the very same: nothing is added to it, and what it
-/// knows of its origin stays.
+/// Row 8. An error that passes through a context is not changed, and keeps its backtrace.
 #[test]
 fn test_contextmanager_traceback() {
     let mut origin = None;
@@ -132,7 +130,7 @@ fn test_contextmanager_traceback() {
     assert_eq!(Some((address(&*error), error.to_string())), origin);
 }
 
-/// Row 8. A panic that has passed through a context is told to have begun where it did.
+/// Row 8. The message of a panic that passes through a context has the location of its origin.
 #[test]
 fn test_contextmanager_traceback_of_a_panic() {
     let line = line!() + 2;
@@ -142,7 +140,7 @@ fn test_contextmanager_traceback_of_a_panic() {
     assert_eq!((payload, lines_of_panics()), (Payload(8), vec![line]));
 }
 
-/// Row 9. Exiting with a failure by hand returns the exit's own result: the body's error is the caller's.
+/// Row 9. An exit by hand with a failure returns the exit's own result. The caller has the body's error.
 #[test]
 fn test_contextmanager_no_reraise() {
     let log = Log::new();
@@ -173,8 +171,8 @@ async fn replaces() -> Result<(), AnyError> {
     }
 }
 
-/// Row 13. The exit may raise an error of another type in place of the body's. That an exception may be
-/// told as a type without value, which the Python test is about, has no counterpart.
+/// Row 13. The exit may return an error of another type instead of the body's. The Python test is about an
+/// exception that is given as a type without a value, which has no counterpart here.
 #[test]
 fn test_contextmanager_non_normalised() {
     block_on(async {
@@ -204,8 +202,8 @@ async fn swallows(log: Log, what: &'static str) -> Result<u32, Raised> {
     }
 }
 
-/// Row 14. A context that is given the error may swallow it, and what follows the use runs. It has to say
-/// `catch` and to return `Ok(())`: in Python it is enough not to raise again.
+/// Row 14. A context that gets the error may swallow it, and the code after the use runs. The context has to
+/// say `catch` and return `Ok(())`. In Python it is enough not to raise the error again.
 #[test]
 fn test_contextmanager_except() {
     let log = Log::new();
@@ -213,12 +211,12 @@ fn test_contextmanager_except() {
         log.push(*x);
         Err::<(), _>(raised("ZeroDivision"))
     }));
-    // The value that the body would have had is missing.
+    // The use has no value, because the body ended early.
     assert_eq!(used, Ok(None));
     assert_eq!(log.line(), "1 42 ZeroDivision 999");
 }
 
-/// Row 14. Ignoring the error is not swallowing it, unless the context catches.
+/// Row 14. A context that ignores the error does not swallow it, unless it catches.
 #[test]
 fn test_contextmanager_except_is_explicit() {
     let used = block_on(logged(Log::new()).with(async |_| Err::<(), _>(raised("ZeroDivision"))));
@@ -243,9 +241,8 @@ async fn cannot_fail() -> u32 {
     yield_resource!(number);
 }
 
-/// Row 15. No error is a sentinel: one of the same type and value may come from the set-up, the body and
-/// the clean-up, and they are not confused. Python has to tell `StopAsyncIteration` from the generator's
-/// end.
+/// Row 15. No error has a special meaning: one of the same type and value may come from the set-up, the body
+/// and the clean-up. Python has to distinguish a `StopAsyncIteration` from the end of the generator.
 #[test]
 fn test_contextmanager_except_stopiter() {
     let stop = || raised("Stop");
@@ -281,7 +278,7 @@ fn test_contextmanager_except_stopiter() {
     });
 }
 
-/// Row 15. The errors that say least pass through as well: `()` and `None`.
+/// Row 15. `()` and `None`, which are errors without contents, pass through a context too.
 #[test]
 fn test_contextmanager_except_stopiter_without_an_error() {
     async fn no_item() -> Option<u32> {
@@ -306,8 +303,8 @@ async fn wraps() -> Result<(), Raised> {
     }
 }
 
-/// Row 16. The exit may wrap the body's error, which is then its source. Python takes the wrapping off
-/// again if what is wrapped is a `StopAsyncIteration`; nothing is special here.
+/// Row 16. The exit may wrap the body's error, which is then the source of the new error. Python unwraps a
+/// `StopAsyncIteration` again; here no error is special.
 #[test]
 fn test_contextmanager_wrap_runtimeerror() {
     for name in ["ZeroDivision", "StopAsyncIteration"] {
@@ -414,7 +411,7 @@ async fn used_within(
     *resource * 1_000 + own
 }
 
-/// Row 20. No name of an argument is taken: not in a context, and not around its use.
+/// Row 20. No argument name is reserved, neither in a context nor around its use.
 #[test]
 fn test_keywords() {
     block_on(async {
@@ -458,8 +455,8 @@ async fn recursive(depth: Depth, more: u32) {
     }
 }
 
-/// Row 21. A decorated function that calls itself has a context of its own for every call; they are left
-/// from the inside out.
+/// Row 21. A decorated function that calls itself enters one context for each call. They exit from the inside
+/// out.
 #[test]
 fn test_recursive() {
     let depth = Depth::default();
@@ -479,8 +476,9 @@ async fn decorated(log: Log, end: &'static str) -> Result<u32, Raised> {
     }
 }
 
-/// Row 22. A decorated function enters its context during the call, and leaves it before the call returns;
-/// making the call's future enters nothing. Unlike Python's, it sees what is yielded.
+/// Row 22. A decorated function enters its context during the call, and exits it before the call returns. The
+/// call that makes the future enters nothing. Unlike Python's decorated function, the body can use the
+/// yielded value.
 #[test]
 fn test_decorator() {
     let log = Log::new();
@@ -490,7 +488,7 @@ fn test_decorator() {
     assert_eq!(log.line(), "1 42 999 Completed");
 }
 
-/// Row 23. The error of a decorated function leaves after the clean-up.
+/// Row 23. The error of a decorated function is returned after the clean-up.
 #[test]
 fn test_decorator_with_exception() {
     let log = Log::new();
@@ -501,7 +499,7 @@ fn test_decorator_with_exception() {
     assert_eq!(log.line(), "1 42 999 Failed(())");
 }
 
-/// Row 23. So does its panic.
+/// Row 23. The panic of a decorated function unwinds after the clean-up.
 #[test]
 fn test_decorator_with_exception_that_is_a_panic() {
     let log = Log::new();
@@ -541,8 +539,7 @@ impl Method {
     }
 }
 
-/// Row 24. A method can be decorated, whatever its receiver, and in a trait; its arguments arrive
-/// unchanged.
+/// Row 24. A method can be decorated, with every receiver and in a trait. Its arguments are not changed.
 #[test]
 fn test_decorating_method() {
     let log = Log::new();

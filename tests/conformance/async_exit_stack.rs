@@ -12,8 +12,8 @@ use guard_tests::{Log, block_on, yield_once};
 
 use crate::raised::{Raised, raised};
 
-/// Row 29. Asynchronous callbacks run last in, first out, with what they captured; that is how they get
-/// arguments. What is returned is a key, where Python returns the callback.
+/// Row 29. Asynchronous callbacks run last in, first out. They capture their arguments. The method returns a
+/// key, where Python returns the callback.
 #[test]
 fn test_async_callback() {
     let log = Log::new();
@@ -37,7 +37,7 @@ fn test_async_callback() {
     assert_eq!(log.take(), ["body", "[1, 2, 3]", "[1, 2]", "[1]", "[]"]);
 }
 
-/// A type with an exit, which must not be entered.
+/// A manager whose exit is used without its `enter`.
 struct HasExit(Log);
 
 impl AsyncManager for HasExit {
@@ -55,8 +55,8 @@ impl AsyncManager for HasExit {
     }
 }
 
-/// Row 30. An exit that is pushed is told how things stand: those before a swallowing one see the error,
-/// those after it see that all is well. An object's exit can be pushed without entering the object.
+/// Row 30. A pushed exit gets the current outcome: the exits before a swallowing one get the error, and the
+/// exits after it get `Completed`. The exit of an object can be pushed without entering the object.
 #[test]
 fn test_async_push() {
     let log = Log::new();
@@ -106,7 +106,7 @@ fn describe(outcome: &Outcome<Raised>) -> String {
     }
 }
 
-/// Python: an `__aexit__` that returns `None`.
+/// In Python: an `__aexit__` that returns `None`.
 fn pass_on(outcome: Outcome<Raised>) -> Result<(), Raised> {
     match outcome {
         Outcome::Failed(error) => Err(error),
@@ -123,8 +123,7 @@ async fn numbered(log: Log) -> u32 {
     log.push(3);
 }
 
-/// Row 31. A context that is entered on a stack is set up at once, lends its resource, and is cleaned up
-/// in its turn.
+/// Row 31. A context that is entered on a stack is set up at once, lends its resource, and exits in its turn.
 #[test]
 fn test_enter_async_context() {
     let log = Log::new();
@@ -154,9 +153,9 @@ fn fail(
     });
 }
 
-/// Row 33. The errors of exits are kept, and those that were swallowed before are not among them. The
-/// order is the other way round: what happened first comes first and is what leaves, since it is the
-/// cause; in Python the last error leaves, and the others hang from it.
+/// Row 33. The errors of exits are kept, without those that were swallowed before. The order is the opposite
+/// of Python's: the first error comes first and is returned, since it is the cause. In Python the last error
+/// is raised, and the others are its context.
 #[test]
 fn test_async_exit_exception_chaining() {
     let swallowed = Arc::new(Mutex::new(None));
@@ -191,8 +190,8 @@ async fn my_context() -> Result<(), Raised> {
     }
 }
 
-/// Row 34. An error that was replaced, and not kept as the source of the new one, is gone: the stack does
-/// not hang it back on, no more than using the context by itself does.
+/// Row 34. An error that was replaced, and is not the source of the new one, is lost. A stack does not add it
+/// again, like a context that is used without a stack.
 #[test]
 fn test_async_exit_exception_explicit_none_context() {
     block_on(async {

@@ -5,7 +5,7 @@ use guard_tests::block_on;
 
 use crate::raised::{Raised, raised};
 
-/// Row 58. The value is lent, and nothing else happens; it costs no more than the value.
+/// Row 58. The value is lent, and nothing else happens. The context is as large as the value.
 #[test]
 fn test_async_nullcontext() {
     struct C(u64);

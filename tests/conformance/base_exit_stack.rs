@@ -1,4 +1,4 @@
-//! `TestBaseExitStack`, which Python runs against `AsyncExitStack`: synchronous entries on it.
+//! `TestBaseExitStack`, which Python runs with `AsyncExitStack`: synchronous entries.
 
 use std::error::Error;
 use std::future::ready;
@@ -15,7 +15,7 @@ use crate::raised::{Raised, raised};
 use crate::reports;
 use crate::stack_against_nesting::{Observed, REFERENCE, nested, programs, stacked};
 
-/// Python: `push(lambda *exc: result)`, and whether the body's error is passed on.
+/// In Python: `push(lambda *exc: result)`. Returns the body's error.
 fn pass_on(outcome: Outcome<Raised>) -> Result<(), Raised> {
     match outcome {
         Outcome::Failed(error) => Err(error),
@@ -23,7 +23,7 @@ fn pass_on(outcome: Outcome<Raised>) -> Result<(), Raised> {
     }
 }
 
-/// Fails with that error after all exits, whatever they are told.
+/// Fails with this error after all exits, for every outcome.
 fn fail(stack: &AsyncExitStack<Raised, Catching>, error: Raised) {
     stack.defer(move || ready(Err(error)));
 }
@@ -41,7 +41,7 @@ fn test_no_resources() {
     assert_eq!((used, reports::take()), (Ok(()), vec![]));
 }
 
-/// Row 38. Synchronous callbacks run last in, first out, with what they captured. What is returned is a
+/// Row 38. Synchronous callbacks run last in, first out. They capture their arguments. The method returns a
 /// key.
 #[test]
 fn test_callback() {
@@ -62,7 +62,7 @@ fn test_callback() {
     assert_eq!(log.take(), ["body", "[1, 2, 3]", "[1, 2]", "[1]", "[]"]);
 }
 
-/// Row 39. An exit that awaits nothing is told how things stand like any other.
+/// Row 39. A synchronous exit gets the current outcome, like an asynchronous one.
 #[test]
 fn test_push() {
     let log = Log::new();
@@ -94,7 +94,8 @@ fn test_push() {
     );
 }
 
-/// Row 40. What cleans up when it is dropped can be kept on the stack; it is lent, and dropped in its turn.
+/// Row 40. A value that cleans up when it is dropped can be kept on the stack. It is lent, and dropped in its
+/// turn.
 #[test]
 fn test_enter_context() {
     let log = Log::new();
@@ -112,7 +113,7 @@ fn test_enter_context() {
     assert_eq!((used, log.line()), (Ok(()), "1 2 drop(3) 4".into()));
 }
 
-/// Row 42. Closing a stack in its own use runs what is on it, now and once. It can be used again
+/// Row 42. To close a stack inside its own use runs its entries, once. The stack can be used again
 /// afterwards.
 #[test]
 fn test_close() {
@@ -137,7 +138,7 @@ fn test_close() {
     assert_eq!((used, log.line()), (Ok(()), "1 2 3".into()));
 }
 
-/// Row 43. The entries of a stack can be moved to another, and outlive the use of the first.
+/// Row 43. The entries of a stack can be moved to another stack, and outlive the use of the first one.
 #[test]
 fn test_pop_all() {
     let log = Log::new();
@@ -157,7 +158,7 @@ fn test_pop_all() {
     assert_eq!((used, log.line()), (Ok(()), "1 2 3".into()));
 }
 
-/// Row 44. An exit that passes the error on lets it leave.
+/// Row 44. An exit that returns the error does not swallow it.
 #[test]
 fn test_exit_raise() {
     let used = block_on(exit_stack().catching().catch(async |stack| {
@@ -167,7 +168,7 @@ fn test_exit_raise() {
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// Row 45. An exit that returns `Ok` swallows it. It can only where the stack was made to catch.
+/// Row 45. An exit that returns `Ok` swallows the error. This needs a stack that catches.
 #[test]
 fn test_exit_suppress() {
     let used = block_on(exit_stack::<Raised>().catching().catch(async |stack| {
@@ -182,8 +183,8 @@ fn test_exit_suppress() {
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// Row 46. The error of the body is kept beside that of a callback, and comes first; in Python it is the
-/// context of the callback's error, which is what leaves.
+/// Row 46. The body's error is kept beside that of a callback, and comes first. In Python it is the context
+/// of the callback's error, which is raised.
 #[test]
 fn test_exit_exception_traceback() {
     let used = block_on(exit_stack::<Raised>().all_errors().try_with(async |stack| {
@@ -197,9 +198,9 @@ fn test_exit_exception_traceback() {
     assert_eq!(exit.into_parts(), (raised("Value"), vec![]));
 }
 
-/// Row 47. How errors combine in contexts that are nested by hand. What is swallowed takes its cause with
-/// it; of the errors after that, the first leaves and the others are reported. In Python the last leaves,
-/// the others hanging from it.
+/// Row 47. How errors combine in nested contexts. A swallowed error is swallowed with its cause. Of the
+/// errors after it, the first is returned and the others are reported. In Python the last one is raised, and
+/// the others are its context.
 #[test]
 fn test_exit_exception_chaining_reference() {
     let expected = Observed {
@@ -218,8 +219,8 @@ fn test_exit_exception_chaining_reference() {
     assert_eq!(nested(&REFERENCE, Err(raised("ZeroDivision"))), expected);
 }
 
-/// Row 48. A stack gives what the same contexts give when they are nested: for Python's reference, and for
-/// every list of up to four contexts.
+/// Row 48. A stack returns what the same contexts return when they are nested: for Python's reference, and
+/// for every list of up to four contexts.
 #[test]
 fn test_exit_exception_chaining() {
     let body = raised("ZeroDivision");
@@ -235,7 +236,7 @@ fn test_exit_exception_chaining() {
     }
 }
 
-/// Row 49. As row 34, of an exit that awaits nothing.
+/// Row 49. As row 34, for a synchronous exit.
 #[test]
 fn test_exit_exception_explicit_none_context() {
     let used = block_on(exit_stack().catching().catch(async |stack| {
@@ -246,8 +247,8 @@ fn test_exit_exception_explicit_none_context() {
     assert!(used.unwrap_err().source().is_none());
 }
 
-/// Row 50. An error that an exit raises is passed on by those that do nothing about it, and an error that
-/// is raised after another was swallowed leaves.
+/// Row 50. An error of an exit is passed on by exits that do nothing about it. An error that is returned
+/// after another one was swallowed leaves the stack.
 #[test]
 fn test_exit_exception_non_suppressing() {
     block_on(async {
@@ -275,7 +276,7 @@ async fn raises_in_the_end(name: &'static str) -> Result<(), Raised> {
 }
 
 /// Row 51. The errors of several exits are kept in the order in which they happened, after the body's. In
-/// Python each is the context of the next.
+/// Python each error is the context of the next.
 #[test]
 fn test_exit_exception_with_correct_context() {
     let closed = block_on(async {
@@ -289,7 +290,7 @@ fn test_exit_exception_with_correct_context() {
     assert_eq!(errors, ["1", "2", "3", "4"].map(raised));
 }
 
-/// Row 52. An error that has a source keeps it; that of an earlier error is a matter of the list.
+/// Row 52. An error keeps its source. An earlier error is in the list, and does not become a source.
 #[test]
 fn test_exit_exception_with_existing_context() {
     let closed = block_on(async {
@@ -307,7 +308,7 @@ fn test_exit_exception_with_existing_context() {
     assert_eq!(errors, chained);
 }
 
-/// Row 53. The body's error can be swallowed, and what follows the use runs.
+/// Row 53. The body's error can be swallowed, and the code after the use runs.
 #[test]
 fn test_body_exception_suppress() {
     let log = Log::new();
@@ -327,7 +328,7 @@ fn test_body_exception_suppress() {
     assert_eq!(log.line(), "body true after");
 }
 
-/// Row 54. The errors of exits can be swallowed by an outer one. Of several, all are; those that it was not
+/// Row 54. An outer exit can swallow the errors of exits. It swallows all of them; those that it was not
 /// given are reported.
 #[test]
 fn test_exit_exception_chaining_suppress() {
@@ -351,8 +352,8 @@ fn test_exit_exception_chaining_suppress() {
     assert_eq!(reports::take(), ["Failed(ZeroDivision)"]);
 }
 
-/// Row 55. However many entries there are, closing a stack does not recurse, nor does dropping it: both
-/// work with very little call stack.
+/// Row 55. To close or to drop a stack does not recurse for any number of entries. Both need very little call
+/// stack.
 #[test]
 fn test_excessive_nesting() {
     const ENTRIES: usize = 10_000;
@@ -393,7 +394,7 @@ fn test_excessive_nesting() {
             stack.keep(Counts(called.clone()));
         }
         drop(stack);
-        // Nothing is lost: what was kept cleans up when it is dropped.
+        // A value that was kept cleans up when it is dropped.
         assert_eq!(reports::take().len(), 0);
     });
     assert_eq!([closed, cancelled, dropped], [ENTRIES; 3]);
@@ -415,8 +416,8 @@ async fn converts() -> Result<(), Raised> {
     }
 }
 
-/// Row 57. An outer context converts the error that an inner one has raised again; the new error's source
-/// is that very error, and that has none.
+/// Row 57. An outer context converts the error that an inner one returned again. The source of the new error
+/// is that same error, which has no source.
 #[test]
 fn test_dont_reraise_runtimeerror() {
     let used = block_on(exit_stack().catching().catch(async |stack| {

@@ -12,7 +12,7 @@ use guard_tests::{Log, block_on, yield_once};
 
 use crate::raised::{Raised, raised};
 
-/// A context that is a type, and lends itself. Its clones share what they have seen.
+/// A context that is a type, and lends itself. Its clones share their log.
 #[derive(Clone, Default)]
 struct Mycontext {
     log: Log,
@@ -35,7 +35,7 @@ impl AsyncManager for Mycontext {
     }
 }
 
-/// Row d1. It lends itself, and its exit is told that all went well.
+/// Row d1. The context lends itself, and its exit gets `Completed`.
 #[test]
 fn test_contextdecorator() {
     let context = Mycontext::default();
@@ -48,7 +48,7 @@ fn test_contextdecorator() {
     assert_eq!((used, context.log.line()), (Ok(()), "Completed".into()));
 }
 
-/// Row d2. Its exit is told that the body has failed, and the error leaves.
+/// Row d2. The exit gets `Failed` when the body fails, and the use returns the error.
 #[test]
 fn test_contextdecorator_with_exception() {
     let context = Mycontext::default();
@@ -79,8 +79,8 @@ async fn decorated(shared: &Mycontext, fails: bool) -> Result<u32, Raised> {
     if fails { Err(raised("Name")) } else { Ok(5) }
 }
 
-/// Row d3. As a decorator it is made for every call, from an expression; Python uses one instance for
-/// all. To share something between the calls, let the values share it.
+/// Row d3. As a decorator the context is made for every call, from an expression. Python uses one instance
+/// for all calls. Here the values of several calls can share their state.
 #[test]
 fn test_decorator() {
     let shared = Mycontext::default();
@@ -92,7 +92,7 @@ fn test_decorator() {
     });
 }
 
-/// Row d4. The error of the decorated function leaves after the exit, which is told.
+/// Row d4. The exit gets `Failed`, and then the decorated function returns its error.
 #[test]
 fn test_decorator_with_exception() {
     let shared = Mycontext::default();
@@ -114,7 +114,7 @@ impl Test {
     }
 }
 
-/// Row d5. A method can be decorated, and the context be made from `self`.
+/// Row d5. A method can be decorated, and its context can be made from `self`.
 #[test]
 fn test_decorating_method() {
     let mut test = Test {
@@ -129,7 +129,7 @@ fn test_decorating_method() {
     );
 }
 
-/// A context that knows nothing but the protocol.
+/// A context that implements only the poll methods.
 #[derive(Default)]
 struct Existing {
     log: Log,
@@ -163,8 +163,8 @@ async fn with_mixin(log: Log) {
     log.push("call");
 }
 
-/// Row d8. Whatever implements the protocol has all that contexts have: decorators, methods, adapters, a
-/// place on a stack. Python mixes `ContextDecorator` in.
+/// Row d8. Every implementation of the trait can be used like any context: with decorators, methods,
+/// adapters, and on a stack. In Python it has to inherit from `ContextDecorator`.
 #[test]
 fn test_contextdecorator_as_mixin() {
     let log = Log::new();
@@ -206,7 +206,7 @@ async fn test(log: Log, x: u32) {
     log.push(x);
 }
 
-/// Row d9. A decorated function can be called any number of times: its context is made anew.
+/// Row d9. A decorated function can be called many times. Each call makes a new context.
 #[test]
 fn test_contextmanager_as_decorator() {
     let log = Log::new();

@@ -1,4 +1,4 @@
-//! The tests of `ContextManagerTestCase` that have no asynchronous twin.
+//! The tests of `ContextManagerTestCase` that have no asynchronous version.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ async fn passes_on() -> Result<(), Raised> {
     }
 }
 
-/// Row s2. An error that was raised from another keeps its source on the way through a context, whatever
-/// the source is: nothing is unwrapped.
+/// Row s2. An error that was made from another one keeps its source on the way through a context, for every
+/// source. Nothing is unwrapped.
 #[test]
 fn test_contextmanager_do_not_unchain_non_stopiteration_exceptions() {
     for cause in ["ZeroDivision", "StopIteration"] {
@@ -44,7 +44,7 @@ async fn keeps_nothing(argument: Arc<Log>, dropped: Arc<Log>) {
     argument.push("exit");
 }
 
-/// Row s3. The arguments belong to the function: one that it drops before the yield is gone in the body,
+/// Row s3. The function owns its arguments. An argument that it drops before the yield is gone in the body,
 /// and none is copied.
 #[test]
 fn test_nokeepref() {

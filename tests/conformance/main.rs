@@ -1,12 +1,12 @@
 //! Python's own tests of its asynchronous context managers, one by one.
 //!
-//! The rows are those of the table in `docs/from_python.md`: 1 to 58 are
-//! `test_contextlib_async.py` of CPython 3.13 in its order, those with a letter come from
-//! `test_contextlib.py`. A test is named after Python's and says its row first; where a test is about
-//! code that must not compile, it is a file `ui/row_….rs`. What a test pins is Python's behaviour, or,
-//! where the two differ, ours, and then its comment says so. None of Python's code is here.
+//! The rows are those of the table in `docs/from_python.md`. Rows 1 to 58 are `test_contextlib_async.py` of
+//! CPython 3.13, in its order; rows with a letter come from `test_contextlib.py`. A test has the name of
+//! Python's test, and its comment begins with its row. A test about code that must not compile is a file
+//! `ui/row_….rs`. Each test checks Python's behaviour, or guard-core's where the two differ, and then its
+//! comment says so. No Python code was copied.
 //!
-//! [`table`] compares the table with the suite, so neither can go without the other.
+//! [`table`] compares the table with the tests, so that they stay the same.
 
 mod raised;
 #[path = "../behavior/reports.rs"]

@@ -1,12 +1,12 @@
-//! `NullcontextTestCase` and `ClosingTestCase`, which are about `with`: the same contexts, in bodies that
-//! await nothing.
+//! `NullcontextTestCase` and `ClosingTestCase`, which are about `with`: the same contexts, with bodies that
+//! do not await.
 
 use guard_core::{AsyncClose, AsyncContext, closing, nullcontext};
 use guard_tests::{Log, block_on};
 
 use crate::raised::{Raised, raised};
 
-/// Row n1. The value is lent as it is.
+/// Row n1. The value is lent without a change.
 #[test]
 fn test_nullcontext() {
     let text = String::from("c");
@@ -16,7 +16,7 @@ fn test_nullcontext() {
     ));
 }
 
-/// A close that has nothing to wait for.
+/// A close that waits for nothing.
 struct Closed(Log);
 
 impl AsyncClose for Closed {
@@ -28,7 +28,7 @@ impl AsyncClose for Closed {
     }
 }
 
-/// Row n1. It is closed after the body.
+/// Row n1. The value is closed after the body.
 #[test]
 fn test_closing() {
     let log = Log::new();
@@ -39,7 +39,7 @@ fn test_closing() {
     assert_eq!((used, log.line()), (Ok(()), "body close".into()));
 }
 
-/// Row n1. Also when the body has failed, whose error then leaves.
+/// Row n1. The value is closed when the body fails, and the use returns the error.
 #[test]
 fn test_closing_error() {
     let log = Log::new();

@@ -1,4 +1,4 @@
-//! What the tests raise.
+//! The errors and the panics of the tests.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,20 +8,20 @@ use std::sync::Once;
 
 use guard_tests::block_on;
 
-/// Stands in for Python's exceptions, with the one it was raised from.
+/// An error that stands for a Python exception, with its cause.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Raised {
     pub name: &'static str,
     pub from: Option<Box<Raised>>,
 }
 
-/// An error of that name.
+/// An error with this name.
 pub fn raised(name: &'static str) -> Raised {
     Raised { name, from: None }
 }
 
 impl Raised {
-    /// Python: `raise self from cause`.
+    /// In Python: `raise self from cause`.
     pub fn from(self, cause: Self) -> Self {
         Self {
             from: Some(Box::new(cause)),
@@ -52,7 +52,7 @@ impl std::error::Error for Raised {
     }
 }
 
-/// What the tests panic with, so that it can be told from any other panic.
+/// The payload of the tests' panics, which no other panic has.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Payload(pub u32);
 
@@ -60,7 +60,7 @@ thread_local! {
     static LINES: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Panics with a [`Payload`], which the hook keeps silent about.
+/// Panics with a [`Payload`]. The panic hook prints nothing for it.
 #[track_caller]
 pub fn panic_with(number: u32) -> ! {
     static INSTALL: Once = Once::new();
@@ -77,17 +77,18 @@ pub fn panic_with(number: u32) -> ! {
     panic_any(Payload(number))
 }
 
-/// The payload with which the future panics.
+/// The payload of the panic of this future.
 pub fn payload_of<T>(future: impl Future<Output = T>) -> Payload {
     LINES.take();
     match catch_unwind(AssertUnwindSafe(|| block_on(future))) {
-        Ok(_) => panic!("there was no panic"),
-        Err(payload) => *payload.downcast().expect("it panicked with something else"),
+        Ok(_) => panic!("the future should panic"),
+        Err(payload) => *payload
+            .downcast()
+            .expect("the panic should have a `Payload`"),
     }
 }
 
-/// The lines at which the last [`payload_of`] has seen panics begin: one for each time that the panic
-/// hook was called.
+/// The lines of the panics during the last [`payload_of`]: one for each call of the panic hook.
 pub fn lines_of_panics() -> Vec<u32> {
     LINES.take()
 }

@@ -1,4 +1,4 @@
-//! The same contexts on a stack and nested by hand: Python's reference for how errors combine.
+//! The same contexts on a stack and as nested uses. Nesting is Python's reference for how errors combine.
 
 use std::pin::Pin;
 
@@ -11,13 +11,13 @@ use crate::reports;
 /// What a context does in its exit.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// Nothing.
+    /// It does nothing.
     Pass,
-    /// Fails, whatever it is told.
+    /// It fails, for every outcome.
     Fail(&'static str),
-    /// Catches, and swallows.
+    /// It catches, and swallows the error.
     Swallow,
-    /// Catches, and raises another error from the one it was given.
+    /// It catches, and returns another error whose source is the one it got.
     Replace(&'static str),
 }
 use Step::{Fail, Pass, Replace, Swallow};
@@ -44,7 +44,7 @@ async fn catching(log: Log, step: Step) -> Result<(), Raised> {
     }
 }
 
-/// What came of a use: its error, what happened, what was reported.
+/// What a use did: its error, the log, and the reports.
 #[derive(Debug, PartialEq)]
 pub struct Observed {
     pub error: Option<String>,
@@ -86,12 +86,12 @@ fn nest<'a>(log: &'a Log, steps: &'a [Step], body: Result<(), Raised>) -> Nested
     })
 }
 
-/// The contexts around each other, the first outermost.
+/// The contexts as nested uses. The first one is the outermost.
 pub fn nested(steps: &[Step], body: Result<(), Raised>) -> Observed {
     observe(async |log| nest(log, steps, body).await)
 }
 
-/// The contexts on a stack, the first at the bottom.
+/// The contexts on a stack. The first one is at the bottom.
 pub fn stacked(steps: &[Step], body: Result<(), Raised>) -> Observed {
     observe(async |log| {
         let stack = exit_stack::<Raised>().catching();
@@ -111,7 +111,7 @@ pub fn stacked(steps: &[Step], body: Result<(), Raised>) -> Observed {
     })
 }
 
-/// Every list of up to `length` steps, with errors that can be told apart.
+/// Every list of up to `length` steps. All errors of a list are different.
 pub fn programs(length: usize) -> Vec<Vec<Step>> {
     const NAMES: [&str; 4] = ["A", "B", "C", "D"];
     let mut programs = vec![Vec::new()];

@@ -8,21 +8,21 @@ use guard_tests::{block_on, yield_once};
 
 use crate::raised::{Raised, raised};
 
-/// Row u1. Nothing is lent.
+/// Row u1. The context lends nothing.
 #[test]
 fn test_no_result_from_enter() {
     let used = block_on(suppress(|_: &Raised| true).catch(async |()| Ok(())));
     assert_eq!(used, Ok(Some(())));
 }
 
-/// Row u2. A body that does not fail is left alone, and its value comes out.
+/// Row u2. A body that does not fail returns its value.
 #[test]
 fn test_no_exception() {
     let used = block_on(suppress(|_: &Raised| true).catch(async |()| Ok(4)));
     assert_eq!(used, Ok(Some(4)));
 }
 
-/// Row u2. An error that was asked for is swallowed, and what follows runs.
+/// Row u2. An error that the predicate accepts is swallowed, and the code after the use runs.
 #[test]
 fn test_exact_exception() {
     let is_type = |error: &Raised| error.name == "Type";
@@ -37,8 +37,7 @@ enum Lookup {
     Other,
 }
 
-/// Row u3. There is no hierarchy of errors: a pattern says which are meant. One that a boxed error may be
-/// is asked for by type.
+/// Row u3. Errors have no hierarchy. A pattern selects them, and a boxed error can be asked for its type.
 #[test]
 fn test_exception_hierarchy() {
     let lookup = |error: &Lookup| matches!(error, Lookup::Index(_) | Lookup::Key(_));
@@ -52,7 +51,7 @@ fn test_exception_hierarchy() {
             .await;
         assert_eq!(used, Err(Lookup::Other));
 
-        #[expect(clippy::borrowed_box, reason = "that is the body's error")]
+        #[expect(clippy::borrowed_box, reason = "it is the type of the body's error")]
         let is_raised = |error: &Box<dyn Error>| error.is::<Raised>();
         let raise = async |_: &mut ()| Err::<(), Box<dyn Error>>(raised("Index").into());
         assert!(matches!(suppress(is_raised).catch(raise).await, Ok(None)));
@@ -61,7 +60,7 @@ fn test_exception_hierarchy() {
     });
 }
 
-/// Row u4. All others leave.
+/// Row u4. Every other error is returned.
 #[test]
 fn test_other_exception() {
     let is_type = |error: &Raised| error.name == "Type";
@@ -69,14 +68,14 @@ fn test_other_exception() {
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// Row u4. A predicate that is never true swallows nothing.
+/// Row u4. A predicate that is always false swallows nothing.
 #[test]
 fn test_no_args() {
     let used = block_on(suppress(|_| false).catch(async |()| Err::<(), _>(raised("ZeroDivision"))));
     assert_eq!(used, Err(raised("ZeroDivision")));
 }
 
-/// Row u5. Several kinds may be meant.
+/// Row u5. The predicate can accept several kinds of errors.
 #[test]
 fn test_multiple_exception_args() {
     let both = suppress(|error: &Raised| matches!(error.name, "ZeroDivision" | "Type"));
@@ -86,7 +85,8 @@ fn test_multiple_exception_args() {
     }
 }
 
-/// Row u6. The same one can be used inside itself: the inner swallows, the outer body goes on.
+/// Row u6. The same context can be used inside itself: the inner use swallows the error, and the outer body
+/// goes on.
 #[test]
 fn test_cm_is_reentrant() {
     let ignore = suppress(|error: &Raised| error.name == "Type");
@@ -103,7 +103,7 @@ fn test_cm_is_reentrant() {
     assert!(outer_continued);
 }
 
-/// Python: `suppress` with an exception group.
+/// In Python: `suppress` with an exception group.
 #[async_context(catch)]
 async fn suppress_leaves(name: &'static str) -> Result<(), Vec<Raised>> {
     match yield_resource!() {
@@ -115,7 +115,7 @@ async fn suppress_leaves(name: &'static str) -> Result<(), Vec<Raised>> {
     }
 }
 
-/// Fails with all that its stack failed with.
+/// Fails with all errors of its stack.
 async fn fail_with(names: &[&'static str]) -> Result<(), Vec<Raised>> {
     let mut stack = AsyncExitStack::new();
     for name in names.iter().rev() {
@@ -127,9 +127,9 @@ async fn fail_with(names: &[&'static str]) -> Result<(), Vec<Raised>> {
         .map_err(|errors| errors.into_iter().collect())
 }
 
-/// Row u7. Of an error that is made of errors, such as that of a stack, a context can swallow some and
-/// raise the rest; if none is left, nothing is raised. It is a context to write: the predicate of
-/// `suppress` is asked about the whole.
+/// Row u7. If an error is made of several errors, such as that of a stack, a context can swallow some and
+/// return the rest; if none is left, it returns no error. This needs a context of its own, because the
+/// predicate of `suppress` gets the error as a whole.
 #[test]
 fn test_exception_groups() {
     block_on(async {
@@ -155,8 +155,8 @@ fn test_exception_groups() {
     });
 }
 
-/// Row u8. It is used like every other context around what awaits, and on a stack; Python's is for `with`
-/// only, and `async with` raises `TypeError`.
+/// Row u8. The context is used like every other one around code that awaits, and on a stack. Python's
+/// `suppress` is only for `with`, and `async with` raises a `TypeError`.
 #[test]
 fn test_async_with() {
     let ignore = suppress(|error: &Raised| error.name == "Type");

@@ -1,4 +1,4 @@
-//! The tables of `from_python.md`, compared with this suite and with the names of `contextlib`.
+//! Compares the tables of `from_python.md` with these tests and with the names of `contextlib`.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const SOURCES: [(&str, &str); 10] = sources! {
     suppress
 };
 
-/// The modules of this suite whose tests, if any, are no rows.
+/// The other modules. Their tests, if any, are no rows.
 const SUPPORT: [&str; 5] = ["raised", "reports", "stack_against_nesting", "table", "ui"];
 
 /// The names that `contextlib` gives to its users, and the methods of its exit stacks.
@@ -55,7 +55,7 @@ const PYTHON_NAMES: [&str; 24] = [
     "ExitStack.close",
 ];
 
-/// The rows there have to be, in their order.
+/// The numbers of all rows, in their order.
 fn expected_rows() -> Vec<String> {
     let python_13 = (1..=58).map(|number| number.to_string());
     let sync = [("s", 4), ("d", 9), ("u", 8), ("n", 1), ("l", 1)];
@@ -65,7 +65,7 @@ fn expected_rows() -> Vec<String> {
     python_13.chain(sync).collect()
 }
 
-/// The cells of the table under a heading, row by row, without its head.
+/// The cells of the table under a heading, row by row, without the head of the table.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = GUIDE
         .split_once(&format!("\n## {heading}\n"))
@@ -81,7 +81,7 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
     cells.skip(1).collect()
 }
 
-/// What stands in backquotes in a cell.
+/// The words in backquotes in a cell.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
@@ -106,13 +106,13 @@ fn rows() -> Vec<Row> {
     table("Row by row").into_iter().map(row).collect()
 }
 
-/// The row that the first line of a test's comment names.
+/// The row that the first line of a comment names.
 fn row_of(comment: &str) -> Option<&str> {
     let (number, _) = comment.strip_prefix("Row ")?.split_once(". ")?;
     Some(number)
 }
 
-/// The tests of the suite and their rows, in the order of the files.
+/// The tests and their rows, in the order of the files.
 fn suite() -> Vec<(String, String)> {
     let mut tests = Vec::new();
     for (module, source) in SOURCES {
@@ -132,7 +132,7 @@ fn suite() -> Vec<(String, String)> {
                         .unwrap_or_default();
                     let row = comment.and_then(row_of);
                     let row =
-                        row.unwrap_or_else(|| panic!("{module}::{name} does not say its row"));
+                        row.unwrap_or_else(|| panic!("the comment of {module}::{name} has no row"));
                     tests.push((row.to_owned(), format!("{module}::{name}")));
                 }
                 comment = None;
@@ -143,7 +143,7 @@ fn suite() -> Vec<(String, String)> {
     tests
 }
 
-/// The tests that must not compile, and their rows.
+/// The tests about code that must not compile, and their rows.
 fn ui_suite() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/ui");
     let files = std::fs::read_dir(folder)
@@ -155,11 +155,11 @@ fn ui_suite() -> Vec<(String, String)> {
         let source = std::fs::read_to_string(&path).unwrap();
         let row = source.strip_prefix("//! ").and_then(row_of);
         let row = row
-            .unwrap_or_else(|| panic!("{name} does not say its row"))
+            .unwrap_or_else(|| panic!("the comment of {name} has no row"))
             .to_owned();
         assert!(
             name.starts_with(&format!("row_{row}_")),
-            "{name} says that its row is {row}"
+            "the comment of {name} has the row {row}"
         );
         (row, format!("ui/{name}"))
     };
@@ -197,7 +197,7 @@ fn the_table_names_every_test_in_its_row_and_no_other() {
 }
 
 #[test]
-fn a_row_without_a_test_says_why() {
+fn a_row_without_a_test_has_a_remark() {
     for row in rows() {
         assert!(
             !row.ours.is_empty() || !row.remark.is_empty(),
@@ -208,7 +208,7 @@ fn a_row_without_a_test_says_why() {
 }
 
 #[test]
-fn tests_are_named_after_those_of_python() {
+fn tests_have_the_names_of_pythons_tests() {
     for row in rows() {
         for ours in row.ours {
             let name = match ours.strip_prefix("ui/row_") {
@@ -224,7 +224,7 @@ fn tests_are_named_after_those_of_python() {
                     .unwrap_or(name)
                     .starts_with(&python)
             };
-            // One row has no test in Python.
+            // One row stands for no test of Python's.
             let is_named =
                 row.python.is_empty() || row.python.iter().any(|python| is_after(python));
             assert!(
@@ -237,7 +237,7 @@ fn tests_are_named_after_those_of_python() {
 }
 
 #[test]
-fn tests_stand_in_the_order_of_the_rows() {
+fn tests_are_in_the_order_of_the_rows() {
     let order = expected_rows();
     let place = |row: &str| order.iter().position(|expected| expected == row);
     for (module, _) in SOURCES {
@@ -253,7 +253,7 @@ fn tests_stand_in_the_order_of_the_rows() {
 }
 
 #[test]
-fn every_module_of_the_suite_is_looked_at() {
+fn every_module_is_in_one_of_the_lists() {
     let modules = include_str!("main.rs")
         .lines()
         .filter_map(|line| line.strip_prefix("mod "));
@@ -269,7 +269,7 @@ fn every_module_of_the_suite_is_looked_at() {
 }
 
 #[test]
-fn every_name_of_contextlib_has_its_line() {
+fn the_table_has_every_name_of_contextlib() {
     let lines = table("Names");
     let named: Vec<_> = lines.iter().flat_map(|cells| quoted(cells[0])).collect();
     for name in PYTHON_NAMES {

@@ -1,7 +1,7 @@
-//! The rows whose Python test is about an error at run time that is one at compile time here.
+//! The rows about an error at run time in Python, which is a compile error here.
 //!
-//! As for `tests/ui.rs`, the messages are those of the compiler in `rust-toolchain.toml`; write them anew
-//! with `TRYBUILD=overwrite cargo test -p guard-tests --test conformance ui`.
+//! As in `tests/ui.rs`, the messages are those of the compiler in `rust-toolchain.toml`. Write them anew with
+//! `TRYBUILD=overwrite cargo test -p guard-tests --test conformance ui`.
 
 #[rustversion::attr(
     not(stable(1.95)),

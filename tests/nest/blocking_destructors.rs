@@ -1,5 +1,5 @@
-//! Nobody waits for a destructor that waits for them: one in a body that is dropped may block on clean-ups of its
-//! own, on another thread, in place, or on another runtime.
+//! A destructor in a body that is dropped may block on its own clean-ups: on another thread, in place, or on
+//! another runtime. Nobody waits for that destructor in a way that would be a deadlock.
 
 use std::convert::Infallible;
 
@@ -7,41 +7,41 @@ use guard_core::{AsyncContext, BoxContext, Guard, async_with, drain};
 use guard_tests::{Log, poll_once};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::hangs::{hangs, here};
-use crate::support::{WAYS, ends, forever, logs, paused, poll_and_drop, step, using, workers};
+use crate::hangs::{about_to_hang, hangs};
+use crate::support::{WAYS, forever, logs, must_end, paused, poll_and_drop, step, using, workers};
 
-/// Cuts a use, and waits for its clean-up.
-async fn cut_and_drain(log: Log) {
+/// Cancels a use, and waits for its clean-up.
+async fn cancel_and_drain(log: Log) {
     poll_and_drop(step(log.clone(), "own", 3).run(async |()| forever().await));
     drain().await;
     log.push("destructor");
 }
 
-/// Blocks on a runtime of its own, on a thread of its own.
+/// A destructor that blocks on a new runtime, on a new thread.
 struct OnAThread(Log);
 
 impl Drop for OnAThread {
     fn drop(&mut self) {
         let log = self.0.clone();
-        let thread = std::thread::spawn(|| paused().block_on(cut_and_drain(log)));
+        let thread = std::thread::spawn(|| paused().block_on(cancel_and_drain(log)));
         thread.join().unwrap();
     }
 }
 
-/// Blocks in place.
+/// A destructor that blocks in place.
 struct InPlace(Log);
 
 impl Drop for InPlace {
     fn drop(&mut self) {
         let log = self.0.clone();
-        tokio::task::block_in_place(|| Handle::current().block_on(cut_and_drain(log)));
+        tokio::task::block_in_place(|| Handle::current().block_on(cancel_and_drain(log)));
     }
 }
 
 #[test]
-fn on_another_thread() {
+fn a_destructor_may_block_on_another_thread() {
     for way in WAYS {
-        ends(move || {
+        must_end(move || {
             let (log, _) = logs();
             paused().block_on(async {
                 let body = {
@@ -62,8 +62,8 @@ fn on_another_thread() {
 }
 
 #[test]
-fn in_place() {
-    ends(|| {
+fn a_destructor_may_block_in_place() {
+    must_end(|| {
         let (log, reports) = logs();
         let runtime = workers(2, &reports);
         for way in WAYS {
@@ -90,8 +90,8 @@ fn in_place() {
 }
 
 #[test]
-fn in_place_when_the_block_goes_on() {
-    ends(|| {
+fn a_value_that_a_block_drops_may_block_in_place() {
+    must_end(|| {
         let (log, reports) = logs();
         let runtime = workers(2, &reports);
         let whole = {
@@ -107,7 +107,7 @@ fn in_place_when_the_block_goes_on() {
     });
 }
 
-/// A blocking facade, with a runtime of its own.
+/// A blocking client, which owns its runtime.
 struct Client {
     log: Log,
     runtime: Runtime,
@@ -138,11 +138,15 @@ impl Drop for Client {
 }
 
 #[test]
-fn of_a_blocking_facade() {
-    ends(|| {
+fn the_destructor_of_a_blocking_client_may_block() {
+    must_end(|| {
         let (log, _) = logs();
         drop(Client::new(&log));
-        assert_eq!(log.line(), "+session -session client", "by itself");
+        assert_eq!(
+            log.line(),
+            "+session -session client",
+            "without a use around the client"
+        );
 
         poll_and_drop(step(log.clone(), "outer", 0).run(async |()| {
             let _client = Client::new(&log);
@@ -156,13 +160,13 @@ fn of_a_blocking_facade() {
             let _client = Client::new(&log);
             forever().await;
         });
-        assert_eq!(log.line(), expected, "beside a guard");
+        assert_eq!(log.line(), expected, "after a guard");
     });
 }
 
 #[test]
-fn of_a_body_that_ends() {
-    ends(|| {
+fn a_local_of_a_body_that_ends_may_block() {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             async_with!(_outer = step(log.clone(), "outer", 1), {
@@ -174,7 +178,7 @@ fn of_a_body_that_ends() {
 }
 
 #[test]
-fn of_an_exit_that_goes_on_in_the_background() {
+fn a_destructor_in_an_exit_in_the_background_may_block() {
     #[guard_core::async_context]
     async fn holds<T: Send + 'static>(log: Log, held: T) {
         guard_core::yield_resource!();
@@ -183,7 +187,7 @@ fn of_an_exit_that_goes_on_in_the_background() {
         log.push("-holds");
     }
 
-    ends(|| {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             poll_and_drop(step(log.clone(), "outer", 0).run(async |()| {
@@ -196,8 +200,8 @@ fn of_an_exit_that_goes_on_in_the_background() {
     });
 }
 
-/// An outer use, in whose block an inner one is cut that has to go on in the background.
-async fn has_to_wait() {
+/// An outer use, in whose block an inner use is cancelled. The inner exit needs the runtime.
+async fn waits_for_the_runtime() {
     let log = Log::new();
     async_with!(_outer = step(log.clone(), "outer", 0), {
         poll_and_drop(step(log.clone(), "inner", 3).run(async |()| forever().await));
@@ -205,39 +209,39 @@ async fn has_to_wait() {
 }
 
 #[test]
-fn a_limit_who_blocks_on_a_handle_drives_no_runtime() {
+fn limit_block_on_of_a_handle_drives_no_current_thread_runtime() {
     hangs(|| {
         let runtime = paused();
-        here();
-        runtime.handle().block_on(has_to_wait());
+        about_to_hang();
+        runtime.handle().block_on(waits_for_the_runtime());
     });
 }
 
 #[test]
-fn a_limit_who_blocks_otherwise_drives_no_runtime() {
+fn limit_another_block_on_drives_no_runtime() {
     hangs(|| {
         let runtime = paused();
         let _entered = runtime.enter();
-        here();
-        futures::executor::block_on(has_to_wait());
+        about_to_hang();
+        futures::executor::block_on(waits_for_the_runtime());
     });
 }
 
 #[test]
-fn a_limit_who_blocks_in_a_task_of_one_thread_stops_its_runtime() {
-    struct Facade;
-    impl Drop for Facade {
+fn limit_another_block_on_in_a_task_stops_a_current_thread_runtime() {
+    struct BlocksOnDrop;
+    impl Drop for BlocksOnDrop {
         fn drop(&mut self) {
-            here();
-            futures::executor::block_on(has_to_wait());
+            about_to_hang();
+            futures::executor::block_on(waits_for_the_runtime());
         }
     }
 
     hangs(|| {
         paused().block_on(async {
-            let facade = Facade;
+            let client = BlocksOnDrop;
             tokio::task::yield_now().await;
-            drop(facade);
+            drop(client);
         });
     });
 }

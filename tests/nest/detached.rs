@@ -1,4 +1,5 @@
-//! What `detached(future)` polls and drops has no use around it: the way out for work that is to outlive its block.
+//! A use that `detached(future)` cancels has no use around it, so nobody waits for it. Work that is to
+//! outlive its block is run in it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::support::{
 };
 
 #[test]
-fn what_is_cut_in_it_is_not_waited_for() {
+fn an_exit_does_not_wait_for_a_use_that_is_cancelled_in_detached() {
     let (log, _) = logs();
     paused().block_on(async {
         for way in WAYS {
@@ -34,7 +35,7 @@ fn what_is_cut_in_it_is_not_waited_for() {
 }
 
 #[test]
-fn nor_what_is_dropped_with_it() {
+fn an_exit_does_not_wait_for_a_use_that_is_dropped_with_detached() {
     let (log, _) = logs();
     paused().block_on(async {
         let gate = Arc::new(Notify::new());
@@ -50,7 +51,7 @@ fn nor_what_is_dropped_with_it() {
 }
 
 #[test]
-fn a_future_that_is_kept_across_a_loop_belongs_to_who_polls_it() {
+fn a_cancelled_use_belongs_to_the_block_that_polls_it_unless_it_is_detached() {
     for is_detached in [false, true] {
         let (log, _) = logs();
         paused().block_on(async {
@@ -81,7 +82,7 @@ fn a_future_that_is_kept_across_a_loop_belongs_to_who_polls_it() {
         let expected = if is_detached {
             "+tx -tx 600 +tx -tx 600 -hedge"
         } else {
-            // Cut at 1,000 ms, over at 1,500.
+            // The hedge is dropped after 1,000 ms, and its clean-up ends after 1,500 ms.
             "+tx -tx 600 +tx -hedge -tx 900"
         };
         assert_eq!(log.line(), expected, "detached: {is_detached}");
@@ -89,7 +90,7 @@ fn a_future_that_is_kept_across_a_loop_belongs_to_who_polls_it() {
 }
 
 #[test]
-fn uses_in_it_keep_their_order() {
+fn uses_in_detached_exit_from_the_inside_out() {
     let (log, _) = logs();
     paused().block_on(async {
         detached(async {
@@ -115,13 +116,13 @@ fn uses_in_it_keep_their_order() {
 }
 
 #[test]
-fn it_gives_what_the_future_gives() {
+fn detached_returns_the_output_of_its_future() {
     let mut detached = Box::pin(detached(std::future::ready(7)));
     assert_eq!(poll_once(detached.as_mut()), std::task::Poll::Ready(7));
 }
 
 #[test]
-fn settled_does_not_wait_for_it_and_settles_in_it() {
+fn settled_does_not_wait_for_detached_and_works_inside_it() {
     let (log, _) = logs();
     paused().block_on(async {
         let gate = Arc::new(Notify::new());
@@ -145,7 +146,7 @@ fn settled_does_not_wait_for_it_and_settles_in_it() {
 }
 
 #[test]
-fn after_it_the_block_is_what_it_was_before_however_it_ends() {
+fn an_exit_waits_for_a_use_that_is_cancelled_after_detached_has_ended() {
     struct Loud;
     impl Drop for Loud {
         fn drop(&mut self) {
@@ -186,7 +187,7 @@ fn after_it_the_block_is_what_it_was_before_however_it_ends() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_in_it_is_not_waited_for() {
+fn an_exit_does_not_wait_for_a_guard_that_is_dropped_in_detached() {
     let (log, _) = logs();
     paused().block_on(async {
         let gate = Arc::new(Notify::new());

@@ -1,4 +1,4 @@
-//! `drain()` waits for what goes on in its own runtime, and never for itself, however it is reached.
+//! `drain()` waits for the clean-ups of its own runtime, and never for the clean-up that calls it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::{
-    WAYS, ends, forever, gated, logs, never, paused, poll_and_drop, step, time_out, using,
+    WAYS, forever, gated, logs, must_end, never, paused, poll_and_drop, step, time_out, using,
 };
 
 #[test]
-fn a_hung_clean_up_of_another_test() {
-    ends(|| {
+fn drain_does_not_wait_for_another_runtime() {
+    must_end(|| {
         let (log, _) = logs();
         let other = paused();
         other.block_on(async {
@@ -31,7 +31,7 @@ fn a_hung_clean_up_of_another_test() {
     });
 }
 
-/// Its exit drains.
+/// A context whose exit calls `drain`.
 #[async_context]
 async fn drains(log: Log, name: &'static str) {
     yield_resource!();
@@ -41,14 +41,14 @@ async fn drains(log: Log, name: &'static str) {
 }
 
 #[test]
-fn in_an_exit_it_does_not_wait_for_itself() {
-    ends(|| {
+fn drain_in_an_exit_does_not_wait_for_that_exit() {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             time_out(drains(log.clone(), "app").run(async |()| forever().await)).await;
             drain().await;
             assert_eq!(log.line(), "-app");
-            // In place it does what it does anywhere else.
+            // An exit that its user waits for can drain too.
             drains(log.clone(), "app").run(async |()| ()).await;
             assert_eq!(log.line(), "-app");
         });
@@ -56,8 +56,8 @@ fn in_an_exit_it_does_not_wait_for_itself() {
 }
 
 #[test]
-fn in_an_exit_it_waits_for_the_others() {
-    ends(|| {
+fn drain_in_an_exit_waits_for_the_other_clean_ups() {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             let gate = Arc::new(Notify::new());
@@ -77,7 +77,7 @@ fn in_an_exit_it_waits_for_the_others() {
 
 #[test]
 fn two_exits_that_drain_do_not_wait_for_each_other() {
-    ends(|| {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             for name in ["a", "b", "c"] {
@@ -86,7 +86,7 @@ fn two_exits_that_drain_do_not_wait_for_each_other() {
             poll_and_drop(step(log.clone(), "x", 5).run(async |()| forever().await));
             drain().await;
             let mut all = log.take();
-            assert_eq!(all[..2], ["+x", "-x"], "all wait for it: {all:?}");
+            assert_eq!(all[..2], ["+x", "-x"], "both wait for `x`: {all:?}");
             all.sort_unstable();
             assert_eq!(all, ["+x", "-a", "-b", "-c", "-x"]);
         });
@@ -94,8 +94,8 @@ fn two_exits_that_drain_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn it_does_not_wait_for_an_exit_that_waits_for_it() {
-    ends(|| {
+fn drain_does_not_wait_for_an_exit_that_waits_for_it() {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             for way in WAYS {
@@ -111,8 +111,8 @@ fn it_does_not_wait_for_an_exit_that_waits_for_it() {
 }
 
 #[test]
-fn nor_for_one_that_waits_for_another_that_drains() {
-    ends(|| {
+fn drain_does_not_wait_for_an_exit_that_waits_for_another_drain() {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             for name in [["a", "in a"], ["b", "in b"]] {
@@ -131,7 +131,7 @@ fn nor_for_one_that_waits_for_another_that_drains() {
 }
 
 #[test]
-fn it_is_known_through_whatever_polls_it_in_the_exit() {
+fn drain_does_not_wait_for_the_exit_that_polls_it_through_other_futures() {
     #[async_context]
     async fn drains_within(log: Log, which: &'static str) {
         yield_resource!();
@@ -159,7 +159,7 @@ fn it_is_known_through_whatever_polls_it_in_the_exit() {
     impl<F: Future<Output = ()> + Send + 'static> Boxed for F {}
 
     for which in ["timeout", "select", "join", "use", "exit of a use", "box"] {
-        ends(move || {
+        must_end(move || {
             let (log, _) = logs();
             paused().block_on(async {
                 poll_and_drop(drains_within(log.clone(), which).run(async |()| forever().await));
@@ -171,7 +171,7 @@ fn it_is_known_through_whatever_polls_it_in_the_exit() {
 }
 
 #[test]
-fn a_nursery_that_drains_after_its_tasks_were_ended() {
+fn a_task_group_can_drain_after_it_aborted_its_tasks() {
     #[async_context]
     async fn workers(log: Log) -> JoinSet<()> {
         let mut set = JoinSet::new();
@@ -189,7 +189,7 @@ fn a_nursery_that_drains_after_its_tasks_were_ended() {
         });
     }
 
-    ends(|| {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             serve(log.clone(), 1).await;
@@ -206,7 +206,7 @@ fn a_nursery_that_drains_after_its_tasks_were_ended() {
 }
 
 #[test]
-fn a_server_whose_requests_were_cut() {
+fn a_server_that_is_cancelled_can_drain_in_its_exit() {
     #[async_context]
     async fn server(log: Log) {
         yield_resource!();
@@ -215,7 +215,7 @@ fn a_server_whose_requests_were_cut() {
         log.push("-server");
     }
 
-    ends(|| {
+    must_end(|| {
         let (log, _) = logs();
         paused().block_on(async {
             time_out(server(log.clone()).run(async |()| forever().await)).await;

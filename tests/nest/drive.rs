@@ -1,11 +1,11 @@
-//! `guard.drive(…)` gives a guard a block: it has a nest, for which the guard's exit waits.
+//! `guard.drive(…)` gives a guard a block: it has a nest, and the guard's exit waits for that nest.
 
 use guard_core::{AsyncContext, async_with, drain};
 
 use crate::support::{forever, logs, paused, poll_and_drop, step};
 
 #[test]
-fn what_is_cut_in_it_is_over_before_the_guards_exit() {
+fn the_exit_of_a_guard_waits_for_a_use_that_is_cancelled_in_drive() {
     let (log, _) = logs();
     paused().block_on(async {
         let Ok(mut guard) = step(log.clone(), "guard", 0).enter().await;
@@ -23,7 +23,7 @@ fn what_is_cut_in_it_is_over_before_the_guards_exit() {
 }
 
 #[test]
-fn it_does_not_exit_and_can_be_done_again() {
+fn drive_does_not_exit_and_can_be_called_again() {
     let (log, _) = logs();
     paused().block_on(async {
         let Ok(mut guard) = step(log.clone(), "guard", 0).enter().await;
@@ -42,7 +42,7 @@ fn it_does_not_exit_and_can_be_done_again() {
 }
 
 #[test]
-fn dropped_half_way_it_leaves_what_is_in_it_to_the_guard() {
+fn a_dropped_drive_leaves_its_uses_to_the_guard() {
     let (log, _) = logs();
     paused().block_on(async {
         let Ok(mut guard) = step(log.clone(), "guard", 0).enter().await;
@@ -57,7 +57,7 @@ fn dropped_half_way_it_leaves_what_is_in_it_to_the_guard() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_waits_too() {
+fn a_dropped_guard_waits_for_a_use_that_is_cancelled_in_drive() {
     let (log, _) = logs();
     paused().block_on(async {
         let Ok(mut guard) = step(log.clone(), "guard", 0).enter().await;
@@ -72,7 +72,7 @@ fn a_guard_that_is_dropped_waits_too() {
 }
 
 #[test]
-fn in_a_use_all_is_over_before_that() {
+fn a_use_waits_for_the_nest_of_a_driven_guard() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {

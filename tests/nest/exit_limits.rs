@@ -1,4 +1,4 @@
-//! An exit limit ends the exit it was set for, with the uses in that exit's own code, and nothing else.
+//! An exit limit ends the exit that it was set for, with the uses in that exit's own code, and nothing else.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 type Database = Arc<Mutex<Guard<BoxContext<'static, (), Infallible>>>>;
 
-/// Never ends its exit, and holds this meanwhile.
+/// A context that owns a value, and whose exit never ends.
 #[async_context]
 async fn hung<T: Send + 'static>(held: T) {
     yield_resource!();
@@ -28,7 +28,7 @@ async fn hung<T: Send + 'static>(held: T) {
 }
 
 #[test]
-fn a_guard_without_a_limit_that_the_exit_held_is_finished_like_any_other() {
+fn a_guard_that_an_expired_exit_owned_exits_in_the_background() {
     for dropped in [false, true] {
         let (log, reports) = logs();
         paused().block_on(async {
@@ -54,7 +54,7 @@ fn a_guard_without_a_limit_that_the_exit_held_is_finished_like_any_other() {
 }
 
 #[test]
-fn a_stack_that_the_exit_held_is_finished_like_any_other() {
+fn a_stack_that_an_expired_exit_owned_exits_in_the_background() {
     let (log, reports) = logs();
     paused().block_on(async {
         let stack = AsyncExitStack::<Failed>::new();
@@ -69,7 +69,7 @@ fn a_stack_that_the_exit_held_is_finished_like_any_other() {
 }
 
 #[test]
-fn what_the_exit_leaves_belongs_to_the_use_around_it() {
+fn an_expired_exit_passes_its_nest_on() {
     for dropped in [false, true] {
         let (log, _) = logs();
         paused().block_on(async {
@@ -101,7 +101,7 @@ fn what_the_exit_leaves_belongs_to_the_use_around_it() {
     }
 }
 
-/// Its exit uses another context whose exit hangs, in one way or another.
+/// A context whose exit uses another context, whose exit hangs. `way` says how.
 #[async_context]
 async fn uses_another(log: Log, way: &'static str) {
     yield_resource!();
@@ -130,7 +130,7 @@ async fn uses_another(log: Log, way: &'static str) {
 }
 
 #[test]
-fn the_uses_in_the_exits_own_code_are_part_of_it() {
+fn an_exit_limit_ends_the_uses_in_the_code_of_its_exit() {
     for way in ["macro", "run", "block", "within", "joined", "with"] {
         for dropped in [false, true] {
             let (log, reports) = logs();
@@ -162,7 +162,7 @@ fn the_uses_in_the_exits_own_code_are_part_of_it() {
 }
 
 #[test]
-fn a_bounded_context_made_of_contexts_ends_as_a_whole() {
+fn an_exit_limit_ends_all_of_a_context_made_of_contexts() {
     #[async_context]
     async fn connection() -> u32 {
         let mut number = 1;
@@ -191,7 +191,7 @@ fn a_bounded_context_made_of_contexts_ends_as_a_whole() {
 }
 
 #[test]
-fn an_outer_use_goes_on_when_the_limit_of_an_inner_one_is_up() {
+fn an_outer_use_goes_on_when_the_limit_of_an_inner_exit_has_passed() {
     let (log, reports) = logs();
     paused().block_on(async {
         let start = Instant::now();
@@ -213,7 +213,7 @@ fn an_outer_use_goes_on_when_the_limit_of_an_inner_one_is_up() {
 }
 
 #[test]
-fn the_limit_of_an_outer_use_does_not_end_an_inner_exit() {
+fn the_limit_of_an_outer_exit_does_not_end_an_inner_clean_up() {
     let (log, reports) = logs();
     paused().block_on(async {
         let start = Instant::now();
@@ -231,7 +231,7 @@ fn the_limit_of_an_outer_use_does_not_end_an_inner_exit() {
     assert_eq!(reports.line(), "");
 }
 
-/// Is never up, and panics when it is dropped.
+/// A limit that never ends, and panics when it is dropped.
 struct Limit;
 
 impl Future for Limit {
@@ -249,7 +249,7 @@ impl Drop for Limit {
 }
 
 #[test]
-fn two_limits_whose_destructors_panic_with_nowhere_to_go_on() {
+fn panics_of_two_limits_destructors_in_a_last_poll_are_reported() {
     let (log, reports) = logs();
     let mut whole = Box::pin(never(log.clone(), "outer").run(async |()| {
         let a = never(log.clone(), "a").exit_until(Limit).enter().await;
@@ -273,7 +273,7 @@ fn two_limits_whose_destructors_panic_with_nowhere_to_go_on() {
 }
 
 #[test]
-fn a_limit_that_is_up_without_a_runtime() {
+fn an_exit_limit_that_has_passed_ends_a_last_poll() {
     let (log, reports) = logs();
     let up = std::future::ready(());
     let used = never(log.clone(), "it").exit_until(up);

@@ -1,5 +1,5 @@
-//! Guards and owned stacks have no block: what is dropped while they are held belongs to the use around them.
-//! Among guards of one block the order is kept.
+//! Guards and owned stacks have no block: a use that is cancelled while they are held belongs to the use
+//! around them. Guards of one block exit in the reverse order of entering.
 
 use guard_core::{
     AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, yield_resource,
@@ -33,7 +33,7 @@ fn guards_of_one_body_exit_from_the_inside_out() {
 }
 
 #[test]
-fn also_where_the_body_ends() {
+fn guards_exit_from_the_inside_out_when_the_body_ends() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_use = step(log.clone(), "use", 0), {
@@ -45,7 +45,7 @@ fn also_where_the_body_ends() {
 }
 
 #[test]
-fn with_no_use_around_them_they_begin_in_order_and_do_not_wait() {
+fn guards_without_a_use_around_them_start_in_order_and_do_not_wait() {
     #[async_context]
     async fn begins(log: Log, name: &'static str, pending: usize) {
         yield_resource!();
@@ -69,13 +69,13 @@ fn with_no_use_around_them_they_begin_in_order_and_do_not_wait() {
 }
 
 #[test]
-fn a_use_that_is_cut_while_a_guard_is_held_belongs_to_the_use_around() {
+fn the_use_around_a_guard_waits_for_what_is_cancelled_while_the_guard_is_held() {
     let (log, _) = logs();
     paused().block_on(async {
-        let cut = || step(log.clone(), "x", 5).run(async |()| forever().await);
-        // Without one nobody waits.
+        let cancelled = || step(log.clone(), "x", 5).run(async |()| forever().await);
+        // Without a use around the guard nobody waits.
         let Ok(guard) = step(log.clone(), "guard", 0).enter().await;
-        poll_and_drop(cut());
+        poll_and_drop(cancelled());
         let Ok(()) = guard.exit().await;
         assert_eq!(log.line(), "+guard +x -guard");
         drain().await;
@@ -83,7 +83,7 @@ fn a_use_that_is_cut_while_a_guard_is_held_belongs_to_the_use_around() {
 
         async_with!(_use = step(log.clone(), "use", 0), {
             let Ok(guard) = step(log.clone(), "guard", 0).enter().await;
-            poll_and_drop(cut());
+            poll_and_drop(cancelled());
             let Ok(()) = guard.exit().await;
         });
         assert_eq!(log.line(), "+use +guard +x -guard -x -use");
@@ -91,7 +91,7 @@ fn a_use_that_is_cut_while_a_guard_is_held_belongs_to_the_use_around() {
 }
 
 #[test]
-fn the_same_with_an_owned_stack() {
+fn the_use_around_a_stack_waits_for_what_is_cancelled_while_the_stack_is_held() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_use = step(log.clone(), "use", 0), {
@@ -106,7 +106,7 @@ fn the_same_with_an_owned_stack() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_while_the_one_before_it_lives_is_waited_for_by_that_one() {
+fn a_guard_waits_for_a_later_guard_that_was_dropped_before_it() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_use = step(log.clone(), "use", 0), {
@@ -138,7 +138,7 @@ fn guards_that_are_dropped_one_by_one_exit_from_the_inside_out() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_before_the_later_ones_waits_for_none_of_them() {
+fn a_guard_that_is_dropped_first_does_not_wait_for_later_guards() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_use = step(log.clone(), "use", 0), {
@@ -169,7 +169,7 @@ fn guards_of_several_runtimes_do_not_wait_for_each_other() {
                 let mut entering = Box::pin(hung.enter());
                 match guard_tests::poll_once(entering.as_mut()) {
                     std::task::Poll::Ready(Ok(guard)) => guard,
-                    std::task::Poll::Pending => panic!("it enters at once"),
+                    std::task::Poll::Pending => panic!("the context enters in the first poll"),
                 }
             };
             drop(second);
@@ -180,7 +180,7 @@ fn guards_of_several_runtimes_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn a_stack_is_tied_to_no_guard_but_over_before_the_use() {
+fn a_use_waits_for_a_dropped_stack_and_a_guard_does_not() {
     let (log, _) = logs();
     paused().block_on(async {
         let body = {
@@ -204,7 +204,7 @@ fn a_stack_is_tied_to_no_guard_but_over_before_the_use() {
 }
 
 #[test]
-fn a_guard_and_a_stack_of_one_use_are_both_over_before_it() {
+fn a_use_waits_for_a_dropped_guard_and_a_dropped_stack() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_use = step(log.clone(), "use", 0), {

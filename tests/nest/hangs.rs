@@ -1,4 +1,4 @@
-//! Limits that cannot be tested but by a process that hangs.
+//! Runs tests of documented limits: code that hangs, in a process of its own.
 
 use std::any::type_name_of_val;
 use std::io::{BufRead, BufReader};
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const CHILD: &str = "GUARD_TESTS_HANGS";
-const HERE: &str = "from here on it hangs";
+const HERE: &str = "the next statement hangs";
 
-/// To be said by the test before it hangs.
-pub fn here() {
+/// A test calls this directly before the statement that hangs.
+pub fn about_to_hang() {
     eprintln!("{HERE}");
 }
 
-/// Runs `test`, a closure of a test function, in a new process, which is killed when it hangs.
+/// Runs `test`, a closure in a test function, in a new process, checks that it hangs, and kills it.
 pub fn hangs<F: FnOnce()>(test: F) {
     let name = type_name_of_val(&test);
     let name = name.trim_end_matches("::{{closure}}");
@@ -34,14 +34,14 @@ pub fn hangs<F: FnOnce()>(test: F) {
         .lines()
         .map_while(Result::ok)
         .any(|line| line == HERE);
-    assert!(said, "it does not come so far");
-    // Long enough for what does not hang.
+    assert!(said, "the test ended before `about_to_hang`");
+    // A statement that does not hang ends within this time.
     std::thread::sleep(Duration::from_millis(300));
     let ended = child.try_wait().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(
         ended, None,
-        "the limit is gone: say so in the documentation"
+        "the code no longer hangs: remove the limit from the documentation"
     );
 }

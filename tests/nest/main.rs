@@ -1,5 +1,5 @@
-//! What is dropped half-way, while its surroundings go on: who waits for its clean-up, who does not, and what
-//! becomes of it where there is nowhere to go on. One file a property.
+//! A use that is cancelled while the code around it goes on: who waits for its clean-up, who does not, and
+//! what happens when there is no runtime left to run it. Each file tests one property.
 //!
 //! A use is one run of a context. Its nest is the list of the clean-ups that were handed off inside it.
 

@@ -1,4 +1,5 @@
-//! Many at once: no recursion, on a stack of two mebibytes, and a cost in proportion.
+//! Many uses at once: the library does not recurse (the tests run on a stack of 2 MiB), and the cost is
+//! linear.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,14 +14,14 @@ use guard_core::{
 };
 use guard_tests::{poll_once, yield_once};
 
-use crate::support::{Block, ends, forever, logs, paused, poll_and_drop, workers};
+use crate::support::{Block, forever, logs, must_end, paused, poll_and_drop, workers};
 
 const MANY: usize = 100_000;
 const FEWER: usize = 10_000;
-/// What a worker of tokio has.
+/// The stack size of a worker thread of tokio.
 const STACK: usize = 2 << 20;
 
-/// How many have exited; the last one is the outer use.
+/// The number of exits that have ended.
 #[derive(Clone, Default)]
 struct Exits(Arc<AtomicUsize>);
 
@@ -30,7 +31,7 @@ impl Exits {
     }
 }
 
-/// Its exit is pending so many times.
+/// A context whose exit is pending `pending` times.
 #[async_context]
 async fn counted(exits: Exits, pending: usize) {
     yield_resource!();
@@ -40,16 +41,16 @@ async fn counted(exits: Exits, pending: usize) {
     exits.0.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Finds this many exited before its own exit.
+/// A context that finds `count` others exited before its own exit.
 #[async_context]
 async fn comes_after(exits: Exits, count: usize) {
     yield_resource!();
-    assert_eq!(exits.count(), count, "it waits for all");
+    assert_eq!(exits.count(), count, "the exit waits for all the others");
     exits.0.fetch_add(1, Ordering::Relaxed);
 }
 
 fn on_a_small_stack(act: impl FnOnce() + Send + 'static) {
-    ends(move || {
+    must_end(move || {
         let thread = std::thread::Builder::new().stack_size(STACK);
         let result = thread.spawn(act).unwrap().join();
         if let Err(panic) = result {
@@ -58,27 +59,27 @@ fn on_a_small_stack(act: impl FnOnce() + Send + 'static) {
     });
 }
 
-/// How the runtime of a use ends.
+/// What happens to the runtime after the uses were dropped.
 #[derive(Clone, Copy, Debug)]
-enum Then {
+enum Afterwards {
     Drained,
     ShutDown,
     None,
 }
 
-/// Polls the future once, drops it, and lets the background do what it can.
-fn leave(future: Block, then: Then) {
+/// Polls the future once, drops it, and then runs the clean-ups as `then` says.
+fn leave(future: Block, then: Afterwards) {
     match then {
-        Then::Drained => paused().block_on(async {
+        Afterwards::Drained => paused().block_on(async {
             poll_and_drop(future);
             drain().await;
         }),
-        Then::ShutDown => paused().block_on(async { poll_and_drop(future) }),
-        Then::None => poll_and_drop(future),
+        Afterwards::ShutDown => paused().block_on(async { poll_and_drop(future) }),
+        Afterwards::None => poll_and_drop(future),
     }
 }
 
-fn in_one_drop(pending: usize, then: Then) {
+fn drop_many_uses_at_once(pending: usize, then: Afterwards) {
     on_a_small_stack(move || {
         let (_, reports) = logs();
         let exits = Exits::default();
@@ -104,21 +105,21 @@ fn in_one_drop(pending: usize, then: Then) {
 }
 
 #[test]
-fn uses_of_one_drop() {
-    in_one_drop(2, Then::Drained);
+fn many_uses_that_are_dropped_at_once_exit() {
+    drop_many_uses_at_once(2, Afterwards::Drained);
 }
 
 #[test]
-fn uses_of_one_drop_when_the_runtime_shuts_down() {
-    in_one_drop(1, Then::ShutDown);
+fn many_uses_that_are_dropped_at_once_get_a_last_poll_when_the_runtime_shuts_down() {
+    drop_many_uses_at_once(1, Afterwards::ShutDown);
 }
 
 #[test]
-fn uses_of_one_drop_without_a_runtime() {
-    in_one_drop(0, Then::None);
+fn many_uses_that_are_dropped_at_once_get_a_last_poll_without_a_runtime() {
+    drop_many_uses_at_once(0, Afterwards::None);
 }
 
-fn cut_one_by_one(pending: usize, in_place: bool) {
+fn cancel_one_by_one(pending: usize, in_place: bool) {
     on_a_small_stack(move || {
         let exits = Exits::default();
         let whole = comes_after(exits.clone(), MANY).run({
@@ -146,16 +147,16 @@ fn cut_one_by_one(pending: usize, in_place: bool) {
 }
 
 #[test]
-fn uses_cut_in_one_block() {
-    cut_one_by_one(3, true);
-    cut_one_by_one(3, false);
+fn an_exit_waits_for_many_uses_that_were_cancelled_in_its_block() {
+    cancel_one_by_one(3, true);
+    cancel_one_by_one(3, false);
 }
 
 type Entered = Guard<BoxContext<'static, (), Infallible>>;
 
-/// The exit of the innermost guard is pending so many times, and all others wait for it.
-fn tied_guards(pending: usize, outermost_first: bool, then: Then) {
-    /// Drops the last one first.
+/// The exit of the innermost guard is pending `pending` times, and the exits of all others wait for it.
+fn drop_many_guards(pending: usize, outermost_first: bool, then: Afterwards) {
+    /// Drops its guards in the reverse order of entering.
     struct Backwards(Vec<Entered>);
     impl Drop for Backwards {
         fn drop(&mut self) {
@@ -194,26 +195,26 @@ fn tied_guards(pending: usize, outermost_first: bool, then: Then) {
 }
 
 #[test]
-fn guards_tied_to_one_another() {
-    tied_guards(2, false, Then::Drained);
-    tied_guards(2, true, Then::Drained);
+fn many_guards_exit_in_order() {
+    drop_many_guards(2, false, Afterwards::Drained);
+    drop_many_guards(2, true, Afterwards::Drained);
 }
 
 #[test]
-fn guards_tied_to_one_another_when_the_runtime_shuts_down() {
-    tied_guards(1, false, Then::ShutDown);
-    tied_guards(1, true, Then::ShutDown);
+fn many_guards_get_a_last_poll_when_the_runtime_shuts_down() {
+    drop_many_guards(1, false, Afterwards::ShutDown);
+    drop_many_guards(1, true, Afterwards::ShutDown);
 }
 
 #[test]
-fn guards_tied_to_one_another_without_a_runtime() {
-    tied_guards(0, false, Then::None);
-    tied_guards(0, true, Then::None);
+fn many_guards_get_a_last_poll_without_a_runtime() {
+    drop_many_guards(0, false, Afterwards::None);
+    drop_many_guards(0, true, Afterwards::None);
 }
 
 #[test]
-fn guards_tied_to_one_another_on_the_worker_of_a_runtime() {
-    ends(|| {
+fn many_guards_exit_in_order_on_a_worker_thread() {
+    must_end(|| {
         let (_, reports) = logs();
         let exits = Exits::default();
         let runtime = workers(1, &reports);
@@ -225,7 +226,7 @@ fn guards_tied_to_one_another_on_the_worker_of_a_runtime() {
                     let Ok(guard) = counted(exits.clone(), 1).boxed().enter().await;
                     all.push(guard);
                 }
-                // The last one is dropped first.
+                // The guard that was entered last is dropped first.
                 while all.pop().is_some() {}
             }
         });
@@ -235,7 +236,7 @@ fn guards_tied_to_one_another_on_the_worker_of_a_runtime() {
     });
 }
 
-/// Counts how often it is polled.
+/// A future that counts how often it is polled.
 struct Polls<F> {
     future: Pin<Box<F>>,
     polls: Arc<AtomicUsize>,
@@ -250,7 +251,7 @@ impl<F: Future> Future for Polls<F> {
     }
 }
 
-/// Ends at a moment of its own, and counts the polls of its exit.
+/// A context whose exit takes `millis` milliseconds, and counts its polls.
 #[async_context]
 async fn takes_a_while(polls: Arc<AtomicUsize>, millis: usize) {
     yield_resource!();
@@ -264,7 +265,7 @@ async fn takes_a_while(polls: Arc<AtomicUsize>, millis: usize) {
 }
 
 #[test]
-fn guards_of_one_body_cost_polls_in_proportion() {
+fn the_polls_of_many_guards_are_linear() {
     for inside in [true, false] {
         let polls = Arc::new(AtomicUsize::new(0));
         paused().block_on(async {
@@ -291,7 +292,7 @@ fn guards_of_one_body_cost_polls_in_proportion() {
 }
 
 #[test]
-fn a_use_that_waits_for_many_is_polled_in_proportion() {
+fn the_polls_of_a_use_that_waits_for_many_are_linear() {
     let polls = Arc::new(AtomicUsize::new(0));
     paused().block_on(async {
         let quiet = Arc::new(AtomicUsize::new(0));
@@ -310,8 +311,8 @@ fn a_use_that_waits_for_many_is_polled_in_proportion() {
 }
 
 #[test]
-fn nested_uses_that_a_drop_leaves_are_finished_by_a_worker() {
-    // Their drop recurses, as that of any nested futures does; what comes after it does not.
+fn many_nested_uses_that_are_dropped_exit_on_a_worker_thread() {
+    // The drop of nested futures recurses, as in any Rust code. The clean-ups after it do not.
     fn nest(levels: usize, exits: &Exits) -> Block {
         let exits = exits.clone();
         Box::pin(async move {
@@ -326,7 +327,7 @@ fn nested_uses_that_a_drop_leaves_are_finished_by_a_worker() {
     }
 
     const LEVELS: usize = 8_000;
-    ends(|| {
+    must_end(|| {
         let (_, reports) = logs();
         let exits = Exits::default();
         let runtime = workers(1, &reports);
@@ -348,7 +349,7 @@ fn nested_uses_that_a_drop_leaves_are_finished_by_a_worker() {
 }
 
 #[test]
-fn nested_uses_that_a_drop_leaves_when_the_runtime_shuts_down_on_a_small_stack() {
+fn many_nested_uses_that_are_dropped_get_a_last_poll_on_a_small_stack() {
     fn nest(levels: usize, exits: &Exits) -> Block {
         let exits = exits.clone();
         Box::pin(async move {

@@ -1,5 +1,5 @@
-//! What an exit does not wait for: set-ups, and what is dropped in other tasks and threads.
-//! (Other runtimes: `runtimes`. Rings: `rings`. `detached`: `detached`.)
+//! What an exit does not wait for: set-ups, and uses that are dropped in other tasks and threads. The files
+//! `runtimes`, `rings` and `detached` test the other cases.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,14 +11,14 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Failed, WAYS, Way, ends, forever, gated, logs, paused, poll_and_drop, pooled, step, time_out,
-    using, workers,
+    Failed, WAYS, Way, forever, gated, logs, must_end, paused, poll_and_drop, pooled, step,
+    time_out, using, workers,
 };
 
 #[test]
-fn a_set_up_that_waits_for_what_the_outer_use_holds() {
+fn an_exit_does_not_wait_for_a_set_up_that_needs_what_it_holds() {
     let (log, reports) = logs();
-    let line = ends(move || {
+    let line = must_end(move || {
         paused().block_on(async {
             let pool = Arc::new(Semaphore::new(1));
             async_with!(_outer = pooled(log.clone(), "outer", pool.clone()), {
@@ -36,9 +36,9 @@ fn a_set_up_that_waits_for_what_the_outer_use_holds() {
 }
 
 #[test]
-fn such_a_set_up_in_the_background() {
+fn a_clean_up_does_not_wait_for_a_set_up_that_needs_what_it_holds() {
     let (log, _) = logs();
-    let line = ends(move || {
+    let line = must_end(move || {
         paused().block_on(async {
             let pool = Arc::new(Semaphore::new(1));
             time_out(async {
@@ -56,9 +56,9 @@ fn such_a_set_up_in_the_background() {
 }
 
 #[test]
-fn such_a_set_up_of_a_guard_of_a_stack_and_of_a_join() {
+fn a_clean_up_does_not_wait_for_a_set_up_of_a_guard_a_stack_or_a_join() {
     let (log, _) = logs();
-    ends(move || {
+    must_end(move || {
         paused().block_on(async {
             for which in ["guard", "stack", "join"] {
                 let pool = Arc::new(Semaphore::new(1));
@@ -83,9 +83,9 @@ fn such_a_set_up_of_a_guard_of_a_stack_and_of_a_join() {
 }
 
 #[test]
-fn a_job_of_another_place_that_waits_for_the_row_of_this_transaction() {
+fn an_exit_does_not_wait_for_a_set_up_that_was_started_before_its_block() {
     let (log, _) = logs();
-    let line = ends(move || {
+    let line = must_end(move || {
         paused().block_on(async {
             let row = Arc::new(Semaphore::new(1));
             let mut jobs = FuturesUnordered::new();
@@ -102,7 +102,7 @@ fn a_job_of_another_place_that_waits_for_the_row_of_this_transaction() {
     assert_eq!(line, "+tx block over -tx +job -job");
 }
 
-/// Waits in its set-up until it is told to go on.
+/// A context whose set-up waits for `gate`.
 #[async_context]
 async fn enters_late(log: Log, gate: Arc<Notify>) {
     log.push("enters");
@@ -113,7 +113,7 @@ async fn enters_late(log: Log, gate: Arc<Notify>) {
 }
 
 #[test]
-fn a_set_up_is_finished_in_the_background_and_drain_waits_for_it() {
+fn drain_waits_for_a_set_up_in_the_background() {
     let (log, _) = logs();
     paused().block_on(async {
         for way in WAYS.into_iter().filter(|way| *way != Way::Within) {
@@ -132,7 +132,7 @@ fn a_set_up_is_finished_in_the_background_and_drain_waits_for_it() {
 }
 
 #[test]
-fn a_task_of_the_block() {
+fn an_exit_does_not_wait_for_a_use_in_a_task_of_its_block() {
     let (log, _) = logs();
     paused().block_on(async {
         let gate = Arc::new(Notify::new());
@@ -145,7 +145,7 @@ fn a_task_of_the_block() {
             });
             set.spawn(task);
             is_inside.await.unwrap();
-            // Dropped here, so that its task is aborted.
+            // The task is aborted when this is dropped.
         });
         assert_eq!(log.line(), "+tx -tx");
         tokio::task::yield_now().await;
@@ -156,7 +156,7 @@ fn a_task_of_the_block() {
 }
 
 #[test]
-fn a_thread_of_the_block() {
+fn an_exit_does_not_wait_for_a_use_in_a_thread_of_its_block() {
     let (log, reports) = logs();
     let runtime = workers(1, &reports);
     let handle = runtime.handle().clone();
@@ -181,7 +181,7 @@ fn a_thread_of_the_block() {
 }
 
 #[test]
-fn what_was_made_in_the_block_and_is_dropped_after_it() {
+fn an_exit_does_not_wait_for_a_use_that_outlives_its_block() {
     let (log, _) = logs();
     paused().block_on(async {
         let kept = Mutex::new(None);

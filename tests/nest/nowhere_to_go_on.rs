@@ -1,5 +1,5 @@
-//! Where there is nowhere to go on, each exit is polled once where it stands, from the inside out, an outer
-//! one also when an inner one was not finished.
+//! Clean-ups without a runtime in which they can run: each gets one poll, its last poll, from the inside out.
+//! An outer exit gets it even if an inner one did not end.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{Block, Failed, forever, logs, never, paused, poll_and_drop, step, workers};
 
-/// Ways of having, from the outside in, what is over with one poll, what never is, and another of the first.
+/// Ways of nesting three contexts: the exits of `a` and `c` end in one poll, the exit of `b` never ends.
 const SHAPES: [&str; 11] = [
     "list", "macros", "run", "with", "within", "guards", "entries", "stack", "join", "composed",
     "mixed",
@@ -137,9 +137,12 @@ fn shape(which: &str, log: &Log) -> Block {
     }
 }
 
-/// Tries all shapes, of which `end` polls the future once, in this runtime if there is one, and lets it end.
+/// Checks all shapes. `end` polls the future once, in this runtime if there is one, and ends both.
 #[track_caller]
-fn each_is_polled(runtime: impl Fn(&Log) -> Option<Runtime>, end: impl Fn(Option<Runtime>, Block)) {
+fn assert_last_polls(
+    runtime: impl Fn(&Log) -> Option<Runtime>,
+    end: impl Fn(Option<Runtime>, Block),
+) {
     for which in SHAPES {
         let (log, reports) = logs();
         end(runtime(&reports), shape(which, &log));
@@ -154,13 +157,13 @@ fn each_is_polled(runtime: impl Fn(&Log) -> Option<Runtime>, end: impl Fn(Option
 }
 
 #[test]
-fn without_a_runtime() {
-    each_is_polled(|_| None, |_, future| poll_and_drop(future));
+fn a_use_without_a_runtime_gets_a_last_poll() {
+    assert_last_polls(|_| None, |_, future| poll_and_drop(future));
 }
 
 #[test]
-fn in_a_task_of_a_runtime_that_shuts_down() {
-    each_is_polled(
+fn a_task_of_a_runtime_that_shuts_down_gets_a_last_poll() {
+    assert_last_polls(
         |_| Some(paused()),
         |runtime, future| {
             let runtime = runtime.unwrap();
@@ -173,8 +176,8 @@ fn in_a_task_of_a_runtime_that_shuts_down() {
 }
 
 #[test]
-fn in_a_task_of_a_runtime_of_threads_that_shuts_down() {
-    each_is_polled(
+fn a_task_of_a_multi_thread_runtime_that_shuts_down_gets_a_last_poll() {
+    assert_last_polls(
         |reports| Some(workers(1, reports)),
         |runtime, mut future| {
             let runtime = runtime.unwrap();
@@ -190,16 +193,16 @@ fn in_a_task_of_a_runtime_of_threads_that_shuts_down() {
 }
 
 #[test]
-fn where_block_on_ends_with_it() {
-    each_is_polled(
+fn a_use_that_is_dropped_when_block_on_ends_gets_a_last_poll() {
+    assert_last_polls(
         |_| Some(paused()),
         |runtime, future| runtime.unwrap().block_on(async { poll_and_drop(future) }),
     );
 }
 
 #[test]
-fn in_a_future_that_outlives_its_runtime() {
-    each_is_polled(
+fn a_future_that_outlives_its_runtime_gets_a_last_poll() {
+    assert_last_polls(
         |_| Some(paused()),
         |runtime, mut future| {
             let runtime = runtime.unwrap();
@@ -211,8 +214,8 @@ fn in_a_future_that_outlives_its_runtime() {
 }
 
 #[test]
-fn in_a_future_that_is_dropped_in_another_runtime_when_its_own_is_gone() {
-    each_is_polled(
+fn a_future_that_is_dropped_in_another_runtime_gets_a_last_poll() {
+    assert_last_polls(
         |_| Some(paused()),
         |runtime, mut future| {
             let runtime = runtime.unwrap();
@@ -224,8 +227,8 @@ fn in_a_future_that_is_dropped_in_another_runtime_when_its_own_is_gone() {
 }
 
 #[test]
-fn in_an_aborted_task_whose_runtime_shuts_down() {
-    each_is_polled(
+fn an_aborted_task_of_a_runtime_that_shuts_down_gets_a_last_poll() {
+    assert_last_polls(
         |_| Some(paused()),
         |runtime, future| {
             runtime.unwrap().block_on(async {
@@ -238,7 +241,7 @@ fn in_an_aborted_task_whose_runtime_shuts_down() {
 }
 
 #[test]
-fn a_lock_is_released_though_an_inner_session_hangs() {
+fn a_lock_is_released_when_an_inner_session_hangs() {
     struct Locals(Log, &'static str);
     impl Drop for Locals {
         fn drop(&mut self) {
@@ -271,7 +274,7 @@ fn a_lock_is_released_though_an_inner_session_hangs() {
 }
 
 #[test]
-fn entries_of_a_stack_below_one_that_hangs() {
+fn the_entries_of_a_stack_below_a_hung_one_get_a_last_poll() {
     let (log, _) = logs();
     let filled = || {
         let stack = AsyncExitStack::<Failed>::new();
@@ -283,7 +286,7 @@ fn entries_of_a_stack_below_one_that_hangs() {
             Ok(())
         });
         stack.push_exit(async move |outcome: guard_core::Outcome| {
-            b.push(format_args!("told({outcome:?})"));
+            b.push(format_args!("exit({outcome:?})"));
             Ok(())
         });
         stack.defer(async move || {
@@ -293,7 +296,7 @@ fn entries_of_a_stack_below_one_that_hangs() {
         });
         stack
     };
-    let expected = "hangs told(Cancelled) released callback";
+    let expected = "hangs exit(Cancelled) released callback";
     drop(filled());
     assert_eq!(log.line(), expected, "without a runtime");
 
@@ -313,7 +316,7 @@ fn entries_of_a_stack_below_one_that_hangs() {
 }
 
 #[test]
-fn several_that_hang_are_polled_each() {
+fn each_of_several_hung_exits_gets_a_last_poll() {
     let (log, reports) = logs();
     poll_and_drop(async {
         async_with!(
@@ -332,7 +335,7 @@ fn several_that_hang_are_polled_each() {
 }
 
 #[test]
-fn what_was_cut_before_gets_its_poll_before_what_waits_for_it() {
+fn a_use_that_was_cancelled_before_gets_its_last_poll_before_the_outer_use() {
     let (log, _) = logs();
     paused().block_on(async {
         let mut whole = Box::pin(async {
@@ -349,7 +352,7 @@ fn what_was_cut_before_gets_its_poll_before_what_waits_for_it() {
 }
 
 #[test]
-fn a_half_done_set_up_gets_one_too_and_if_that_enters_the_exit_after_it() {
+fn a_half_done_set_up_gets_a_last_poll_and_then_the_exit() {
     #[async_context]
     async fn enters_at_the_second_poll(log: Log) {
         yield_once().await;
@@ -371,7 +374,7 @@ fn a_half_done_set_up_gets_one_too_and_if_that_enters_the_exit_after_it() {
 }
 
 #[test]
-fn outside_the_budget_of_the_task_that_drops() {
+fn a_last_poll_is_outside_the_cooperative_budget_of_the_task() {
     #[async_context]
     async fn permit(log: Log, free: Arc<Semaphore>) {
         yield_resource!();
@@ -393,7 +396,10 @@ fn outside_the_budget_of_the_task_that_drops() {
             Poll::Ready(())
         })
         .await;
-        assert!(!receiver.is_empty(), "the budget is spent before");
+        assert!(
+            !receiver.is_empty(),
+            "the budget should be spent before the drop"
+        );
         drop(using);
         log.push("dropped");
     };
@@ -406,7 +412,7 @@ fn outside_the_budget_of_the_task_that_drops() {
 }
 
 #[test]
-fn what_takes_time_is_reported_and_what_is_over_at_once_is_not() {
+fn only_a_clean_up_that_its_last_poll_did_not_end_is_reported() {
     let (log, reports) = logs();
     let runtime = paused();
     runtime.block_on(async {

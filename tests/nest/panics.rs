@@ -1,5 +1,5 @@
-//! A panic of what only the library owns is contained; one of the user's own destructors goes on as in Rust,
-//! and takes no clean-up with it.
+//! A panic in what the library owns (an error, a waker, an exit in the background) is contained. A panic of a
+//! destructor in the user's body unwinds as in any Rust code, and no clean-up is lost.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
@@ -14,13 +14,13 @@ use guard_core::{
 use guard_tests::{Log, block_on, poll_once, yield_once};
 
 use crate::support::{
-    Failed, WAYS, forever, logs, paused, poll_and_drop, step, time_out, told, using,
+    Failed, WAYS, forever, logs, logs_outcome, paused, poll_and_drop, step, time_out, using,
 };
 
 /// Panics when it is dropped.
-struct Loud(&'static str);
+struct PanicOnDrop(&'static str);
 
-impl Drop for Loud {
+impl Drop for PanicOnDrop {
     fn drop(&mut self) {
         resume_unwind(Box::new(self.0));
     }
@@ -32,7 +32,7 @@ fn caught(act: impl FnOnce()) -> Option<Box<dyn Any + Send>> {
 
 #[track_caller]
 fn assert_panics_with(message: &str, act: impl FnOnce()) {
-    let payload = caught(act).expect("the panic goes on");
+    let payload = caught(act).expect("the call should panic");
     assert_eq!(payload.downcast_ref::<&str>(), Some(&message));
 }
 
@@ -60,7 +60,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn of_an_errors_destructor_in_the_background() {
+fn a_panic_of_an_errors_destructor_in_the_background_is_reported() {
     let (log, reports) = logs();
     paused().block_on(async {
         time_out(step(log.clone(), "outer", 1).run(async |()| {
@@ -91,7 +91,7 @@ fn of_an_errors_destructor_in_the_background() {
 }
 
 #[test]
-fn of_the_destructor_of_an_exits_error() {
+fn a_panic_of_the_destructor_of_an_exit_error_is_reported() {
     #[async_context]
     async fn fails(pending: usize) -> Result<(), Bomb> {
         yield_resource!();
@@ -122,7 +122,7 @@ fn of_the_destructor_of_an_exits_error() {
 }
 
 #[test]
-fn of_the_body_and_of_what_it_owns_and_of_the_payload_of_that() {
+fn the_first_of_several_panics_of_a_body_unwinds() {
     struct Payload;
     impl Drop for Payload {
         fn drop(&mut self) {
@@ -149,7 +149,7 @@ fn of_the_body_and_of_what_it_owns_and_of_the_payload_of_that() {
     }
 
     let (log, _) = logs();
-    let panics = told(log.clone(), "it", 0).run(|_: &mut ()| Panics {
+    let panics = logs_outcome(log.clone(), "it", 0).run(|_: &mut ()| Panics {
         _owned: LoudPayload,
     });
     assert_panics_with("the body", || block_on(panics));
@@ -157,7 +157,7 @@ fn of_the_body_and_of_what_it_owns_and_of_the_payload_of_that() {
 }
 
 #[test]
-fn of_a_mock_that_asserts_in_its_destructor_fails_its_test() {
+fn a_mock_that_asserts_in_its_destructor_fails_its_test() {
     struct Mock;
     impl Drop for Mock {
         fn drop(&mut self) {
@@ -185,15 +185,15 @@ fn of_a_mock_that_asserts_in_its_destructor_fails_its_test() {
 }
 
 #[test]
-fn of_a_destructor_in_a_body_hands_off_every_context_around_it_first() {
+fn a_panic_of_a_destructor_in_a_body_unwinds_after_every_context_is_handed_off() {
     let (log, _) = logs();
     paused().block_on(async {
         let mut whole = Box::pin(async {
             async_with!(
-                _a = told(log.clone(), "a", 1),
-                _b = told(log.clone(), "b", 1),
+                _a = logs_outcome(log.clone(), "a", 1),
+                _b = logs_outcome(log.clone(), "b", 1),
                 {
-                    let _loud = Loud("in the body");
+                    let _loud = PanicOnDrop("in the body");
                     forever().await;
                 }
             );
@@ -206,12 +206,12 @@ fn of_a_destructor_in_a_body_hands_off_every_context_around_it_first() {
 }
 
 #[test]
-fn of_a_destructor_in_a_body_keeps_what_was_cut_in_it() {
+fn a_panic_of_a_destructor_in_a_body_loses_no_cancelled_use() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outermost = step(log.clone(), "outermost", 0), {
             let mut outer = Box::pin(step(log.clone(), "outer", 0).run(async |()| {
-                let _loud = Loud("in the body");
+                let _loud = PanicOnDrop("in the body");
                 let inner = step(log.clone(), "inner", 5);
                 inner.run(async |()| forever().await).await;
             }));
@@ -224,13 +224,13 @@ fn of_a_destructor_in_a_body_keeps_what_was_cut_in_it() {
 }
 
 #[test]
-fn in_a_body_is_told_after_what_was_cut_in_it_is_over() {
+fn a_panic_of_a_body_unwinds_after_the_uses_that_it_cancelled_have_ended() {
     let (log, _) = logs();
     paused().block_on(async {
         let mut whole = Box::pin(async {
             async_with!(
-                _a = told(log.clone(), "a", 0),
-                _b = told(log.clone(), "b", 0),
+                _a = logs_outcome(log.clone(), "a", 0),
+                _b = logs_outcome(log.clone(), "b", 0),
                 {
                     poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
                     resume_unwind(Box::new("the body"));
@@ -240,7 +240,7 @@ fn in_a_body_is_told_after_what_was_cut_in_it_is_over() {
         let mut polls = 0;
         let payload = loop {
             polls += 1;
-            assert!(polls < 100, "it hangs");
+            assert!(polls < 100, "the use hangs");
             let polled = catch_unwind(AssertUnwindSafe(|| poll_once(whole.as_mut())));
             match polled {
                 Ok(_) => tokio::task::yield_now().await,
@@ -253,7 +253,7 @@ fn in_a_body_is_told_after_what_was_cut_in_it_is_over() {
 }
 
 #[test]
-fn of_an_exit_in_the_background_does_not_hold_up_the_outer_one() {
+fn a_panic_of_an_exit_in_the_background_does_not_hold_up_the_outer_exit() {
     #[async_context]
     async fn panics(pending: usize) {
         yield_resource!();
@@ -286,11 +286,11 @@ fn of_an_exit_in_the_background_does_not_hold_up_the_outer_one() {
     }
 }
 
-/// A waker that counts, and panics the first time.
+/// A waker that panics the first time it is used.
 #[derive(Default)]
-struct Bad(AtomicUsize);
+struct PanickingWaker(AtomicUsize);
 
-impl Wake for Bad {
+impl Wake for PanickingWaker {
     fn wake(self: Arc<Self>) {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             resume_unwind(Box::new("a waker"));
@@ -299,7 +299,7 @@ impl Wake for Bad {
 }
 
 #[test]
-fn of_a_waker_leaves_nobody_unwoken() {
+fn a_waker_that_panics_does_not_keep_the_others_from_being_woken() {
     let (log, _) = logs();
     paused().block_on(async {
         let gate = Arc::new(tokio::sync::Notify::new());
@@ -307,8 +307,8 @@ fn of_a_waker_leaves_nobody_unwoken() {
         let mut whole = Box::pin(step(log.clone(), "outer", 0).run(async |()| {
             poll_and_drop(inner.run(async |()| forever().await));
         }));
-        // It waits, and so do two drains; the first of all wakers panics.
-        let bad = Waker::from(Arc::new(Bad::default()));
+        // The use and two drains wait. The first waker that is called panics.
+        let bad = Waker::from(Arc::new(PanickingWaker::default()));
         let mut draining = Box::pin(drain());
         assert!(
             whole
@@ -322,7 +322,10 @@ fn of_a_waker_leaves_nobody_unwoken() {
         tokio::task::yield_now().await;
         gate.notify_one();
         let timeout = tokio::time::timeout(std::time::Duration::from_secs(1), other);
-        timeout.await.expect("it is woken").unwrap();
+        timeout
+            .await
+            .expect("the other drain should be woken")
+            .unwrap();
         whole.await;
         draining.await;
     });
@@ -330,7 +333,7 @@ fn of_a_waker_leaves_nobody_unwoken() {
 }
 
 #[test]
-fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
+fn a_panic_of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
     #[async_context]
     async fn fails() -> Result<(), &'static str> {
         yield_resource!();
@@ -338,7 +341,7 @@ fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
     }
 
     let (_, reports) = logs();
-    let loud = Loud("a destructor");
+    let loud = PanicOnDrop("a destructor");
     let mut stack = AsyncExitStack::<&'static str>::new();
     let entry = fails().map_err(move |error| {
         let _ = &loud;
@@ -350,7 +353,7 @@ fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
     assert_eq!(reports.line(), "fails failed: \"disk full\"", "on a stack");
     drop(stack);
 
-    let loud = Loud("a destructor");
+    let loud = PanicOnDrop("a destructor");
     let context = fails().map_err(move |error| {
         let _ = &loud;
         error
@@ -363,7 +366,7 @@ fn of_a_contexts_destructor_does_not_lose_the_error_of_its_exit() {
 }
 
 #[test]
-fn of_a_destructor_in_a_scoped_use_passes_on_what_was_cut_in_it() {
+fn a_panic_of_a_destructor_in_a_scoped_use_passes_its_nest_on() {
     #[async_context(scoped)]
     async fn borrows(_log: &Log) {
         yield_resource!();
@@ -373,7 +376,7 @@ fn of_a_destructor_in_a_scoped_use_passes_on_what_was_cut_in_it() {
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
             let mut scoped = Box::pin(borrows(&log).run(async |()| {
-                let _loud = Loud("in the body");
+                let _loud = PanicOnDrop("in the body");
                 poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
                 forever().await;
             }));
@@ -385,7 +388,7 @@ fn of_a_destructor_in_a_scoped_use_passes_on_what_was_cut_in_it() {
 }
 
 #[test]
-fn of_one_entry_of_a_dropped_stack_does_not_take_the_others_along() {
+fn a_panic_of_one_entry_of_a_dropped_stack_does_not_stop_the_others() {
     let (log, reports) = logs();
     paused().block_on(async {
         let stack = AsyncExitStack::<Failed>::new();

@@ -1,4 +1,4 @@
-//! `pending_cleanups()` says what goes on, and `drain_all()` waits for all of it.
+//! `pending_cleanups()` lists the clean-ups that have not ended, and `drain_all()` waits for all of them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ async fn around() {
 }
 
 #[async_context]
-async fn enters_never() {
+async fn never_enters() {
     forever().await;
     yield_resource!();
 }
@@ -38,7 +38,7 @@ fn named(name: &str) -> PendingCleanup {
 }
 
 #[test]
-fn each_has_a_name_a_place_an_age_and_what_it_waits_for() {
+fn a_pending_clean_up_has_a_name_a_location_an_age_and_what_it_waits_for() {
     alone(|| {
         assert_eq!(pending_cleanups().len(), 0);
         let gate = Arc::new(Notify::new());
@@ -67,14 +67,14 @@ fn each_has_a_name_a_place_an_age_and_what_it_waits_for() {
 }
 
 #[test]
-fn a_set_up_that_is_finished_in_the_background_is_one_of_them() {
+fn a_set_up_in_the_background_is_a_pending_clean_up() {
     alone(|| {
         let runtime = paused();
         runtime.block_on(async {
-            poll_and_drop(enters_never().run(async |()| ()));
+            poll_and_drop(never_enters().run(async |()| ()));
             assert_eq!(
-                named("::enters_never").name(),
-                "nest::pending::enters_never"
+                named("::never_enters").name(),
+                "nest::pending::never_enters"
             );
         });
         drop(runtime);
@@ -83,7 +83,7 @@ fn a_set_up_that_is_finished_in_the_background_is_one_of_them() {
 }
 
 #[test]
-fn what_is_over_in_place_is_none_of_them() {
+fn an_exit_that_ended_in_its_first_poll_is_no_pending_clean_up() {
     alone(|| {
         paused().block_on(async {
             poll_and_drop(around().run(async |()| forever().await));
@@ -115,7 +115,7 @@ fn drain_all_waits_for_every_runtime() {
 }
 
 #[test]
-fn outside_of_a_runtime_drain_waits_for_all() {
+fn drain_outside_of_a_runtime_waits_for_every_runtime() {
     alone(|| {
         let (log, reports) = logs();
         let other = workers(1, &reports);
@@ -134,7 +134,7 @@ fn outside_of_a_runtime_drain_waits_for_all() {
 }
 
 #[test]
-fn drain_all_in_a_clean_up_waits_neither_for_itself_nor_in_a_ring() {
+fn drain_all_in_a_clean_up_waits_neither_for_itself_nor_in_a_cycle() {
     #[async_context]
     async fn drains_all(log: Log, name: &'static str) {
         yield_resource!();
@@ -159,7 +159,7 @@ fn drain_all_in_a_clean_up_waits_neither_for_itself_nor_in_a_ring() {
 }
 
 #[test]
-fn the_former_reporter_is_returned() {
+fn set_reporter_returns_the_former_reporter() {
     alone(|| {
         let log = Log::new();
         let heard = log.clone();

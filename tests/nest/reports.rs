@@ -1,4 +1,4 @@
-//! What no caller will hear of is reported, once.
+//! An error or a panic that no caller can receive is reported, once.
 
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -104,24 +104,24 @@ fn panics(way: &str) -> Block {
     }
 }
 
-/// How often it is told of in the reports.
-fn times(reports: &guard_tests::Log) -> usize {
+/// The number of reports of this error. Fails if anything else was reported.
+fn count_reports(reports: &guard_tests::Log) -> usize {
     let all = reports.take();
-    // The library cannot print an error of which it does not know that it is `Debug`: then its type is named. It
-    // does not hold the value of a block.
-    let told = |it: &&String| {
+    // The library names the type of an error where it cannot see that the type is `Debug`, and of a block's
+    // value.
+    let is_of_the_error = |it: &&String| {
         it.contains("the disk is on fire")
             || it.contains("an error of type `&str`")
             || it.contains("an error of type `core::result::Result<(), &str>`")
             || it.contains("with an `Err` as its value")
     };
-    let count = all.iter().filter(told).count();
-    assert_eq!(all.len(), count, "and of nothing else: {all:?}");
+    let count = all.iter().filter(is_of_the_error).count();
+    assert_eq!(all.len(), count, "something else was reported: {all:?}");
     count
 }
 
 #[test]
-fn the_error_of_a_body_whose_use_is_dropped_during_the_exit() {
+fn the_error_of_a_body_is_reported_when_its_use_is_dropped_during_the_exit() {
     let (_, reports) = logs();
     paused().block_on(async {
         for way in [
@@ -129,25 +129,25 @@ fn the_error_of_a_body_whose_use_is_dropped_during_the_exit() {
         ] {
             assert!(timeout(Duration::from_secs(1), fails(way)).await.is_err());
             drain().await;
-            assert_eq!(times(&reports), 1, "{way}");
+            assert_eq!(count_reports(&reports), 1, "{way}");
         }
     });
 }
 
 #[test]
-fn the_panic_of_a_body_whose_use_is_dropped_during_the_exit() {
+fn the_panic_of_a_body_is_reported_when_its_use_is_dropped_during_the_exit() {
     let (_, reports) = logs();
     paused().block_on(async {
         for way in ["with", "macro", "within"] {
             assert!(timeout(Duration::from_secs(1), panics(way)).await.is_err());
             drain().await;
-            assert_eq!(times(&reports), 1, "{way}");
+            assert_eq!(count_reports(&reports), 1, "{way}");
         }
     });
 }
 
 #[test]
-fn the_error_of_a_body_whose_use_is_dropped_while_it_waits_for_those_inside() {
+fn the_error_of_a_body_is_reported_when_its_use_is_dropped_while_it_settles() {
     let (log, reports) = logs();
     paused().block_on(async {
         let fails = slow().with(async |()| {
@@ -157,12 +157,12 @@ fn the_error_of_a_body_whose_use_is_dropped_while_it_waits_for_those_inside() {
         poll_and_drop(fails);
         drain().await;
         assert_eq!(log.line(), "+x -x");
-        assert_eq!(times(&reports), 1);
+        assert_eq!(count_reports(&reports), 1);
     });
 }
 
 #[test]
-fn an_error_that_a_catching_context_was_not_handed_yet() {
+fn an_error_that_a_catching_context_has_not_seen_is_reported() {
     let (log, reports) = logs();
     paused().block_on(async {
         let suppressing = suppress(|_: &&str| false).catch(async |()| {
@@ -171,7 +171,7 @@ fn an_error_that_a_catching_context_was_not_handed_yet() {
         });
         poll_and_drop(suppressing);
         drain().await;
-        assert_eq!(times(&reports), 1, "catch");
+        assert_eq!(count_reports(&reports), 1, "catch");
         let used = async {
             async_with!(catch(_it = suppress(|_: &&str| false)?), {
                 poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
@@ -181,13 +181,13 @@ fn an_error_that_a_catching_context_was_not_handed_yet() {
         };
         poll_and_drop(used);
         drain().await;
-        assert_eq!(times(&reports), 1, "async_with");
+        assert_eq!(count_reports(&reports), 1, "async_with");
     });
     assert_eq!(log.line(), "+x -x +x -x");
 }
 
 #[test]
-fn an_error_that_a_stack_without_entries_was_told() {
+fn an_error_that_an_empty_stack_was_given_is_reported() {
     let (log, reports) = logs();
     paused().block_on(async {
         let used = exit_stack::<&str>().catching().catch(async |_| {
@@ -196,13 +196,13 @@ fn an_error_that_a_stack_without_entries_was_told() {
         });
         poll_and_drop(used);
         drain().await;
-        assert_eq!(times(&reports), 1);
+        assert_eq!(count_reports(&reports), 1);
     });
     assert_eq!(log.line(), "+x -x");
 }
 
 #[test]
-fn the_error_of_a_body_that_has_its_caller_is_not_reported() {
+fn an_error_that_the_caller_receives_is_not_reported() {
     let (_, reports) = logs();
     paused().block_on(async {
         for way in [
@@ -215,7 +215,7 @@ fn the_error_of_a_body_that_has_its_caller_is_not_reported() {
 }
 
 #[test]
-fn an_error_that_is_not_debug_is_reported_by_its_type() {
+fn the_report_of_an_error_that_is_not_debug_names_its_type() {
     struct Opaque;
     impl From<&str> for Opaque {
         fn from(_: &str) -> Self {
@@ -234,7 +234,7 @@ fn an_error_that_is_not_debug_is_reported_by_its_type() {
 }
 
 #[test]
-fn an_inner_error_is_reported_in_whoevers_nest_it_is() {
+fn the_error_of_an_inner_clean_up_is_reported_before_the_outer_use_ends() {
     #[async_context]
     async fn fails_to_exit() -> Result<(), &'static str> {
         yield_resource!();
@@ -252,13 +252,13 @@ fn an_inner_error_is_reported_in_whoevers_nest_it_is() {
                 Ok::<_, &str>(())
             }));
         });
-        // It is told before the outer use is over.
+        // The report comes before the outer use has ended.
         assert_eq!(reports.line(), "fails_to_exit failed: disk full");
     });
 }
 
 #[test]
-fn try_with_tells_of_an_exit_error_of_a_composed_context_however_that_ends() {
+fn try_with_returns_the_exit_error_of_a_context_that_is_made_of_contexts() {
     #[async_context]
     async fn transaction() -> Result<u32, String> {
         let mut number = 1;
@@ -298,7 +298,7 @@ fn try_with_tells_of_an_exit_error_of_a_composed_context_however_that_ends() {
 }
 
 #[test]
-fn without_a_reporter_it_is_a_line_on_the_standard_error_stream() {
+fn without_a_reporter_a_report_is_a_line_on_stderr() {
     #[async_context(scoped)]
     async fn lost() {
         yield_resource!();

@@ -1,4 +1,4 @@
-//! Clean-ups that would wait for one another in a ring do not.
+//! Clean-ups that would wait for one another in a cycle do not wait.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -9,13 +9,13 @@ use guard_core::{
 };
 use guard_tests::{Log, yield_once};
 
-use crate::support::{Block, ends, forever, logs, paused, poll_and_drop, step};
+use crate::support::{Block, forever, logs, must_end, paused, poll_and_drop, step};
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
-/// Its exit drops what it finds in the slot.
+/// A context whose exit takes the value out of the slot and drops it.
 #[async_context]
-async fn empties<T: Send + 'static>(log: Log, slot: Slot<T>, before: usize, after: usize) {
+async fn empties_the_slot<T: Send + 'static>(log: Log, slot: Slot<T>, before: usize, after: usize) {
     yield_resource!();
     for _ in 0..before {
         yield_once().await;
@@ -25,10 +25,10 @@ async fn empties<T: Send + 'static>(log: Log, slot: Slot<T>, before: usize, afte
     for _ in 0..after {
         yield_once().await;
     }
-    log.push("-empties");
+    log.push("-empties_the_slot");
 }
 
-/// Polls what is in the slot until it is taken out, as a registry does.
+/// Polls the future in the slot until it is taken out, as a registry of sessions does.
 async fn run_until_taken(slot: &Slot<Block>) {
     std::future::poll_fn(|cx| match slot.lock().unwrap().as_mut() {
         Some(future) => Pin::new(future).poll(cx),
@@ -38,16 +38,16 @@ async fn run_until_taken(slot: &Slot<Block>) {
 }
 
 #[test]
-fn an_inner_exit_that_drops_its_own_session() {
+fn an_inner_exit_may_drop_the_session_around_it() {
     for after in [0, 3] {
         let (log, reports) = logs();
-        let line = ends(move || {
+        let line = must_end(move || {
             paused().block_on(async {
                 let slot = Slot::default();
                 let session = {
                     let (log, slot) = (log.clone(), slot.clone());
                     step(log.clone(), "session", 1).run(async move |()| {
-                        let inner = empties::<Block>(log, slot, 2, after);
+                        let inner = empties_the_slot::<Block>(log, slot, 2, after);
                         poll_and_drop(inner.run(async |()| forever().await));
                         forever().await;
                     })
@@ -61,15 +61,15 @@ fn an_inner_exit_that_drops_its_own_session() {
             });
             log.line()
         });
-        assert_eq!(line, "+session -empties -session");
+        assert_eq!(line, "+session -empties_the_slot -session");
         assert_eq!(reports.line(), "");
     }
 }
 
 #[test]
-fn an_exit_that_drops_an_ancestor() {
+fn an_exit_may_drop_a_use_several_levels_above_it() {
     let (log, reports) = logs();
-    let line = ends(move || {
+    let line = must_end(move || {
         paused().block_on(async {
             let slot = Slot::default();
             let outermost = {
@@ -77,7 +77,7 @@ fn an_exit_that_drops_an_ancestor() {
                 step(log.clone(), "a", 1).run(async move |()| {
                     poll_and_drop(step(log.clone(), "b", 1).run(async |()| {
                         poll_and_drop(step(log.clone(), "c", 1).run(async |()| {
-                            let inner = empties::<Block>(log.clone(), slot, 3, 3);
+                            let inner = empties_the_slot::<Block>(log.clone(), slot, 3, 3);
                             poll_and_drop(inner.run(async |()| forever().await));
                             forever().await;
                         }));
@@ -95,21 +95,23 @@ fn an_exit_that_drops_an_ancestor() {
         });
         log.line()
     });
-    assert_eq!(line, "+a +b +c -empties -c -b -a");
+    assert_eq!(line, "+a +b +c -empties_the_slot -c -b -a");
     assert_eq!(reports.line(), "");
 }
 
 #[test]
-fn a_guard_whose_exit_drops_the_guard_it_is_tied_to() {
+fn the_exit_of_a_guard_may_drop_the_guard_that_waits_for_it() {
     type Kept = Guard<BoxContext<'static, (), std::convert::Infallible>>;
 
     for before in [0, 2] {
         let (log, reports) = logs();
-        let line = ends(move || {
+        let line = must_end(move || {
             paused().block_on(async {
                 let slot: Slot<Kept> = Slot::default();
                 let Ok(first) = step(log.clone(), "first", 1).boxed().enter().await;
-                let Ok(second) = empties(log.clone(), slot.clone(), before, 3).enter().await;
+                let Ok(second) = empties_the_slot(log.clone(), slot.clone(), before, 3)
+                    .enter()
+                    .await;
                 *slot.lock().unwrap() = Some(first);
                 drop(second);
                 drain().await;
@@ -117,26 +119,32 @@ fn a_guard_whose_exit_drops_the_guard_it_is_tied_to() {
             log.line()
         });
         assert!(
-            ["+first -empties -first", "+first -first -empties"].contains(&&*line),
-            "both are done: {line}"
+            [
+                "+first -empties_the_slot -first",
+                "+first -first -empties_the_slot"
+            ]
+            .contains(&&*line),
+            "both exits should run: {line}"
         );
         assert_eq!(reports.line(), "");
     }
 }
 
 #[test]
-fn the_use_around_such_guards_is_over_after_both() {
+fn a_use_waits_for_two_guards_that_would_wait_for_each_other() {
     type Kept = Guard<BoxContext<'static, (), std::convert::Infallible>>;
 
     let (log, reports) = logs();
-    let line = ends(move || {
+    let line = must_end(move || {
         paused().block_on(async {
             async_with!(_outer = step(log.clone(), "outer", 0), {
                 let slot: Slot<Kept> = Slot::default();
                 let Ok(first) = step(log.clone(), "first", 1).boxed().enter().await;
-                let Ok(second) = empties(log.clone(), slot.clone(), 0, 3).enter().await;
+                let Ok(second) = empties_the_slot(log.clone(), slot.clone(), 0, 3)
+                    .enter()
+                    .await;
                 *slot.lock().unwrap() = Some(first);
-                // It drops the first one in its poll in place.
+                // The first poll of this exit, in place, drops `first`.
                 drop(second);
             });
         });
@@ -144,8 +152,8 @@ fn the_use_around_such_guards_is_over_after_both() {
     });
     assert!(
         [
-            "+outer +first -empties -first -outer",
-            "+outer +first -first -empties -outer"
+            "+outer +first -empties_the_slot -first -outer",
+            "+outer +first -first -empties_the_slot -outer"
         ]
         .contains(&&*line),
         "{line}"
@@ -154,17 +162,16 @@ fn the_use_around_such_guards_is_over_after_both() {
 }
 
 #[test]
-fn a_session_in_the_block_of_a_use_of_its_own_runtime() {
-    // What enclosed it goes on and is not held up by the ring.
+fn a_cycle_does_not_hold_up_the_use_around_it() {
     let (log, reports) = logs();
-    let line = ends(move || {
+    let line = must_end(move || {
         paused().block_on(async {
             async_with!(_outer = step(log.clone(), "outer", 0), {
                 let slot = Slot::default();
                 let session = {
                     let (log, slot) = (log.clone(), slot.clone());
                     step(log.clone(), "session", 1).run(async move |()| {
-                        let inner = empties::<Block>(log, slot, 2, 1);
+                        let inner = empties_the_slot::<Block>(log, slot, 2, 1);
                         poll_and_drop(inner.run(async |()| forever().await));
                         forever().await;
                     })
@@ -182,6 +189,6 @@ fn a_session_in_the_block_of_a_use_of_its_own_runtime() {
     let events: Vec<_> = line.split(' ').collect();
     assert_eq!(events.len(), 5, "{line}");
     let at = |event: &str| events.iter().position(|it| *it == event).unwrap();
-    assert!(at("-empties") < at("-session"), "{line}");
+    assert!(at("-empties_the_slot") < at("-session"), "{line}");
     assert_eq!(reports.line(), "");
 }

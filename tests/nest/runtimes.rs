@@ -1,4 +1,5 @@
-//! Every clean-up goes on in the runtime in which its context was entered, and waits for nobody in another.
+//! Every clean-up runs in the runtime in which its context was entered, and waits for no clean-up of another
+//! runtime.
 
 use std::sync::{Arc, mpsc};
 
@@ -21,7 +22,7 @@ fn enter_in(runtime: &Runtime, log: &Log, name: &'static str, pending: usize) ->
 }
 
 #[test]
-fn a_guard_whose_runtime_is_gone_does_not_take_an_outer_use_along() {
+fn a_guard_whose_runtime_is_gone_does_not_stop_an_outer_exit() {
     let (log, reports) = logs();
     let guard = {
         let log = log.clone();
@@ -41,7 +42,7 @@ fn a_guard_whose_runtime_is_gone_does_not_take_an_outer_use_along() {
 }
 
 #[test]
-fn a_guard_whose_runtime_is_not_driven_holds_up_neither_an_outer_use_nor_drain() {
+fn a_guard_whose_runtime_is_not_driven_holds_up_neither_an_outer_exit_nor_drain() {
     for in_place in [true, false] {
         let (log, _) = logs();
         let idle = paused();
@@ -67,7 +68,7 @@ fn a_guard_whose_runtime_is_not_driven_holds_up_neither_an_outer_use_nor_drain()
 }
 
 #[test]
-fn a_use_whose_runtime_is_not_driven_holds_up_nobody_whatever_the_way_of_using() {
+fn a_use_whose_runtime_is_not_driven_holds_up_no_way_of_using() {
     for way in WAYS {
         let (log, _) = logs();
         let idle = paused();
@@ -86,7 +87,7 @@ fn a_use_whose_runtime_is_not_driven_holds_up_nobody_whatever_the_way_of_using()
     }
 }
 
-/// An outer use, entered here, with an inner one that is entered in another runtime and ends there.
+/// An outer use, entered in the current runtime, around an inner use that is entered in `live`.
 fn with_an_inner_use_in(live: &Handle, log: &Log, gate: &Arc<Notify>) -> crate::support::Block {
     let (log, gate, live) = (log.clone(), gate.clone(), live.clone());
     Box::pin(async move {
@@ -103,7 +104,7 @@ fn with_an_inner_use_in(live: &Handle, log: &Log, gate: &Arc<Notify>) -> crate::
 }
 
 #[test]
-fn an_inner_use_ends_in_its_own_runtime_when_that_of_the_outer_one_shuts_down() {
+fn an_inner_clean_up_ends_in_its_own_runtime_when_the_outer_runtime_shuts_down() {
     for (what, outer_has_a_runtime) in [("shuts down", true), ("none", false)] {
         let (log, reports) = logs();
         let live = workers(1, &reports);
@@ -126,7 +127,7 @@ fn an_inner_use_ends_in_its_own_runtime_when_that_of_the_outer_one_shuts_down() 
 }
 
 #[test]
-fn a_clean_up_that_is_being_polled_in_its_own_runtime_is_done_once_and_at_its_end() {
+fn a_clean_up_of_another_runtime_runs_once_and_drain_waits_for_it() {
     #[async_context]
     async fn blocks(
         log: Log,
@@ -154,14 +155,14 @@ fn a_clean_up_that_is_being_polled_in_its_own_runtime_is_done_once_and_at_its_en
         }
         forever().await;
     }));
-    // The outer one has no runtime.
+    // The outer use is entered outside of any runtime.
     assert!(poll_once(outer.as_mut()).is_pending());
     begins.notify_one();
     polled.recv().unwrap();
     drop(outer);
     assert_eq!(log.line(), "+outer -outer");
     {
-        // It is not said to be over before it is.
+        // The inner clean-up is still pending.
         let _entered = live.enter();
         let mut draining = Box::pin(drain());
         assert!(poll_once(draining.as_mut()).is_pending());
@@ -173,14 +174,14 @@ fn a_clean_up_that_is_being_polled_in_its_own_runtime_is_done_once_and_at_its_en
 }
 
 #[test]
-fn each_goes_on_in_its_own_runtime() {
+fn each_clean_up_runs_in_its_own_runtime() {
     #[async_context]
     async fn where_am_i(log: Log, name: &'static str, home: Handle) {
         yield_resource!();
         yield_once().await;
         yield_once().await;
         assert_eq!(Handle::current().id(), home.id());
-        // It needs the runtime, to be made and to be polled.
+        // `tokio::spawn` needs the runtime when it is called and when its handle is polled.
         tokio::spawn(async {}).await.unwrap();
         log.push(format_args!("-{name}"));
     }
@@ -211,7 +212,7 @@ fn each_goes_on_in_its_own_runtime() {
 }
 
 #[test]
-fn each_is_polled_in_place_from_the_inside_out() {
+fn clean_ups_of_two_runtimes_get_their_first_poll_from_the_inside_out() {
     let (log, _) = logs();
     let there = paused();
     let guard = enter_in(&there, &log, "inner", 0);
@@ -225,7 +226,7 @@ fn each_is_polled_in_place_from_the_inside_out() {
 }
 
 #[test]
-fn a_hung_clean_up_of_another_runtime_holds_up_no_exit() {
+fn an_exit_does_not_wait_for_a_clean_up_of_another_runtime() {
     let (log, _) = logs();
     let there = paused();
     let Ok(hung) = there.block_on(never(log.clone(), "hung").boxed().enter());

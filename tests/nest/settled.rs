@@ -1,4 +1,4 @@
-//! `settled(future)` is ready when the future is, and when all that was dropped unfinished in it is cleaned up.
+//! `settled(future)` is ready when its future is ready and every use that was dropped in it is cleaned up.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use crate::support::{
-    CUTS, Failed, WAYS, forever, gated, logs, paused, poll_and_drop, pooled, sleeps, step,
+    CANCELLATIONS, Failed, WAYS, forever, gated, logs, paused, poll_and_drop, pooled, sleeps, step,
     time_out, using, workers,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn it_waits_before_the_block_goes_on_whatever_the_way_of_using_and_of_cutting() {
+fn settled_waits_for_every_way_of_using_and_of_cancelling() {
     let (log, reports) = logs();
     paused().block_on(async {
         for way in WAYS {
-            for cut in CUTS {
+            for cancellation in CANCELLATIONS {
                 async_with!(_outer = step(log.clone(), "outer", 0), {
                     let inner = using(way, log.clone(), "inner", 5, Box::pin(forever()));
-                    settled(cut.cut(inner)).await;
+                    settled(cancellation.cancel(inner)).await;
                     log.push("next");
                 });
                 let expected = "+outer +inner -inner next -outer";
-                assert_eq!(log.line(), expected, "{way:?}, {cut:?}");
+                assert_eq!(log.line(), expected, "{way:?}, {cancellation:?}");
             }
         }
     });
@@ -40,7 +40,7 @@ fn it_waits_before_the_block_goes_on_whatever_the_way_of_using_and_of_cutting() 
 }
 
 #[test]
-fn it_cancels_and_waits_as_pythons_timeout_does() {
+fn settled_around_a_timeout_cancels_and_waits_like_pythons_timeout() {
     #[async_context]
     async fn transaction(log: Log, commit: &'static str, rollback: &'static str) {
         if yield_resource!().is_completed() {
@@ -62,7 +62,7 @@ fn it_cancels_and_waits_as_pythons_timeout_does() {
         let expected = ["ROLLBACK TO sp", "next statement", "COMMIT"];
         assert_eq!(log.take(), expected);
 
-        // Cancelled as a whole while it settles.
+        // The whole is cancelled while `settled` waits.
         let whole = async {
             async_with!(_outer = transaction(log.clone(), "COMMIT", "ROLLBACK"), {
                 let inner = transaction(log.clone(), "RELEASE sp", "ROLLBACK TO sp");
@@ -79,7 +79,7 @@ fn it_cancels_and_waits_as_pythons_timeout_does() {
 }
 
 #[test]
-fn it_gives_what_the_future_gives() {
+fn settled_returns_the_output_of_its_future() {
     let (log, _) = logs();
     paused().block_on(async {
         assert_eq!(settled(std::future::ready(7)).await, 7);
@@ -95,13 +95,13 @@ fn it_gives_what_the_future_gives() {
 }
 
 #[test]
-fn with_nothing_left_it_is_ready_with_its_future() {
+fn settled_is_ready_with_its_future_when_nothing_was_dropped() {
     let mut settled = Box::pin(settled(std::future::ready(7)));
     assert!(poll_once(settled.as_mut()).is_ready());
 }
 
 #[test]
-fn set_ups_are_included() {
+fn settled_waits_for_set_ups() {
     let (log, _) = logs();
     paused().block_on(async {
         let pool = Arc::new(Semaphore::new(0));
@@ -119,7 +119,7 @@ fn set_ups_are_included() {
 }
 
 #[test]
-fn guards_and_stacks_are_included() {
+fn settled_waits_for_guards_and_stacks() {
     let (log, _) = logs();
     paused().block_on(async {
         settled(async {
@@ -141,10 +141,10 @@ fn guards_and_stacks_are_included() {
 }
 
 #[test]
-fn what_a_clean_up_drops_in_its_turn_is_included() {
+fn settled_waits_for_a_use_that_a_clean_up_drops() {
     let (log, _) = logs();
     paused().block_on(async {
-        let inner = crate::support::cuts_in_its_exit(log.clone(), "inner");
+        let inner = crate::support::cancels_in_its_exit(log.clone(), "inner");
         settled(async { poll_and_drop(inner.run(async |()| forever().await)) }).await;
         log.push("settled");
     });
@@ -152,7 +152,7 @@ fn what_a_clean_up_drops_in_its_turn_is_included() {
 }
 
 #[test]
-fn dropped_while_it_settles_it_passes_on_what_is_left() {
+fn settled_that_is_dropped_while_it_waits_passes_its_nest_on() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
@@ -162,7 +162,7 @@ fn dropped_while_it_settles_it_passes_on_what_is_left() {
         });
         assert_eq!(log.line(), "+outer +inner next -inner -outer");
 
-        // In the background.
+        // The same with the outer use cancelled too.
         let mut whole = Box::pin(async {
             async_with!(_outer = step(log.clone(), "outer", 2), {
                 let inner = step(log.clone(), "inner", 9).run(async |()| forever().await);
@@ -178,12 +178,12 @@ fn dropped_while_it_settles_it_passes_on_what_is_left() {
 }
 
 #[test]
-fn dropped_before_its_future_is_ready_it_passes_on_all() {
+fn settled_that_is_dropped_with_its_future_passes_its_nest_on() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
             poll_and_drop(settled(async {
-                poll_and_drop(step(log.clone(), "cut", 5).run(async |()| forever().await));
+                poll_and_drop(step(log.clone(), "cancelled", 5).run(async |()| forever().await));
                 let dropped = step(log.clone(), "dropped", 5);
                 dropped.run(async |()| forever().await).await;
             }));
@@ -191,12 +191,12 @@ fn dropped_before_its_future_is_ready_it_passes_on_all() {
         });
     });
     let all = log.take();
-    assert_eq!(all[..4], ["+outer", "+cut", "+dropped", "next"]);
+    assert_eq!(all[..4], ["+outer", "+cancelled", "+dropped", "next"]);
     assert_eq!(all[6..], ["-outer"], "{all:?}");
 }
 
 #[test]
-fn a_time_out_around_it_bounds_it() {
+fn a_timeout_around_settled_bounds_it() {
     let (log, _) = logs();
     paused().block_on(async {
         let gate = Arc::new(Notify::new());
@@ -212,7 +212,7 @@ fn a_time_out_around_it_bounds_it() {
     assert_eq!(log.line(), "+outer next -inner -outer");
 }
 
-/// Panics when it is dropped, unless the thread panics anyway.
+/// Panics when it is dropped, unless the thread is panicking.
 struct Mock;
 
 impl Drop for Mock {
@@ -224,13 +224,13 @@ impl Drop for Mock {
 }
 
 #[test]
-fn dropped_with_a_destructor_that_panics_it_passes_on_what_is_left() {
+fn settled_passes_its_nest_on_when_a_destructor_in_it_panics() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
             let mut settled = Box::pin(settled(async {
                 let _mock = Mock;
-                poll_and_drop(step(log.clone(), "cut", 5).run(async |()| forever().await));
+                poll_and_drop(step(log.clone(), "cancelled", 5).run(async |()| forever().await));
                 let dropped = step(log.clone(), "dropped", 5);
                 dropped.run(async |()| forever().await).await;
             }));
@@ -246,7 +246,7 @@ fn dropped_with_a_destructor_that_panics_it_passes_on_what_is_left() {
 }
 
 #[test]
-fn a_panic_of_its_future_goes_on_and_what_is_left_is_passed_on() {
+fn settled_passes_its_nest_on_when_its_future_panics() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
@@ -264,7 +264,7 @@ fn a_panic_of_its_future_goes_on_and_what_is_left_is_passed_on() {
 }
 
 #[test]
-fn it_keeps_one_waker_of_all_that_polled_it() {
+fn settled_keeps_at_most_one_waker() {
     struct Quiet;
     impl Wake for Quiet {
         fn wake(self: Arc<Self>) {}
@@ -289,7 +289,7 @@ fn it_keeps_one_waker_of_all_that_polled_it() {
 }
 
 #[test]
-fn what_goes_on_in_another_runtime_is_not_waited_for() {
+fn settled_does_not_wait_for_another_runtime() {
     let (log, reports) = logs();
     let other = workers(1, &reports);
     let gate = Arc::new(Notify::new());
@@ -308,7 +308,7 @@ fn what_goes_on_in_another_runtime_is_not_waited_for() {
 }
 
 #[test]
-fn one_in_another_settles_first() {
+fn an_inner_settled_waits_first() {
     let (log, _) = logs();
     paused().block_on(async {
         settled(async {
@@ -326,7 +326,7 @@ fn one_in_another_settles_first() {
 }
 
 #[test]
-fn in_an_exit_it_waits_as_well() {
+fn settled_waits_in_an_exit_too() {
     #[async_context]
     async fn settles_in_its_exit(log: Log) {
         yield_resource!();
@@ -345,7 +345,7 @@ fn in_an_exit_it_waits_as_well() {
     });
 }
 
-/// Its exit fails.
+/// A context whose exit fails.
 #[async_context]
 async fn fails(log: Log, pending: usize) -> Result<(), &'static str> {
     yield_resource!();
@@ -357,7 +357,7 @@ async fn fails(log: Log, pending: usize) -> Result<(), &'static str> {
 }
 
 #[test]
-fn try_settled_gives_what_the_future_gives_where_nothing_failed() {
+fn try_settled_returns_the_output_when_nothing_failed() {
     let (log, _) = logs();
     paused().block_on(async {
         let output = try_settled(async {
@@ -370,11 +370,11 @@ fn try_settled_gives_what_the_future_gives_where_nothing_failed() {
 }
 
 #[test]
-fn try_settled_tells_what_failed_so_that_an_outer_transaction_need_not_commit() {
+fn try_settled_returns_the_failures_with_the_output() {
     for pending in [0, 3] {
         let (log, _) = logs();
         paused().block_on(async {
-            let cut = |context| async {
+            let time_out_and_return = |context| async {
                 time_out(context).await;
                 7
             };
@@ -382,21 +382,21 @@ fn try_settled_tells_what_failed_so_that_an_outer_transaction_need_not_commit() 
                 forever().await;
                 Ok::<_, &str>(())
             });
-            let unsettled = try_settled(cut(async { used.await.unwrap() })).await;
+            let unsettled = try_settled(time_out_and_return(async { used.await.unwrap() })).await;
             let unsettled = unsettled.map(|_| ()).unwrap_err();
             assert_eq!(unsettled.output, 7);
             assert_eq!(unsettled.failures.len(), 1, "pending {pending}");
             let failure = unsettled.failures[0].to_string();
             assert!(failure.contains("fails"), "{failure}");
             assert!(failure.contains("disk full"), "{failure}");
-            log.push("told");
+            log.push("returned");
         });
-        assert_eq!(log.line(), "-fails told");
+        assert_eq!(log.line(), "-fails returned");
     }
 }
 
 #[test]
-fn try_settled_tells_of_every_kind_of_failure() {
+fn try_settled_returns_every_kind_of_failure() {
     #[async_context]
     async fn panics() {
         yield_resource!();
@@ -445,7 +445,7 @@ fn try_settled_tells_of_every_kind_of_failure() {
 }
 
 #[test]
-fn it_waits_for_as_long_as_it_takes() {
+fn settled_has_no_time_limit() {
     let (log, reports) = logs();
     paused().block_on(async {
         let inner = sleeps(log.clone(), "inner", 3_600_000);

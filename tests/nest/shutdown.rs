@@ -1,5 +1,5 @@
-//! A runtime shuts down while one of its threads polls an inner exit: the outer ones come after it, whoever
-//! polls them.
+//! A runtime shuts down while one of its threads polls an inner exit. The outer exits run after the inner
+//! one, on whichever thread polls them.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -8,21 +8,21 @@ use guard_core::{AsyncContext, AsyncExitStack, async_context, async_with, yield_
 use guard_tests::{Log, poll_once, yield_once};
 use tokio::sync::Notify;
 
-use crate::support::{Block, Failed, forever, listen, logs, poll_and_drop, step, workers};
+use crate::support::{Block, Failed, forever, logs, poll_and_drop, record_reports, step, workers};
 
-/// What the inner exit needs.
-struct Needs {
+/// What the inner exit is controlled by.
+struct Control {
     log: Log,
     begins: Arc<Notify>,
     is_polled: mpsc::Sender<()>,
     goes_on: mpsc::Receiver<()>,
-    /// Whether it is pending once more after that.
+    /// Whether the exit is pending once more after `goes_on`.
     needs_more: bool,
 }
 
-/// Its exit blocks the thread that polls it.
+/// A context whose exit blocks the thread that polls it.
 #[async_context]
-async fn blocks(needs: Needs) {
+async fn blocks(needs: Control) {
     yield_resource!();
     needs.begins.notified().await;
     needs.is_polled.send(()).unwrap();
@@ -34,7 +34,7 @@ async fn blocks(needs: Needs) {
     needs.log.push("-inner");
 }
 
-/// The sender is dropped when all is over.
+/// A context that drops `over` when its exit ends.
 #[async_context]
 async fn outer(log: Log, name: &'static str, over: mpsc::Sender<()>) {
     yield_resource!();
@@ -42,15 +42,19 @@ async fn outer(log: Log, name: &'static str, over: mpsc::Sender<()>) {
     drop(over);
 }
 
-/// Cuts what `make` makes, shuts the runtime down while the inner exit is being polled, and returns what happened.
-fn race(needs_more: bool, make: impl FnOnce(Log, Needs, mpsc::Sender<()>) -> Block) -> Vec<String> {
+/// Cancels the future of `make`, shuts the runtime down while a worker polls the inner exit, and returns the
+/// log.
+fn race(
+    needs_more: bool,
+    make: impl FnOnce(Log, Control, mpsc::Sender<()>) -> Block,
+) -> Vec<String> {
     let (log, reports) = logs();
     let runtime = workers(2, &reports);
     let begins = Arc::new(Notify::new());
     let (is_polled, polled) = mpsc::channel();
     let (go_on, goes_on) = mpsc::channel();
     let (over, is_over) = mpsc::channel();
-    let needs = Needs {
+    let needs = Control {
         log: log.clone(),
         begins: begins.clone(),
         is_polled,
@@ -61,7 +65,7 @@ fn race(needs_more: bool, make: impl FnOnce(Log, Needs, mpsc::Sender<()>) -> Blo
     runtime.block_on(async { poll_and_drop(whole) });
     begins.notify_one();
     polled.recv().unwrap();
-    // When these are gone, the other thread has dropped tasks, or the last of them does so right now.
+    // When all these tasks are gone, the other worker has dropped its tasks, or is dropping the last one.
     let (alive, all_gone) = mpsc::channel::<()>();
     for _ in 0..50 {
         let alive = alive.clone();
@@ -73,7 +77,11 @@ fn race(needs_more: bool, make: impl FnOnce(Log, Needs, mpsc::Sender<()>) -> Blo
     drop(alive);
     runtime.shutdown_background();
     assert!(all_gone.recv().is_err());
-    assert_eq!(log.take(), [""; 0], "nobody goes ahead");
+    assert_eq!(
+        log.take(),
+        [""; 0],
+        "an outer exit ran before the inner one ended"
+    );
     go_on.send(()).unwrap();
     let waited = is_over.recv_timeout(Duration::from_secs(60));
     assert_eq!(waited, Err(mpsc::RecvTimeoutError::Disconnected));
@@ -84,7 +92,7 @@ fn race(needs_more: bool, make: impl FnOnce(Log, Needs, mpsc::Sender<()>) -> Blo
 const IN_ORDER: [&str; 3] = ["goes on", "-inner", "-outer"];
 
 #[test]
-fn of_two_uses() {
+fn two_uses_exit_in_order() {
     for needs_more in [false, true] {
         for _ in 0..20 {
             let all = race(needs_more, |log, needs, over| {
@@ -100,7 +108,7 @@ fn of_two_uses() {
 }
 
 #[test]
-fn of_two_uses_of_which_the_inner_one_was_cut_before() {
+fn two_uses_exit_in_order_when_the_inner_one_was_cancelled_before() {
     for needs_more in [false, true] {
         let all = race(needs_more, |log, needs, over| {
             Box::pin(outer(log, "outer", over).run(async |()| {
@@ -113,7 +121,7 @@ fn of_two_uses_of_which_the_inner_one_was_cut_before() {
 }
 
 #[test]
-fn of_three_uses() {
+fn three_uses_exit_in_order() {
     for needs_more in [false, true] {
         let all = race(needs_more, |log, needs, over| {
             Box::pin(async {
@@ -132,7 +140,7 @@ fn of_three_uses() {
 }
 
 #[test]
-fn of_two_joined_uses_around_one() {
+fn two_joined_uses_exit_after_the_one_inside() {
     for needs_more in [false, true] {
         let mut all = race(needs_more, |log, needs, over| {
             Box::pin(async {
@@ -153,7 +161,7 @@ fn of_two_joined_uses_around_one() {
 }
 
 #[test]
-fn of_the_entries_of_a_stack() {
+fn the_entries_of_a_stack_exit_in_order() {
     for needs_more in [false, true] {
         let all = race(needs_more, |log, needs, over| {
             Box::pin(async {
@@ -169,9 +177,9 @@ fn of_the_entries_of_a_stack() {
 }
 
 #[test]
-fn of_a_use_in_a_context_made_of_contexts() {
+fn the_uses_in_a_context_made_of_contexts_exit_in_order() {
     #[async_context]
-    async fn made(log: Log, needs: Needs, over: mpsc::Sender<()>) {
+    async fn made(log: Log, needs: Control, over: mpsc::Sender<()>) {
         async_with!(_outer = outer(log, "outer", over), {
             async_with!(_inner = blocks(needs), {
                 yield_resource!();
@@ -188,7 +196,7 @@ fn of_a_use_in_a_context_made_of_contexts() {
 }
 
 #[test]
-fn the_runtime_may_go_before_the_future_or_after_it() {
+fn the_exits_run_in_order_whether_the_runtime_or_the_future_is_dropped_first() {
     for future_first in [true, false] {
         let (log, reports) = logs();
         let runtime = workers(1, &reports);
@@ -207,12 +215,12 @@ fn the_runtime_may_go_before_the_future_or_after_it() {
             assert!(poll_once(whole.as_mut()).is_pending());
         }
         if future_first {
-            // No worker gets the clean-up: it is polled by the one that is busy.
+            // The only worker is busy, so nobody polls the clean-up in the background.
             let (busy, is_busy) = mpsc::channel();
             let (go_on, goes_on) = mpsc::channel::<()>();
             let reports = reports.clone();
             runtime.spawn(async move {
-                listen(&reports);
+                record_reports(&reports);
                 busy.send(()).unwrap();
                 let _ = goes_on.recv();
             });
@@ -221,7 +229,7 @@ fn the_runtime_may_go_before_the_future_or_after_it() {
             assert_eq!(log.line(), "+a +b +c");
             drop(go_on);
             drop(runtime);
-            // It may be over by itself, or not.
+            // The worker may finish the exit of `c` before it shuts down, or not.
             let line = log.line();
             assert!(["-c -b -a", "-b -a"].contains(&&*line), "{line}");
         } else {

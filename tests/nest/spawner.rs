@@ -1,4 +1,5 @@
-//! Where a spawner stands for the runtime, the same order is kept. It belongs to the whole process.
+//! Clean-ups are ordered in the same way when a spawner is used and not a runtime. The spawner is one for the
+//! whole process.
 
 use std::sync::Mutex;
 
@@ -14,8 +15,8 @@ fn keep(task: Cleanup) {
     TASKS.lock().unwrap().push(Box::pin(task));
 }
 
-/// Polls each task once.
-fn turn() {
+/// Polls each task once, and drops those that have ended.
+fn poll_all_tasks() {
     let tasks = std::mem::take(&mut *TASKS.lock().unwrap());
     for mut task in tasks {
         if poll_once(task.as_mut()).is_pending() {
@@ -24,7 +25,7 @@ fn turn() {
     }
 }
 
-async fn cut_in_a_block(log: Log, goes_on: bool) {
+async fn cancel_in_a_block(log: Log, goes_on: bool) {
     async_with!(_outer = step(log.clone(), "outer", 0), {
         poll_and_drop(step(log.clone(), "inner", 3).run(async |()| forever().await));
         log.push("next");
@@ -35,16 +36,16 @@ async fn cut_in_a_block(log: Log, goes_on: bool) {
 }
 
 #[test]
-fn an_exit_in_place_waits() {
+fn an_exit_waits_for_a_clean_up_in_the_spawner() {
     alone(|| {
         guard_core::set_spawner(keep);
         let (log, reports) = logs();
-        let mut whole = Box::pin(cut_in_a_block(log.clone(), true));
+        let mut whole = Box::pin(cancel_in_a_block(log.clone(), true));
         let mut turns = 0;
         while poll_once(whole.as_mut()).is_pending() {
             turns += 1;
-            assert!(turns < 100, "it hangs: {}", log.line());
-            turn();
+            assert!(turns < 100, "the use hangs: {}", log.line());
+            poll_all_tasks();
         }
         assert_eq!(log.line(), "+outer +inner next -inner -outer");
         assert_eq!(reports.line(), "");
@@ -52,13 +53,13 @@ fn an_exit_in_place_waits() {
 }
 
 #[test]
-fn an_exit_in_the_background_waits() {
+fn a_clean_up_waits_for_another_in_the_spawner() {
     alone(|| {
         guard_core::set_spawner(keep);
         let (log, reports) = logs();
-        poll_and_drop(cut_in_a_block(log.clone(), false));
+        poll_and_drop(cancel_in_a_block(log.clone(), false));
         for _ in 0..100 {
-            turn();
+            poll_all_tasks();
         }
         assert_eq!(log.line(), "+outer +inner next -inner -outer");
         assert_eq!(reports.line(), "");
@@ -66,7 +67,7 @@ fn an_exit_in_the_background_waits() {
 }
 
 #[test]
-fn one_that_drops_what_it_is_given_is_nowhere_to_go_on() {
+fn a_clean_up_that_the_spawner_drops_gets_its_last_poll() {
     alone(|| {
         guard_core::set_spawner(drop);
         let (log, reports) = logs();
@@ -86,7 +87,7 @@ fn one_that_drops_what_it_is_given_is_nowhere_to_go_on() {
 }
 
 #[test]
-fn one_that_drops_everything_later_finishes_from_the_inside_out() {
+fn clean_ups_that_the_spawner_drops_later_get_their_last_polls_from_the_inside_out() {
     alone(|| {
         guard_core::set_spawner(keep);
         for outermost_first in [false, true] {
@@ -101,7 +102,7 @@ fn one_that_drops_everything_later_finishes_from_the_inside_out() {
                     }
                 );
             });
-            assert_eq!(log.line(), "+a +c", "nothing is over");
+            assert_eq!(log.line(), "+a +c", "no exit has ended");
             let mut tasks = std::mem::take(&mut *TASKS.lock().unwrap());
             if outermost_first {
                 tasks.reverse();
@@ -114,7 +115,7 @@ fn one_that_drops_everything_later_finishes_from_the_inside_out() {
 }
 
 #[test]
-fn one_that_panics_is_contained() {
+fn a_panic_of_the_spawner_is_reported() {
     alone(|| {
         guard_core::set_spawner(|task| {
             drop(task);

@@ -1,7 +1,7 @@
-//! What these tests share: contexts that write down what happens to them, ways of using them, and runtimes.
+//! Helpers of these tests: contexts that log what happens to them, ways of using a context, and runtimes.
 //!
-//! The process has no spawner. Its reporter finds the list of reports of the thread it is called on, so that
-//! tests can run beside one another.
+//! These tests install no spawner. The reporter writes to the list of the thread that calls it, so that tests
+//! can run in parallel.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ thread_local! {
     static REPORTS: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-/// The last part of a path, without what is generic in it.
+/// The last segment of a path, without generic arguments.
 fn short(path: &str) -> &str {
     let path = path.split('<').next().unwrap();
     path.trim_end_matches("::").rsplit("::").next().unwrap()
@@ -32,7 +32,7 @@ fn report(report: &Report<'_>) {
         ReportKind::Abandoned => format!("{name} abandoned"),
         ReportKind::Failed(error) => format!("{name} failed: {error}"),
         ReportKind::SetUpFailed(error) => format!("{name} set-up failed: {error}"),
-        ReportKind::Panicked(_) => format!("{name} panicked: {}", panic_of(report)),
+        ReportKind::Panicked(_) => format!("{name} panicked: {}", panic_message(report)),
         ReportKind::TimedOut => format!("{name} timed out"),
         ReportKind::Overtook { overtaken, .. } => {
             let overtaken = overtaken.iter().map(|name| short(name));
@@ -50,15 +50,15 @@ fn report(report: &Report<'_>) {
     });
 }
 
-fn panic_of(report: &Report<'_>) -> String {
+fn panic_message(report: &Report<'_>) -> String {
     let text = report.to_string();
-    let (_, told) = text.split_once("panicked").unwrap();
-    let (_, message) = told.split_once(": ").unwrap();
+    let (_, logs_outcome) = text.split_once("panicked").unwrap();
+    let (_, message) = logs_outcome.split_once(": ").unwrap();
     message.to_owned()
 }
 
-/// What is reported on this thread from now on goes into this list.
-pub fn listen(reports: &Log) {
+/// Collects in `reports` what is reported on this thread from now on.
+pub fn record_reports(reports: &Log) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         guard_core::set_reporter(report);
@@ -66,14 +66,14 @@ pub fn listen(reports: &Log) {
     REPORTS.set(Some(reports.clone()));
 }
 
-/// The log of a test, and the list of what is reported on its thread.
+/// The log of a test, and the list of the reports of its thread.
 pub fn logs() -> (Log, Log) {
     let reports = Log::new();
-    listen(&reports);
+    record_reports(&reports);
     (Log::new(), reports)
 }
 
-/// A runtime of this thread, whose clock stands still but where nothing else is to be done.
+/// A current-thread runtime with a paused clock, which advances only when the runtime is idle.
 pub fn paused() -> Runtime {
     Builder::new_current_thread()
         .enable_all()
@@ -82,20 +82,20 @@ pub fn paused() -> Runtime {
         .unwrap()
 }
 
-/// A runtime of so many other threads, whose reports go into this list.
+/// A runtime with `count` worker threads. Their reports go to `reports`.
 pub fn workers(count: usize, reports: &Log) -> Runtime {
     let reports = reports.clone();
     Builder::new_multi_thread()
         .worker_threads(count)
-        .on_thread_start(move || listen(&reports))
+        .on_thread_start(move || record_reports(&reports))
         .enable_all()
         .build()
         .unwrap()
 }
 
-/// Runs this on a thread of its own, and fails if it does not end.
+/// Runs `act` on a new thread, and fails if it does not end.
 #[track_caller]
-pub fn ends<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn must_end<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (over, is_over) = mpsc::channel();
     std::thread::spawn(move || {
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
@@ -104,7 +104,7 @@ pub fn ends<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     match is_over.recv_timeout(Duration::from_secs(60)) {
         Ok(Ok(value)) => value,
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        Err(_) => panic!("it hangs"),
+        Err(_) => panic!("the test hangs"),
     }
 }
 
@@ -112,20 +112,20 @@ pub fn forever() -> std::future::Pending<()> {
     std::future::pending()
 }
 
-/// Polls it once, and drops it half-way.
+/// Polls the future once, and drops it.
 #[track_caller]
 pub fn poll_and_drop(future: impl Future) {
     let mut future = Box::pin(future);
     assert!(poll_once(future.as_mut()).is_pending());
 }
 
-/// Lets a second pass, after which it is dropped half-way.
+/// Drops the future after one second.
 pub async fn time_out(future: impl Future) {
     let timeout = tokio::time::timeout(Duration::from_secs(1), future).await;
-    assert!(timeout.is_err(), "it was to be cut");
+    assert!(timeout.is_err(), "the future should be pending");
 }
 
-/// Its exit is pending so many times.
+/// A context whose exit is pending `pending` times.
 #[async_context]
 pub async fn step(log: Log, name: &'static str, pending: usize) {
     log.push(format_args!("+{name}"));
@@ -136,9 +136,9 @@ pub async fn step(log: Log, name: &'static str, pending: usize) {
     log.push(format_args!("-{name}"));
 }
 
-/// The same, and writes down what it was told.
+/// As [`step`], and logs its outcome.
 #[async_context]
-pub async fn told(log: Log, name: &'static str, pending: usize) {
+pub async fn logs_outcome(log: Log, name: &'static str, pending: usize) {
     let outcome = yield_resource!();
     for _ in 0..pending {
         yield_once().await;
@@ -146,7 +146,7 @@ pub async fn told(log: Log, name: &'static str, pending: usize) {
     log.push(format_args!("-{name}({outcome:?})"));
 }
 
-/// Its exit never ends.
+/// A context whose exit never ends.
 #[async_context]
 pub async fn never(log: Log, name: &'static str) {
     yield_resource!();
@@ -154,7 +154,7 @@ pub async fn never(log: Log, name: &'static str) {
     forever().await;
 }
 
-/// Its exit ends when it is told to.
+/// A context whose exit ends when `gate` is notified.
 #[async_context]
 pub async fn gated(log: Log, name: &'static str, gate: Arc<Notify>) {
     yield_resource!();
@@ -162,7 +162,7 @@ pub async fn gated(log: Log, name: &'static str, gate: Arc<Notify>) {
     log.push(format_args!("-{name}"));
 }
 
-/// Its exit takes so many milliseconds.
+/// A context whose exit takes `millis` milliseconds.
 #[async_context]
 pub async fn sleeps(log: Log, name: &'static str, millis: u64) {
     yield_resource!();
@@ -170,7 +170,7 @@ pub async fn sleeps(log: Log, name: &'static str, millis: u64) {
     log.push(format_args!("-{name}"));
 }
 
-/// Its set-up waits for the permit that it holds until its exit is over.
+/// A context whose set-up waits for a permit of `pool`. It holds the permit until its exit has ended.
 #[async_context]
 pub async fn pooled(log: Log, name: &'static str, pool: Arc<Semaphore>) {
     let permit = pool.acquire_owned().await.unwrap();
@@ -181,23 +181,23 @@ pub async fn pooled(log: Log, name: &'static str, pool: Arc<Semaphore>) {
     log.push(format_args!("-{name}"));
 }
 
-/// Its exit cuts another use, that of `x`.
+/// A context whose exit cancels a use of the step `x`.
 #[async_context]
-pub async fn cuts_in_its_exit(log: Log, name: &'static str) {
+pub async fn cancels_in_its_exit(log: Log, name: &'static str) {
     yield_resource!();
     poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
     log.push(format_args!("-{name}"));
 }
 
-/// Its set-up cuts another use, that of `x`.
+/// A context whose set-up cancels a use of the step `x`.
 #[async_context]
-pub async fn cuts_in_its_set_up(log: Log, name: &'static str) {
+pub async fn cancels_in_its_set_up(log: Log, name: &'static str) {
     poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
     yield_resource!();
     log.push(format_args!("-{name}"));
 }
 
-/// An error of no contents.
+/// An error without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed;
 
@@ -209,7 +209,7 @@ impl std::fmt::Display for Failed {
 
 pub type Block = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A context made of a context.
+/// A context whose body uses another context.
 #[async_context]
 pub async fn composed(log: Log, name: &'static str, pending: usize) {
     async_with!(_inside = step(log, name, pending), {
@@ -245,7 +245,7 @@ pub const WAYS: [Way; 10] = [
     Way::Mapped,
 ];
 
-/// Uses a `step` in this way around a block.
+/// Uses a `step` in this way, with `block` as its block.
 pub fn using(way: Way, log: Log, name: &'static str, pending: usize, block: Block) -> Block {
     match way {
         Way::Macro => Box::pin(async move {
@@ -306,9 +306,9 @@ pub fn using(way: Way, log: Log, name: &'static str, pending: usize, block: Bloc
     }
 }
 
-/// How something is dropped while its surroundings go on.
+/// How a future is dropped while the code around it goes on.
 #[derive(Clone, Copy, Debug)]
-pub enum Cut {
+pub enum Cancellation {
     Timeout,
     Select,
     QuestionMark,
@@ -316,22 +316,22 @@ pub enum Cut {
     Replaced,
 }
 
-pub const CUTS: [Cut; 5] = [
-    Cut::Timeout,
-    Cut::Select,
-    Cut::QuestionMark,
-    Cut::Dropped,
-    Cut::Replaced,
+pub const CANCELLATIONS: [Cancellation; 5] = [
+    Cancellation::Timeout,
+    Cancellation::Select,
+    Cancellation::QuestionMark,
+    Cancellation::Dropped,
+    Cancellation::Replaced,
 ];
 
-impl Cut {
-    /// Polls it, and drops it half-way.
-    pub async fn cut(self, mut future: Block) {
+impl Cancellation {
+    /// Polls the future, and drops it before it has ended.
+    pub async fn cancel(self, mut future: Block) {
         match self {
             Self::Timeout => time_out(future).await,
             Self::Select => tokio::select! {
                 biased;
-                () = future => panic!("it was to be cut"),
+                () = future => panic!("the future should be pending"),
                 () = std::future::ready(()) => {}
             },
             Self::QuestionMark => {

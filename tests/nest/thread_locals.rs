@@ -1,11 +1,13 @@
-//! Order holds in a thread's last destructors too.
+//! The exits run in order also when the uses are dropped with the thread-locals of a thread.
 
 use std::cell::RefCell;
 
 use guard_core::{AsyncContext, AsyncExitStack, async_with, drain};
 use guard_tests::{Log, poll_once};
 
-use crate::support::{Block, Failed, ends, forever, logs, poll_and_drop, sleeps, step, workers};
+use crate::support::{
+    Block, Failed, forever, logs, must_end, poll_and_drop, sleeps, step, workers,
+};
 
 thread_local! {
     static KEPT: RefCell<Option<Block>> = const { RefCell::new(None) };
@@ -22,7 +24,7 @@ fn nested(log: Log, pending: usize, shape: &str) -> Block {
             let inner = step(log, "inner", pending);
             inner.run(async |()| forever().await).await;
         })),
-        "cut before" => Box::pin(step(log.clone(), "outer", 0).run(async move |()| {
+        "cancelled before" => Box::pin(step(log.clone(), "outer", 0).run(async move |()| {
             poll_and_drop(step(log, "inner", pending).run(async |()| forever().await));
             forever().await;
         })),
@@ -42,9 +44,9 @@ fn nested(log: Log, pending: usize, shape: &str) -> Block {
     }
 }
 
-const SHAPES: [&str; 5] = ["macro", "run", "cut before", "guards", "stack"];
+const SHAPES: [&str; 5] = ["macro", "run", "cancelled before", "guards", "stack"];
 
-/// Keeps it until the end of a thread.
+/// Polls the future, and keeps it until the destructors of the thread's locals run.
 fn keep(mut future: Block, used_before: Option<Log>) {
     KEPT.with(|kept| {
         assert!(poll_once(future.as_mut()).is_pending());
@@ -56,10 +58,10 @@ fn keep(mut future: Block, used_before: Option<Log>) {
 }
 
 #[test]
-fn where_the_runtime_lives() {
+fn uses_in_a_thread_local_exit_in_order_when_the_runtime_lives() {
     for shape in SHAPES {
         for used_before in [false, true] {
-            ends(move || {
+            must_end(move || {
                 let (log, reports) = logs();
                 let runtime = workers(2, &reports);
                 let handle = runtime.handle().clone();
@@ -80,8 +82,11 @@ fn where_the_runtime_lives() {
 }
 
 #[test]
-fn where_there_is_nowhere_to_go_on() {
-    for shape in SHAPES.into_iter().filter(|shape| *shape != "cut before") {
+fn uses_in_a_thread_local_exit_in_order_without_a_runtime() {
+    for shape in SHAPES
+        .into_iter()
+        .filter(|shape| *shape != "cancelled before")
+    {
         for used_before in [false, true] {
             let log = Log::new();
             let nested = nested(log.clone(), 0, shape);
@@ -95,8 +100,8 @@ fn where_there_is_nowhere_to_go_on() {
 }
 
 #[test]
-fn an_exit_that_needs_the_timer_is_not_polled_where_tokio_is_gone() {
-    ends(|| {
+fn an_exit_that_needs_the_timer_is_not_polled_after_tokios_own_thread_locals() {
+    must_end(|| {
         let (log, reports) = logs();
         let runtime = workers(1, &reports);
         let handle = runtime.handle().clone();

@@ -1,5 +1,5 @@
-//! How long a use waits for its nest, and what happens when that is over: it goes on all the same, which is
-//! reported with the names of those overtaken.
+//! How long a use waits for its nest. When the time is over, the use goes on, and a report names the
+//! clean-ups that it did not wait for.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::support::{
 const SECOND: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A clean-up that never ends is handed off.
+/// Hands off a clean-up that never ends.
 fn hand_off_a_hung_one(log: &Log) {
     poll_and_drop(never(log.clone(), "hung").run(async |()| forever().await));
 }
 
 #[test]
-fn it_is_thirty_seconds_in_place_and_in_the_background() {
+fn the_wait_limit_is_thirty_seconds_for_an_exit_and_for_a_clean_up() {
     for way in WAYS.into_iter().filter(|way| *way != Way::Join) {
         for dropped in [false, true] {
             let (log, reports) = logs();
@@ -65,7 +65,7 @@ fn it_is_thirty_seconds_in_place_and_in_the_background() {
 }
 
 #[test]
-fn every_one_of_those_overtaken_is_named_and_no_other() {
+fn the_report_names_every_clean_up_that_is_still_pending() {
     let (log, reports) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
@@ -79,7 +79,7 @@ fn every_one_of_those_overtaken_is_named_and_no_other() {
 }
 
 #[test]
-fn the_overtaken_one_goes_on_and_drain_waits_for_it() {
+fn a_clean_up_that_was_overtaken_goes_on_and_drain_waits_for_it() {
     let (log, reports) = logs();
     paused().block_on(async {
         let gate = Arc::new(Notify::new());
@@ -96,7 +96,7 @@ fn the_overtaken_one_goes_on_and_drain_waits_for_it() {
 }
 
 #[test]
-fn what_takes_less_is_not_overtaken() {
+fn a_clean_up_that_ends_before_the_limit_is_waited_for() {
     let (log, reports) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
@@ -109,7 +109,7 @@ fn what_takes_less_is_not_overtaken() {
 }
 
 #[test]
-fn the_exit_itself_has_no_limit() {
+fn an_exit_has_no_limit_of_its_own() {
     let (log, reports) = logs();
     paused().block_on(async {
         sleeps(log.clone(), "it", 3_600_000)
@@ -123,7 +123,7 @@ fn the_exit_itself_has_no_limit() {
 }
 
 #[test]
-fn after_an_exit_it_holds_too() {
+fn the_wait_after_an_exit_is_limited() {
     #[async_context]
     async fn leaves_a_hung_one(log: Log) {
         yield_resource!();
@@ -142,7 +142,7 @@ fn after_an_exit_it_holds_too() {
 }
 
 #[test]
-fn after_a_failed_set_up_it_holds_too() {
+fn the_wait_after_a_failed_set_up_is_limited() {
     #[async_context]
     async fn fails_with_a_hung_one(log: Log) -> Result<(), &'static str> {
         hand_off_a_hung_one(&log);
@@ -164,7 +164,7 @@ fn after_a_failed_set_up_it_holds_too() {
 }
 
 #[test]
-fn drain_has_none() {
+fn drain_has_no_limit() {
     let (log, reports) = logs();
     paused().block_on(async {
         poll_and_drop(sleeps(log.clone(), "it", 3_600_000).run(async |()| forever().await));
@@ -175,12 +175,12 @@ fn drain_has_none() {
 }
 
 #[test]
-fn an_exit_timeout_gives_its_time_to_the_wait_and_again_to_the_exit() {
+fn exit_timeout_gives_its_time_to_the_wait_and_again_to_the_exit() {
     for seconds in [5, 60] {
         let limit = seconds * SECOND;
         let (log, reports) = logs();
         paused().block_on(async {
-            // The wait runs out, the exit does not.
+            // The wait times out, and the exit does not.
             let start = Instant::now();
             let exit = limit - SECOND;
             let millis = u64::try_from(exit.as_millis()).unwrap();
@@ -194,7 +194,7 @@ fn an_exit_timeout_gives_its_time_to_the_wait_and_again_to_the_exit() {
             assert_eq!(log.line(), "~hung -outer");
             assert_eq!(reports.line(), "sleeps overtook never");
 
-            // Both do.
+            // Both time out.
             let start = Instant::now();
             let outer = never(log.clone(), "outer").exit_timeout(limit);
             let used = outer.with(async |()| {
@@ -207,7 +207,7 @@ fn an_exit_timeout_gives_its_time_to_the_wait_and_again_to_the_exit() {
             let expected = ["never overtook never", "never timed out"];
             assert_eq!(reports.take(), expected);
 
-            // The wait takes some of its time, and nothing of the exit's.
+            // The time that the wait takes is not subtracted from the exit's.
             let start = Instant::now();
             let outer = sleeps(log.clone(), "outer", millis).exit_timeout(limit);
             let used = outer.with(async |()| {
@@ -224,7 +224,7 @@ fn an_exit_timeout_gives_its_time_to_the_wait_and_again_to_the_exit() {
 }
 
 #[test]
-fn an_exit_timeout_in_the_background_does_the_same() {
+fn exit_timeout_gives_its_time_to_the_wait_and_to_the_exit_in_the_background() {
     let (log, reports) = logs();
     paused().block_on(async {
         let limit = 5 * SECOND;
@@ -243,7 +243,7 @@ fn an_exit_timeout_in_the_background_does_the_same() {
 }
 
 #[test]
-fn exit_until_bounds_both_together() {
+fn exit_until_bounds_the_wait_and_the_exit_together() {
     let (log, reports) = logs();
     paused().block_on(async {
         let use_it = async |wait: u64, exit: u64| {
@@ -262,7 +262,7 @@ fn exit_until_bounds_both_together() {
         let timed_out = (Err(TimeoutError::TimedOut), 5 * SECOND);
         assert_eq!(use_it(3000, 3000).await, timed_out);
         assert_eq!(reports.line(), "sleeps timed out");
-        // It is up during the wait.
+        // The limit passes during the wait.
         assert_eq!(use_it(60_000, 3000).await, timed_out);
         assert!(reports.line().contains("overtook"));
         drain().await;
@@ -284,7 +284,7 @@ fn a_context_made_of_contexts_waits_once() {
 }
 
 #[test]
-fn a_runtime_without_a_clock_is_no_trouble() {
+fn the_wait_limit_works_in_a_runtime_without_a_timer() {
     let (log, reports) = logs();
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -305,7 +305,7 @@ fn a_runtime_without_a_clock_is_no_trouble() {
 }
 
 #[test]
-fn it_can_be_set_and_taken_away() {
+fn the_wait_limit_can_be_set_and_removed() {
     alone(|| {
         let (log, reports) = logs();
         paused().block_on(async {
@@ -330,7 +330,7 @@ fn it_can_be_set_and_taken_away() {
 }
 
 #[test]
-fn with_a_clean_up_timeout_what_hangs_in_the_background_is_ended() {
+fn the_cleanup_timeout_ends_an_exit_in_the_background() {
     alone(|| {
         let (log, reports) = logs();
         set_cleanup_timeout(Some(SECOND));
@@ -341,7 +341,7 @@ fn with_a_clean_up_timeout_what_hangs_in_the_background_is_ended() {
             assert_eq!(start.elapsed(), SECOND);
             assert_eq!(reports.line(), "never timed out");
 
-            // An outer one begins its time with its exit.
+            // The time of an outer clean-up begins with its exit.
             let start = Instant::now();
             poll_and_drop(async {
                 async_with!(
@@ -357,7 +357,7 @@ fn with_a_clean_up_timeout_what_hangs_in_the_background_is_ended() {
             assert_eq!(log.line(), "~hung -inner -outer");
             assert_eq!(reports.line(), "");
 
-            // It is for clean-ups, not for exits in place.
+            // The timeout does not hold for an exit that its caller waits for.
             sleeps(log.clone(), "in place", 5000)
                 .run(async |()| ())
                 .await;
@@ -373,7 +373,7 @@ fn with_a_clean_up_timeout_what_hangs_in_the_background_is_ended() {
 }
 
 #[test]
-fn with_a_clean_up_timeout_a_set_up_that_retries_for_nobody_is_ended() {
+fn the_cleanup_timeout_ends_a_set_up_in_the_background() {
     #[async_context]
     async fn retries(log: Log) {
         loop {
@@ -403,7 +403,7 @@ fn with_a_clean_up_timeout_a_set_up_that_retries_for_nobody_is_ended() {
             assert_eq!(start.elapsed(), SECOND);
             assert_eq!(reports.line(), "retries timed out");
 
-            // The exit has a time of its own.
+            // The exit after a set-up in the background gets the whole timeout.
             log.take();
             let start = Instant::now();
             poll_and_drop(enters_late(log.clone()).run(async |()| ()));

@@ -1,4 +1,4 @@
-//! An exit waits for every clean-up that was handed off in its block, its set-up or itself.
+//! An exit waits for every clean-up that was handed off in the set-up, the block or the exit of its use.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -13,16 +13,24 @@ use guard_tests::{Log, poll_once, yield_once};
 use tokio::sync::{Notify, oneshot};
 
 use crate::support::{
-    Block, CUTS, Cut, WAYS, Way, composed, cuts_in_its_exit, cuts_in_its_set_up, forever, logs,
-    paused, poll_and_drop, sleeps, step, time_out, told, using, workers,
+    Block, CANCELLATIONS, Cancellation, WAYS, Way, cancels_in_its_exit, cancels_in_its_set_up,
+    composed, forever, logs, logs_outcome, paused, poll_and_drop, sleeps, step, time_out, using,
+    workers,
 };
 
-/// An outer use, in whose block an inner one is cut.
-fn cut_in_a_block(outer: Way, inner: Way, cut: Cut, log: Log, then: Block) -> Block {
+/// An outer use, in whose block an inner use is cancelled. The block logs `next`, and goes on with `then`.
+fn cancel_in_a_block(
+    outer: Way,
+    inner: Way,
+    cancellation: Cancellation,
+    log: Log,
+    then: Block,
+) -> Block {
     let block = {
         let log = log.clone();
         async move {
-            cut.cut(using(inner, log.clone(), "inner", 5, Box::pin(forever())))
+            cancellation
+                .cancel(using(inner, log.clone(), "inner", 5, Box::pin(forever())))
                 .await;
             log.push("next");
             then.await;
@@ -31,16 +39,19 @@ fn cut_in_a_block(outer: Way, inner: Way, cut: Cut, log: Log, then: Block) -> Bl
     using(outer, log, "outer", 0, Box::pin(block))
 }
 
-fn for_all(check: impl AsyncFn(Way, Way, Cut, Log)) {
+fn for_all(check: impl AsyncFn(Way, Way, Cancellation, Log)) {
     let (log, reports) = logs();
     paused().block_on(async {
         for outer in WAYS {
             for inner in WAYS {
-                for cut in CUTS {
-                    check(outer, inner, cut, log.clone()).await;
+                for cancellation in CANCELLATIONS {
+                    check(outer, inner, cancellation, log.clone()).await;
                     let line = log.line();
                     let expected = "+outer +inner next -inner -outer";
-                    assert_eq!(line, expected, "{outer:?} around {inner:?}, {cut:?}");
+                    assert_eq!(
+                        line, expected,
+                        "{outer:?} around {inner:?}, {cancellation:?}"
+                    );
                 }
             }
         }
@@ -49,25 +60,25 @@ fn for_all(check: impl AsyncFn(Way, Way, Cut, Log)) {
 }
 
 #[test]
-fn in_place_whatever_the_way_of_using_and_of_cutting() {
-    for_all(async |outer, inner, cut, log| {
+fn an_exit_waits_for_every_way_of_using_and_of_cancelling() {
+    for_all(async |outer, inner, cancellation, log| {
         let then = Box::pin(std::future::ready(()));
-        cut_in_a_block(outer, inner, cut, log, then).await;
+        cancel_in_a_block(outer, inner, cancellation, log, then).await;
     });
 }
 
 #[test]
-fn in_the_background_whatever_the_way_of_using_and_of_cutting() {
-    for_all(async |outer, inner, cut, log| {
+fn a_clean_up_waits_for_every_way_of_using_and_of_cancelling() {
+    for_all(async |outer, inner, cancellation, log| {
         let (goes_on, is_going_on) = oneshot::channel();
         let then = async move {
             goes_on.send(()).unwrap();
             forever().await;
         };
-        // Dropped before the inner exit can go on.
+        // The outer use is cancelled before the inner exit can go on.
         tokio::select! {
             biased;
-            () = cut_in_a_block(outer, inner, cut, log, Box::pin(then)) => panic!("it was to be cut"),
+            () = cancel_in_a_block(outer, inner, cancellation, log, Box::pin(then)) => panic!("the block should be pending"),
             gone_on = is_going_on => gone_on.unwrap(),
         }
         drain().await;
@@ -75,7 +86,7 @@ fn in_the_background_whatever_the_way_of_using_and_of_cutting() {
 }
 
 #[test]
-fn a_savepoint_that_is_timed_out_is_rolled_back_before_the_transaction_commits() {
+fn a_savepoint_that_times_out_is_rolled_back_before_the_transaction_commits() {
     #[async_context]
     async fn transaction(log: Log, commit: &'static str, rollback: &'static str) {
         if yield_resource!().is_completed() {
@@ -101,7 +112,7 @@ fn a_savepoint_that_is_timed_out_is_rolled_back_before_the_transaction_commits()
 }
 
 #[test]
-fn a_stack_that_a_question_mark_drops_says_goodbye_first() {
+fn an_exit_waits_for_a_stack_that_a_question_mark_dropped() {
     async fn constructor(log: Log) -> Result<AsyncExitStack<&'static str>, &'static str> {
         let stack = AsyncExitStack::new();
         let connection = sleeps(log, "connection", 2).with_error();
@@ -126,7 +137,7 @@ fn a_stack_that_a_question_mark_drops_says_goodbye_first() {
 }
 
 #[test]
-fn a_guard_that_a_question_mark_drops_says_goodbye_first() {
+fn an_exit_waits_for_a_guard_that_a_question_mark_dropped() {
     async fn story(log: Log) -> Result<(), &'static str> {
         let pool = sleeps(log.clone(), "pool", 0).with_error();
         pool.with(async |()| {
@@ -146,7 +157,7 @@ fn a_guard_that_a_question_mark_drops_says_goodbye_first() {
 }
 
 #[test]
-fn what_is_dropped_together_with_a_use_is_over_before_it() {
+fn an_exit_waits_for_everything_that_is_dropped_with_its_block() {
     let (log, _) = logs();
     paused().block_on(async {
         let thing = |name| sleeps(log.clone(), name, 5);
@@ -250,7 +261,7 @@ fn nested_uses_exit_from_the_inside_out() {
 }
 
 #[test]
-fn the_next_outer_use_waits_where_the_block_itself_was_cut_too() {
+fn the_next_outer_use_waits_when_a_block_was_cancelled_too() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_a = step(log.clone(), "a", 0), {
@@ -262,16 +273,16 @@ fn the_next_outer_use_waits_where_the_block_itself_was_cut_too() {
             log.push("next");
         });
     });
-    // The second passes while `c` is cleaned up.
+    // The timeout ends while `c` is being cleaned up.
     assert_eq!(log.line(), "+a +b +c -c next -b -a");
 }
 
 #[test]
-fn also_where_the_block_fails_or_panics() {
+fn an_exit_waits_when_the_block_fails_or_panics() {
     let (log, _) = logs();
     paused().block_on(async {
         let inner = || step(log.clone(), "x", 5).run(async |()| forever().await);
-        let fails = told(log.clone(), "outer", 0).with_error::<&str>();
+        let fails = logs_outcome(log.clone(), "outer", 0).with_error::<&str>();
         let failed = fails.with(async |()| {
             poll_and_drop(inner());
             Err::<(), _>("no")
@@ -279,7 +290,7 @@ fn also_where_the_block_fails_or_panics() {
         assert_eq!(failed.await, Err("no"));
         assert_eq!(log.line(), "+x -x -outer(Failed(()))");
 
-        let panics = told(log.clone(), "outer", 0).run(async |()| {
+        let panics = logs_outcome(log.clone(), "outer", 0).run(async |()| {
             poll_and_drop(inner());
             resume_unwind(Box::new("broken"));
         });
@@ -289,15 +300,15 @@ fn also_where_the_block_fails_or_panics() {
 }
 
 #[test]
-fn a_use_dropped_while_it_waits_is_handed_off_with_what_it_waits_for_and_its_outcome() {
+fn a_use_that_is_dropped_while_it_settles_keeps_its_nest_and_its_outcome() {
     let (log, _) = logs();
     paused().block_on(async {
-        async_with!(_outermost = told(log.clone(), "outermost", 0), {
-            let mut outer = Box::pin(told(log.clone(), "outer", 0).run(async |()| {
+        async_with!(_outermost = logs_outcome(log.clone(), "outermost", 0), {
+            let mut outer = Box::pin(logs_outcome(log.clone(), "outer", 0).run(async |()| {
                 poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
             }));
             assert!(poll_once(outer.as_mut()).is_pending());
-            assert_eq!(log.line(), "+x", "it waits");
+            assert_eq!(log.line(), "+x", "the outer use waits");
             drop(outer);
             log.push("dropped");
         });
@@ -307,24 +318,24 @@ fn a_use_dropped_while_it_waits_is_handed_off_with_what_it_waits_for_and_its_out
 }
 
 #[test]
-fn a_use_waits_for_what_its_exit_drops() {
+fn a_use_waits_for_a_use_that_its_exit_drops() {
     let (log, _) = logs();
     paused().block_on(async {
-        // In place.
-        let outer = cuts_in_its_exit(log.clone(), "outer");
+        // A use whose caller waits.
+        let outer = cancels_in_its_exit(log.clone(), "outer");
         outer.run(async |()| ()).await;
         log.push("over");
         assert_eq!(log.line(), "+x -outer -x over");
 
-        // In the background.
+        // A use that is cancelled.
         async_with!(_outer = step(log.clone(), "outer", 0), {
-            let cut = cuts_in_its_exit(log.clone(), "cut");
-            poll_and_drop(cut.run(async |()| forever().await));
+            let cancelled = cancels_in_its_exit(log.clone(), "cancelled");
+            poll_and_drop(cancelled.run(async |()| forever().await));
         });
-        assert_eq!(log.line(), "+outer +x -cut -x -outer");
+        assert_eq!(log.line(), "+outer +x -cancelled -x -outer");
 
-        // Of a guard.
-        let Ok(guard) = cuts_in_its_exit(log.clone(), "guard").enter().await;
+        // A guard.
+        let Ok(guard) = cancels_in_its_exit(log.clone(), "guard").enter().await;
         let Ok(()) = guard.exit().await;
         log.push("over");
         assert_eq!(log.line(), "+x -guard -x over");
@@ -332,27 +343,27 @@ fn a_use_waits_for_what_its_exit_drops() {
 }
 
 #[test]
-fn a_use_waits_before_its_exit_for_what_its_set_up_drops() {
+fn a_use_waits_before_its_exit_for_a_use_that_its_set_up_drops() {
     let (log, _) = logs();
     paused().block_on(async {
-        let outer = cuts_in_its_set_up(log.clone(), "outer");
+        let outer = cancels_in_its_set_up(log.clone(), "outer");
         outer.run(async |()| log.push("block")).await;
         assert_eq!(log.line(), "+x block -x -outer");
 
-        let outer = cuts_in_its_set_up(log.clone(), "outer");
+        let outer = cancels_in_its_set_up(log.clone(), "outer");
         poll_and_drop(outer.run(async |()| forever().await));
         drain().await;
         assert_eq!(log.line(), "+x -x -outer");
 
-        let Ok(guard) = cuts_in_its_set_up(log.clone(), "guard").enter().await;
+        let Ok(guard) = cancels_in_its_set_up(log.clone(), "guard").enter().await;
         let Ok(()) = guard.exit().await;
         assert_eq!(log.line(), "+x -x -guard");
     });
 }
 
-/// Its set-up cuts another use, and fails.
+/// A context whose set-up cancels another use, and fails.
 #[async_context]
-async fn fails_after_a_cut(log: Log) -> Result<(), &'static str> {
+async fn cancels_and_fails_to_enter(log: Log) -> Result<(), &'static str> {
     poll_and_drop(step(log, "x", 3).run(async |()| forever().await));
     if true {
         return Err("no");
@@ -362,23 +373,28 @@ async fn fails_after_a_cut(log: Log) -> Result<(), &'static str> {
 }
 
 #[test]
-fn a_set_up_that_fails_is_over_when_what_it_dropped_is() {
+fn a_set_up_that_fails_waits_for_a_use_that_it_dropped() {
     let (log, _) = logs();
     paused().block_on(async {
         let over = |failed: bool| log.push(if failed { "failed" } else { "entered" });
-        let used = fails_after_a_cut(log.clone()).with(async |()| Ok::<_, &str>(()));
+        let used = cancels_and_fails_to_enter(log.clone()).with(async |()| Ok::<_, &str>(()));
         over(used.await.is_err());
         assert_eq!(log.line(), "+x -x failed", "with");
 
-        let used = fails_after_a_cut(log.clone()).try_with(async |()| Ok::<_, &str>(()));
+        let used = cancels_and_fails_to_enter(log.clone()).try_with(async |()| Ok::<_, &str>(()));
         over(used.await.is_err());
         assert_eq!(log.line(), "+x -x failed", "try_with");
 
-        over(fails_after_a_cut(log.clone()).enter().await.is_err());
+        over(
+            cancels_and_fails_to_enter(log.clone())
+                .enter()
+                .await
+                .is_err(),
+        );
         assert_eq!(log.line(), "+x -x failed", "enter");
 
         let used = async {
-            async_with!(_it = fails_after_a_cut(log.clone())?, {});
+            async_with!(_it = cancels_and_fails_to_enter(log.clone())?, {});
             Ok::<_, &str>(())
         };
         over(used.await.is_err());
@@ -387,7 +403,7 @@ fn a_set_up_that_fails_is_over_when_what_it_dropped_is() {
         let used = async {
             async_with!(
                 join(
-                    _it = fails_after_a_cut(log.clone())?,
+                    _it = cancels_and_fails_to_enter(log.clone())?,
                     _beside = step(log.clone(), "beside", 0)
                 ),
                 {}
@@ -400,17 +416,22 @@ fn a_set_up_that_fails_is_over_when_what_it_dropped_is() {
         assert!(at("-x") < at("failed"), "join: {all:?}");
 
         let stack = AsyncExitStack::<&str>::new();
-        over(stack.enter(fails_after_a_cut(log.clone())).await.is_err());
+        over(
+            stack
+                .enter(cancels_and_fails_to_enter(log.clone()))
+                .await
+                .is_err(),
+        );
         assert_eq!(log.line(), "+x -x failed", "stack");
     });
 }
 
 #[test]
-fn a_use_dropped_while_it_waits_after_a_failed_set_up_passes_it_on() {
+fn a_use_that_is_dropped_while_it_settles_after_a_failed_set_up_passes_its_nest_on() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
-            let fails = fails_after_a_cut(log.clone());
+            let fails = cancels_and_fails_to_enter(log.clone());
             poll_and_drop(fails.with(async |()| Ok::<_, &str>(())));
             log.push("next");
         });
@@ -418,7 +439,7 @@ fn a_use_dropped_while_it_waits_after_a_failed_set_up_passes_it_on() {
     assert_eq!(log.line(), "+outer +x next -x -outer");
 }
 
-/// A scoped context: it has no clean-up of its own where it is dropped half-way.
+/// A scoped context, which has no clean-up when it is cancelled.
 #[async_context(scoped)]
 async fn borrows(log: &Log) {
     yield_resource!();
@@ -426,7 +447,7 @@ async fn borrows(log: &Log) {
 }
 
 #[test]
-fn a_scoped_use_waits_in_place_and_passes_on_what_it_leaves() {
+fn a_scoped_use_settles_in_place_and_passes_its_nest_on_when_it_is_cancelled() {
     let (log, reports) = logs();
     paused().block_on(async {
         let x = || step(log.clone(), "x", 3).run(async |()| forever().await);
@@ -446,7 +467,7 @@ fn a_scoped_use_waits_in_place_and_passes_on_what_it_leaves() {
 }
 
 #[test]
-fn a_scoped_savepoint_that_is_cut_is_not_rolled_back_and_is_reported() {
+fn a_scoped_savepoint_that_is_cancelled_is_reported_and_not_rolled_back() {
     #[async_context(scoped)]
     async fn savepoint<'a>(rows: &'a mut Vec<&'static str>) -> &'a mut Vec<&'static str> {
         let mark = rows.len();
@@ -467,7 +488,7 @@ fn a_scoped_savepoint_that_is_cut_is_not_rolled_back_and_is_reported() {
 }
 
 #[test]
-fn every_member_of_a_join_waits_for_what_the_block_drops() {
+fn every_joined_context_waits_for_a_use_that_the_block_drops() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(
@@ -503,10 +524,10 @@ fn every_member_of_a_join_waits_for_what_the_block_drops() {
 }
 
 #[test]
-fn a_member_of_a_join_does_not_wait_for_what_another_ones_set_up_or_exit_drops() {
-    /// Cuts a use that ends when the other member has exited.
+fn a_joined_context_does_not_wait_for_a_use_that_another_one_drops() {
+    /// Cancels a use whose exit ends when the other joined context has exited.
     #[async_context]
-    async fn cuts(log: Log, gate: Arc<Notify>, in_set_up: bool) {
+    async fn cancels(log: Log, gate: Arc<Notify>, in_set_up: bool) {
         let x = crate::support::gated(log.clone(), "x", gate);
         let x = x.run(async |()| forever().await);
         if in_set_up {
@@ -516,7 +537,7 @@ fn a_member_of_a_join_does_not_wait_for_what_another_ones_set_up_or_exit_drops()
             yield_resource!();
             poll_and_drop(x);
         }
-        log.push("-cuts");
+        log.push("-cancels");
     }
     #[async_context]
     async fn opens(log: Log, gate: Arc<Notify>) {
@@ -535,7 +556,7 @@ fn a_member_of_a_join_does_not_wait_for_what_another_ones_set_up_or_exit_drops()
                 let whole = async {
                     async_with!(
                         join(
-                            _cuts = cuts(log.clone(), gate.clone(), in_set_up),
+                            _cancels = cancels(log.clone(), gate.clone(), in_set_up),
                             _opens = opens(log.clone(), gate.clone())
                         ),
                         {
@@ -552,9 +573,9 @@ fn a_member_of_a_join_does_not_wait_for_what_another_ones_set_up_or_exit_drops()
                     whole.await;
                 }
                 let expected = if in_set_up {
-                    "-opens -x -cuts"
+                    "-opens -x -cancels"
                 } else {
-                    "-cuts -opens -x"
+                    "-cancels -opens -x"
                 };
                 let line = log.line();
                 assert_eq!(line, expected, "set-up {in_set_up}, dropped {dropped}");
@@ -565,13 +586,13 @@ fn a_member_of_a_join_does_not_wait_for_what_another_ones_set_up_or_exit_drops()
 }
 
 #[test]
-fn an_entry_of_a_stack_is_over_when_what_its_exit_dropped_is() {
+fn an_entry_of_a_stack_waits_for_a_use_that_its_exit_drops() {
     let (log, _) = logs();
     paused().block_on(async {
         let use_stack = async |goes_on: bool| {
             let used = exit_stack::<&str>().with(async |stack: &mut AsyncExitStack<&str>| {
                 stack.enter(step(log.clone(), "a", 0).with_error()).await?;
-                let b = cuts_in_its_exit(log.clone(), "b");
+                let b = cancels_in_its_exit(log.clone(), "b");
                 stack.enter(b.with_error()).await?;
                 if !goes_on {
                     forever().await;
@@ -589,7 +610,7 @@ fn an_entry_of_a_stack_is_over_when_what_its_exit_dropped_is() {
         let mut stack = AsyncExitStack::<&str>::new();
         let a = step(log.clone(), "a", 0).with_error();
         stack.enter(a).await.unwrap();
-        let b = cuts_in_its_exit(log.clone(), "b").with_error();
+        let b = cancels_in_its_exit(log.clone(), "b").with_error();
         stack.enter(b).await.unwrap();
         stack.close(Outcome::Completed).await.unwrap();
         assert_eq!(log.line(), "+a +x -b -x -a", "closed");
@@ -597,7 +618,7 @@ fn an_entry_of_a_stack_is_over_when_what_its_exit_dropped_is() {
 }
 
 #[test]
-fn a_callback_of_a_stack_is_over_when_what_it_dropped_is() {
+fn a_callback_of_a_stack_waits_for_a_use_that_it_drops() {
     let (log, _) = logs();
     paused().block_on(async {
         let filled = || {
@@ -620,7 +641,7 @@ fn a_callback_of_a_stack_is_over_when_what_it_dropped_is() {
 }
 
 #[test]
-fn what_an_entered_stack_uses_beside_it_is_over_before_the_stack_closes() {
+fn a_stack_waits_before_it_closes_for_a_use_that_its_block_drops() {
     let (log, _) = logs();
     paused().block_on(async {
         let used = exit_stack::<&str>().with(async |stack: &mut AsyncExitStack<&str>| {
@@ -635,7 +656,7 @@ fn what_an_entered_stack_uses_beside_it_is_over_before_the_stack_closes() {
 }
 
 #[test]
-fn a_context_made_of_contexts_waits_as_a_whole_for_what_the_block_drops() {
+fn a_context_made_of_contexts_waits_before_its_body_goes_on() {
     #[async_context]
     async fn made_of_two(log: Log) {
         async_with!(
@@ -667,8 +688,8 @@ fn a_context_made_of_contexts_waits_as_a_whole_for_what_the_block_drops() {
 }
 
 #[test]
-fn what_the_code_of_a_composed_context_drops_is_over_before_the_use_in_whose_block_it_stands() {
-    /// Cuts `x` in the block of `inner`, before and after its own yield.
+fn an_inner_use_of_a_composed_context_waits_for_a_use_that_its_own_block_drops() {
+    /// Cancels `x` in the block of `inner`, before or after the yield.
     #[async_context]
     async fn made(log: Log, before: bool) {
         let x = || step(log.clone(), "x", 3).run(async |()| forever().await);
@@ -700,7 +721,7 @@ fn what_the_code_of_a_composed_context_drops_is_over_before_the_use_in_whose_blo
 }
 
 #[test]
-fn a_composed_context_that_is_cut_is_over_as_a_whole() {
+fn an_exit_waits_for_all_of_a_composed_context_that_was_cancelled() {
     #[async_context]
     async fn goes_on_after(log: Log) {
         async_with!(_inside = composed(log.clone(), "inside", 2), {
@@ -721,7 +742,7 @@ fn a_composed_context_that_is_cut_is_over_as_a_whole() {
 }
 
 #[test]
-fn a_clean_up_waits_for_what_its_own_code_drops() {
+fn a_clean_up_waits_for_a_use_that_was_cancelled_in_its_block() {
     let (log, _) = logs();
     paused().block_on(async {
         async_with!(_outer = step(log.clone(), "outer", 0), {
@@ -737,7 +758,7 @@ fn a_clean_up_waits_for_what_its_own_code_drops() {
 }
 
 #[test]
-fn on_a_runtime_of_several_threads_too() {
+fn an_exit_waits_in_a_multi_thread_runtime() {
     let (log, reports) = logs();
     let runtime = workers(2, &reports);
     for _ in 0..200 {
@@ -753,7 +774,7 @@ fn on_a_runtime_of_several_threads_too() {
 }
 
 #[test]
-fn a_use_that_moves_to_another_thread_while_it_waits_takes_its_nest_along() {
+fn a_use_keeps_its_nest_when_it_moves_to_another_thread() {
     let (log, reports) = logs();
     let runtime = workers(1, &reports);
     let mut whole = Box::pin({
@@ -774,7 +795,7 @@ fn a_use_that_moves_to_another_thread_while_it_waits_takes_its_nest_along() {
 }
 
 #[test]
-fn a_task_that_is_aborted_leaves_its_uses_in_order() {
+fn the_uses_of_an_aborted_task_exit_from_the_inside_out() {
     let (log, _) = logs();
     paused().block_on(async {
         let whole = {

@@ -5,7 +5,7 @@ use reqwest::{Client, RequestBuilder, Response};
 
 /// A client that is logged in.
 ///
-/// It has a pool of connections of its own, which its clones share.
+/// It has its own pool of connections, which its clones share.
 #[derive(Clone, Debug)]
 pub struct Api {
     client: Client,
@@ -14,21 +14,21 @@ pub struct Api {
 }
 
 impl Api {
-    /// A request for a page, in the name of the session.
+    /// A request for a page, with the token of the session.
     pub fn get(&self, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.base);
         self.client.get(url).bearer_auth(&self.token)
     }
 }
 
-/// Logs in to the service at `base`, and out again: `POST /session` gives a token, and
-/// `DELETE /session` takes it back, however the use ended.
+/// Logs in to the service at `base`, and out again: `POST /session` returns a token, and `DELETE /session`
+/// ends it, however the use ended.
 ///
-/// What makes it a context is that logging out needs the network, as most things do that a client has to
-/// say goodbye to. The pool of connections is closed with the client.
+/// It is a context because to log out needs the network, which a destructor cannot wait for. The pool of
+/// connections is closed when the client is dropped.
 #[async_context]
 pub async fn api(base: String) -> reqwest::Result<Api> {
-    // A hanging service must not keep us from getting out.
+    // A hanging service must not keep the exit from ending.
     let client = Client::builder().timeout(Duration::from_secs(5)).build()?;
     let session = format!("{base}/session");
     let answer = ok(client.post(&session).send().await)?;
@@ -46,7 +46,7 @@ pub async fn api(base: String) -> reqwest::Result<Api> {
     Ok(())
 }
 
-/// An answer with an error status is an error.
+/// Makes an error of an answer with an error status.
 fn ok(answer: reqwest::Result<Response>) -> reqwest::Result<Response> {
     answer.and_then(Response::error_for_status)
 }

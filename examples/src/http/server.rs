@@ -21,24 +21,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of a page.
+    /// The URL of a page.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 }
 
-/// Serves `router` on a listener of one's own, such as one that was bound to port 0.
+/// Serves `router` on a listener, which may be bound to port 0.
 ///
-/// The exit stops accepting, closes idle connections, and lets the requests that are running end within
-/// `grace`. What runs longer is cut off: its handler is dropped, and the contexts in it are cancelled. That
-/// a server had to do so is its error, of the kind `TimedOut`.
+/// The exit stops accepting, closes idle connections, and lets running requests end within `grace`. Then it
+/// aborts the others: their handlers are dropped, and the contexts in them are cancelled. In that case the
+/// exit fails with an error of the kind `TimedOut`.
 ///
-/// Reusable as it is.
+/// This function can be copied.
 #[async_context]
 pub async fn server(listener: TcpListener, router: Router, grace: Duration) -> io::Result<Server> {
     let mut server = Server {
@@ -57,7 +57,7 @@ pub async fn server(listener: TcpListener, router: Router, grace: Duration) -> i
     }
 }
 
-/// Accepts connections until `stopped`, and tells how many were cut off after that.
+/// Accepts connections until `stopped`. Returns how many connections were aborted after that.
 async fn serve(
     listener: TcpListener,
     router: Router,
@@ -70,9 +70,9 @@ async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            // Nothing is ever sent: the other end is dropped.
+            // The sender sends nothing. It is dropped.
             _ = &mut stopped => break,
-            // Forgets connections that have ended, so that their number stays that of the open ones.
+            // Removes connections that have ended from the set.
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
@@ -81,7 +81,7 @@ async fn serve(
                     http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone());
                 connections.spawn(graceful.watch(connection));
             }
-            // Mostly too many open files, which only time can cure; the connection itself is gone.
+            // Usually too many open files. That can change only with time, and the connection is gone.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

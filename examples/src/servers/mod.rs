@@ -1,7 +1,7 @@
-//! Throw-away servers, for tests and for examples that want one.
+//! Servers for one test or one example.
 //!
-//! Each is a context: entering starts a server of its own, in a temporary directory and on a free port
-//! of the loopback interface, and waits until it answers; exiting stops it and removes the directory.
+//! Each is a context. The set-up starts a new server, in a temporary directory and on a free port of the
+//! loopback interface, and waits until it answers. The exit stops the server and removes the directory.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -16,8 +16,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The programs are those of Debian's and Ubuntu's packages, or else what `PATH` has. A missing one is
-//! an error that names the command that installs it.
+//! The programs come from Debian's or Ubuntu's packages, or from `PATH`. If one is missing, the error names
+//! the command that installs it.
 
 mod mariadb;
 mod postgres;
@@ -39,46 +39,46 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(60);
-/// How long it may take to answer one question, before it is asked again.
+/// How long the server may take to answer one request, before the request is repeated.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How often another port is tried if someone else was faster to take it.
+/// How many ports are tried, if other programs take them first.
 const ATTEMPTS: usize = 5;
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     url: String,
     port: u16,
     process: Process,
-    // After the process: a server that is dropped without an exit still writes there.
+    // Dropped after the process: a server that is dropped without an exit still writes to its directory.
     directory: Directory,
 }
 
 impl Server {
-    /// Where it is, for its client library.
+    /// The URL for its client library.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its port on 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// Where its files are.
+    /// The directory with its files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Ends it as a crash would, and waits until it is gone.
+    /// Kills the server, as a crash would, and waits until the process is gone.
     ///
     /// # Errors
     ///
-    /// It survived.
+    /// The process is still there after a while.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.kill().await
     }
@@ -90,22 +90,22 @@ impl Server {
     }
 }
 
-/// What is different from one kind of server to another.
+/// The differences between the kinds of servers.
 trait Kind: Send + Sync {
-    /// The signal that makes it stop without waiting for its clients.
+    /// The signal that stops the server without waiting for its clients.
     const STOP: &'static str;
 
-    /// The program, and its arguments to serve the data in `directory` on `port`.
+    /// The program and its arguments to serve the data in `directory` on `port`.
     fn command(&self, directory: &Path, port: u16) -> Vec<String>;
 
-    /// Where a client finds it.
+    /// The URL for clients.
     fn url(&self, port: u16) -> String;
 
-    /// Asks it for a path below the directory that it serves, to know that it is ours.
+    /// Asks the server for a path below its directory, to know that it is the one that was started.
     fn serves(&self, url: &str) -> impl Future<Output = anyhow::Result<String>> + Send;
 }
 
-/// Starts a server on `port`, or on a free one if that is 0, and waits until it answers.
+/// Starts a server on `port`, or on a free port if that is 0, and waits until it answers.
 async fn start(kind: &impl Kind, directory: Directory, port: u16) -> anyhow::Result<Server> {
     let mut attempt = 1;
     loop {
@@ -122,7 +122,7 @@ async fn start(kind: &impl Kind, directory: Directory, port: u16) -> anyhow::Res
                     directory,
                 });
             }
-            // Between finding a port free and binding it, someone else may have.
+            // Another program may have taken the port after it was found free.
             Err(_) if attempt < ATTEMPTS && process.has_ended()? => attempt += 1,
             Err(error) => {
                 process.kill().await?;
@@ -146,7 +146,7 @@ async fn until_it_answers(
     loop {
         let last = match timeout(ANSWER, kind.serves(url)).await {
             Ok(Ok(served)) if directory.contains(Path::new(&served)) => return Ok(()),
-            // Ours will find out, and end.
+            // The server that was started will notice the other one, and end.
             Ok(Ok(served)) => anyhow!("another server has the port, which serves {served}"),
             Ok(Err(error)) => error,
             Err(elapsed) => elapsed.into(),

@@ -42,7 +42,7 @@ pub async fn postgres() -> anyhow::Result<Server> {
 }
 
 impl Kind for Postgres {
-    // Its "fast shutdown": SIGTERM waits for the clients.
+    // The "fast shutdown". SIGTERM would wait for the clients.
     const STOP: &'static str = "INT";
 
     fn command(&self, directory: &Path, port: u16) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! A server's process and its directory, neither of which outlives us.
+//! The process and the directory of a server. Neither of them outlives this process.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -14,16 +14,17 @@ use tokio::time::timeout;
 
 /// How long a server may take to stop, before it is killed.
 const STOP: Duration = Duration::from_secs(30);
-/// How long a killed process may take to be gone, or a shell to start.
+/// How long a killed process may take to end, or a shell to start.
 const KILL: Duration = Duration::from_secs(10);
-/// How long a program may take that prepares the data.
+/// How long a program that prepares the data may take.
 const PREPARE: Duration = Duration::from_secs(120);
 
-/// Runs the server as its child, and sends it the signals that are named on its standard input.
+/// A shell script that runs the server as its child, and sends it the signals that it reads from standard
+/// input.
 ///
-/// The end of the input means that nobody is there any more to stop the server, because the context was
-/// dropped without a runtime to exit in, or because the whole process was killed. Then the server is
-/// stopped, and the directory removed, by this shell. `$1` is the directory, `$2` the signal to stop it.
+/// The input ends when nobody is left to stop the server: the context was dropped without a runtime, or this
+/// process was killed. Then the shell stops the server and removes the directory. `$1` is the directory, `$2`
+/// the signal that stops the server.
 const SUPERVISOR: &str = r#"
     directory=$1 stop=$2
     shift 2
@@ -48,7 +49,7 @@ pub(super) struct Directory {
     user: Option<User>,
 }
 
-/// Whom a server runs as when we are root, which PostgreSQL refuses to run as.
+/// The user of the server's process if this process runs as root, which PostgreSQL refuses to do.
 #[derive(Clone, Copy)]
 struct User {
     uid: u32,
@@ -72,7 +73,7 @@ impl Directory {
         self.directory.path()
     }
 
-    /// Whether a server that serves `path` is ours.
+    /// Whether `path` is in this directory.
     pub(super) fn contains(&self, path: &Path) -> bool {
         match (path.canonicalize(), self.path().canonicalize()) {
             (Ok(path), Ok(directory)) => path.starts_with(directory),
@@ -80,13 +81,13 @@ impl Directory {
         }
     }
 
-    /// What the server had to say.
+    /// The log of the server.
     pub(super) fn log(&self) -> String {
         let log = fs::read(self.path().join("server.log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Runs a program to its end, as the user who is to run the server.
+    /// Runs a program to its end, as the user of the server.
     pub(super) async fn prepare(&self, command: &[String]) -> anyhow::Result<()> {
         let command = self.as_user(command);
         let output = Command::new(&command[0])
@@ -109,7 +110,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Unlike a destructor, tells what cannot be removed.
+    /// Removes the directory. Unlike the destructor, it returns an error.
     pub(super) fn remove(self) -> anyhow::Result<()> {
         Ok(self.directory.close()?)
     }
@@ -146,9 +147,9 @@ impl User {
     }
 }
 
-/// A server, and the shell that watches over it.
+/// A server, and the shell that supervises it.
 pub(super) struct Process {
-    // Dropped first: the end of its input is what tells the shell to stop the server.
+    // Dropped first: at the end of its input the shell stops the server.
     signals: ChildStdin,
     shell: Child,
     pid: u32,
@@ -168,15 +169,15 @@ impl Process {
             .args(directory.as_user(command))
             .current_dir(directory.path())
             .env("TMPDIR", directory.path())
-            // An interrupt at the terminal is for us; what becomes of the server is for us to say.
+            // An interrupt at the terminal must not reach the server: this process decides how it stops.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // It comments on every signal; the server's own errors are in its log.
+            // The shell reports every signal there. The server's own errors are in its log.
             .stderr(Stdio::null())
             .spawn()?;
         let (Some(signals), Some(output)) = (shell.stdin.take(), shell.stdout.take()) else {
-            unreachable!("both are pipes")
+            unreachable!("both streams are pipes")
         };
         let mut pid = String::new();
         timeout(KILL, BufReader::new(output).read_line(&mut pid)).await??;
@@ -210,7 +211,7 @@ impl Process {
     }
 
     async fn ends_by(&mut self, signal: &str, patience: Duration) -> anyhow::Result<bool> {
-        // A shell that is gone has nothing to send a signal to.
+        // A shell that has ended sends no signals.
         let _ = self
             .signals
             .write_all(format!("{signal}\n").as_bytes())

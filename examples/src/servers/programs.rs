@@ -1,12 +1,12 @@
-//! Finding the installed programs.
+//! Finds installed programs.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-/// A program in one of the `usual` directories, or in `PATH`; else an error that says how to install
-/// the `package` that has it.
+/// A program in one of the `usual` directories, or in `PATH`. The error says how to install the `package`
+/// that has it.
 pub(super) fn find(name: &str, usual: &[PathBuf], package: &str) -> anyhow::Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     usual

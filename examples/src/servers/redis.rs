@@ -22,11 +22,11 @@ pub fn redis() -> impl AsyncContext<Resource = Server, Error = anyhow::Error> + 
     redis_on(0)
 }
 
-/// [`redis()`] on a port of one's choice, such as that of one that was killed.
+/// [`redis()`] on a given port, such as that of a server that was killed.
 ///
 /// # Errors
 ///
-/// As with `redis`, or the port is taken.
+/// The errors of `redis`, or the port is taken.
 #[async_context]
 pub async fn redis_on(port: u16) -> anyhow::Result<Server> {
     let usual = [PathBuf::from("/usr/bin")];
@@ -68,6 +68,6 @@ impl Kind for Redis {
             .await?;
         settings
             .remove("dir")
-            .context("it does not tell its directory")
+            .context("the server did not return its directory")
     }
 }

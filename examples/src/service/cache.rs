@@ -5,7 +5,7 @@ use std::time::Duration;
 use guard_core::{async_context, yield_resource};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// Values that are kept for a while. Its clones are the same cache.
+/// Values that are kept for a while. Clones share the same values.
 #[derive(Clone, Debug)]
 pub struct Cache {
     entries: Arc<Mutex<HashMap<String, (Instant, i64)>>>,
@@ -13,7 +13,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The value, unless it is too old.
+    /// The value, if it is not too old.
     pub fn get(&self, key: &str) -> Option<i64> {
         self.with(|entries| {
             let (since, value) = entries.get(key)?;
@@ -36,7 +36,7 @@ impl Cache {
     }
 }
 
-/// A cache, and the task that sweeps it: the task has ended when the context has.
+/// A cache, and a task that removes old values. The task ends with the context.
 #[async_context]
 pub async fn cache(keep: Duration) -> Cache {
     let mut cache = Cache {
@@ -54,6 +54,6 @@ pub async fn cache(keep: Duration) -> Cache {
     });
     yield_resource!(cache);
     sweeper.abort();
-    // That it was cancelled is no news.
+    // The task was aborted, so its result is a cancellation.
     let _ = sweeper.await;
 }

@@ -4,20 +4,20 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use guard_core::ExitErrors;
 
-/// What a handler, a dependency or the service can fail with.
+/// An error of a handler, a dependency or the service.
 #[derive(Debug)]
 pub enum Error {
-    /// The caller's mistake, and what to tell them.
+    /// An error of the caller, with a message for them.
     Refused(StatusCode, String),
-    /// The database's.
+    /// An error of the database.
     Database(sqlx::Error),
-    /// The network's.
+    /// An error of the network.
     Io(io::Error),
     /// A dependency was asked for, or used, outside a request.
     NoRequest,
     /// A dependency was still in use when the response was made.
     InUse,
-    /// Dependencies could not be exited.
+    /// Dependencies failed to exit.
     Exit(Box<ExitErrors<Error>>),
 }
 
@@ -68,7 +68,7 @@ impl From<ExitErrors<Error>> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        // The source stays here: it is nobody's business.
+        // The response does not contain the source of the error.
         (self.status(), self.to_string()).into_response()
     }
 }

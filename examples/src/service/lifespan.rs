@@ -10,46 +10,46 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::Error;
 use super::cache::{Cache, cache};
 
-/// How to run the service.
+/// The settings of the service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The file with the database. It is made if it is not there.
+    /// The database file. It is created if it does not exist.
     pub database: PathBuf,
-    /// The statements that make the tables, if they are not there.
+    /// The statements that create the tables if they do not exist.
     pub schema: &'static str,
-    /// The most connections that the pool may have.
+    /// The greatest number of connections of the pool.
     pub connections: u32,
     /// How long the cache keeps a value.
     pub keep: Duration,
-    /// How long a request may still run after the service was told to stop.
+    /// How long a request may still run after the shutdown has begun.
     pub grace: Duration,
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database. Handlers use [`Session`](super::Session), which gives each request a transaction.
     pub pool: SqlitePool,
-    /// What was read lately.
+    /// Values that were read lately.
     pub cache: Cache,
-    /// For the monitoring.
+    /// The numbers for monitoring.
     pub sessions: Arc<Sessions>,
 }
 
-/// How many sessions there have been, and how they ended.
+/// How many sessions there were, and how they ended.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    /// Transactions that were begun.
+    /// The number of transactions that were begun.
     pub begun: AtomicUsize,
-    /// Those that were committed.
+    /// The number of transactions that were committed.
     pub committed: AtomicUsize,
-    /// Those that were not, whatever the reason.
+    /// The number of transactions that were not committed.
     pub rolled_back: AtomicUsize,
 }
 
-/// The application's own context: opens the pool and the cache, and closes them, last in first out.
+/// The context of the application: opens the pool and the cache, and closes them, last in first out.
 ///
-/// If the second cannot be opened, the first is closed.
+/// If the cache cannot be opened, the pool is closed.
 #[async_context]
 pub async fn lifespan(settings: Settings) -> Result<App, Error> {
     async_with!(
@@ -82,7 +82,7 @@ async fn pool(file: PathBuf, connections: u32) -> sqlx::Result<SqlitePool> {
         .connect_with(options)
         .await?;
     yield_resource!(pool);
-    // Waits for connections that are in use, also for those of cancelled requests.
+    // The pool waits for connections in use, also for those of cancelled requests.
     pool.close().await;
     Ok(())
 }

@@ -14,38 +14,38 @@ use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::Error;
 
-/// Something that a request can have of its own: a context, entered when it is first asked for, and
-/// exited when the handler has answered.
+/// A context that belongs to a request. It is entered when it is first asked for, and exits when the handler
+/// has answered.
 ///
-/// FastAPI: a *dependency with yield*. Reusable, with an error type of one's own.
+/// FastAPI calls it a *dependency with yield*. This module can be copied, with another error type.
 pub trait Dependency: 'static {
-    /// What it is made from: the router's state, or a part of it.
+    /// The router's state, or a part of it. The context is made from it.
     type State: Send + Sync;
     /// What the handler gets.
     type Resource: Send + 'static;
 
-    /// Makes the context. What it depends on in turn it asks for here, with [`depends`].
+    /// Makes the context. It asks for other dependencies with [`depends`].
     fn context(
         parts: &mut Parts,
         state: &Self::State,
     ) -> impl Future<Output = Result<BoxContext<'static, Self::Resource, Error>, Error>> + Send;
 }
 
-/// An extractor: the request's own `D`, the same however many extractors ask for it.
+/// An extractor for the dependency `D`. All extractors of one request share it.
 pub struct Depends<D: Dependency>(Arc<Held<D::Resource>>);
 
-/// Empty after the request.
+/// Empty after the end of the request.
 type Held<R> = tokio::sync::Mutex<Option<Guard<BoxContext<'static, R, Error>>>>;
 
 /// The exclusive use of a dependency.
 pub type Locked<'a, D> = MappedMutexGuard<'a, <D as Dependency>::Resource>;
 
 impl<D: Dependency> Depends<D> {
-    /// Takes it for oneself, as long as the result lives.
+    /// Locks the dependency while the result lives.
     ///
     /// # Errors
     ///
-    /// The request is over.
+    /// The request has ended.
     pub async fn lock(&self) -> Result<Locked<'_, D>, Error> {
         MutexGuard::try_map(self.0.lock().await, |held| held.as_deref_mut())
             .map_err(|_| Error::NoRequest)
@@ -80,12 +80,12 @@ where
 ///
 /// # Errors
 ///
-/// It could not be entered, or [`with_request_scope`] is not around the handler.
+/// The dependency failed to enter, or [`with_request_scope`] is not around the handler.
 pub async fn depends<D: Dependency>(
     parts: &mut Parts,
     state: &D::State,
 ) -> Result<Depends<D>, Error> {
-    // Whoever asks has `parts` for itself, so that nobody else asks at the same time.
+    // The caller has exclusive access to `parts`, so no other call runs at the same time.
     let scope = parts.extensions.get::<RequestScope>().cloned();
     let scope = scope.ok_or(Error::NoRequest)?;
     if let Some(depends) = scope.find() {
@@ -97,9 +97,9 @@ pub async fn depends<D: Dependency>(
 
 /// A middleware that gives each request a scope for its [dependencies](Dependency).
 ///
-/// They are exited when the response is made and before it leaves, the last one entered first. They are
-/// told that the request failed if it is answered with an error status; one that fails to exit tells
-/// those before it that the request failed, and turns a success into an error.
+/// The dependencies exit after the response is made and before it is sent, in the reverse order of entering.
+/// They get `Failed` if the response has an error status. If one fails to exit, the ones before it get
+/// `Failed` too, and a success becomes an error.
 pub async fn with_request_scope(mut request: Request, next: Next) -> Response {
     let answered = request_scope()
         .with(async |scope| {
@@ -119,11 +119,11 @@ pub async fn with_request_scope(mut request: Request, next: Next) -> Response {
     }
 }
 
-/// Why a request did not succeed.
+/// Why a request failed.
 enum NotOk {
-    /// The handler said so.
+    /// The handler answered with an error status.
     Answered(Box<Response>),
-    /// A dependency could not be exited.
+    /// A dependency failed to exit.
     Failed(Error),
 }
 
@@ -133,20 +133,20 @@ impl From<Error> for NotOk {
     }
 }
 
-/// The dependencies of a request. Its clones are the same scope.
+/// The dependencies of a request. Clones share them.
 #[derive(Clone, Default)]
 struct RequestScope(Arc<Mutex<Entered>>);
 
 #[derive(Default)]
 struct Entered {
-    /// Each is a `Held<D::Resource>`, under the type `D`.
+    /// Each value is a `Held<D::Resource>`, with the type `D` as its key.
     found: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     stack: AsyncExitStack<Error>,
 }
 
 /// The context of all dependencies of a request.
 ///
-/// Because it is one context, those of a request whose client went away end in order, too.
+/// Because it is one context, the dependencies exit in order also when the client has gone away.
 #[async_context]
 async fn request_scope() -> Result<RequestScope, Error> {
     let mut scope = RequestScope::default();
@@ -183,9 +183,9 @@ impl RequestScope {
 }
 
 async fn exit<R>(held: &Held<R>, outcome: Outcome) -> Result<(), Error> {
-    // If somebody has carried it out of the handler, and is using it: waiting for them might take for ever,
-    // and what they do may not be committed as a part of this request. When they are done the guard is
-    // dropped, and with it the context, as cancelled.
+    // This fails if somebody has carried the dependency out of the handler and uses it now. To wait for them
+    // might take for ever, and their work must not be committed as a part of this request. When they have
+    // finished, the guard is dropped, and its context is cancelled.
     let mut held = held.try_lock().map_err(|_| Error::InUse)?;
     match held.take() {
         Some(guard) => guard.exit_with(outcome).await,

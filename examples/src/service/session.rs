@@ -8,10 +8,10 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 use super::request_scope::depends;
 use super::{App, Cache, Dependency, Error, Sessions};
 
-/// The request's own transaction: `Depends<Session>` gives a handler the connection it runs on.
+/// The transaction of a request: `Depends<Session>` gives a handler the connection.
 ///
-/// It is committed when the handler has succeeded, and rolled back when it answered with an error status,
-/// panicked, or was dropped because the client went away.
+/// It is committed when the handler succeeds, and rolled back when the handler answers with an error status,
+/// panics, or is dropped because the client has gone away.
 #[derive(Debug)]
 pub enum Session {}
 
@@ -23,7 +23,7 @@ impl Dependency for Session {
         parts: &mut Parts,
         app: &App,
     ) -> Result<BoxContext<'static, SqliteConnection, Error>, Error> {
-        // Entered before, so exited after: what has changed is forgotten when it is committed.
+        // `Changes` is entered before, so it exits after the commit.
         depends::<Changes>(parts, app).await?;
         Ok(session(app.pool.clone(), app.sessions.clone()).boxed())
     }
@@ -31,15 +31,15 @@ impl Dependency for Session {
 
 #[async_context]
 async fn session(pool: SqlitePool, sessions: Arc<Sessions>) -> Result<SqliteConnection, Error> {
-    // A client that goes away while its request waits for a connection need not wait any longer.
+    // A request whose client has gone away need not wait for a connection.
     let mut connection = cancellable!(pool.acquire())?;
-    // A transaction that is to write should say so at once, or it may find that another one has written.
+    // A transaction that writes should say so at its start. Otherwise another one may write first.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     sessions.begun.fetch_add(1, Ordering::Relaxed);
     let (ended, count) = match yield_resource!(*transaction) {
         Outcome::Completed => match transaction.commit().await {
             Ok(()) => (Ok(()), &sessions.committed),
-            // What cannot be committed has been rolled back by being dropped.
+            // A transaction that fails to commit was rolled back when it was dropped.
             failed => (failed, &sessions.rolled_back),
         },
         _ => (transaction.rollback().await, &sessions.rolled_back),
@@ -48,7 +48,7 @@ async fn session(pool: SqlitePool, sessions: Arc<Sessions>) -> Result<SqliteConn
     Ok(ended?)
 }
 
-/// The keys of what a request has changed, which the cache must forget, but not before the commit.
+/// The cache keys of what a request has changed. The cache removes them after the commit.
 #[derive(Debug)]
 pub enum Changes {}
 
@@ -67,7 +67,7 @@ impl Dependency for Changes {
 #[async_context]
 async fn changes(cache: Cache) -> Result<Vec<String>, Error> {
     let mut changed = Vec::new();
-    // If the request failed, or the commit did, nothing has changed.
+    // If the request or the commit failed, nothing has changed.
     if yield_resource!(changed).is_completed() {
         for key in changed {
             cache.remove(&key);

@@ -1,4 +1,4 @@
-//! The order in which the dependencies of a request are entered and exited, and what they are told.
+//! The order in which the dependencies of a request enter and exit, and the outcomes that they get.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -57,8 +57,8 @@ impl Log {
     }
 }
 
-/// Says when it is entered and exited, and how. Waits once in between, so that a client that has gone
-/// away leaves it to the background.
+/// A context that logs its entering, its exit and the outcome. It suspends once in its exit, so that the exit
+/// goes on in the background when the client has gone away.
 #[async_context]
 async fn logged(log: Log, name: &'static str, fails: bool) -> Result<&'static str, Error> {
     log.push(format!("+{name}"));
@@ -104,7 +104,7 @@ dependency!(C needs B);
 dependency!(D needs A);
 dependency!(Failing, true);
 
-/// Cannot be entered.
+/// A dependency that fails to enter.
 enum Forbidden {}
 
 impl Dependency for Forbidden {
@@ -123,7 +123,7 @@ impl Dependency for Forbidden {
     }
 }
 
-/// What happens when a page is asked for whose handler takes these arguments, and answers this.
+/// The status and the log of a request to a page with this handler.
 async fn events<H, T>(handler: H) -> Result<(u16, String)>
 where
     H: axum::handler::Handler<T, Log>,
@@ -140,7 +140,7 @@ where
         server = server(listener, router, Duration::from_secs(30))?,
         {
             let (status, _) = request(server.address(), "GET", "/").await;
-            // Everything has been exited when the response is there.
+            // Every dependency has exited when the response arrives.
             log.push("response");
             status
         }
@@ -153,7 +153,7 @@ fn happened(status: u16, events: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn they_are_entered_as_asked_for_and_exited_in_reverse() -> Result<()> {
+async fn dependencies_enter_as_they_are_asked_for_and_exit_in_reverse_order() -> Result<()> {
     let handler = async |State(log): State<Log>, _: Depends<C>| log.push("handler");
     assert_eq!(
         events(handler).await?,
@@ -163,7 +163,7 @@ async fn they_are_entered_as_asked_for_and_exited_in_reverse() -> Result<()> {
 }
 
 #[tokio::test]
-async fn one_that_is_needed_twice_is_entered_once_before_both() -> Result<()> {
+async fn a_dependency_of_two_others_is_entered_once() -> Result<()> {
     let handler = async |_: Depends<D>, _: Depends<B>, _: Depends<A>, _: Depends<B>| {};
     assert_eq!(
         events(handler).await?,
@@ -173,7 +173,7 @@ async fn one_that_is_needed_twice_is_entered_once_before_both() -> Result<()> {
 }
 
 #[tokio::test]
-async fn all_are_told_that_the_request_failed() -> Result<()> {
+async fn every_dependency_gets_failed_when_the_request_fails() -> Result<()> {
     let handler = async |_: Depends<B>| StatusCode::CONFLICT;
     assert_eq!(
         events(handler).await?,
@@ -183,7 +183,7 @@ async fn all_are_told_that_the_request_failed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn all_are_told_that_the_handler_panicked() -> Result<()> {
+async fn every_dependency_gets_panicked_when_the_handler_panics() -> Result<()> {
     let handler = async |_: Depends<B>| -> () { std::panic::resume_unwind(Box::new("a panic")) };
     assert_eq!(
         events(handler).await?,
@@ -193,7 +193,7 @@ async fn all_are_told_that_the_handler_panicked() -> Result<()> {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_entered_answers_for_the_handler() -> Result<()> {
+async fn the_error_of_a_dependency_that_fails_to_enter_is_the_response() -> Result<()> {
     let handler =
         async |State(log): State<Log>, _: Depends<A>, _: Depends<Forbidden>, _: Depends<C>| {
             log.push("handler");
@@ -206,7 +206,7 @@ async fn one_that_cannot_be_entered_answers_for_the_handler() -> Result<()> {
 }
 
 #[tokio::test]
-async fn one_that_fails_to_exit_turns_a_success_into_an_error_for_those_before_it() -> Result<()> {
+async fn a_dependency_that_fails_to_exit_makes_the_request_fail() -> Result<()> {
     let handler = async |_: Depends<A>, _: Depends<Failing>, _: Depends<D>| "fine";
     let expected = "+A +Failing +D -D -Failing -A:failed response";
     assert_eq!(events(handler).await?, happened(418, expected));
@@ -214,14 +214,14 @@ async fn one_that_fails_to_exit_turns_a_success_into_an_error_for_those_before_i
 }
 
 #[tokio::test]
-async fn one_that_fails_to_exit_does_not_hide_the_handlers_own_error() -> Result<()> {
+async fn a_dependency_that_fails_to_exit_does_not_hide_the_error_of_the_handler() -> Result<()> {
     static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     guard_core::set_reporter(|report| REPORTS.lock().unwrap().push(report.to_string()));
 
     let handler = async |_: Depends<Failing>| (StatusCode::GONE, "gone");
     let expected = "+Failing -Failing:failed response";
     assert_eq!(events(handler).await?, happened(410, expected));
-    // But it is not lost.
+    // The error of the exit is reported.
     let reports = REPORTS.lock().unwrap();
     assert!(
         reports
@@ -233,7 +233,7 @@ async fn one_that_fails_to_exit_does_not_hide_the_handlers_own_error() -> Result
 }
 
 #[tokio::test]
-async fn all_are_exited_in_order_when_the_client_goes_away() -> Result<()> {
+async fn dependencies_exit_in_order_when_the_client_goes_away() -> Result<()> {
     let log = Log::default();
     let handler = async |State(log): State<Log>, _: Depends<C>| -> () {
         log.push("handler");
@@ -261,7 +261,7 @@ async fn all_are_exited_in_order_when_the_client_goes_away() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_the_scope_around_it_a_handler_that_asks_fails() -> Result<()> {
+async fn a_handler_that_asks_outside_a_scope_fails() -> Result<()> {
     let log = Log::default();
     let router = Router::new()
         .route("/", get(async |_: Depends<A>| ()))

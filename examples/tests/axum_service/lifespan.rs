@@ -1,4 +1,4 @@
-//! Starting and stopping the whole service.
+//! The start and the stop of the whole service.
 
 use std::time::Duration;
 
@@ -29,8 +29,11 @@ async fn a_start_up_that_fails_is_an_error_of_serve() -> Result<()> {
             let never = std::future::pending();
             let served = serve(listener, settings, routes(Signals::default()), never).await;
             assert!(matches!(served, Err(Error::Database(_))), "{served:?}");
-            assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
-            // What had been opened before the failure is closed.
+            assert!(
+                TcpStream::connect(address).await.is_err(),
+                "nobody should listen"
+            );
+            // The pool that was opened before the failure is closed.
             assert!(is_closed(&file));
         }
     });
@@ -53,7 +56,7 @@ async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Re
         let slow = Request::send(address, "POST", "/item/1/slow").await;
         signals.get(1).notified().await;
         drop(stop);
-        // It has heard when it accepts no more.
+        // The service has got the signal when it accepts no more connections.
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
@@ -61,7 +64,7 @@ async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Re
         signals.get("go on").notify_one();
 
         assert_eq!(slow.answer().await, (200, "done at last".to_owned()));
-        service.await.expect("no panic")?;
+        service.await.expect("the service should not panic")?;
         assert_eq!(items(&file).await?, [1]);
     });
     Ok(())
@@ -88,7 +91,9 @@ async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> 
         drop(stop);
 
         let ended = timeout(Duration::from_secs(20), service).await;
-        let served = ended.expect("it ends").expect("no panic");
+        let served = ended
+            .expect("the service should end")
+            .expect("the service should not panic");
         let Err(Error::Io(error)) = served else {
             panic!("{served:?}")
         };

@@ -1,4 +1,4 @@
-//! Many requests at once, a third of which are given up by their clients.
+//! Many requests at once. Their clients drop a third of them.
 
 use guard_core::async_with;
 use guard_examples::service::Result;
@@ -10,19 +10,19 @@ use crate::world::{Counts, World, world};
 const REQUESTS: i64 = 10_000;
 const CLIENTS: i64 = 16;
 
-/// What became of a request, as its client knows it.
+/// How a request ended, as its client knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ended {
-    /// Answered, with success or without.
+    /// The client got an answer, with success or without.
     Answered(bool),
-    /// Given up while its handler was waiting, with the row inserted.
+    /// The client hung up while the handler was waiting, after it had inserted the row.
     GivenUp,
-    /// Given up at some moment: it may have been answered already, and to nobody.
+    /// The client hung up at some moment. The service may have answered.
     GivenUpBlindly,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_requests_of_which_a_third_are_given_up_lose_no_session() -> Result<()> {
+async fn ten_thousand_requests_of_which_a_third_are_dropped_lose_no_session() -> Result<()> {
     async_with!(world = world()?, {
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
@@ -93,7 +93,7 @@ async fn check(world: &World, ended: &[(i64, Ended)]) {
             Ended::GivenUpBlindly => {}
         }
     }
-    // All that asked were answered: with success where the handler succeeds, and only there.
+    // Every request that waited for an answer got one: a success if and only if the handler succeeds.
     let succeeded = ended
         .iter()
         .filter(|(_, how)| *how == Ended::Answered(true))

@@ -1,4 +1,4 @@
-//! The axum service over real sockets: every request's session ends as the request does.
+//! The axum service over real sockets: the session of a request ends with the request.
 
 mod dependencies;
 mod lifespan;

@@ -1,4 +1,4 @@
-//! The session of a request: committed, rolled back, and given back.
+//! The session of a request: it is committed or rolled back, and its connection is returned.
 
 use guard_core::async_with;
 use guard_examples::service::Result;
@@ -47,7 +47,7 @@ async fn an_error_status_rolls_back_and_any_other_commits() -> Result<()> {
 async fn an_error_of_the_handler_rolls_back() -> Result<()> {
     async_with!(world = world()?, {
         world.request("POST", "/item/1").await;
-        // The key is there already.
+        // The key exists.
         let (status, body) = world.request("POST", "/item/1").await;
         assert_eq!((status, body.as_str()), (500, "the database failed"));
         let Counts {
@@ -65,7 +65,7 @@ async fn a_panic_rolls_back_and_answers_500() -> Result<()> {
     async_with!(world = world()?, {
         assert_eq!(world.request("POST", "/item/1/panic").await.0, 500);
         assert!(!world.has(1).await);
-        // Before the response, as everything else.
+        // The roll-back comes before the response, like every exit.
         let Counts {
             begun, rolled_back, ..
         } = world.counts().await;
@@ -81,7 +81,7 @@ async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
         let (status, body) = world.request("POST", "/item/1/orphan/true").await;
         assert_eq!((status, body.as_str()), (500, "the database failed"));
         assert!(!world.has(1).await);
-        // The connection is as good as new: its transaction is not open any more.
+        // The connection can be used again: its transaction is not open any more.
         for item in 2..10 {
             assert_eq!(world.request("POST", &format!("/item/{item}")).await.0, 200);
         }
@@ -96,7 +96,7 @@ async fn a_failed_commit_answers_500_and_leaves_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_cache_forgets_what_was_changed_after_the_commit_and_only_then() -> Result<()> {
+async fn the_cache_removes_changed_values_after_the_commit_and_not_before() -> Result<()> {
     async_with!(world = world()?, {
         world.request("POST", "/item/1/orphan/true").await;
         assert_eq!(world.request("GET", "/cached").await.1, "Some(1)");
@@ -108,9 +108,10 @@ async fn the_cache_forgets_what_was_changed_after_the_commit_and_only_then() -> 
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_is_rolled_back_and_its_connection_is_back() -> Result<()> {
+async fn the_session_of_a_client_that_goes_away_is_rolled_back_and_its_connection_returned()
+-> Result<()> {
     async_with!(world = world()?, {
-        // More often than there are connections.
+        // More times than there are connections.
         for item in 1..=20 {
             let request =
                 Request::send(world.address, "POST", &format!("/item/{item}/stuck")).await;
@@ -131,7 +132,7 @@ async fn a_client_that_goes_away_is_rolled_back_and_its_connection_is_back() -> 
 }
 
 #[tokio::test]
-async fn a_request_has_one_session_however_many_extractors_ask() -> Result<()> {
+async fn a_request_has_one_session_for_all_extractors() -> Result<()> {
     async_with!(world = world()?, {
         let (status, seen) = world.request("POST", "/item/1/twice").await;
         assert_eq!((status, seen.as_str()), (200, "1"));
@@ -145,7 +146,7 @@ async fn a_request_that_does_not_ask_has_no_session() -> Result<()> {
     async_with!(world = world()?, {
         world.request("GET", "/counts").await;
         world.request("GET", "/no-such-page").await;
-        // The path is not a number, and is looked at after the session: asking comes first here.
+        // The path is not a number. Its extractor runs after that of the session.
         assert_eq!(world.counts().await.begun, 0);
         assert_eq!(world.request("POST", "/item/seven").await.0, 400);
         let Counts {
@@ -157,7 +158,7 @@ async fn a_request_that_does_not_ask_has_no_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_session_that_is_carried_out_of_its_handler_is_not_committed() -> Result<()> {
+async fn a_session_that_leaves_its_handler_is_not_committed() -> Result<()> {
     async_with!(world = world()?, {
         let (status, _) = world.request("POST", "/item/1/carry-off").await;
         let rolled_back = world.counts().await.rolled_back;

@@ -1,4 +1,4 @@
-//! A service with handlers that go wrong in every way, and a view of its database from outside.
+//! A service with handlers that fail in every way, and another connection to its database.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ pub async fn world() -> Result<World> {
             })
             .await
         });
-        // The first answer comes when the service has started, and its database is there.
+        // The first answer comes when the service has started and its database exists.
         crate::requests::request(address, "GET", "/counts").await;
         let file = directory.path().join("test.db");
         let outside = SqlitePool::connect(&format!("sqlite:{}", file.display())).await?;
@@ -54,13 +54,13 @@ pub async fn world() -> Result<World> {
         yield_resource!(world);
         world.outside.close().await;
         drop(stop);
-        service.await.expect("the service does not panic")?;
+        service.await.expect("the service should not panic")?;
         assert!(is_closed(&directory.path().join("test.db")));
     });
     Ok(())
 }
 
-/// Whether nobody has the database open: the last one to close it removes its log.
+/// Whether every connection to the database is closed: the last one that closes removes the log file.
 pub fn is_closed(database: &FilePath) -> bool {
     !database.with_extension("db-wal").exists()
 }
@@ -68,7 +68,7 @@ pub fn is_closed(database: &FilePath) -> bool {
 pub fn settings(database: &FilePath) -> Settings {
     Settings {
         database: PathBuf::from(database),
-        // A child without its mother is noticed at the commit, and not before.
+        // SQLite checks this foreign key only at the commit.
         schema: "
             CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY);
             CREATE TABLE IF NOT EXISTS child (
@@ -91,13 +91,13 @@ impl World {
         let found = sqlx::query("SELECT * FROM item WHERE id = ?")
             .bind(item)
             .fetch_optional(&self.outside);
-        found.await.expect("the database answers").is_some()
+        found.await.expect("the database should answer").is_some()
     }
 
     /// The rows that are committed.
     pub async fn items(&self) -> Vec<i64> {
         let all = sqlx::query_scalar("SELECT id FROM item ORDER BY id").fetch_all(&self.outside);
-        all.await.expect("the database answers")
+        all.await.expect("the database should answer")
     }
 
     pub async fn counts(&self) -> Counts {
@@ -107,7 +107,7 @@ impl World {
             .map(|count| count.parse().expect("a number"))
             .collect();
         let [begun, committed, rolled_back, connections, idle] = counts[..] else {
-            panic!("not the counts: {counts:?}")
+            panic!("the page should have the counts: {counts:?}")
         };
         Counts {
             begun,
@@ -118,9 +118,9 @@ impl World {
         }
     }
 
-    /// The counts, once no session is open and all connections are back in the pool.
+    /// Waits until no session is open and all connections are in the pool, and returns the counts.
     ///
-    /// Both happen some time after a client has gone, when the server has noticed.
+    /// The server needs some time to notice that a client has gone.
     pub async fn settled(&self) -> Counts {
         let settle = async {
             loop {
@@ -148,7 +148,7 @@ pub struct Counts {
     pub idle: usize,
 }
 
-/// How tests and handlers tell each other where they are.
+/// Named signals with which tests and handlers wait for each other.
 #[derive(Clone, Default)]
 pub struct Signals(Arc<Mutex<HashMap<String, Arc<Notify>>>>);
 
@@ -210,15 +210,15 @@ async fn insert_and_answer(
 
 async fn insert_and_panic(session: Depends<Session>, Path(id): Path<i64>) -> Result<()> {
     put(&session, id).await?;
-    // Without the hook, which would write into the test's output.
+    // Without the panic hook, which would print.
     std::panic::resume_unwind(Box::new("a handler panics"))
 }
 
-/// Changes what is cached as `item`, and leaves a child without its mother if it is told to.
+/// Changes the cached `item`, and violates the foreign key if it is asked to.
 async fn insert_cached(
     State(app): State<App>,
     session: Depends<Session>,
-    // Asked for later than the session, and still exited later.
+    // This extractor runs after that of the session, and its dependency still exits later.
     changes: Depends<Changes>,
     Path((id, orphan)): Path<(i64, bool)>,
 ) -> Result<&'static str> {
@@ -279,7 +279,7 @@ async fn insert_twice(
     Path(id): Path<i64>,
 ) -> Result<String> {
     put(&one, id).await?;
-    // What the first has not committed, only the same session can see.
+    // Only the same session can see what it has not committed.
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM item WHERE id = ?")
         .bind(id)
         .fetch_one(&mut *two.lock().await?)

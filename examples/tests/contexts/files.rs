@@ -10,16 +10,18 @@ use guard_examples::files::{temporary_directory, temporary_directory_in, tempora
 use crate::ways::{WAYS, leave};
 
 fn entries(directory: &Path) -> usize {
-    std::fs::read_dir(directory).expect("it is there").count()
+    std::fs::read_dir(directory)
+        .expect("the directory exists")
+        .count()
 }
 
 #[tokio::test]
-async fn a_directory_is_gone_on_every_way_out() -> io::Result<()> {
+async fn a_directory_is_removed_however_its_use_ends() -> io::Result<()> {
     async_with!(parent = temporary_directory()?, {
         for way in WAYS {
             let context = temporary_directory_in(parent.path().to_owned());
             leave(way, context, |directory| {
-                // Not only an empty one.
+                // The directory is not empty.
                 std::fs::create_dir(directory.path().join("inner")).unwrap();
                 std::fs::write(directory.path().join("inner/file"), "text").unwrap();
             })
@@ -31,7 +33,7 @@ async fn a_directory_is_gone_on_every_way_out() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_file_is_gone_on_every_way_out() -> io::Result<()> {
+async fn a_file_is_removed_however_its_use_ends() -> io::Result<()> {
     async_with!(parent = temporary_directory()?, {
         for way in WAYS {
             leave(
@@ -48,7 +50,7 @@ async fn a_file_is_gone_on_every_way_out() -> io::Result<()> {
     Ok(())
 }
 
-/// Polls and drops, however far that gets.
+/// Polls the future this many times, or until it is ready, and drops it.
 fn give_up_after(polls: usize, future: impl Future) {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -60,9 +62,9 @@ fn give_up_after(polls: usize, future: impl Future) {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_one_that_is_given_up_while_it_is_entered() -> io::Result<()> {
+async fn a_context_that_is_dropped_while_it_enters_leaves_nothing() -> io::Result<()> {
     async_with!(parent = temporary_directory()?, {
-        // The work is done on other threads, so how far it got by the third poll is anybody's guess.
+        // Other threads do the work, so how far the set-up is after the third poll is not known.
         for polls in [0, 1, 2, 3].repeat(50) {
             give_up_after(
                 polls,
@@ -77,7 +79,7 @@ async fn nothing_is_left_of_one_that_is_given_up_while_it_is_entered() -> io::Re
 }
 
 #[tokio::test]
-async fn a_file_that_is_there_is_left_alone() -> io::Result<()> {
+async fn a_file_that_exists_is_not_touched() -> io::Result<()> {
     async_with!(parent = temporary_directory()?, {
         let path = parent.path().join("file");
         std::fs::write(&path, "mine")?;
@@ -89,7 +91,7 @@ async fn a_file_that_is_there_is_left_alone() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn that_a_file_could_not_be_removed_is_told() -> io::Result<()> {
+async fn a_file_that_cannot_be_removed_is_an_error() -> io::Result<()> {
     async_with!(parent = temporary_directory()?, {
         let used = temporary_file(parent.path().join("file"))
             .try_with(async |temporary| std::fs::remove_file(&temporary.path))

@@ -24,7 +24,7 @@ async fn listener() -> io::Result<TcpListener> {
 }
 
 #[tokio::test]
-async fn a_client_logs_out_on_every_way_out() -> io::Result<()> {
+async fn a_client_logs_out_however_its_use_ends() -> io::Result<()> {
     let service = Arc::new(Service::default());
     async_with!(
         server = server(listener().await?, service.router(), LONG)?,
@@ -52,7 +52,7 @@ async fn a_client_that_cannot_log_in_does_not_log_out() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_whose_service_has_gone_says_so() -> io::Result<()> {
+async fn a_client_whose_service_has_gone_fails_to_exit() -> io::Result<()> {
     let service = Arc::new(Service::default());
     let running = server(listener().await?, service.router(), LONG)
         .enter()
@@ -71,7 +71,7 @@ async fn a_client_whose_service_has_gone_says_so() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_stops_on_every_way_out() -> io::Result<()> {
+async fn a_server_stops_however_its_use_ends() -> io::Result<()> {
     for way in WAYS {
         let listener = listener().await?;
         let address = listener.local_addr()?;
@@ -87,7 +87,7 @@ async fn a_server_stops_on_every_way_out() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_idle_does_not_hold_a_server_up() -> io::Result<()> {
+async fn a_server_does_not_wait_for_an_idle_connection() -> io::Result<()> {
     let routes = Router::new().route("/", get("hello"));
     let mut stream = async_with!(server = server(listener().await?, routes, LONG)?, {
         let mut stream = TcpStream::connect(server.address()).await?;
@@ -99,7 +99,7 @@ async fn a_connection_that_is_idle_does_not_hold_a_server_up() -> io::Result<()>
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
         stream
     });
-    // The end, and not an error.
+    // The connection is closed, without an error.
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await?;
     assert!(rest.ends_with("hello"), "{rest}");
@@ -123,7 +123,7 @@ async fn a_running_request_is_answered_before_the_server_has_stopped() -> io::Re
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_cut_off_and_its_handler_dropped() -> io::Result<()> {
+async fn a_request_that_takes_too_long_is_aborted_and_its_handler_dropped() -> io::Result<()> {
     struct Gone(Arc<Notify>);
     impl Drop for Gone {
         fn drop(&mut self) {
@@ -149,11 +149,11 @@ async fn a_request_that_takes_too_long_is_cut_off_and_its_handler_dropped() -> i
         })
         .await;
     let Err(TryWithError::Exit { value, error }) = used else {
-        panic!("it was not cut off")
+        panic!("the request should be aborted")
     };
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     let dropped = timeout(LONG, gone.notified()).await;
-    assert!(dropped.is_ok(), "its handler goes on");
+    assert!(dropped.is_ok(), "the handler should be dropped");
     assert!(value.await?.is_err());
     Ok(())
 }

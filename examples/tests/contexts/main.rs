@@ -1,4 +1,4 @@
-//! The contexts that the examples share, in every way in which their use can end.
+//! The contexts that the examples share, with every way to end a use.
 
 mod files;
 mod http;

@@ -1,4 +1,4 @@
-//! The ways out of a context.
+//! The ways to end a use.
 
 use guard_core::{AsyncContext, drain};
 
@@ -13,8 +13,8 @@ pub enum Way {
 
 pub const WAYS: [Way; 4] = [Way::Ends, Way::Fails, Way::Panics, Way::IsCancelled];
 
-/// Uses the context until `body` has looked at the resource, and then ends it in one of the ways. Returns
-/// when nothing is going on any more.
+/// Uses the context, calls `body` with the resource, and then ends the use in this way. Returns when all
+/// clean-ups have ended.
 pub async fn leave<C, B>(way: Way, context: C, body: B)
 where
     C: AsyncContext<Resource: Send, Error: std::fmt::Debug + Send + 'static> + Send + 'static,
@@ -48,7 +48,7 @@ async fn hold(way: Way) -> Result<(), &'static str> {
     match way {
         Way::Ends => Ok(()),
         Way::Fails => Err("failed"),
-        // Without the hook, which would write into the test's output.
+        // Without the panic hook, which would print.
         Way::Panics => std::panic::resume_unwind(Box::new("panicked")),
         Way::IsCancelled => std::future::pending().await,
     }

@@ -1,7 +1,7 @@
 //! Database sessions on PostgreSQL and MariaDB.
 
 #[macro_use]
-mod laws;
+mod properties;
 #[path = "../support/poll_until.rs"]
 mod poll_until;
 #[path = "../support/run_example.rs"]
@@ -12,23 +12,23 @@ mod on_postgres {
     use guard_examples::servers::postgres;
     use sqlx::PgPool;
 
-    use crate::laws::{self, pool};
+    use crate::properties::{self, pool};
 
     async fn with_postgres(
-        law: impl AsyncFnOnce(PgPool) -> anyhow::Result<()>,
+        property: impl AsyncFnOnce(PgPool) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         async_with!(server = postgres()?, pool = pool(server.url().parse()?)?, {
-            law(pool.clone()).await?;
+            property(pool.clone()).await?;
         });
         Ok(())
     }
 
-    laws!(with_postgres);
+    properties!(with_postgres);
 
     #[tokio::test]
     #[within(server = postgres()?)]
-    async fn the_example_tells_the_same() -> anyhow::Result<()> {
-        laws::the_example_tells_the_same(Some(server.url()));
+    async fn the_example_prints_its_steps() -> anyhow::Result<()> {
+        properties::the_example_prints_its_steps(Some(server.url()));
         Ok(())
     }
 }
@@ -38,23 +38,23 @@ mod on_mariadb {
     use guard_examples::servers::mariadb;
     use sqlx::MySqlPool;
 
-    use crate::laws::{self, pool};
+    use crate::properties::{self, pool};
 
     async fn with_mariadb(
-        law: impl AsyncFnOnce(MySqlPool) -> anyhow::Result<()>,
+        property: impl AsyncFnOnce(MySqlPool) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         async_with!(server = mariadb()?, pool = pool(server.url().parse()?)?, {
-            law(pool.clone()).await?;
+            property(pool.clone()).await?;
         });
         Ok(())
     }
 
-    laws!(with_mariadb);
+    properties!(with_mariadb);
 
     #[tokio::test]
     #[within(server = mariadb()?)]
-    async fn the_example_tells_the_same() -> anyhow::Result<()> {
-        laws::the_example_tells_the_same(Some(server.url()));
+    async fn the_example_prints_its_steps() -> anyhow::Result<()> {
+        properties::the_example_prints_its_steps(Some(server.url()));
         Ok(())
     }
 }

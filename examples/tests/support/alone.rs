@@ -1,4 +1,4 @@
-//! Tests that need a process of their own.
+//! Runs tests in a process of their own.
 
 use std::env;
 use std::process::Command;
@@ -6,16 +6,16 @@ use std::process::Command;
 /// Set in the processes that [`alone`] starts.
 const ALONE: &str = "GUARD_TEST_ALONE";
 
-/// One test of the same program, in a process of its own.
+/// A command that runs one test of this program in a new process.
 pub fn alone(test: &str) -> Command {
-    let mut command = Command::new(env::current_exe().expect("a test knows where it is"));
+    let mut command = Command::new(env::current_exe().expect("the path of the test is known"));
     command
         .args(["--exact", test, "--nocapture"])
         .env(ALONE, test);
     command
 }
 
-/// Whether this is such a process.
+/// Whether this process was started by [`alone`].
 pub fn is_alone() -> bool {
     env::var_os(ALONE).is_some()
 }

@@ -1,10 +1,10 @@
-//! Cancelling a future at a chosen point.
+//! Cancels a future at a chosen point.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls a future until `enough` says so of the number of polls, then drops it.
+/// Polls a future until `enough` is true for the number of polls, and then drops it.
 pub async fn poll_until<F: Future>(future: F, enough: impl Fn(usize) -> bool) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut polls = 0;

@@ -1,4 +1,4 @@
-//! A client of HTTP that is as rude as it needs to be.
+//! A minimal HTTP client, which can hang up at any time.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ impl Request {
     pub async fn send(address: SocketAddr, method: &str, path: &str) -> Self {
         let mut stream = TcpStream::connect(address)
             .await
-            .expect("the service is there");
+            .expect("the service accepts connections");
         let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
         stream
             .write_all(head.as_bytes())
@@ -21,7 +21,7 @@ impl Request {
         Self(stream)
     }
 
-    /// The status and the body; no status if the service hung up.
+    /// The status and the body. The status is 0 if the service hung up.
     pub async fn answer(mut self) -> (u16, String) {
         let mut answer = String::new();
         if self.0.read_to_string(&mut answer).await.is_err() {

@@ -1,10 +1,10 @@
-//! Running the examples as programs.
+//! Runs the examples as programs.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What the example wrote, and how it ended.
+/// The output of the example, and how it ended.
 pub fn run_example(name: &str, arguments: &[&str]) -> Output {
     Command::new(built_example(name))
         .args(arguments)
@@ -12,9 +12,9 @@ pub fn run_example(name: &str, arguments: &[&str]) -> Output {
         .unwrap_or_else(|error| panic!("the example `{name}` could not be started: {error}"))
 }
 
-/// Where `cargo test` has built the example: beside the tests. `cargo test --test …` has not.
+/// The path of the example beside the tests. `cargo test` builds it, and `cargo test --test …` does not.
 fn built_example(name: &str) -> PathBuf {
-    let mut path = std::env::current_exe().expect("a test knows where it is");
+    let mut path = std::env::current_exe().expect("the path of the test is known");
     path.pop();
     path.set_file_name("examples");
     path.push(name);
@@ -32,7 +32,7 @@ fn built_example(name: &str) -> PathBuf {
     path
 }
 
-/// Whether no source is younger than the program, by the list of them that cargo writes beside it.
+/// Whether the program is newer than all its sources, which cargo lists in a file beside it.
 fn is_up_to_date(program: &Path) -> io::Result<bool> {
     let built = program.metadata()?.modified()?;
     let sources = std::fs::read_to_string(program.with_extension("d"))?;

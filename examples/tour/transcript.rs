@@ -1,28 +1,28 @@
-//! Telling what happens, and checking it.
+//! The output of the tour, and its checks.
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
-/// What has been told so far.
+/// Counts the sections and the checks that were printed.
 #[derive(Default)]
-pub(crate) struct Story {
+pub(crate) struct Transcript {
     sections: usize,
     held: usize,
     broken: usize,
 }
 
-impl Story {
+impl Transcript {
     pub(crate) fn section(&mut self, title: &str) {
         self.sections += 1;
         println!("\n{}. {title}\n", self.sections);
     }
 
-    pub(crate) fn tell(&self, what: impl Display) {
+    pub(crate) fn note(&self, what: impl Display) {
         println!("     {what}");
     }
 
-    /// Says what should be so, and whether it is.
-    pub(crate) fn claim(&mut self, holds: bool, what: impl Display) {
+    /// Prints what should hold, and whether it does.
+    pub(crate) fn check(&mut self, holds: bool, what: impl Display) {
         if holds {
             self.held += 1;
             println!("  ok {what}");
@@ -32,7 +32,7 @@ impl Story {
         }
     }
 
-    /// Sums up. A claim that did not hold fails the program.
+    /// Prints a summary. The program fails if a check failed.
     pub(crate) fn end(self) -> ExitCode {
         let Self { held, broken, .. } = self;
         if broken == 0 {

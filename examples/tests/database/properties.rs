@@ -1,4 +1,4 @@
-//! What a database session promises, on whatever database.
+//! The properties of a database session, for every database.
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -16,16 +16,16 @@ use tokio::time::{sleep, timeout};
 use crate::poll_until::poll_until;
 use crate::run_example::run_example;
 
-/// One test for each law, by a function that takes the law and calls it with a pool.
-macro_rules! laws {
-    ($with_pool:ident: $($law:ident,)*) => {$(
+/// One test for each property, run by a function that takes the property and calls it with a pool.
+macro_rules! properties {
+    ($with_pool:ident: $($property:ident,)*) => {$(
         #[tokio::test]
-        async fn $law() -> anyhow::Result<()> {
-            $with_pool($crate::laws::$law).await
+        async fn $property() -> anyhow::Result<()> {
+            $with_pool($crate::properties::$property).await
         }
     )*};
     ($with_pool:ident) => {
-        laws! {
+        properties! {
             $with_pool:
             a_body_that_succeeds_is_committed,
             a_body_that_fails_is_rolled_back,
@@ -39,10 +39,10 @@ macro_rules! laws {
     };
 }
 
-/// How many connections the pool may have.
+/// The greatest number of connections of a pool.
 const CONNECTIONS: u32 = 4;
 
-/// The statements of the tests, in a form that is the same for every database.
+/// The statements of the tests, which are the same for every database.
 pub trait Statements: Database {
     /// Runs a statement.
     fn run(
@@ -50,12 +50,12 @@ pub trait Statements: Database {
         statement: String,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// How many rows each session has left.
+    /// The number of rows of each session.
     fn rows(
         db: &mut Self::Connection,
     ) -> impl Future<Output = sqlx::Result<BTreeMap<i64, i64>>> + Send;
 
-    /// How many transactions are open on the server, our own excepted.
+    /// The number of transactions that are open on the server, apart from the caller's.
     fn open_transactions(
         db: &mut Self::Connection,
     ) -> impl Future<Output = sqlx::Result<i64>> + Send;
@@ -91,14 +91,14 @@ statements! {
 
 pub type ConnectOptions<DB> = <<DB as Database>::Connection as Connection>::Options;
 
-/// A pool for one of the laws, with an empty table and one connection.
+/// A pool for one test, with an empty table and one connection.
 #[async_context]
 pub async fn pool<DB: Statements>(server: ConnectOptions<DB>) -> anyhow::Result<Pool<DB>> {
     let options = PoolOptions::new().max_connections(CONNECTIONS);
     let mut pool = options.connect_lazy_with(server);
     prepare(&pool).await?;
     yield_resource!(pool);
-    // It waits for the connections that are in use, of which there should be none.
+    // The pool waits for connections in use. None should be.
     timeout(Duration::from_secs(10), pool.close()).await?;
     Ok(())
 }
@@ -113,7 +113,7 @@ async fn insert<DB: Statements>(db: &mut DB::Connection, session: i64) -> sqlx::
     DB::run(db, format!("INSERT INTO entries VALUES ({session})")).await
 }
 
-/// The rows that a connection of its own sees, which never was in the pool.
+/// The rows that a connection outside the pool sees.
 async fn rows<DB: Statements>(pool: &Pool<DB>) -> Result<BTreeMap<i64, i64>> {
     let mut db = DB::Connection::connect_with(&pool.connect_options()).await?;
     let rows = DB::rows(&mut db).await?;
@@ -121,10 +121,10 @@ async fn rows<DB: Statements>(pool: &Pool<DB>) -> Result<BTreeMap<i64, i64>> {
     Ok(rows)
 }
 
-/// Checks that every connection is back in the pool, that none was lost, and that none is in a
+/// Checks that every connection is back in the pool, that none is lost, and that none has an open
 /// transaction.
 async fn assert_all_returned<DB: Statements>(pool: &Pool<DB>, size: u32) -> Result<()> {
-    // A connection that is dropped goes back to its pool in a task of sqlx's, which nobody can await.
+    // A dropped connection goes back to its pool in a task of sqlx, which nobody can await.
     let returned = async {
         while pool.num_idle() != size as usize || pool.size() != size {
             sleep(Duration::from_millis(1)).await;
@@ -159,17 +159,17 @@ pub async fn a_body_that_fails_is_rolled_back<DB: Statements>(pool: Pool<DB>) ->
     let failed: Result<()> = async {
         async_with!(db = session(pool.clone())?, {
             insert::<DB>(db, 1).await?;
-            ensure!(1 > 2, "as it must");
+            ensure!(1 > 2, "expected");
         });
         Ok(())
     }
     .await;
-    assert_eq!(failed.unwrap_err().to_string(), "as it must");
+    assert_eq!(failed.unwrap_err().to_string(), "expected");
     assert_eq!(rows(&pool).await?, [].into());
     assert_all_returned(&pool, 1).await
 }
 
-/// On PostgreSQL nothing but a rollback gets on with a transaction in which a statement has failed.
+/// In PostgreSQL a transaction with a failed statement can only be rolled back.
 pub async fn a_body_whose_statement_fails_is_rolled_back<DB: Statements>(
     pool: Pool<DB>,
 ) -> Result<()> {
@@ -188,7 +188,7 @@ pub async fn a_body_that_panics_is_rolled_back<DB: Statements>(pool: Pool<DB>) -
         async move {
             async_with!(db = session(pool)?, {
                 insert::<DB>(db, 1).await?;
-                as_it_must();
+                panic_as_expected();
             });
             anyhow::Ok(())
         }
@@ -198,9 +198,9 @@ pub async fn a_body_that_panics_is_rolled_back<DB: Statements>(pool: Pool<DB>) -
     assert_all_returned(&pool, 1).await
 }
 
-/// Panics, which the compiler need not know.
-fn as_it_must() {
-    panic!("as it must");
+/// Panics. In a separate function, so that the code after the call is not unreachable for the compiler.
+fn panic_as_expected() {
+    panic!("expected");
 }
 
 pub async fn a_cancelled_body_is_rolled_back<DB: Statements>(pool: Pool<DB>) -> Result<()> {
@@ -240,13 +240,13 @@ pub async fn a_session_that_waits_for_a_connection_can_be_cancelled<DB: Statemen
     }
     let waiting = session(pool.clone()).enter();
     poll_until(waiting, |polls| polls == 1).await;
-    // If it went on to wait in the background, this would wait for it.
+    // If the session still waited in the background, `drain` would not end.
     timeout(Duration::from_secs(10), drain()).await?;
     drop(taken);
     assert_all_returned(&pool, CONNECTIONS).await
 }
 
-/// What became of a session, as its user knows.
+/// How a session ended, as its user knows.
 #[derive(Default)]
 struct Fate {
     body_ended: AtomicBool,
@@ -276,7 +276,7 @@ pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: S
         Ok(())
     };
 
-    // More than there are connections, so that some are cancelled while they wait for one.
+    // More sessions than connections, so that some are cancelled while they wait for one.
     let mut random = Random(2026);
     let cuts: Vec<_> = fates.iter().map(|fate| (fate, random.below(40))).collect();
     let failed: Vec<sqlx::Error> = stream::iter(cuts)
@@ -290,13 +290,13 @@ pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: S
     assert!(failed.is_empty(), "{failed:?}");
     drain().await;
 
-    // Committed if and only if the body ended, also where the user was gone before the commit was.
+    // A row is there if and only if the body ended, also if the user was dropped during the commit.
     let rows = rows(&pool).await?;
     for (id, fate) in &fates {
         let body_ended = fate.body_ended.load(Relaxed);
         assert!(body_ended || !fate.completed.load(Relaxed));
         let expected = if body_ended { Some(&2) } else { None };
-        assert_eq!(rows.get(id), expected, "of the session {id}");
+        assert_eq!(rows.get(id), expected, "the rows of session {id}");
     }
     let count = |flag: fn(&Fate) -> &AtomicBool| {
         fates
@@ -308,16 +308,19 @@ pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: S
         count(|fate| &fate.body_ended),
         count(|fate| &fate.completed),
     );
-    assert!(completed > 0, "none went through");
-    assert!(completed < ended, "none was cancelled while it committed");
+    assert!(completed > 0, "no session completed");
+    assert!(
+        completed < ended,
+        "no session was cancelled during its commit"
+    );
     assert!(
         ended < fates.len(),
-        "none was cancelled before it committed"
+        "no session was cancelled before its commit"
     );
     assert_all_returned(&pool, CONNECTIONS).await
 }
 
-/// A generator of numbers that are the same in every run (`SplitMix64`).
+/// A random number generator with the same numbers in every run (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
@@ -327,15 +330,15 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
-        usize::try_from(z % bound as u64).expect("below a usize")
+        usize::try_from(z % bound as u64).expect("the number is less than a usize")
     }
 }
 
-/// Runs the example on the database with this URL, or on its own.
+/// Runs the example on the database with this URL, or on its own one.
 #[track_caller]
-pub fn the_example_tells_the_same(url: Option<&str>) {
+pub fn the_example_prints_its_steps(url: Option<&str>) {
     let output = run_example("database", url.as_slice());
-    let told = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     let expected = [
         "at first: ann 100, bob 0",
@@ -344,5 +347,5 @@ pub fn the_example_tells_the_same(url: Option<&str>) {
         "20 not transferred, a panic in between: ann 70, bob 30",
         "20 not transferred, a time-out in between: ann 70, bob 30",
     ];
-    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
 }

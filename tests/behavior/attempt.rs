@@ -1,4 +1,4 @@
-//! `catch(…)` and `attempt(…)`: what becomes of the error of a `?` in the block.
+//! `catch(…)` and `attempt(…)`: what happens to the error of a `?` in the block.
 
 use std::num::ParseIntError;
 
@@ -16,7 +16,7 @@ impl From<ParseIntError> for Failure {
     }
 }
 
-/// Swallows the error that is called so.
+/// A context that swallows the failure with this text.
 #[async_context(scoped, catch)]
 async fn swallows(log: Log, swallowed: &'static str) -> Result<u8, Failure> {
     let mut number = 1;
@@ -61,7 +61,7 @@ fn a_question_mark_hands_its_error_to_the_context() {
 }
 
 #[test]
-fn it_gets_the_errors_of_the_later_contexts_too() {
+fn a_catching_context_gets_the_errors_of_later_contexts() {
     async fn both(log: &Log, enters: bool, exits: bool) -> Result<Option<u8>, Failure> {
         Ok(async_with!(
             catch(one = swallows(log.clone(), "enter")?),
@@ -81,7 +81,7 @@ fn it_gets_the_errors_of_the_later_contexts_too() {
 }
 
 #[test]
-fn what_leaves_otherwise_leaves_as_ever() {
+fn return_break_and_continue_are_no_errors() {
     async fn leave(log: &Log, how: u8) -> Result<u8, Failure> {
         let mut turns = 0;
         let left = loop {
@@ -123,7 +123,7 @@ fn what_leaves_otherwise_leaves_as_ever() {
 }
 
 #[test]
-fn an_attempt_has_the_errors_as_its_value() {
+fn the_value_of_an_attempt_is_a_result() {
     async fn attempt(log: &Log, text: &str, enters: bool, exits: bool) -> Result<u8, Failure> {
         let result = async_with!(attempt(one = plain(log.clone(), enters, exits)?), {
             let number: u8 = text.parse()?;
@@ -200,7 +200,7 @@ fn an_attempt_is_retried_in_a_loop() {
 }
 
 #[test]
-fn a_lost_exit_error_of_an_attempt_is_reported() {
+fn an_exit_error_that_an_attempt_does_not_return_is_reported() {
     async fn attempt(log: &Log) -> Result<u8, Failure> {
         async_with!(attempt(_one = plain(log.clone(), true, false)?), {
             "?".parse::<u8>()?
@@ -213,7 +213,7 @@ fn a_lost_exit_error_of_an_attempt_is_reported() {
 }
 
 #[test]
-fn a_function_within_a_context_that_catches_ends_as_if_it_had_nothing_to_do() {
+fn a_function_within_a_catching_context_returns_ok_when_the_error_was_swallowed() {
     #[within(catch(_one = swallows(log.clone(), "no number")?))]
     async fn checked(log: &Log, text: &str) -> Result<(), Failure> {
         let number: u8 = text.parse()?;
@@ -242,7 +242,7 @@ fn a_function_within_a_context_that_catches_ends_as_if_it_had_nothing_to_do() {
 }
 
 #[test]
-fn a_function_within_an_attempt_results_in_all_errors() {
+fn a_function_within_an_attempt_returns_every_error() {
     #[within(attempt(one = plain(log.clone(), enters, true)?))]
     async fn parsed(log: &Log, text: &str, enters: bool) -> Result<u8, Failure> {
         let number: u8 = text.parse()?;
