@@ -3,8 +3,6 @@
 //!
 //! A use is one run of a context. Its nest is the list of the clean-ups that were handed off inside it.
 
-#[path = "../cancellation/alone.rs"]
-mod alone;
 mod blocking_destructors;
 mod detached;
 mod drain;
@@ -15,6 +13,8 @@ mod hangs;
 mod many;
 mod not_waited_for;
 mod nowhere_to_go_on;
+#[path = "../cancellation/own_process.rs"]
+mod own_process;
 mod panics;
 mod pending;
 mod reports;

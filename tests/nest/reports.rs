@@ -304,7 +304,7 @@ fn without_a_reporter_it_is_a_line_on_the_standard_error_stream() {
         yield_resource!();
     }
 
-    let stderr = crate::alone::alone(|| {
+    let stderr = crate::own_process::in_own_process(|| {
         poll_and_drop(lost().run(async |()| forever().await));
     });
     assert!(stderr.contains("lost"), "{stderr}");

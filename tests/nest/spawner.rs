@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use guard_core::{AsyncContext, Cleanup, async_with};
 use guard_tests::{Log, poll_once};
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{forever, logs, never, poll_and_drop, step};
 
 static TASKS: Mutex<Vec<std::pin::Pin<Box<Cleanup>>>> = Mutex::new(Vec::new());
@@ -36,7 +36,7 @@ async fn cut_in_a_block(log: Log, goes_on: bool) {
 
 #[test]
 fn an_exit_in_place_waits() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(keep);
         let (log, reports) = logs();
         let mut whole = Box::pin(cut_in_a_block(log.clone(), true));
@@ -53,7 +53,7 @@ fn an_exit_in_place_waits() {
 
 #[test]
 fn an_exit_in_the_background_waits() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(keep);
         let (log, reports) = logs();
         poll_and_drop(cut_in_a_block(log.clone(), false));
@@ -67,7 +67,7 @@ fn an_exit_in_the_background_waits() {
 
 #[test]
 fn one_that_drops_what_it_is_given_is_nowhere_to_go_on() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(drop);
         let (log, reports) = logs();
         poll_and_drop(async {
@@ -87,7 +87,7 @@ fn one_that_drops_what_it_is_given_is_nowhere_to_go_on() {
 
 #[test]
 fn one_that_drops_everything_later_finishes_from_the_inside_out() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(keep);
         for outermost_first in [false, true] {
             let (log, reports) = logs();
@@ -115,7 +115,7 @@ fn one_that_drops_everything_later_finishes_from_the_inside_out() {
 
 #[test]
 fn one_that_panics_is_contained() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(|task| {
             drop(task);
             std::panic::resume_unwind(Box::new("the spawner"));

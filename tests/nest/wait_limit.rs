@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{
     WAYS, Way, composed, forever, gated, logs, never, paused, poll_and_drop, sleeps, step, using,
 };
@@ -306,7 +306,7 @@ fn a_runtime_without_a_clock_is_no_trouble() {
 
 #[test]
 fn it_can_be_set_and_taken_away() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         paused().block_on(async {
             set_wait_limit(Some(2 * SECOND));
@@ -331,7 +331,7 @@ fn it_can_be_set_and_taken_away() {
 
 #[test]
 fn with_a_clean_up_timeout_what_hangs_in_the_background_is_ended() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         set_cleanup_timeout(Some(SECOND));
         paused().block_on(async {
@@ -393,7 +393,7 @@ fn with_a_clean_up_timeout_a_set_up_that_retries_for_nobody_is_ended() {
         log.push("-late");
     }
 
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         set_cleanup_timeout(Some(SECOND));
         paused().block_on(async {
