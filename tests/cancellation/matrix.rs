@@ -166,7 +166,7 @@ impl Verdict {
     }
 }
 
-/// Polls to the end; drops at every poll before and after that; cuts the background at every poll.
+/// Polls to the end, and drops before every poll; cuts the background before every poll.
 pub fn sweep(case: Case, plan: Plan, verdict: &mut Verdict, using: impl Fn() -> Using) {
     sweep_with(&DRIVERS, case, plan, verdict, using);
 }
@@ -180,30 +180,32 @@ fn sweep_with(
     using: impl Fn() -> Using,
 ) {
     for &driver in drivers {
-        let whole = drive(using(), driver, None, None);
-        let drops = (0..=whole.polls + 1).map(Some);
-        for drop_at in drops.chain([None]) {
+        let mut try_drop = |drop_at: Option<usize>| {
             let run = drive(using(), driver, drop_at, None);
             verdict.judge(case, &run, || {
                 format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls")
             });
             // That the background is polled in each way was just tried; where it is cut does not depend
             // on it.
-            if driver != drivers[0] {
-                continue;
+            if driver == drivers[0] {
+                for cut_at in 0..run.background_polls {
+                    let run = drive(using(), driver, drop_at, Some(cut_at));
+                    verdict.judge(case, &run, || {
+                        format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, cut after {cut_at}")
+                    });
+                }
+                if run.background_polls > 0 {
+                    let run = drive_alone(using(), driver, drop_at);
+                    verdict.judge(case, &run, || {
+                        format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, with no background")
+                    });
+                }
             }
-            for cut_at in 0..run.background_polls {
-                let run = drive(using(), driver, drop_at, Some(cut_at));
-                verdict.judge(case, &run, || {
-                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, cut after {cut_at}")
-                });
-            }
-            if run.background_polls > 0 {
-                let run = drive_alone(using(), driver, drop_at);
-                verdict.judge(case, &run, || {
-                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, with no background")
-                });
-            }
+            run.polls
+        };
+        let polls = try_drop(None);
+        for drop_at in 0..polls {
+            try_drop(Some(drop_at));
         }
     }
 }

@@ -26,7 +26,7 @@
 //! | `settled` is polled in another runtime than its uses | `settled::what_goes_on_in_another_runtime_is_not_waited_for` |
 //! | a future is kept across a `select!` loop, and makes an unrelated commit wait | `detached::a_future_that_is_kept_across_a_loop_belongs_to_who_polls_it` |
 //! | a `JoinSet` is in the block | `not_waited_for::a_task_of_the_block` |
-//! | a million uses are cut in one block | `tests/memory.rs` |
+//! | 200,000 uses are cut in one block | `tests/memory.rs` |
 
 mod blocking_destructors;
 mod detached;
