@@ -5,6 +5,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
@@ -21,6 +22,8 @@ thread_local! {
     /// How many bytes are allocated.
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// How many bytes were ever allocated.
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(bytes: usize, sign: isize) {
@@ -33,6 +36,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 1);
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        ALLOCATED.set(ALLOCATED.get() + layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
@@ -144,6 +148,30 @@ fn growth_in_one_block(cycles: usize) -> isize {
     most.get()
 }
 
+/// How many bytes are allocated for one use that is cut while `going_on` others go on in the same nest. For each that
+/// is cut, one ends that was cut long before: a list that is cleared of those each time would be copied each time.
+fn bytes_to_cut_one_of_many(going_on: usize) -> usize {
+    let bytes = Cell::new(0);
+    block_on(async {
+        async_with!(_server = borrowing(&mut [0; 64]), {
+            let mut tasks = VecDeque::new();
+            let mut cycle = || {
+                cut(nothing().run(async |()| yield_once().await));
+                tasks.extend(BACKGROUND.with_borrow_mut(std::mem::take));
+                if tasks.len() > going_on {
+                    block_on(tasks.pop_front().unwrap());
+                }
+            };
+            (0..2 * going_on).for_each(|_| cycle());
+            let before = ALLOCATED.get();
+            (0..going_on).for_each(|_| cycle());
+            bytes.set((ALLOCATED.get() - before) / going_on);
+            tasks.into_iter().for_each(block_on);
+        });
+    });
+    bytes.get()
+}
+
 /// What a number of cycles adds to what is allocated, the first ones excepted, which may fill caches.
 fn growth(cycles: usize, cycle: impl Fn(usize)) -> isize {
     let cycles = cycles / every();
@@ -213,6 +241,10 @@ fn many_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() {
     // Some entries of clean-ups that have ended stay in the list of the use until it grows.
     let grown = growth_in_one_block(CYCLES);
     assert!(grown < 64 << 10, "cut in one block: {grown} bytes more");
+    for going_on in [4000, 4095, 4096, 4097] {
+        let bytes = bytes_to_cut_one_of_many(going_on);
+        assert!(bytes < 4000, "one of {going_on}: {bytes} bytes");
+    }
 
     // Waiting for the background and giving up, as a time limit does, while something stays there.
     let guard = block_on(session().enter());

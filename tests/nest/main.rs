@@ -15,7 +15,7 @@
 //! | a runtime shuts down while another thread polls the inner exit | `shutdown::of_two_uses`, `shutdown::of_two_joined_uses_around_one` |
 //! | guards are dropped together, and something is cut while a guard is held | `guards::guards_of_one_body_exit_from_the_inside_out`, `guards::with_no_use_around_them_they_begin_in_order_and_do_not_wait`, `guards::a_use_that_is_cut_while_a_guard_is_held_belongs_to_the_use_around` |
 //! | a waker panics | `panics::of_a_waker_leaves_nobody_unwoken` |
-//! | thousands of slow clean-ups are in one nest | `many::uses_cut_in_one_block_cost_in_proportion_while_many_others_go_on`, `many::a_use_that_waits_for_many_is_polled_in_proportion` |
+//! | thousands of slow clean-ups are in one nest | `many::a_use_that_waits_for_many_is_polled_in_proportion`, `tests/memory.rs` |
 //! | nests are in each other, 100,000 deep, also dropped from the outside in | `many::guards_tied_to_one_another`, `many::guards_tied_to_one_another_when_the_runtime_shuts_down`, `many::nested_uses_that_a_drop_leaves_are_finished_by_a_worker` |
 //! | `settled` is dropped with a destructor that panics | `settled::dropped_with_a_destructor_that_panics_it_passes_on_what_is_left` |
 //! | 20,000 wakers poll one `settled` | `settled::it_keeps_one_waker_of_all_that_polled_it` |

@@ -1,6 +1,5 @@
 //! Many at once: no recursion, on a stack of two mebibytes, and a cost in proportion.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,7 +12,6 @@ use guard_core::{
     AsyncContext, BoxContext, Guard, async_context, async_with, drain, yield_resource,
 };
 use guard_tests::{poll_once, yield_once};
-use tokio::sync::oneshot;
 
 use crate::support::{Block, ends, forever, logs, paused, poll_and_drop, workers};
 
@@ -151,34 +149,6 @@ fn cut_one_by_one(pending: usize, in_place: bool) {
 fn uses_cut_in_one_block() {
     cut_one_by_one(3, true);
     cut_one_by_one(3, false);
-}
-
-/// Each that is dropped ends one that was dropped long before, so that as many as ever are in the nest.
-#[test]
-fn uses_cut_in_one_block_cost_in_proportion_while_many_others_go_on() {
-    const AT_A_TIME: usize = 80_000;
-
-    /// Its exit takes until the other end of the channel is dropped.
-    #[async_context]
-    async fn takes_long(over: oneshot::Receiver<()>) {
-        yield_resource!();
-        let _ = over.await;
-    }
-
-    ends(|| {
-        paused().block_on(counted(Exits::default(), 0).run(async |()| {
-            let mut going_on = VecDeque::new();
-            for _ in 0..2 * AT_A_TIME {
-                let (end, over) = oneshot::channel::<()>();
-                poll_and_drop(takes_long(over).run(async |()| forever().await));
-                going_on.push_back(end);
-                if going_on.len() > AT_A_TIME {
-                    going_on.pop_front();
-                    tokio::task::yield_now().await;
-                }
-            }
-        }));
-    });
 }
 
 type Entered = Guard<BoxContext<'static, (), Infallible>>;
