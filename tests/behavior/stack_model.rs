@@ -1,14 +1,11 @@
-//! Random programs on an exit stack, against the same contexts nested by hand and against a model.
+//! Random operations on an exit stack, against a model. Stacks among other uses are part of `cancellation::fuzz`.
 
 use std::panic::{AssertUnwindSafe, panic_any};
 use std::sync::Once;
 
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
 use guard_core::exit_stack_parts::{Key, StackHandle};
-use guard_core::{
-    AsyncContext, AsyncExitStack, Outcome, async_context, exit_stack, yield_resource,
-};
+use guard_core::{AsyncExitStack, Outcome, async_context, yield_resource};
 use guard_tests::{Log, block_on, poll_times, yield_once};
 use proptest::prelude::*;
 
@@ -16,8 +13,6 @@ use crate::reports;
 
 /// An error or a panic, by where it arose.
 type Fault = u8;
-/// Where the use itself fails.
-const BODY: Fault = u8::MAX;
 
 /// How something ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,58 +25,16 @@ enum End {
 /// What an entry does when it is exited.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    kind: Kind,
     waits: usize,
     end: End,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// A context, which ends as it says.
-    Context,
-    /// A context that decides about the error of the use.
-    Catch(Decision),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Decision {
-    Swallow,
-    Replace,
-    Raise,
 }
 
 fn end() -> impl Strategy<Value = End> {
     prop_oneof![3 => Just(End::Ok), 2 => Just(End::Err), 1 => Just(End::Panic)]
 }
 
-fn entry(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Entry> {
-    (kind, 0..3_usize, end()).prop_map(|(kind, waits, end)| Entry { kind, waits, end })
-}
-
-fn plain() -> impl Strategy<Value = Kind> {
-    Just(Kind::Context)
-}
-
-fn any_kind() -> impl Strategy<Value = Kind> {
-    use Decision::{Raise, Replace, Swallow};
-    let decision = prop_oneof![Just(Swallow), Just(Replace), Just(Raise)];
-    prop_oneof![Just(Kind::Context), decision.prop_map(Kind::Catch)]
-}
-
-/// How a use ended: like a body, or with the panic that went on.
-#[derive(Debug, PartialEq)]
-enum Ending {
-    Value(Option<()>),
-    Error(Fault),
-    Panic(Fault),
-}
-
-/// What is the same in all worlds: what happened, how it ended, and what was reported besides.
-#[derive(Debug, PartialEq)]
-struct Story {
-    events: Vec<String>,
-    ending: Ending,
-    reports: Vec<String>,
+fn entry() -> impl Strategy<Value = Entry> {
+    (0..3_usize, end()).prop_map(|(waits, end)| Entry { waits, end })
 }
 
 /// Quiet about the panics that are part of the program.
@@ -95,27 +48,6 @@ fn quietly() {
             }
         }));
     });
-}
-
-fn tell(use_of: impl FnOnce(Log) -> LocalBoxFuture<'static, Result<Option<()>, Fault>>) -> Story {
-    quietly();
-    reports::collect();
-    let log = Log::new();
-    let ended = block_on(AssertUnwindSafe(use_of(log.clone())).catch_unwind());
-    let ending = match ended {
-        Ok(Ok(value)) => Ending::Value(value),
-        Ok(Err(fault)) => Ending::Error(fault),
-        Err(panic) => Ending::Panic(*panic.downcast().expect("no other panics")),
-    };
-    // In which order they are told is not promised: a stack returns the primary error, which its user
-    // reports after the others.
-    let mut reports = reports::take();
-    reports.sort();
-    Story {
-        events: log.take(),
-        ending,
-        reports,
-    }
 }
 
 async fn doing(log: &Log, index: Fault, entry: Entry) -> Result<(), Fault> {
@@ -137,125 +69,8 @@ async fn context(log: Log, index: Fault, entry: Entry) -> Result<(), Fault> {
     doing(&log, index, entry).await
 }
 
-/// A context that catches, and what it has besides to do may fail.
-#[async_context(catch)]
-async fn catching(log: Log, index: Fault, entry: Entry, decision: Decision) -> Result<(), Fault> {
-    let outcome = yield_resource!();
-    log.push(format_args!("{index} is told {outcome:?}"));
-    match outcome {
-        Outcome::Failed(error) => {
-            for _ in 0..entry.waits {
-                yield_once().await;
-            }
-            match decision {
-                Decision::Swallow => Ok(()),
-                Decision::Replace => Err(index),
-                Decision::Raise => Err(error),
-            }
-        }
-        _ => doing(&log, index, entry).await,
-    }
-}
-
-async fn body(log: &Log, end: End) -> Result<(), Fault> {
-    log.push("body");
-    match end {
-        End::Ok => Ok(()),
-        End::Err => Err(BODY),
-        End::Panic => panic_any(BODY),
-    }
-}
-
-/// The entries as uses inside each other.
-fn nested(
-    log: Log,
-    entries: &[Entry],
-    index: Fault,
-    end: End,
-) -> LocalBoxFuture<'static, Result<Option<()>, Fault>> {
-    let Some((&first, rest)) = entries.split_first() else {
-        return Box::pin(async move { body(&log, end).await.map(Some) });
-    };
-    let inner = nested(log.clone(), rest, index + 1, end);
-    Box::pin(async move {
-        match first.kind {
-            Kind::Context => {
-                let context = context(log, index, first);
-                context.with(async move |()| inner.await).await
-            }
-            Kind::Catch(decision) => {
-                let catching = catching(log, index, first, decision);
-                let caught = catching.catch(async move |()| inner.await).await?;
-                Ok(caught.flatten())
-            }
-        }
-    })
-}
-
-async fn on_catching_stack(log: Log, entries: Vec<Entry>, end: End) -> Result<Option<()>, Fault> {
-    let used = exit_stack::<Fault>().catching().catch(async move |stack| {
-        for (index, entry) in (0..).zip(entries) {
-            let log = log.clone();
-            match entry.kind {
-                Kind::Context => stack.enter(context(log, index, entry)).await?,
-                Kind::Catch(decision) => {
-                    let catching = catching(log, index, entry, decision);
-                    stack.enter_catch(catching).await?
-                }
-            };
-        }
-        body(&log, end).await
-    });
-    used.await
-}
-
-async fn on_plain_stack(log: Log, entries: Vec<Entry>, end: End) -> Result<Option<()>, Fault> {
-    let used = exit_stack::<Fault>().with(async move |stack| {
-        for (index, entry) in (0..).zip(entries) {
-            stack.enter(context(log.clone(), index, entry)).await?;
-        }
-        body(&log, end).await
-    });
-    used.await.map(Some)
-}
-
-/// The errors that nested uses drop silently, because a panic of a clean-up took their place on the way
-/// to the caller. A stack has them in its hands, and reports them.
-fn without_overtaken(mut stack: Story, nested: &Story) -> Story {
-    if matches!(stack.ending, Ending::Panic(_)) {
-        let told: Vec<String> = nested.reports.clone();
-        stack.reports.retain(|report| told.contains(report));
-    }
-    stack
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
-
-    #[test]
-    fn a_stack_is_as_the_same_contexts_nested(
-        entries in prop::collection::vec(entry(plain()), 0..7),
-        end in end(),
-    ) {
-        let by_hand = tell(|log| nested(log, &entries, 0, end));
-        let stacked = tell(|log| Box::pin(on_plain_stack(log, entries.clone(), end)));
-        prop_assert_eq!(without_overtaken(stacked, &by_hand), by_hand);
-    }
-
-    #[test]
-    fn a_catching_stack_is_as_the_same_contexts_nested(
-        entries in prop::collection::vec(entry(any_kind()), 0..7),
-        end in end(),
-    ) {
-        let mut by_hand = tell(|log| nested(log, &entries, 0, end));
-        // Nested uses have lost the body's value when a swallowed error of a clean-up took its place; a
-        // stack still has it.
-        if end == End::Ok && by_hand.ending == Ending::Value(None) {
-            by_hand.ending = Ending::Value(Some(()));
-        }
-        let stacked = tell(|log| Box::pin(on_catching_stack(log, entries.clone(), end)));
-        prop_assert_eq!(without_overtaken(stacked, &by_hand), by_hand);
-    }
 
     #[test]
     fn a_stack_does_what_the_model_does(
@@ -309,7 +124,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         ]
     };
     prop_oneof![
-        8 => (how, entry(plain())).prop_map(|(how, entry)| Verb::Add(how, entry)),
+        8 => (how, entry()).prop_map(|(how, entry)| Verb::Add(how, entry)),
         3 => any::<prop::sample::Index>().prop_map(Verb::Release),
         1 => Just(Verb::PopAll),
         1 => outcome().prop_map(Verb::Close),
