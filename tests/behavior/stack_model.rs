@@ -1,25 +1,20 @@
-//! Random programs with an exit stack, compared with nested uses of the same contexts and with a model.
+//! Random operations on an exit stack, against a model. Stacks among other uses are part of `cancellation::fuzz`.
 
 use std::panic::{AssertUnwindSafe, panic_any};
 use std::sync::Once;
 
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
 use guard_core::exit_stack_parts::{Key, StackHandle};
-use guard_core::{
-    AsyncContext, AsyncExitStack, Outcome, async_context, exit_stack, yield_resource,
-};
+use guard_core::{AsyncExitStack, Outcome, async_context, yield_resource};
 use guard_tests::{Log, block_on, poll_times, yield_once};
 use proptest::prelude::*;
 
 use crate::reports;
 
-/// An error or a panic, identified by the index of the entry where it arose.
+/// An error or a panic, by where it arose.
 type Fault = u8;
-/// The fault of the use's own body.
-const BODY: Fault = u8::MAX;
 
-/// How an entry or a body ends.
+/// How something ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Ok,
@@ -27,61 +22,19 @@ enum End {
     Panic,
 }
 
-/// What an entry does when it exits.
+/// What an entry does when it is exited.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    kind: Kind,
     waits: usize,
     end: End,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// A context that does not catch.
-    Context,
-    /// A context that catches.
-    Catch(Decision),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Decision {
-    Swallow,
-    Replace,
-    Raise,
 }
 
 fn end() -> impl Strategy<Value = End> {
     prop_oneof![3 => Just(End::Ok), 2 => Just(End::Err), 1 => Just(End::Panic)]
 }
 
-fn entry(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Entry> {
-    (kind, 0..3_usize, end()).prop_map(|(kind, waits, end)| Entry { kind, waits, end })
-}
-
-fn plain() -> impl Strategy<Value = Kind> {
-    Just(Kind::Context)
-}
-
-fn any_kind() -> impl Strategy<Value = Kind> {
-    use Decision::{Raise, Replace, Swallow};
-    let decision = prop_oneof![Just(Swallow), Just(Replace), Just(Raise)];
-    prop_oneof![Just(Kind::Context), decision.prop_map(Kind::Catch)]
-}
-
-/// How a use ended.
-#[derive(Debug, PartialEq)]
-enum Ending {
-    Value(Option<()>),
-    Error(Fault),
-    Panic(Fault),
-}
-
-/// What has to be equal in both encodings of a program.
-#[derive(Debug, PartialEq)]
-struct Observed {
-    events: Vec<String>,
-    ending: Ending,
-    reports: Vec<String>,
+fn entry() -> impl Strategy<Value = Entry> {
+    (0..3_usize, end()).prop_map(|(waits, end)| Entry { waits, end })
 }
 
 /// Prints nothing for the panics that are part of a program.
@@ -95,29 +48,6 @@ fn silence_expected_panics() {
             }
         }));
     });
-}
-
-fn run_program(
-    use_of: impl FnOnce(Log) -> LocalBoxFuture<'static, Result<Option<()>, Fault>>,
-) -> Observed {
-    silence_expected_panics();
-    reports::collect();
-    let log = Log::new();
-    let ended = block_on(AssertUnwindSafe(use_of(log.clone())).catch_unwind());
-    let ending = match ended {
-        Ok(Ok(value)) => Ending::Value(value),
-        Ok(Err(fault)) => Ending::Error(fault),
-        Err(panic) => Ending::Panic(*panic.downcast().expect("the panic is one of the program")),
-    };
-    // The order of reports is not promised. A stack returns its primary error, which the user reports after
-    // the others.
-    let mut reports = reports::take();
-    reports.sort();
-    Observed {
-        events: log.take(),
-        ending,
-        reports,
-    }
 }
 
 async fn doing(log: &Log, index: Fault, entry: Entry) -> Result<(), Fault> {
@@ -135,130 +65,12 @@ async fn doing(log: &Log, index: Fault, entry: Entry) -> Result<(), Fault> {
 #[async_context]
 async fn context(log: Log, index: Fault, entry: Entry) -> Result<(), Fault> {
     let outcome = yield_resource!();
-    log.push(format_args!("{index} gets {outcome:?}"));
+    log.push(format_args!("{index} is told {outcome:?}"));
     doing(&log, index, entry).await
-}
-
-/// A context that catches. It may also fail in its own exit.
-#[async_context(catch)]
-async fn catching(log: Log, index: Fault, entry: Entry, decision: Decision) -> Result<(), Fault> {
-    let outcome = yield_resource!();
-    log.push(format_args!("{index} gets {outcome:?}"));
-    match outcome {
-        Outcome::Failed(error) => {
-            for _ in 0..entry.waits {
-                yield_once().await;
-            }
-            match decision {
-                Decision::Swallow => Ok(()),
-                Decision::Replace => Err(index),
-                Decision::Raise => Err(error),
-            }
-        }
-        _ => doing(&log, index, entry).await,
-    }
-}
-
-async fn body(log: &Log, end: End) -> Result<(), Fault> {
-    log.push("body");
-    match end {
-        End::Ok => Ok(()),
-        End::Err => Err(BODY),
-        End::Panic => panic_any(BODY),
-    }
-}
-
-/// The entries as nested uses.
-fn nested(
-    log: Log,
-    entries: &[Entry],
-    index: Fault,
-    end: End,
-) -> LocalBoxFuture<'static, Result<Option<()>, Fault>> {
-    let Some((&first, rest)) = entries.split_first() else {
-        return Box::pin(async move { body(&log, end).await.map(Some) });
-    };
-    let inner = nested(log.clone(), rest, index + 1, end);
-    Box::pin(async move {
-        match first.kind {
-            Kind::Context => {
-                let context = context(log, index, first);
-                context.with(async move |()| inner.await).await
-            }
-            Kind::Catch(decision) => {
-                let catching = catching(log, index, first, decision);
-                let caught = catching.catch(async move |()| inner.await).await?;
-                Ok(caught.flatten())
-            }
-        }
-    })
-}
-
-async fn on_catching_stack(log: Log, entries: Vec<Entry>, end: End) -> Result<Option<()>, Fault> {
-    let used = exit_stack::<Fault>().catching().catch(async move |stack| {
-        for (index, entry) in (0..).zip(entries) {
-            let log = log.clone();
-            match entry.kind {
-                Kind::Context => stack.enter(context(log, index, entry)).await?,
-                Kind::Catch(decision) => {
-                    let catching = catching(log, index, entry, decision);
-                    stack.enter_catch(catching).await?
-                }
-            };
-        }
-        body(&log, end).await
-    });
-    used.await
-}
-
-async fn on_plain_stack(log: Log, entries: Vec<Entry>, end: End) -> Result<Option<()>, Fault> {
-    let used = exit_stack::<Fault>().with(async move |stack| {
-        for (index, entry) in (0..).zip(entries) {
-            stack.enter(context(log.clone(), index, entry)).await?;
-        }
-        body(&log, end).await
-    });
-    used.await.map(Some)
-}
-
-/// The stack's result without the reports that nested uses do not make. When an exit panics, nested uses drop
-/// the error that was on its way to the caller; a stack still has that error, and reports it.
-fn without_overtaken(mut stack: Observed, nested: &Observed) -> Observed {
-    if matches!(stack.ending, Ending::Panic(_)) {
-        stack
-            .reports
-            .retain(|report| nested.reports.contains(report));
-    }
-    stack
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
-
-    #[test]
-    fn a_stack_is_as_the_same_contexts_nested(
-        entries in prop::collection::vec(entry(plain()), 0..7),
-        end in end(),
-    ) {
-        let by_hand = run_program(|log| nested(log, &entries, 0, end));
-        let stacked = run_program(|log| Box::pin(on_plain_stack(log, entries.clone(), end)));
-        prop_assert_eq!(without_overtaken(stacked, &by_hand), by_hand);
-    }
-
-    #[test]
-    fn a_catching_stack_is_as_the_same_contexts_nested(
-        entries in prop::collection::vec(entry(any_kind()), 0..7),
-        end in end(),
-    ) {
-        let mut by_hand = run_program(|log| nested(log, &entries, 0, end));
-        // In nested uses the body's value is lost when an inner exit fails and the error is swallowed. A
-        // stack still has it.
-        if end == End::Ok && by_hand.ending == Ending::Value(None) {
-            by_hand.ending = Ending::Value(Some(()));
-        }
-        let stacked = run_program(|log| Box::pin(on_catching_stack(log, entries.clone(), end)));
-        prop_assert_eq!(without_overtaken(stacked, &by_hand), by_hand);
-    }
 
     #[test]
     fn a_stack_does_what_the_model_does(
@@ -273,15 +85,15 @@ proptest! {
     }
 }
 
-/// One step of a program.
+/// What a program does with a stack.
 #[derive(Clone, Copy, Debug)]
 enum Verb {
     Add(How, Entry),
-    /// Releases one of the entries that were ever added.
+    /// Of the entries that ever were, this one.
     Release(prop::sample::Index),
     PopAll,
     Close(Outcome),
-    /// Polls a close this many times, and drops it.
+    /// Polls a close so often and drops it.
     CloseHalf(Outcome, usize),
     Drop,
 }
@@ -312,7 +124,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         ]
     };
     prop_oneof![
-        8 => (how, entry(plain())).prop_map(|(how, entry)| Verb::Add(how, entry)),
+        8 => (how, entry()).prop_map(|(how, entry)| Verb::Add(how, entry)),
         3 => any::<prop::sample::Index>().prop_map(Verb::Release),
         1 => Just(Verb::PopAll),
         1 => outcome().prop_map(Verb::Close),
@@ -321,10 +133,10 @@ fn verb() -> impl Strategy<Value = Verb> {
     ]
 }
 
-/// What a step did: the events, the result, and the reports.
+/// What a verb did: the events, its result, and what was reported.
 type Did = (Vec<String>, String, Vec<String>);
 
-/// The specification of a stack, without futures and pins: a list and a position.
+/// The stack as one would explain it: no futures, no pins, a list and a position.
 #[derive(Default)]
 struct Model {
     added: Fault,
@@ -336,7 +148,7 @@ struct Model {
 
 struct Unwinding {
     outcome: Outcome,
-    /// The entry that is exiting, and how many polls it still needs.
+    /// What is being exited, and how often it has to wait still.
     current: Option<(Fault, Entry, usize)>,
     errors: Vec<Fault>,
     panic: Option<Fault>,
@@ -431,7 +243,7 @@ impl Model {
         "half".into()
     }
 
-    /// Goes on until an entry is pending. Returns whether no entry is left.
+    /// Goes on until something waits; whether nothing is left.
     fn poll(&mut self, unwinding: &mut Unwinding) -> bool {
         loop {
             match &mut unwinding.current {
@@ -441,7 +253,7 @@ impl Model {
                     };
                     let outcome = unwinding.outcome;
                     self.events.push(match how {
-                        How::Enter | How::PushExit => format!("{index} gets {outcome:?}"),
+                        How::Enter | How::PushExit => format!("{index} is told {outcome:?}"),
                         How::Adopt | How::Defer | How::Handle => format!("{index} runs"),
                     });
                     unwinding.current = Some((index, entry, entry.waits));
@@ -452,7 +264,7 @@ impl Model {
                 }
             }
             let Some((index, entry, waits)) = unwinding.current else {
-                unreachable!("the entry was just set");
+                unreachable!("it was just set");
             };
             if waits > 0 {
                 return false;
@@ -480,7 +292,7 @@ impl Model {
     }
 }
 
-/// The stack itself, in a runtime that runs the clean-ups.
+/// The stack itself, in a runtime that goes on with what is dropped.
 struct Real {
     runtime: tokio::runtime::Runtime,
     stack: AsyncExitStack<Fault>,
@@ -522,13 +334,13 @@ impl Real {
             Verb::Drop => {
                 self.runtime.block_on(async {
                     self.stack = AsyncExitStack::new();
-                    // More polls than all entries together can need.
+                    // More often than all entries together can wait.
                     for _ in 0..100 {
                         tokio::task::yield_now().await;
                     }
                 });
                 self.handle = self.stack.handle();
-                // A key names an entry of the stack that returned the key.
+                // A key names an entry of the stack that gave it out.
                 self.keys.fill(None);
                 String::new()
             }
@@ -560,12 +372,12 @@ impl Real {
             }
             How::Defer => Some(stack.defer(runs)),
             How::PushExit => Some(stack.push_exit(async move |outcome: Outcome| {
-                log.push(format_args!("{index} gets {outcome:?}"));
+                log.push(format_args!("{index} is told {outcome:?}"));
                 doing(&log, index, entry).await
             })),
             How::Handle => {
                 let added = self.handle.defer(runs);
-                assert!(added.is_ok(), "the stack should be open");
+                assert!(added.is_ok(), "the stack is there");
                 None
             }
         };

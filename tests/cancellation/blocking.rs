@@ -13,12 +13,12 @@ use std::task::{Wake, Waker};
 use guard_core::{AsyncContext, Outcome, async_with, blocking, drain, within};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::alone::alone;
+use crate::invariants::Case;
 use crate::matrix::{Verdict, plans};
-use crate::nested::{exit_guard, nested};
-use crate::oracle::Case;
-use crate::ways::{Kind, Plan, Token, Way, all, body, body_of_many, interruptible, one};
-use crate::world::{
+use crate::nesting::{exit_guard, nested};
+use crate::own_process::in_own_process;
+use crate::scenarios::{Kind, Plan, Token, Way, all, body, body_of_many, interruptible, one};
+use crate::simulation::{
     self, End, Ending, Event, Fault, HOOK_CALLS, Run, Step, Using, is_pausing, log, tick,
 };
 
@@ -111,7 +111,7 @@ fn panics(log: &[Event]) -> usize {
 /// Drives a use. The steps of `drop_at` are threads that begin and wake-ups, those of `cut_at` are threads
 /// that begin in the background.
 fn drive(way: Way, plan: Plan, drop_at: Option<usize>, cut_at: Option<usize>) -> Run {
-    world::begin();
+    simulation::begin();
     let hook_calls = HOOK_CALLS.load(Ordering::Relaxed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -135,7 +135,7 @@ fn drive(way: Way, plan: Plan, drop_at: Option<usize>, cut_at: Option<usize>) ->
         steps += 1;
         if std::mem::take(&mut woken) {
             let _entered = runtime.enter();
-            if let Some(ending) = world::poll(&mut using, &waker) {
+            if let Some(ending) = simulation::poll(&mut using, &waker) {
                 break ending;
             }
         }
@@ -196,7 +196,7 @@ fn drive(way: Way, plan: Plan, drop_at: Option<usize>, cut_at: Option<usize>) ->
         std::thread::yield_now();
     }
     let hook_calls = HOOK_CALLS.load(Ordering::Relaxed) - hook_calls;
-    let run = world::end(ending, [steps, background_steps], violations);
+    let run = simulation::end(ending, [steps, background_steps], violations);
     Run {
         // After the cut nobody writes down which threads panic.
         hook_calls: if cut_at.is_some() {
@@ -238,26 +238,26 @@ fn judge(way: Way) {
             }
         }
     }
-    verdict.assert_lawful();
+    verdict.assert_no_violation();
     println!("{} runs", verdict.runs);
 }
 
 #[test]
 fn in_async_with() {
-    alone(|| judge(Way::AsyncWithList));
+    in_own_process(|| judge(Way::AsyncWithList));
 }
 
 #[test]
 fn in_try_with() {
-    alone(|| judge(Way::TryWith));
+    in_own_process(|| judge(Way::TryWith));
 }
 
 #[test]
 fn in_guards() {
-    alone(|| judge(Way::Guards));
+    in_own_process(|| judge(Way::Guards));
 }
 
 #[test]
 fn around_a_decorated_function() {
-    alone(|| judge(Way::Within));
+    in_own_process(|| judge(Way::Within));
 }

@@ -8,8 +8,8 @@ use guard_core::{AsyncContext, async_context, drain, pending_cleanups, yield_res
 use guard_tests::{Log, block_on, poll_once, yield_once};
 use tokio::sync::Notify;
 
-use crate::alone::alone;
-use crate::world;
+use crate::own_process::in_own_process;
+use crate::simulation;
 
 /// Ends its clean-up when it is told to.
 #[async_context]
@@ -28,8 +28,8 @@ fn put(log: &Log) -> Arc<Notify> {
 
 #[test]
 fn counts_what_is_in_the_background() {
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let log = Log::new();
         assert_eq!(pending_cleanups().len(), 0);
         let first = put(&log);
@@ -37,7 +37,7 @@ fn counts_what_is_in_the_background() {
         assert_eq!(pending_cleanups().len(), 2);
         first.notify_one();
         second.notify_one();
-        world::finish_background();
+        simulation::finish_background();
         assert_eq!(pending_cleanups().len(), 0);
         assert_eq!(log.line(), "exited exited");
     });
@@ -45,8 +45,8 @@ fn counts_what_is_in_the_background() {
 
 #[test]
 fn counts_a_clean_up_that_waits_for_another_one() {
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let (log, end) = (Log::new(), Arc::new(Notify::new()));
         let mut using = Box::pin(slow(log.clone(), end.clone()).run(async |()| {
             let inner = slow(log.clone(), end.clone());
@@ -57,21 +57,21 @@ fn counts_a_clean_up_that_waits_for_another_one() {
         assert!(poll_once(using.as_mut()).is_pending());
         drop(using);
         assert_eq!(pending_cleanups().len(), 2);
-        world::drop_background();
+        simulation::drop_background();
         assert_eq!(pending_cleanups().len(), 0);
     });
 }
 
 #[test]
 fn is_ready_at_once_when_there_is_nothing() {
-    alone(|| {
+    in_own_process(|| {
         assert!(poll_once(pin!(drain())).is_ready());
     });
 }
 
 #[test]
 fn waits_for_clean_ups_that_start_while_it_waits() {
-    alone(|| {
+    in_own_process(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -108,7 +108,7 @@ fn waits_for_clean_ups_that_a_clean_up_starts() {
         drop(slow(log, end).enter().await);
     }
 
-    alone(|| {
+    in_own_process(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -136,8 +136,8 @@ fn is_woken_by_the_last_clean_up_only_through_its_newest_waker() {
         }
     }
 
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let end = put(&Log::new());
         let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
         let mut draining = pin!(drain());
@@ -147,7 +147,7 @@ fn is_woken_by_the_last_clean_up_only_through_its_newest_waker() {
             assert!(polled.is_pending());
         }
         end.notify_one();
-        world::finish_background();
+        simulation::finish_background();
         assert_eq!(counts[1].0.load(Ordering::Relaxed), 1);
         assert!(poll_once(draining).is_ready());
     });
@@ -155,8 +155,8 @@ fn is_woken_by_the_last_clean_up_only_through_its_newest_waker() {
 
 #[test]
 fn dropping_it_changes_nothing() {
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let log = Log::new();
         let end = put(&log);
         {
@@ -165,7 +165,7 @@ fn dropping_it_changes_nothing() {
         }
         assert_eq!(pending_cleanups().len(), 1);
         end.notify_one();
-        world::finish_background();
+        simulation::finish_background();
         assert_eq!(log.line(), "exited");
         assert!(poll_once(pin!(drain())).is_ready());
     });
@@ -173,7 +173,7 @@ fn dropping_it_changes_nothing() {
 
 #[test]
 fn several_may_wait() {
-    alone(|| {
+    in_own_process(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -196,16 +196,19 @@ fn finds_the_report_sent() {
         Err(std::fmt::Error)
     }
 
-    alone(|| {
+    in_own_process(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
-        world::install();
+        simulation::install();
         for round in 1..=100 {
             runtime.block_on(async {
                 let guard = fails_in_the_end().enter().await.unwrap();
                 drop(guard);
                 drain().await;
             });
-            assert_eq!(world::reports_containing("fails_in_the_end").len(), round);
+            assert_eq!(
+                simulation::reports_containing("fails_in_the_end").len(),
+                round
+            );
         }
     });
 }
@@ -231,7 +234,7 @@ fn is_the_last_line_of_main() {
 
     // It is the closure that knows the test's name.
     #[allow(clippy::redundant_closure)]
-    let stderr = alone(|| program());
+    let stderr = in_own_process(|| program());
     assert!(stderr.contains("cleaned up"), "{stderr}");
     assert!(!stderr.contains("abandoned"), "{stderr}");
 }

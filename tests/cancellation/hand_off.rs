@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use guard_core::{AsyncContext, async_context, async_with, yield_resource};
 use guard_tests::{Dropped, Log, poll_once, poll_times, yield_once};
 
-use crate::world;
+use crate::simulation;
 
 #[async_context]
 async fn traced(log: Log) -> Result<Log, Infallible> {
@@ -39,14 +39,14 @@ async fn using(log: Log) {
 
 /// What happens in the drop after so many polls, and what in the background after that.
 fn dropped_after(polls: usize) -> (String, String) {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut future = Box::pin(using(log.clone()));
     assert!(poll_times(future.as_mut(), polls).is_pending());
     log.take();
     drop(future);
     let in_drop = log.line();
-    world::finish_background();
+    simulation::finish_background();
     (in_drop, log.line())
 }
 
@@ -88,7 +88,7 @@ fn dropped_with_one_poll_to_go_is_finished_in_place() {
 
 #[test]
 fn a_guard_that_is_dropped_is_exited_in_the_background() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut entering = Box::pin(traced(log.clone()).enter());
     assert!(poll_once(entering.as_mut()).is_pending());
@@ -98,30 +98,30 @@ fn a_guard_that_is_dropped_is_exited_in_the_background() {
     log.take();
     drop(guard);
     assert_eq!(log.line(), "exiting(Cancelled)");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited");
 }
 
 #[test]
 fn a_guard_that_is_dropped_while_entering_is_set_up_then_exited() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut entering = Box::pin(traced(log.clone()).enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "entering entered exiting(Cancelled) exited");
 }
 
 #[test]
 fn a_guard_that_is_dropped_while_exiting_goes_on_with_the_same_exit() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let guard = guard_tests::block_on(traced(log.clone()).enter()).unwrap();
     let mut exiting = Box::pin(guard.exit());
     assert!(poll_once(exiting.as_mut()).is_pending());
     drop(exiting);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(
         log.line(),
         "entering entered exiting(Completed) exited",
@@ -141,7 +141,7 @@ fn nested_uses_are_finished_from_the_inside_out() {
         Ok(())
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut future = Box::pin({
         let log = log.clone();
@@ -157,17 +157,17 @@ fn nested_uses_are_finished_from_the_inside_out() {
     drop(future);
     assert_eq!(log.line(), "exiting inner", "the outer one has to wait");
     assert_eq!(
-        world::background_tasks(),
+        simulation::background_tasks(),
         2,
         "each is a clean-up of its own, and polled once where it is dropped"
     );
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited inner exiting outer exited outer");
 }
 
 #[test]
 fn an_exit_waits_for_a_use_that_was_dropped_in_its_block() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut future = Box::pin({
         let log = log.clone();
@@ -187,7 +187,7 @@ fn an_exit_waits_for_a_use_that_was_dropped_in_its_block() {
     assert_eq!(log.line(), "drop(held) exiting(Cancelled) next");
     assert!(poll_once(future.as_mut()).is_pending());
     assert_eq!(log.line(), "", "the inner one is not over");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited");
     assert!(poll_once(future.as_mut()).is_pending());
     assert_eq!(log.line(), "exiting(Completed)");
@@ -197,7 +197,7 @@ fn an_exit_waits_for_a_use_that_was_dropped_in_its_block() {
 
 #[test]
 fn a_use_that_is_dropped_while_it_waits_is_told_how_its_block_ended() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut future = Box::pin({
         let log = log.clone();
@@ -213,7 +213,7 @@ fn a_use_that_is_dropped_while_it_waits_is_told_how_its_block_ended() {
     log.take();
     drop(future);
     assert_eq!(log.line(), "");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited exiting(Completed) exited");
 }
 
@@ -227,7 +227,7 @@ fn a_use_that_is_dropped_while_entering_is_waited_for_by_nobody() {
         log.push("inner exited");
     }
 
-    world::install();
+    simulation::install();
     let (log, go_on) = (Log::new(), Arc::new(tokio::sync::Notify::new()));
     let mut future = Box::pin({
         let (log, go_on) = (log.clone(), go_on.clone());
@@ -244,7 +244,7 @@ fn a_use_that_is_dropped_while_entering_is_waited_for_by_nobody() {
     assert_eq!(log.line(), "exiting(Cancelled)");
     // The set-up would wait for ever if it waited for what the outer one holds.
     go_on.notify_one();
-    world::finish_background();
+    simulation::finish_background();
     let line = log.line();
     assert!(line.contains("inner entered inner exited"), "{line}");
     assert!(line.contains("exited"), "{line}");
@@ -258,19 +258,19 @@ fn forget(it: impl Send + 'static) {
 
 #[test]
 fn what_is_forgotten_runs_nothing() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut future = Box::pin(using(log.clone()));
     assert!(poll_times(future.as_mut(), 2).is_pending());
     assert_eq!(log.line(), "entering entered body");
     forget(future);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "");
 
     let guard = guard_tests::block_on(traced(log.clone()).enter()).unwrap();
     assert_eq!(log.line(), "entering entered");
     forget(guard);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "");
 }
 
@@ -294,13 +294,13 @@ fn an_exit_is_polled_once_in_place() {
         Counting(polls).await;
     }
 
-    world::install();
+    simulation::install();
     let polls = Arc::new(AtomicUsize::new(0));
     let guard = guard_tests::block_on(counting(polls.clone()).enter()).unwrap();
     drop(guard);
     assert_eq!(polls.load(Ordering::Relaxed), 1);
-    assert_eq!(world::background_tasks(), 1);
-    world::drop_background();
+    assert_eq!(simulation::background_tasks(), 1);
+    simulation::drop_background();
 }
 
 #[test]
@@ -311,11 +311,11 @@ fn an_exit_that_is_over_at_once_is_not_handed_on() {
         log.push("exited");
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     drop(guard_tests::block_on(quick(log.clone()).enter()).unwrap());
     assert_eq!(log.line(), "exited");
-    assert_eq!(world::background_tasks(), 0);
+    assert_eq!(simulation::background_tasks(), 0);
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn what_a_scoped_context_holds_is_dropped_where_it_stands() {
         log.push("exited");
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     {
         let mut future = pin!(scoped_here(&log).run(async |()| {
@@ -337,6 +337,6 @@ fn what_a_scoped_context_holds_is_dropped_where_it_stands() {
         assert!(poll_once(future.as_mut()).is_pending());
     }
     assert_eq!(log.line(), "drop(body) drop(held)");
-    let reports = world::reports_containing("scoped_here");
+    let reports = simulation::reports_containing("scoped_here");
     assert_eq!(reports.len(), 1, "{reports:?}");
 }

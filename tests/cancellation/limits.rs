@@ -10,8 +10,8 @@ use guard_core::{AsyncContext, TimeoutError, async_context, async_with, drain, y
 use guard_tests::{Dropped, Log, block_on, poll_once};
 use tokio::time::{Instant, sleep};
 
-use crate::alone::alone;
-use crate::world;
+use crate::own_process::in_own_process;
+use crate::simulation;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -33,7 +33,7 @@ macro_rules! takes {
 /// The only report that names this context says that it took too long.
 #[track_caller]
 fn assert_timed_out(name: &str) {
-    let reports = world::reports_containing(&format!("::{name}`"));
+    let reports = simulation::reports_containing(&format!("::{name}`"));
     assert_eq!(reports.len(), 1, "{reports:?}");
     let what = ": clean-up exceeded its time limit and was dropped";
     assert!(reports[0].ends_with(what), "{reports:?}");
@@ -43,20 +43,20 @@ fn assert_timed_out(name: &str) {
 #[tokio::test(start_paused = true)]
 async fn an_exit_that_ends_in_time_is_not_disturbed() {
     takes!(in_time);
-    world::install();
+    simulation::install();
     let log = Log::new();
     let time = LIMIT - Duration::from_millis(1);
     let using = in_time(log.clone(), time).exit_timeout(LIMIT);
     let result: Result<u8, TimeoutError<Infallible>> = using.with(async |()| Ok(7)).await;
     assert_eq!(result, Ok(7));
     assert_eq!(log.line(), "exiting(Completed) exited drop(held)");
-    assert_eq!(world::reports_containing("::in_time`"), [""; 0]);
+    assert_eq!(simulation::reports_containing("::in_time`"), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_exit_that_takes_too_long_is_dropped_and_says_so() {
     takes!(too_long);
-    world::install();
+    simulation::install();
     let log = Log::new();
     let start = Instant::now();
     let using = too_long(log.clone(), 2 * LIMIT).exit_timeout(LIMIT);
@@ -85,7 +85,7 @@ async fn a_time_out_is_an_io_error_where_those_are_used() {
         Ok(())
     }
 
-    world::install();
+    simulation::install();
     let kind = async |time| write(time).await.unwrap_err().kind();
     assert_eq!(kind(LIMIT / 2).await, std::io::ErrorKind::StorageFull);
     assert_eq!(kind(2 * LIMIT).await, std::io::ErrorKind::TimedOut);
@@ -99,7 +99,7 @@ async fn a_time_out_is_an_io_error_where_those_are_used() {
 #[tokio::test(start_paused = true)]
 async fn the_time_begins_to_run_with_the_exit() {
     takes!(after_a_long_body);
-    world::install();
+    simulation::install();
     let log = Log::new();
     let using = after_a_long_body(log.clone(), LIMIT / 2).exit_timeout(LIMIT);
     let result: Result<(), TimeoutError<Infallible>> = using
@@ -135,11 +135,11 @@ async fn the_bodys_error_comes_before_the_time_out() {
         Ok(())
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     assert_eq!(inline(log.clone()).await, Err(Error::Body));
     assert_eq!(log.line(), "exiting(Failed(())) drop(held)");
-    let reports = world::reports_containing("::after_an_error`");
+    let reports = simulation::reports_containing("::after_an_error`");
     assert!(!reports.is_empty());
     assert!(reports.iter().all(|report| report.contains("time limit")));
 }
@@ -160,8 +160,8 @@ async fn the_contexts_own_error_is_kept() {
 #[test]
 fn an_exit_in_the_background_is_bounded_too() {
     takes!(in_the_background);
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -187,8 +187,8 @@ fn an_exit_in_the_background_is_bounded_too() {
 #[test]
 fn an_exit_that_is_dropped_half_way_goes_on_bounded() {
     takes!(dropped_half_way);
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -210,8 +210,8 @@ fn an_exit_that_is_dropped_half_way_goes_on_bounded() {
 #[test]
 fn an_outer_context_is_exited_after_an_inner_one_ran_out_of_time() {
     takes!(hangs);
-    alone(|| {
-        world::install();
+    in_own_process(|| {
+        simulation::install();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -256,7 +256,7 @@ fn any_future_can_be_the_limit() {
         std::future::pending().await
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let (signal, limit) = futures::channel::oneshot::channel::<()>();
     let limit = async { _ = limit.await };
@@ -278,11 +278,11 @@ fn any_future_can_be_the_limit() {
     drop(block_on(
         until_a_signal(log.clone()).exit_until(limit).enter(),
     ));
-    assert_eq!(world::background_tasks(), 1);
+    assert_eq!(simulation::background_tasks(), 1);
     signal.send(()).unwrap();
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "drop(held)");
-    assert_eq!(world::reports_containing("::until_a_signal`").len(), 2);
+    assert_eq!(simulation::reports_containing("::until_a_signal`").len(), 2);
 }
 
 /// A limit that panics when it is polled, and counts how often it is.
@@ -305,16 +305,16 @@ fn a_limit_that_panics_in_the_background_is_reported_and_the_exit_goes_on() {
         Ok(())
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let polls = Arc::new(AtomicUsize::new(0));
     let context = with_a_broken_limit(log.clone()).exit_until(panics(polls.clone()));
     drop(block_on(context.enter()));
     assert_eq!(log.line(), "");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited");
     assert_eq!(polls.load(Ordering::Relaxed), 1);
-    let reports = world::reports_containing("::with_a_broken_limit`");
+    let reports = simulation::reports_containing("::with_a_broken_limit`");
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert!(reports[0].contains("the limit is broken"), "{reports:?}");
 }
@@ -336,7 +336,7 @@ fn a_limit_that_panics_in_place_does_so_when_the_exit_is_over() {
         log.push(format_args!("outer({outcome:?})"));
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let polls = Arc::new(AtomicUsize::new(0));
     let using = || {
@@ -353,7 +353,7 @@ fn a_limit_that_panics_in_place_does_so_when_the_exit_is_over() {
     assert_eq!(log.line(), "exited outer(Panicked)");
     assert_eq!(polls.swap(0, Ordering::Relaxed), 1);
     let reports = || {
-        let all = world::reports_containing("::whose_limit_breaks`").into_iter();
+        let all = simulation::reports_containing("::whose_limit_breaks`").into_iter();
         let what = |report: String| Some(report.split_once("): ")?.1.to_owned());
         all.filter_map(what).collect::<Vec<_>>()
     };
@@ -363,7 +363,7 @@ fn a_limit_that_panics_in_place_does_so_when_the_exit_is_over() {
     let mut using = using();
     assert!(poll_once(using.as_mut()).is_pending());
     drop(using);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited outer(Cancelled)");
     assert_eq!(polls.load(Ordering::Relaxed), 1);
     let expected = [
@@ -404,7 +404,7 @@ fn a_limit_that_panics_when_it_is_dropped_does_not_take_outer_clean_ups_with_it(
         Ok(())
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut using = {
         let log = log.clone();
@@ -421,12 +421,12 @@ fn a_limit_that_panics_when_it_is_dropped_does_not_take_outer_clean_ups_with_it(
     assert!(poll_once(using.as_mut()).is_pending());
     drop(using);
     assert_eq!(log.line(), "", "it waits");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited(Cancelled)");
-    let reports = world::reports_containing("::whose_limit_breaks_in_the_end`");
+    let reports = simulation::reports_containing("::whose_limit_breaks_in_the_end`");
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert!(reports[0].contains("the limit breaks"), "{reports:?}");
-    assert_eq!(world::reports_containing("::around_a_limit"), [""; 0]);
+    assert_eq!(simulation::reports_containing("::around_a_limit"), [""; 0]);
 }
 
 #[test]
@@ -438,11 +438,11 @@ fn a_limit_that_panics_when_it_is_dropped_does_not_hide_how_the_exit_ended() {
         Err("failed")
     }
 
-    world::install();
+    simulation::install();
     let context = fails_before_its_limit_breaks().exit_until(panics_in_the_end());
     let exited = block_on(context.with(async |()| Ok(())));
     assert_eq!(exited, Err(TimeoutError::Context("failed")));
-    let reports = world::reports_containing("::fails_before_its_limit_breaks`");
+    let reports = simulation::reports_containing("::fails_before_its_limit_breaks`");
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert!(reports[0].contains("the limit breaks"), "{reports:?}");
 }

@@ -1,11 +1,12 @@
 //! Every plan, in every way, dropped after every number of polls; then its background cut after every
 //! number of polls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::oracle::{Case, judge};
-use crate::ways::{Doing, Interrupt, Kind, Manner, Plan, WAYS, Way, using};
-use crate::world::{DRIVERS, Driver, End, Run, Using, drive, drive_alone};
+use crate::invariants::{Case, judge};
+use crate::scenarios::{Doing, Interrupt, Kind, Manner, Plan, WAYS, Way, using};
+use crate::simulation::{DRIVERS, Driver, End, Run, Using, drive, drive_alone};
 
 const ENDS: [End; 3] = [End::Ok, End::Error, End::Panic];
 
@@ -44,18 +45,23 @@ fn pauses() -> impl Iterator<Item = [usize; 3]> {
     (0..27).map(|code| [code / 9, code / 3 % 3, code % 3])
 }
 
-/// Every plan of one level, and a sample of those of two and three, unless `GUARD_MATRIX_EVERY` says otherwise: with 1,
-/// every one.
-pub fn plans(depth: usize) -> Vec<Plan> {
-    every_so_many(depth, [1, 5, 25][depth - 1])
+/// Every so many of the plans are tried: what `GUARD_MATRIX_EVERY` says, or `default`. It has to have no factor 3, or
+/// all plans would wait in the same places.
+fn every(default: usize) -> usize {
+    std::env::var("GUARD_MATRIX_EVERY").map_or(default, |every| every.parse().unwrap())
 }
 
-/// Where every run takes long, as under a sanitizer, a sample has to do: every so many, a number without
-/// a factor 3, or they would all wait in the same places.
-fn every_so_many(depth: usize, unless_told: usize) -> Vec<Plan> {
-    let every = std::env::var("GUARD_MATRIX_EVERY");
-    let every = every.map_or(unless_told, |every| every.parse().unwrap());
-    all_plans(depth).into_iter().step_by(every).collect()
+/// Every plan of one level, and a sample of those of two and three, unless `GUARD_MATRIX_EVERY` says otherwise: with 1,
+/// every one, and where every run takes long, as under a sanitizer, fewer.
+pub fn plans(depth: usize) -> Vec<Plan> {
+    sample(depth, [1, 5, 25][depth - 1])
+}
+
+fn sample(depth: usize, default: usize) -> Vec<Plan> {
+    all_plans(depth)
+        .into_iter()
+        .step_by(every(default))
+        .collect()
 }
 
 /// Every plan of this depth.
@@ -101,7 +107,7 @@ pub fn interrupted(plans: impl IntoIterator<Item = Plan>) -> impl Iterator<Item 
 /// Every plan of one and two levels, and some of three: for what adds nothing of its own there. `every`
 /// has no factor 3, for the reason that [`plans`] gives.
 pub fn plans_of_all_depths(every: usize) -> Vec<Plan> {
-    let three = every_so_many(3, 5).into_iter().step_by(every);
+    let three = sample(3, 5).into_iter().step_by(every);
     plans(1).into_iter().chain(plans(2)).chain(three).collect()
 }
 
@@ -111,13 +117,24 @@ pub struct Verdict {
     pub runs: usize,
     pub wrong: usize,
     kinds: BTreeMap<String, (usize, String)>,
+    /// Hashes of the runs without a violation. Most runs are like one before, because they differ only in how long
+    /// something takes, or in who polls it.
+    known: HashSet<u64>,
 }
 
 impl Verdict {
     pub fn judge(&mut self, case: Case, run: &Run, what: impl FnOnce() -> String) {
         self.runs += 1;
+        let mut hasher = DefaultHasher::new();
+        case.hash(&mut hasher);
+        run.hash_what_is_judged(&mut hasher);
+        let hash = hasher.finish();
+        if self.known.contains(&hash) {
+            return;
+        }
         let violations = judge(case, run);
         if violations.is_empty() {
+            self.known.insert(hash);
             return;
         }
         self.wrong += 1;
@@ -134,7 +151,7 @@ impl Verdict {
     }
 
     #[track_caller]
-    pub fn assert_lawful(&self) {
+    pub fn assert_no_violation(&self) {
         let kinds = self.kinds.values();
         let kinds: Vec<String> = kinds
             .map(|(times, first)| format!("{times} times {first}"))
@@ -143,13 +160,13 @@ impl Verdict {
         assert_eq!(
             wrong,
             0,
-            "{wrong} of {runs} runs are unlawful:\n{}",
+            "{wrong} of {runs} runs violate an invariant:\n{}",
             kinds.join("\n")
         );
     }
 }
 
-/// Polls to the end; drops at every poll before and after that; cuts the background at every poll.
+/// Polls to the end, and drops before every poll; cuts the background before every poll.
 pub fn sweep(case: Case, plan: Plan, verdict: &mut Verdict, using: impl Fn() -> Using) {
     sweep_with(&DRIVERS, case, plan, verdict, using);
 }
@@ -163,30 +180,32 @@ fn sweep_with(
     using: impl Fn() -> Using,
 ) {
     for &driver in drivers {
-        let whole = drive(using(), driver, None, None);
-        let drops = (0..=whole.polls + 1).map(Some);
-        for drop_at in drops.chain([None]) {
+        let mut try_drop = |drop_at: Option<usize>| {
             let run = drive(using(), driver, drop_at, None);
             verdict.judge(case, &run, || {
                 format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls")
             });
             // That the background is polled in each way was just tried; where it is cut does not depend
             // on it.
-            if driver != drivers[0] {
-                continue;
+            if driver == drivers[0] {
+                for cut_at in 0..run.background_polls {
+                    let run = drive(using(), driver, drop_at, Some(cut_at));
+                    verdict.judge(case, &run, || {
+                        format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, cut after {cut_at}")
+                    });
+                }
+                if run.background_polls > 0 {
+                    let run = drive_alone(using(), driver, drop_at);
+                    verdict.judge(case, &run, || {
+                        format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, with no background")
+                    });
+                }
             }
-            for cut_at in 0..run.background_polls {
-                let run = drive(using(), driver, drop_at, Some(cut_at));
-                verdict.judge(case, &run, || {
-                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, cut after {cut_at}")
-                });
-            }
-            if run.background_polls > 0 {
-                let run = drive_alone(using(), driver, drop_at);
-                verdict.judge(case, &run, || {
-                    format!("{case:?} {plan:?} {driver:?}, dropped after {drop_at:?} polls, with no background")
-                });
-            }
+            run.polls
+        };
+        let polls = try_drop(None);
+        for drop_at in 0..polls {
+            try_drop(Some(drop_at));
         }
     }
 }
@@ -211,8 +230,8 @@ pub fn can_run(way: Way, plan: Plan) -> bool {
 }
 
 fn matrix(kind: Kind, ways: &[Way], depth: usize) {
-    // Three levels are millions of runs. The drivers take turns there, unless this is set, as in CI.
-    let whole = depth < 3 || std::env::var_os("GUARD_WHOLE_MATRIX").is_some();
+    // Three levels are millions of runs. The drivers take turns there.
+    let whole = depth < 3;
     let mut verdict = Verdict::default();
     for (turn, &way) in ways.iter().enumerate() {
         let plans = plans(depth);
@@ -232,7 +251,7 @@ fn matrix(kind: Kind, ways: &[Way], depth: usize) {
             }
         }
     }
-    verdict.assert_lawful();
+    verdict.assert_no_violation();
     println!("{} runs", verdict.runs);
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use guard_core::{AsyncContext, async_context, async_with, yield_resource};
 use guard_tests::{Dropped, Log, block_on, yield_once};
 
-use crate::world::{self, Fault, Step};
+use crate::simulation::{self, Fault, Step};
 
 #[async_context]
 async fn traced(log: Log) -> Result<(), Infallible> {
@@ -22,7 +22,7 @@ struct Payload(Box<u8>);
 
 #[test]
 fn the_very_same_payload_goes_on() {
-    world::install();
+    simulation::install();
     let (log, payload) = (Log::new(), Payload(Box::new(1)));
     let address = std::ptr::from_ref(&*payload.0);
     let using = {
@@ -53,7 +53,7 @@ fn the_body_is_dropped_before_the_exit_which_may_need_its_locks() {
         log.push(format_args!("free: {free}"));
     }
 
-    world::install();
+    simulation::install();
     let (shared, log) = (Arc::new(Mutex::new(0)), Log::new());
     let fault = Fault {
         level: 0,
@@ -98,7 +98,7 @@ impl Drop for PanicsInDrop {
 
 #[test]
 fn a_body_that_panics_when_it_is_dropped_has_panicked() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let using = {
         let log = log.clone();
@@ -116,7 +116,7 @@ fn a_body_that_panics_when_it_is_dropped_has_panicked() {
 
 #[test]
 fn a_body_that_panics_when_its_use_is_dropped_is_exited_all_the_same() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut using = Box::pin({
         let log = log.clone();
@@ -131,7 +131,7 @@ fn a_body_that_panics_when_its_use_is_dropped_is_exited_all_the_same() {
     // It is the user's destructor that panics, so the panic is the user's to have.
     let caught = catch_unwind(AssertUnwindSafe(|| drop(using)));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"in a destructor"));
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited(Cancelled) exited(Cancelled)");
 }
 
@@ -148,13 +148,13 @@ fn a_panic_of_the_set_up_goes_to_the_user_and_nothing_is_exited() {
         log.push("exited");
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let using = panics_in_its_set_up(log.clone()).run(async |()| ());
     let caught = catch_unwind(AssertUnwindSafe(|| block_on(using)));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"in the set-up"));
     assert_eq!(log.line(), "drop(set-up)");
-    assert_eq!(world::background_tasks(), 0);
+    assert_eq!(simulation::background_tasks(), 0);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_panic_of_an_inner_exit_is_a_panic_to_the_outer_context() {
         std::panic::resume_unwind(Box::new("in the exit"));
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let using = traced(log.clone()).run(async |()| panics_in_its_exit().run(async |()| ()).await);
     let caught = catch_unwind(AssertUnwindSafe(|| block_on(using)));
@@ -176,7 +176,7 @@ fn a_panic_of_an_inner_exit_is_a_panic_to_the_outer_context() {
 
 #[test]
 fn a_closure_that_panics_before_its_future_is_made_has_panicked() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     // An `async` closure runs nothing before its first poll, but it is called there.
     let using = traced(log.clone()).run(async |()| {

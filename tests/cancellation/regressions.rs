@@ -5,8 +5,8 @@
 //!   counts bytes, with a `drain()` that is given up among the cycles.
 //! - <https://github.com/tokio-rs/tokio/pull/7979> (a cancelled `open` loses its descriptor): the crate opens
 //!   nothing. What a set-up opens is owned by the set-up, which is finished or dropped as a whole.
-//! - The `PureConc` interpreter of cats-effect, a reference model with a bug of its own: our model and our
-//!   oracle are checked against each other by `model` and `stand_in`.
+//! - The `PureConc` interpreter of cats-effect, a reference model with a bug of its own: our model is
+//!   compared with the real thing by `fuzz`, and our invariants are tested by `mutants`.
 //! - <https://github.com/nolife-rs/nolife/issues/7>, async-stream #107 (lifetimes and variance of what is
 //!   lent): those programs must not compile, which the `ui` tests show.
 
@@ -30,8 +30,8 @@ use guard_core::{
 use guard_tests::{Log, block_on, poll_once, poll_times, yield_once};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::alone::alone;
-use crate::world;
+use crate::own_process::in_own_process;
+use crate::simulation;
 
 /// Counts what is open.
 #[derive(Clone, Default)]
@@ -74,7 +74,7 @@ async fn named(log: Log, name: &'static str) -> Result<(), Infallible> {
 #[test]
 fn cats_effect_4489_a_timeout_around_a_use_loses_no_finalizer() {
     // The reproducer: `timeout(1.hour)` around a resource, ten thousand times; every third is cancelled.
-    alone(|| {
+    in_own_process(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -106,13 +106,13 @@ fn cats_effect_4489_a_timeout_around_a_use_loses_no_finalizer() {
 
 #[test]
 fn keypool_708_nothing_is_lost_between_acquiring_and_registering() {
-    world::install();
+    simulation::install();
     let pool = Pool::default();
     for polls in 0..8 {
         let mut using = Box::pin(connection(pool.clone()).run(async |()| yield_once().await));
         let _ = poll_times(using.as_mut(), polls);
         drop(using);
-        world::finish_background();
+        simulation::finish_background();
         assert_eq!(pool.open(), 0, "dropped after {polls} polls");
     }
 }
@@ -127,7 +127,7 @@ fn cats_effect_3474_a_value_that_arrives_with_the_cancellation_is_released() {
         drop(permit);
     }
 
-    world::install();
+    simulation::install();
     let semaphore = Arc::new(Semaphore::new(0));
     for polls_after in 0..2 {
         let mut entering = Box::pin(permit(semaphore.clone()).enter());
@@ -135,7 +135,7 @@ fn cats_effect_3474_a_value_that_arrives_with_the_cancellation_is_released() {
         semaphore.add_permits(1);
         assert!(poll_times(entering.as_mut(), polls_after).is_pending());
         drop(entering);
-        world::finish_background();
+        simulation::finish_background();
         assert_eq!(semaphore.available_permits(), 1);
         semaphore.forget_permits(1);
     }
@@ -143,7 +143,7 @@ fn cats_effect_3474_a_value_that_arrives_with_the_cancellation_is_released() {
 
 #[test]
 fn wireup_141_cancellation_releases_all_and_not_only_the_last() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut using = Box::pin({
         let log = log.clone();
@@ -160,7 +160,7 @@ fn wireup_141_cancellation_releases_all_and_not_only_the_last() {
     });
     assert!(poll_once(using.as_mut()).is_pending());
     drop(using);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "c(Cancelled) b(Cancelled) a(Cancelled)");
 }
 
@@ -172,7 +172,7 @@ async fn trio_455_a_cancelled_exit_does_not_eat_the_bodys_error() {
         std::future::pending::<()>().await;
     }
 
-    world::install();
+    simulation::install();
     let bounded = hangs_in_its_exit().exit_timeout(Duration::from_secs(1));
     let result = bounded
         .try_with(async |()| Err::<(), _>("the body's"))
@@ -186,7 +186,7 @@ async fn trio_455_a_cancelled_exit_does_not_eat_the_bodys_error() {
 
 #[test]
 fn python_sdk_79_a_context_may_be_exited_by_another_task() {
-    world::install();
+    simulation::install();
     let log = Log::new();
     let guard = block_on(named(log.clone(), "a").enter());
     let Ok(guard) = guard;
@@ -265,7 +265,7 @@ fn zio_11115_what_a_drop_switches_on_is_switched_off_whatever_happens() {
         }
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut using = Box::pin(named(log.clone(), "a").run(async |()| {
         let _panics = Panics;
@@ -273,11 +273,11 @@ fn zio_11115_what_a_drop_switches_on_is_switched_off_whatever_happens() {
     }));
     assert!(poll_once(using.as_mut()).is_pending());
     assert!(catch_unwind(AssertUnwindSafe(|| drop(using))).is_err());
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "a(Cancelled)");
 
     drop(block_on(named(log.clone(), "b").enter()));
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "b(Cancelled)");
 }
 
@@ -289,7 +289,7 @@ async fn zio_common_pitfalls_a_deadline_fires_in_a_clean_up_that_nothing_interru
         std::future::pending::<()>().await;
     }
 
-    world::install();
+    simulation::install();
     let guard = uninterruptible()
         .exit_timeout(Duration::from_secs(1))
         .enter();
@@ -301,7 +301,7 @@ async fn zio_common_pitfalls_a_deadline_fires_in_a_clean_up_that_nothing_interru
 
 #[test]
 fn mysql_async_50_drain_is_a_barrier_before_the_next_open() {
-    alone(|| {
+    in_own_process(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -327,13 +327,13 @@ fn qorb_77_nothing_keeps_itself_alive() {
         yield_once().await;
     }
 
-    world::install();
+    simulation::install();
     let shared = Arc::new(());
     for polls in 0..5 {
         let mut using = Box::pin(holds(shared.clone()).run(async |_| yield_once().await));
         let _ = poll_times(using.as_mut(), polls);
         drop(using);
-        world::finish_background();
+        simulation::finish_background();
         assert_eq!(Arc::strong_count(&shared), 1, "dropped after {polls} polls");
     }
 }
@@ -391,13 +391,13 @@ fn effect_a_replacement_survives_the_failing_clean_up_of_what_it_replaces() {
         if fails { Err("stale") } else { Ok(()) }
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut slot = block_on(replaceable(log.clone(), true).enter()).unwrap();
     let replacement = block_on(replaceable(log.clone(), false).enter()).unwrap();
     drop(std::mem::replace(&mut slot, replacement));
     assert_eq!(log.line(), "exited");
-    assert_eq!(world::reports_containing("::replaceable`").len(), 1);
+    assert_eq!(simulation::reports_containing("::replaceable`").len(), 1);
     assert_eq!(block_on(slot.exit()), Ok(()));
     assert_eq!(log.line(), "exited");
 }
@@ -430,7 +430,7 @@ fn async_gen_the_slot_outlives_the_body_also_while_it_is_dropped() {
         drop(touches);
     }
 
-    world::install();
+    simulation::install();
     let mut using = Box::pin(touched().run(async |bytes| {
         let _touches = Touches(bytes);
         std::future::pending::<()>().await;
@@ -447,13 +447,13 @@ fn async_gen_the_slot_outlives_the_body_also_while_it_is_dropped() {
         assert!(poll_once(using.as_mut()).is_pending());
     }
     assert_eq!(bytes, [1, 1]);
-    world::drop_background();
+    simulation::drop_background();
 }
 
 #[test]
 fn fauxgen_a_yield_needs_no_waker_of_its_own() {
     // Combinators that poll with wakers of their own, and only what was woken.
-    world::install();
+    simulation::install();
     let pool = Pool::default();
     let seen = Cell::new(0);
     block_on(async {
@@ -478,7 +478,7 @@ fn fauxgen_a_yield_needs_no_waker_of_its_own() {
         let (first, second) = (pin!(first), pin!(second));
         futures::future::select(first, second).await;
     });
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "first(Completed) second(Cancelled)");
 }
 

@@ -10,8 +10,8 @@ use guard_core::{
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
-use crate::alone::alone;
-use crate::world;
+use crate::own_process::in_own_process;
+use crate::simulation;
 
 /// An error with a source.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ fn full() -> Full {
 /// The only report that names this context.
 #[track_caller]
 fn the_report(name: &str) -> String {
-    let mut reports = world::reports_containing(&format!("::{name}`"));
+    let mut reports = simulation::reports_containing(&format!("::{name}`"));
     assert_eq!(reports.len(), 1, "{reports:?}");
     reports.remove(0)
 }
@@ -55,7 +55,7 @@ fn an_abandoned_clean_up_is_reported() {
         yield_resource!();
     }
 
-    world::install();
+    simulation::install();
     let entering = abandoned_here().enter();
     let line = line!() - 1;
     drop(block_on(entering));
@@ -73,7 +73,7 @@ fn a_scoped_context_that_is_dropped_in_its_exit_is_reported() {
         yield_once().await;
     }
 
-    world::install();
+    simulation::install();
     let guard = block_on(dropped_in_its_exit().enter());
     let Ok(guard) = guard;
     let mut exiting = Box::pin(guard.exit());
@@ -90,12 +90,12 @@ fn a_scoped_context_that_is_dropped_in_its_set_up_is_not() {
         yield_resource!();
     }
 
-    world::install();
+    simulation::install();
     let mut entering = Box::pin(dropped_in_its_set_up().enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
     assert_eq!(
-        world::reports_containing("::dropped_in_its_set_up`"),
+        simulation::reports_containing("::dropped_in_its_set_up`"),
         [""; 0]
     );
 }
@@ -110,9 +110,9 @@ fn an_error_in_the_background_is_reported_with_its_sources() {
         Err(full())
     }
 
-    world::install();
+    simulation::install();
     drop(block_on(fails_in_the_background().enter()));
-    world::finish_background();
+    simulation::finish_background();
     let report = the_report("fails_in_the_background");
     let what = ": clean-up failed: the disk is full: invalid digit found in string";
     assert!(report.ends_with(what), "{report}");
@@ -130,7 +130,7 @@ fn an_error_of_a_set_up_in_the_background_is_reported() {
         Ok(())
     }
 
-    world::install();
+    simulation::install();
     let mut entering = Box::pin(set_up_fails_in_the_background().enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
@@ -154,8 +154,8 @@ fn an_exit_error_that_the_bodys_error_hides_is_reported() {
         Ok(())
     }
 
-    world::install();
-    let hidden = || world::reports_containing("::fails_too`").len();
+    simulation::install();
+    let hidden = || simulation::reports_containing("::fails_too`").len();
     assert_eq!(block_on(inline()).unwrap_err().to_string(), "the body's");
     assert_eq!(hidden(), 1);
 
@@ -180,9 +180,9 @@ fn a_panic_in_the_background_is_reported_with_its_message() {
         std::panic::resume_unwind(Box::new(format!("number {}", 7)));
     }
 
-    world::install();
+    simulation::install();
     drop(block_on(panics_in_the_background().enter()));
-    world::finish_background();
+    simulation::finish_background();
     let report = the_report("panics_in_the_background");
     assert!(
         report.ends_with(": clean-up panicked: number 7"),
@@ -198,12 +198,15 @@ fn a_set_up_that_is_cut_in_the_background_is_reported() {
         yield_resource!();
     }
 
-    world::install();
+    simulation::install();
     let mut entering = Box::pin(cut_in_its_set_up().enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
-    assert_eq!(world::reports_containing("::cut_in_its_set_up`"), [""; 0]);
-    world::drop_background();
+    assert_eq!(
+        simulation::reports_containing("::cut_in_its_set_up`"),
+        [""; 0]
+    );
+    simulation::drop_background();
     the_report("cut_in_its_set_up");
 }
 
@@ -216,12 +219,12 @@ fn nothing_is_reported_of_a_use_that_went_well() {
         yield_once().await;
     }
 
-    world::install();
+    simulation::install();
     block_on(goes_well().run(async |()| yield_once().await));
     drop(goes_well());
     drop(block_on(goes_well().enter()));
-    world::finish_background();
-    assert_eq!(world::reports_containing("::goes_well`"), [""; 0]);
+    simulation::finish_background();
+    assert_eq!(simulation::reports_containing("::goes_well`"), [""; 0]);
 }
 
 #[test]
@@ -241,11 +244,11 @@ fn a_manager_is_named_by_its_type_and_located_where_it_was_managed() {
         }
     }
 
-    world::install();
+    simulation::install();
     let entering = manage(Managed).enter();
     let line = line!() - 1;
     drop(block_on(entering));
-    world::drop_background();
+    simulation::drop_background();
     let name = "a_manager_is_named_by_its_type_and_located_where_it_was_managed::Managed";
     let what = "clean-up abandoned, the context was dropped";
     assert_eq!(the_report("Managed"), report_of(name, line, 20, what));
@@ -262,7 +265,7 @@ fn a_method_is_named_by_its_path() {
         }
     }
 
-    world::install();
+    simulation::install();
     drop(block_on(Pool.session().enter()));
     let report = the_report("session");
     let name = "`cancellation::reports::a_method_is_named_by_its_path::Pool::session`";
@@ -277,7 +280,7 @@ fn a_report_can_be_asked_for_its_parts() {
         Err(full())
     }
 
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_reporter(|report| {
             assert!(report.name().ends_with("::asked"));
             assert!(report.location().unwrap().file().ends_with("reports.rs"));
@@ -300,7 +303,7 @@ fn a_reporter_that_panics_is_contained() {
         std::future::pending::<()>().await;
     }
 
-    alone(|| {
+    in_own_process(|| {
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         guard_core::set_reporter(|_| {
             CALLS.fetch_add(1, Ordering::Relaxed);
@@ -332,7 +335,7 @@ fn a_reporter_may_set_another_one() {
         yield_resource!();
     }
 
-    alone(|| {
+    in_own_process(|| {
         static SECOND: AtomicUsize = AtomicUsize::new(0);
         guard_core::set_reporter(|_| {
             guard_core::set_reporter(|_| {
@@ -353,7 +356,7 @@ fn by_default_a_report_is_one_line_on_stderr() {
         yield_resource!();
     }
 
-    let stderr = alone(|| drop(block_on(told_on_stderr().enter())));
+    let stderr = in_own_process(|| drop(block_on(told_on_stderr().enter())));
     let lines: Vec<_> = stderr
         .lines()
         .filter(|line| line.contains("told_on_stderr"))

@@ -11,8 +11,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-use crate::alone::alone;
-use crate::world;
+use crate::own_process::in_own_process;
+use crate::simulation;
 
 /// A context whose clean-up needs several polls and the runtime's own things, and tells when it is over.
 #[async_context]
@@ -151,7 +151,7 @@ fn a_drop_inside_another_runtime_goes_back_to_its_own() {
 
 /// What is reported of a context with this name, once it happened.
 fn abandoned(name: &str) -> usize {
-    let reports = world::reports_containing(name);
+    let reports = simulation::reports_containing(name);
     assert!(reports.iter().all(|report| report.contains("abandoned")));
     reports.len()
 }
@@ -171,7 +171,7 @@ macro_rules! endless {
 #[test]
 fn a_clean_up_that_is_dropped_with_its_runtime_is_reported() {
     endless!(dropped_with_its_runtime);
-    world::install();
+    simulation::install();
     for (round, runtime) in [multi_thread(), current_thread()].into_iter().enumerate() {
         let log = Log::new();
         let Ok(guard) = runtime.block_on(dropped_with_its_runtime(log.clone()).enter());
@@ -186,7 +186,7 @@ fn a_clean_up_that_is_dropped_with_its_runtime_is_reported() {
 #[test]
 fn a_use_that_is_dropped_with_its_runtime_is_reported() {
     endless!(used_until_the_runtime_ends);
-    world::install();
+    simulation::install();
     for (round, runtime) in [multi_thread(), current_thread()].into_iter().enumerate() {
         let (log, (inside, is_inside)) = (Log::new(), oneshot::channel());
         runtime.spawn({
@@ -208,7 +208,7 @@ fn a_use_that_is_dropped_with_its_runtime_is_reported() {
 #[test]
 fn a_guard_that_outlives_its_runtime_is_polled_once_and_reported() {
     endless!(outlives_its_runtime);
-    world::install();
+    simulation::install();
     for (round, runtime) in [multi_thread(), current_thread()].into_iter().enumerate() {
         let log = Log::new();
         let Ok(guard) = runtime.block_on(outlives_its_runtime(log.clone()).enter());
@@ -229,19 +229,19 @@ fn without_any_runtime_the_spawner_is_asked() {
         log.push("exited");
     }
 
-    world::install();
+    simulation::install();
     assert!(Handle::try_current().is_err());
     let log = Log::new();
     drop(guard_tests::block_on(elsewhere(log.clone()).enter()));
     assert_eq!(log.line(), "");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "exited");
 }
 
 #[test]
 fn without_runtime_and_spawner_a_clean_up_is_polled_once_and_reported() {
     endless!(nowhere_to_go);
-    alone(|| {
+    in_own_process(|| {
         let reports = Arc::new(Mutex::new(Vec::new()));
         guard_core::set_reporter({
             let reports = reports.clone();
@@ -260,7 +260,7 @@ fn without_runtime_and_spawner_a_clean_up_is_polled_once_and_reported() {
 #[test]
 fn a_spawner_that_panics_is_contained_and_its_loss_reported() {
     endless!(given_to_a_panicking_spawner);
-    let stderr = alone(|| {
+    let stderr = in_own_process(|| {
         guard_core::set_spawner(|_| panic!("no more tasks"));
         let guard = guard_tests::block_on(given_to_a_panicking_spawner(Log::new()).enter());
         drop(guard);
@@ -297,7 +297,7 @@ fn a_clean_up_that_panics_during_an_unwind_is_reported() {
         std::panic::resume_unwind(Box::new("the clean-up's panic"));
     }
 
-    world::install();
+    simulation::install();
     let guard = guard_tests::block_on(panics_while_unwinding().enter());
     let payload = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let _guard = guard;
@@ -307,7 +307,7 @@ fn a_clean_up_that_panics_during_an_unwind_is_reported() {
         payload.unwrap_err().downcast_ref(),
         Some(&"the user's panic")
     );
-    let reports = world::reports_containing("::panics_while_unwinding`");
+    let reports = simulation::reports_containing("::panics_while_unwinding`");
     assert_eq!(reports.len(), 1);
     assert!(reports[0].contains("the clean-up's panic"), "{reports:?}");
 }

@@ -1,4 +1,4 @@
-//! An exit stack is judged by the laws of nested contexts: every plan, dropped after every number of
+//! An exit stack is judged by the invariants of nested contexts: every plan, dropped after every number of
 //! polls, cut in the background after every number of polls.
 
 use guard_core::{
@@ -6,10 +6,10 @@ use guard_core::{
     exit_stack, scoped_exit_stack,
 };
 
+use crate::invariants::Case;
 use crate::matrix::{Verdict, plans_of_all_depths, sweep};
-use crate::oracle::Case;
-use crate::ways::{Kind, Plan, Way, body, borrowing, default, one};
-use crate::world::{End, Fault, Using};
+use crate::scenarios::{Kind, Plan, Way, body, borrowing, default, one};
+use crate::simulation::{End, Fault, Using};
 
 macro_rules! uses {
     ($name:ident: $levels:ident on $stack:ty) => {
@@ -53,11 +53,11 @@ fn judge_plans(case: Case, is_tried: impl Fn(&Plan) -> bool, using: impl Fn(Plan
         ..case
     };
     let mut verdict = Verdict::default();
-    crate::world::STACK_IS_KNOWN.set(true);
+    crate::simulation::STACK_IS_KNOWN.set(true);
     for plan in plans_of_all_depths(25).into_iter().filter(&is_tried) {
         sweep(case, plan, &mut verdict, || using(plan));
     }
-    verdict.assert_lawful();
+    verdict.assert_no_violation();
     println!("{} runs", verdict.runs);
 }
 

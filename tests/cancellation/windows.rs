@@ -6,7 +6,7 @@ use guard_core::{AsyncContext, async_context, async_with, cancellable, yield_res
 use guard_tests::{Dropped, Log, poll_once, poll_times, yield_once};
 use tokio::sync::Semaphore;
 
-use crate::world;
+use crate::simulation;
 
 #[async_context]
 async fn permit(semaphore: Arc<Semaphore>, log: Log) {
@@ -27,28 +27,32 @@ async fn using(semaphore: Arc<Semaphore>, log: Log) {
 
 #[test]
 fn a_wait_in_a_window_is_dropped_at_once() {
-    world::install();
+    simulation::install();
     let (log, semaphore) = (Log::new(), Arc::new(Semaphore::new(0)));
     let mut future = Box::pin(using(semaphore.clone(), log.clone()));
     assert!(poll_once(future.as_mut()).is_pending());
     drop(future);
     assert_eq!(log.line(), "drop(set-up)");
-    assert_eq!(world::background_tasks(), 0, "nobody waits for the lock");
+    assert_eq!(
+        simulation::background_tasks(),
+        0,
+        "nobody waits for the lock"
+    );
 
     semaphore.add_permits(1);
     assert_eq!(semaphore.available_permits(), 1, "nobody takes it");
-    assert_eq!(world::reports_containing("windows::permit"), [""; 0]);
+    assert_eq!(simulation::reports_containing("windows::permit"), [""; 0]);
 }
 
 #[test]
 fn set_up_after_the_window_is_finished() {
-    world::install();
+    simulation::install();
     let (log, semaphore) = (Log::new(), Arc::new(Semaphore::new(1)));
     let mut future = Box::pin(using(semaphore.clone(), log.clone()));
     assert!(poll_once(future.as_mut()).is_pending());
     assert_eq!(log.line(), "acquired");
     drop(future);
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "released drop(set-up)");
     assert_eq!(semaphore.available_permits(), 1);
 }
@@ -56,7 +60,7 @@ fn set_up_after_the_window_is_finished() {
 #[test]
 fn a_permit_that_came_before_the_drop_is_given_back() {
     // The race of every lock: it is granted, and the waiter is dropped before it is polled again.
-    world::install();
+    simulation::install();
     let (log, semaphore) = (Log::new(), Arc::new(Semaphore::new(0)));
     let mut future = Box::pin(using(semaphore.clone(), log.clone()));
     assert!(poll_once(future.as_mut()).is_pending());
@@ -78,16 +82,16 @@ fn a_cancelled_set_up_that_comes_to_a_window_stops_there() {
         yield_resource!();
     }
 
-    world::install();
+    simulation::install();
     let log = Log::new();
     let mut entering = Box::pin(comes_to_a_window(log.clone()).enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     drop(entering);
-    assert_eq!(world::background_tasks(), 1);
+    assert_eq!(simulation::background_tasks(), 1);
     assert_eq!(log.line(), "");
-    world::finish_background();
+    simulation::finish_background();
     assert_eq!(log.line(), "waits drop(held)");
-    assert_eq!(world::reports_containing("comes_to_a_window"), [""; 0]);
+    assert_eq!(simulation::reports_containing("comes_to_a_window"), [""; 0]);
 }
 
 #[test]
@@ -101,13 +105,13 @@ fn a_window_that_panics_is_closed() {
         yield_resource!();
     }
 
-    world::install();
+    simulation::install();
     let mut entering = Box::pin(panics_in_window().enter());
     assert!(poll_once(entering.as_mut()).is_pending());
     let poll = std::panic::AssertUnwindSafe(|| poll_times(entering.as_mut(), 1));
     let payload = std::panic::catch_unwind(poll).err().unwrap();
     assert_eq!(payload.downcast_ref(), Some(&"in the window"));
     drop(entering);
-    assert_eq!(world::background_tasks(), 0);
-    assert_eq!(world::reports_containing("panics_in_window"), [""; 0]);
+    assert_eq!(simulation::background_tasks(), 0);
+    assert_eq!(simulation::reports_containing("panics_in_window"), [""; 0]);
 }

@@ -10,7 +10,7 @@ use guard_core::{
 use guard_tests::{Log, poll_once};
 use tokio::sync::Notify;
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{forever, gated, logs, paused, poll_and_drop, step, workers};
 
 #[async_context]
@@ -39,7 +39,7 @@ fn named(name: &str) -> PendingCleanup {
 
 #[test]
 fn a_pending_clean_up_has_a_name_a_location_an_age_and_what_it_waits_for() {
-    alone(|| {
+    in_own_process(|| {
         assert_eq!(pending_cleanups().len(), 0);
         let gate = Arc::new(Notify::new());
         paused().block_on(async {
@@ -68,7 +68,7 @@ fn a_pending_clean_up_has_a_name_a_location_an_age_and_what_it_waits_for() {
 
 #[test]
 fn a_set_up_in_the_background_is_a_pending_clean_up() {
-    alone(|| {
+    in_own_process(|| {
         let runtime = paused();
         runtime.block_on(async {
             poll_and_drop(never_enters().run(async |()| ()));
@@ -84,7 +84,7 @@ fn a_set_up_in_the_background_is_a_pending_clean_up() {
 
 #[test]
 fn an_exit_that_ended_in_its_first_poll_is_no_pending_clean_up() {
-    alone(|| {
+    in_own_process(|| {
         paused().block_on(async {
             poll_and_drop(around().run(async |()| forever().await));
             assert_eq!(pending_cleanups().len(), 0);
@@ -94,7 +94,7 @@ fn an_exit_that_ended_in_its_first_poll_is_no_pending_clean_up() {
 
 #[test]
 fn drain_all_waits_for_every_runtime() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         let other = workers(1, &reports);
         let gate = Arc::new(Notify::new());
@@ -116,7 +116,7 @@ fn drain_all_waits_for_every_runtime() {
 
 #[test]
 fn drain_outside_of_a_runtime_waits_for_every_runtime() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         let other = workers(1, &reports);
         let gate = Arc::new(Notify::new());
@@ -143,7 +143,7 @@ fn drain_all_in_a_clean_up_waits_neither_for_itself_nor_in_a_cycle() {
         log.push(format_args!("-{name}"));
     }
 
-    alone(|| {
+    in_own_process(|| {
         let (log, _) = logs();
         paused().block_on(async {
             for name in ["a", "b"] {
@@ -160,7 +160,7 @@ fn drain_all_in_a_clean_up_waits_neither_for_itself_nor_in_a_cycle() {
 
 #[test]
 fn set_reporter_returns_the_former_reporter() {
-    alone(|| {
+    in_own_process(|| {
         let log = Log::new();
         let heard = log.clone();
         assert!(guard_core::set_reporter(move |_| heard.push("first")).is_none());

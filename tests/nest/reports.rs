@@ -304,7 +304,7 @@ fn without_a_reporter_a_report_is_a_line_on_stderr() {
         yield_resource!();
     }
 
-    let stderr = crate::alone::alone(|| {
+    let stderr = crate::own_process::in_own_process(|| {
         poll_and_drop(lost().run(async |()| forever().await));
     });
     assert!(stderr.contains("lost"), "{stderr}");

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use guard_core::{AsyncContext, Cleanup, async_with};
 use guard_tests::{Log, poll_once};
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{forever, logs, never, poll_and_drop, step};
 
 static TASKS: Mutex<Vec<std::pin::Pin<Box<Cleanup>>>> = Mutex::new(Vec::new());
@@ -37,7 +37,7 @@ async fn cancel_in_a_block(log: Log, goes_on: bool) {
 
 #[test]
 fn an_exit_waits_for_a_clean_up_in_the_spawner() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(keep);
         let (log, reports) = logs();
         let mut whole = Box::pin(cancel_in_a_block(log.clone(), true));
@@ -54,7 +54,7 @@ fn an_exit_waits_for_a_clean_up_in_the_spawner() {
 
 #[test]
 fn a_clean_up_waits_for_another_in_the_spawner() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(keep);
         let (log, reports) = logs();
         poll_and_drop(cancel_in_a_block(log.clone(), false));
@@ -68,7 +68,7 @@ fn a_clean_up_waits_for_another_in_the_spawner() {
 
 #[test]
 fn a_clean_up_that_the_spawner_drops_gets_its_last_poll() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(drop);
         let (log, reports) = logs();
         poll_and_drop(async {
@@ -88,7 +88,7 @@ fn a_clean_up_that_the_spawner_drops_gets_its_last_poll() {
 
 #[test]
 fn clean_ups_that_the_spawner_drops_later_get_their_last_polls_from_the_inside_out() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(keep);
         for outermost_first in [false, true] {
             let (log, reports) = logs();
@@ -116,7 +116,7 @@ fn clean_ups_that_the_spawner_drops_later_get_their_last_polls_from_the_inside_o
 
 #[test]
 fn a_panic_of_the_spawner_is_reported() {
-    alone(|| {
+    in_own_process(|| {
         guard_core::set_spawner(|task| {
             drop(task);
             std::panic::resume_unwind(Box::new("the spawner"));

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{
     WAYS, Way, composed, forever, gated, logs, never, paused, poll_and_drop, sleeps, step, using,
 };
@@ -306,7 +306,7 @@ fn the_wait_limit_works_in_a_runtime_without_a_timer() {
 
 #[test]
 fn the_wait_limit_can_be_set_and_removed() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         paused().block_on(async {
             set_wait_limit(Some(2 * SECOND));
@@ -331,7 +331,7 @@ fn the_wait_limit_can_be_set_and_removed() {
 
 #[test]
 fn the_cleanup_timeout_ends_an_exit_in_the_background() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         set_cleanup_timeout(Some(SECOND));
         paused().block_on(async {
@@ -393,7 +393,7 @@ fn the_cleanup_timeout_ends_a_set_up_in_the_background() {
         log.push("-late");
     }
 
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         set_cleanup_timeout(Some(SECOND));
         paused().block_on(async {

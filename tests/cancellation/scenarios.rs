@@ -13,8 +13,8 @@ use guard_core::{
     manage_scoped, within, yield_resource,
 };
 
-use crate::nested::{exit_guard, nested};
-use crate::world::{End, Event, Fault, Step, Using, is_cut, log, pause};
+use crate::nesting::{exit_guard, nested};
+use crate::simulation::{End, Event, Fault, Step, Using, is_cut, log, pause};
 
 /// How long a step takes, and how it ends.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ impl Plan {
 }
 
 /// A way of using contexts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     AsyncWith,
     /// One `async_with!` of several contexts.
@@ -115,7 +115,7 @@ impl Way {
 }
 
 /// Which of the contexts are finished when their user is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Default,
     Scoped,

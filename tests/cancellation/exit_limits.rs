@@ -5,10 +5,10 @@ use std::future::pending;
 
 use guard_core::{AsyncContext, Outcome, TimeoutError, async_context, async_with, yield_resource};
 
+use crate::invariants::Case;
 use crate::matrix::{Verdict, plans, sweep};
-use crate::oracle::Case;
-use crate::ways::{Doing, Kind, Plan, Token, Way, body, clean_up, set_up};
-use crate::world::{DRIVERS, Driver, End, Event, Fault, Run, drive, pause};
+use crate::scenarios::{Doing, Kind, Plan, Token, Way, body, clean_up, set_up};
+use crate::simulation::{DRIVERS, Driver, End, Event, Fault, Run, drive, pause};
 
 #[async_context]
 async fn level0(plan: Plan) -> Result<Token, Fault> {
@@ -57,7 +57,7 @@ fn a_limit_that_is_not_reached_changes_nothing() {
             });
         }
     }
-    verdict.assert_lawful();
+    verdict.assert_no_violation();
     println!("{} runs", verdict.runs);
 }
 
@@ -121,7 +121,7 @@ fn at_every_poll_a_bounded_exit_ends_or_is_given_up_and_told_once() {
             exit: [doing(exiting); 3],
             interrupt: None,
         };
-        let using = || -> crate::world::Using {
+        let using = || -> crate::simulation::Using {
             Box::pin(async move {
                 // That a limit was reached is told by the reports.
                 let _ = limited(plan, ticks).await;

@@ -3,7 +3,7 @@
 use super::context::{Course, Exits, failure};
 use super::moment::{Dropped, Moment};
 use super::{Body, Ended, Model, Stop};
-use crate::model::program::{Ctx, Form};
+use crate::fuzz::program::{Ctx, Form};
 
 impl Model {
     /// The sides are entered beside each other, and exited beside each other: for each of the two the second

@@ -7,7 +7,7 @@ const CHILD: &str = "GUARD_TESTS_ALONE";
 
 /// Runs `test`, a closure of a test function, in a new process, which runs nothing else. Returns what it
 /// wrote to the standard error stream.
-pub fn alone<F: FnOnce()>(test: F) -> String {
+pub fn in_own_process<F: FnOnce()>(test: F) -> String {
     let name = type_name_of_val(&test);
     let name = name.trim_end_matches("::{{closure}}");
     let (_, name) = name.split_once("::").expect("a test has a path");

@@ -1,4 +1,4 @@
-//! Adapters do not show: what is wrapped, or made of two functions, obeys the laws of the matrix.
+//! Adapters do not show: what is wrapped, or made of two functions, keeps the invariants of the matrix.
 
 use std::borrow::{Borrow, BorrowMut};
 use std::future::pending;
@@ -8,14 +8,14 @@ use guard_core::{
     within,
 };
 
+use crate::invariants::Case;
 use crate::matrix::{Verdict, can_run, plans_of_all_depths, sweep};
-use crate::nested::{exit_guard, nested};
-use crate::oracle::Case;
-use crate::ways::{
+use crate::nesting::{exit_guard, nested};
+use crate::scenarios::{
     Kind, Plan, Token, Way, all, body, body_of_many, borrowing, clean_up, default, interruptible,
     one, set_up,
 };
-use crate::world::{End, Event, Fault, Using, log};
+use crate::simulation::{End, Event, Fault, Using, log};
 
 const WAYS: [Way; 6] = [
     Way::AsyncWith,
@@ -40,7 +40,7 @@ fn judge(
             });
         }
     }
-    verdict.assert_lawful();
+    verdict.assert_no_violation();
     println!("{} runs", verdict.runs);
 }
 
@@ -54,7 +54,7 @@ macro_rules! adapted {
             nested!();
 
             #[test]
-            fn obeys_the_laws() {
+            fn keeps_the_invariants() {
                 judge(Kind::$kind, &WAYS, $is_tried, nested);
             }
         }

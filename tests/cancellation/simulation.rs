@@ -1,11 +1,12 @@
-//! A world of one thread in which contexts are tried: its clock, its background, its log.
+//! A simulated surrounding of one thread in which contexts are tried: its clock, its background, its log.
 //!
 //! Spawner, reporter and panic hook belong to the whole process. They are installed once and find the
-//! world of the thread they are called on, so that tests can run beside one another.
+//! simulation of the thread they are called on, so that tests can run beside one another.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use guard_core::{Cleanup, Outcome, Report, ReportKind};
 
 /// Where something can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     Enter,
     Body,
@@ -26,7 +27,7 @@ pub enum Step {
 }
 
 /// An error, or the payload of a panic, known by where it arose.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fault {
     pub level: usize,
     pub step: Step,
@@ -63,7 +64,7 @@ impl Fault {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Ok,
     Error,
@@ -71,7 +72,7 @@ pub enum End {
 }
 
 /// Whom a report names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
     Level(usize),
     /// A context made of all levels.
@@ -81,7 +82,7 @@ pub enum Who {
 }
 
 /// What a report says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lost {
     Abandoned,
     Failed(Fault),
@@ -91,7 +92,7 @@ pub enum Lost {
     Panicked(Fault),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Set-up begins.
     Enter(usize),
@@ -381,7 +382,7 @@ impl Polling {
 }
 
 /// How the use ended, if it did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     Returned(Result<(), Vec<Fault>>),
     Panicked(Fault),
@@ -398,6 +399,21 @@ pub struct Run {
     pub hook_calls: usize,
     /// What no run may have, whatever it was about.
     pub violations: Vec<String>,
+}
+
+impl Run {
+    /// All that the invariants look at.
+    pub fn hash_what_is_judged(&self, hasher: &mut impl Hasher) {
+        let Self {
+            log,
+            ending,
+            polls: _,
+            background_polls: _,
+            hook_calls,
+            violations,
+        } = self;
+        (log, ending, hook_calls, violations).hash(hasher);
+    }
 }
 
 /// A use of contexts, not yet polled.

@@ -1,20 +1,20 @@
-//! Random trees of contexts, with random faults and dropped at a random point, against a small model that
-//! knows nothing of polls, wakers and threads: it says what happens, and in which order as far as there is
+//! Fuzzing: random trees of contexts, with random faults and dropped at a random point, against a small model that
+//! knows nothing of polls, wakers and threads. The model says what happens, and in which order as far as there is
 //! one.
 //!
-//! `program` is what is tried, as data; `real` does it with guard, `predicted` says what comes of it, and
-//! `story` compares the two. `generate` thinks programs up.
+//! `program` is what is tried, as data. `generate` makes random programs, `execute` runs one with guard, `model`
+//! predicts what comes of it, and `compare` has what the two are compared by.
 
+mod compare;
+mod execute;
 mod generate;
-mod predicted;
+mod model;
 mod program;
-mod real;
-mod story;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use crate::world::{self, Fault, Step};
+use crate::simulation::{self, Fault, Step};
 
 /// Why a program stops early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +42,11 @@ fn trees() -> u32 {
 
 /// Whether that happens which the model says, or one of the things it says where it knows several.
 fn as_predicted(program: &program::Program, drop_at: Option<usize>) -> Result<(), TestCaseError> {
-    let told = real::story(program, drop_at);
-    let (story, _) = predicted::story(program, drop_at, 0);
+    let told = execute::story(program, drop_at);
+    let (story, _) = model::story(program, drop_at, 0);
     let first = story.is_told_by(&told);
     let others = 1..1_usize << story.ties.min(8);
-    let mut others = others.map(|ties| predicted::story(program, drop_at, ties).0);
+    let mut others = others.map(|ties| model::story(program, drop_at, ties).0);
     if first.is_ok() || others.any(|other| other.is_told_by(&told).is_ok()) {
         Ok(())
     } else {
@@ -62,8 +62,8 @@ proptest! {
         program in generate::programs(),
         at in any::<prop::sample::Index>(),
     ) {
-        world::install();
-        let (_, pauses) = predicted::story(&program, None, 0);
+        simulation::install();
+        let (_, pauses) = model::story(&program, None, 0);
         as_predicted(&program, None)?;
         // One of every three runs is dropped at a random pause, the others where it hurts most often.
         let drop_at = at.index(pauses + 1);

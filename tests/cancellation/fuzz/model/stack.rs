@@ -5,7 +5,7 @@ use guard_core::Outcome;
 use super::context::{Course, Exits, failure};
 use super::moment::Dropped;
 use super::{Body, Ended, Model, Stop};
-use crate::model::program::{Entry, Form};
+use crate::fuzz::program::{Entry, Form};
 
 /// How the closing of an exit stack goes.
 struct Closing {

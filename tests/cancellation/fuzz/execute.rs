@@ -15,10 +15,10 @@ use guard_core::{
     within, yield_resource,
 };
 
+use super::compare::Told;
 use super::program::{Adapter, Answer, Around, Ctx, Entry, Form, Made, Node, Program};
-use super::story::Told;
 use super::{DROP, Stop, fault};
-use crate::world::{self, Background, Driver, Fault, Polling};
+use crate::simulation::{self, Background, Driver, Fault, Polling};
 
 thread_local! {
     static EVENTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -34,7 +34,7 @@ fn run(program: Program) -> BoxFuture<'static, Done> {
     Box::pin(async move {
         for node in &*program {
             match node {
-                Node::Pause => world::pause().await,
+                Node::Pause => simulation::pause().await,
                 Node::Step(number) => happens(format!("step {number}")),
                 Node::Fail(number) => return Err(fault(*number)),
                 Node::Panic(number) => panic_any(fault(*number)),
@@ -63,7 +63,7 @@ fn run(program: Program) -> BoxFuture<'static, Done> {
 async fn timeout(number: usize, ticks: usize, body: BoxFuture<'static, Done>) -> Done {
     let time = Box::pin(async move {
         for _ in 0..ticks {
-            world::pause().await;
+            simulation::pause().await;
         }
     });
     match select(time, body).await {
@@ -367,7 +367,7 @@ fn make(context: Arc<Ctx>) -> BoxContext<'static, (), Fault> {
 /// Runs a program, or drops it at a pause, and lets what is left of it come to its end.
 pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
     EVENTS.take();
-    world::take_other_reports();
+    simulation::take_other_reports();
     // Something around it all that is not `Send`.
     let local = nullcontext(()).with_error().boxed_local();
     let program = run(program.clone());
@@ -384,8 +384,8 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
         let Some(waker) = polling.due() else {
             if !background.poll_due() {
                 ticks += 1;
-                assert!(world::is_pausing(), "nothing goes on");
-                world::tick();
+                assert!(simulation::is_pausing(), "nothing goes on");
+                simulation::tick();
             }
             continue;
         };
@@ -406,7 +406,7 @@ pub(super) fn story(program: &Program, drop_at: Option<usize>) -> Told {
         "{:?}",
         background.violations
     );
-    let reports = world::take_other_reports().into_iter();
+    let reports = simulation::take_other_reports().into_iter();
     let reports = reports.map(|report| {
         // Where it has a location, that comes before what is told.
         let told = report

@@ -1,12 +1,12 @@
-//! Judges a run by its log alone: what may never happen, whatever was planned.
+//! The invariants: what may never happen in a run, whatever was planned. They look at its log alone.
 
 use guard_core::Outcome;
 
-use crate::ways::{Kind, Way};
-use crate::world::{End, Ending, Event, Fault, Lost, Run, Step, Who};
+use crate::scenarios::{Kind, Way};
+use crate::simulation::{End, Ending, Event, Fault, Lost, Run, Step, Who};
 
 /// What the judge knows about a run beside its log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Case {
     pub way: Way,
     pub kind: Kind,
@@ -66,8 +66,8 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn check(&mut self, law: bool, violation: impl FnOnce() -> String) {
-        if !law {
+    fn check(&mut self, holds: bool, violation: impl FnOnce() -> String) {
+        if !holds {
             self.violations.push(violation());
         }
     }
@@ -336,12 +336,12 @@ impl Judge<'_> {
                     .iter()
                     .filter(|&&event| event == Event::Polled(level, step))
                     .count();
-                let lawful = if expected {
+                let is_right = if expected {
                     (1..=most).contains(&polls)
                 } else {
                     polls == 0
                 };
-                self.check(lawful, || {
+                self.check(is_right, || {
                     format!("{step:?} of {level} got {polls} last polls")
                 });
             }
@@ -615,12 +615,12 @@ impl Judge<'_> {
             let alone = self.case.way != Way::Composed && gone.is_some_and(|gone| gone < at);
             let waits = self.waits_for_others(at, fault);
             let held = self.has_no_caller_left(at, fault, end);
-            let lawful = if alone || waits || held || !interrupted {
+            let is_right = if alone || waits || held || !interrupted {
                 seen == 1
             } else {
                 seen <= 1
             };
-            if !lawful {
+            if !is_right {
                 violations.push(format!("{fault} was seen {seen} times"));
             }
         }

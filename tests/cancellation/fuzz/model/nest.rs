@@ -1,7 +1,7 @@
 //! What is dropped while its surroundings go on, and who waits for it.
 
 use super::{Dropped, Model, Moment, Stop};
-use crate::model::story::Event;
+use crate::fuzz::compare::Event;
 
 /// When each of those ends that were dropped inside a use.
 pub(super) type Nest = Vec<Moment>;

@@ -14,8 +14,8 @@ use guard_core::Outcome;
 
 use self::moment::{Dropped, Moment};
 use self::nest::{Deadline, Nest};
+use super::compare::{Event, Story};
 use super::program::{Around, Node, Program};
-use super::story::{Event, Story};
 use super::{DROP, Stop, fault};
 
 /// What comes of a program that is dropped at its `drop_at`th pause, and how many pauses it came to.

@@ -4,7 +4,7 @@ use guard_core::Outcome;
 
 use super::moment::{Dropped, Moment};
 use super::{Body, Ended, Model, Stop, fault};
-use crate::model::program::{Answer, Ctx, Form};
+use crate::fuzz::program::{Answer, Ctx, Form};
 
 /// How a context went from its beginning to its end.
 #[derive(Clone, Copy, Debug)]
