@@ -22,6 +22,7 @@ mod recursion;
 mod regressions;
 mod reports;
 mod stack;
+mod stack_keyed;
 mod stack_many;
 mod stack_model;
 mod sure;
