@@ -206,9 +206,10 @@ pub trait AsyncContext<X = ()> {
         Self: Sized, // not `Box<dyn AsyncContext<…>>`: `.boxed()` makes a `BoxContext`
         Self::Resource: 'r,
         X: Untyped,
-        E: FromContext<Self::Error>,
+        E: FromContext<Self::Error>, // its type is not known? let the body end in `Ok::<_, Error>(value)`
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -231,6 +232,7 @@ pub trait AsyncContext<X = ()> {
         X: Untyped,
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -248,6 +250,7 @@ pub trait AsyncContext<X = ()> {
         X: Untyped,
         F: for<'a> Body<&'a mut Self::Resource, Out = T>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> T,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -271,6 +274,7 @@ pub trait AsyncContext<X = ()> {
         Self::Resource: 'r,
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, X>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, X>,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -483,6 +487,16 @@ pub trait FromContext<F>: From<F> {}
 
 #[diagnostic::do_not_recommend]
 impl<E: From<F>, F> FromContext<F> for E {}
+
+/// A closure and its argument, for every closure that is a [`Body`].
+///
+/// rustc infers the type of the argument of `|resource| …` from this bound, and not from that of `Body`, which holds for
+/// every lifetime. So what is told of a closure that is not async is what `Body` says, not that a type is needed.
+#[doc(hidden)]
+pub trait Called {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Body<A>, A> Called for (F, A) {}
 
 /// Implemented for `()`: the context does not want to see the body's error.
 #[diagnostic::on_unimplemented(

@@ -357,6 +357,7 @@ fn expand_body(
         block,
         label,
         proof,
+        instrumented,
     } = body;
     let label = label.as_ref().map(|label| quote!(#label:));
     let site = Span::mixed_site();
@@ -403,10 +404,7 @@ fn expand_body(
     let anchor = anchor();
     let out = Ident::new("out", site);
 
-    let mut code = Group::new(
-        Delimiter::Brace,
-        quote_spanned! {here=>
-                    #(#bindings)*
+    let yielding = quote_spanned! {here=>
                     #[allow(unused_variables)]
                     let #the_handle = #anchor.handle();
                     #[allow(unused_mut, unused_assignments, unused_variables)]
@@ -417,7 +415,14 @@ fn expand_body(
                     let #out: #output = #label #block;
                     #[allow(unreachable_code)]
                     return #private::finish(#out, #proven);
-        },
+    };
+    let yielding = match instrumented {
+        None => yielding,
+        Some(around) => around.around(&Group::new(Delimiter::None, yielding)),
+    };
+    let mut code = Group::new(
+        Delimiter::Brace,
+        quote_spanned!(here=> #(#bindings)* #yielding),
     );
     // The braces of the user: by them coverage knows whose lines these are.
     code.set_span(block.brace_token.span.join());
