@@ -1,5 +1,6 @@
 //! The protocol, [`AsyncContext`], with the futures and wrapped contexts behind its methods.
 
+use core::convert::Infallible;
 #[cfg(feature = "std")]
 use core::future::Future;
 use core::pin::Pin;
@@ -313,6 +314,15 @@ pub trait AsyncContext<X = ()> {
         Enter::new(self)
     }
 
+    /// Not there: a context is no `Result`. It says what to write instead.
+    #[doc(hidden)]
+    fn ok(self) -> MapErr<Self, fn(Self::Error) -> Infallible>
+    where
+        Self: IsResult + Sized,
+    {
+        unreachable!("no context is a `Result`")
+    }
+
     /// The same context, which panics where it fails, with `message` and the error.
     ///
     /// For tests, and for what a program cannot go on without: its error is
@@ -389,7 +399,7 @@ pub trait AsyncContext<X = ()> {
     /// ```
     fn with_error<E>(self) -> WithError<Self, E>
     where
-        Self: AsyncContext<X, Error = core::convert::Infallible> + Sized,
+        Self: AsyncContext<X, Error = Infallible> + Sized,
     {
         WithError::new(self)
     }
@@ -487,6 +497,17 @@ pub trait FromContext<F>: From<F> {}
 
 #[diagnostic::do_not_recommend]
 impl<E: From<F>, F> FromContext<F> for E {}
+
+/// No context is one.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a context is not a `Result`: it has no `.ok()`, since it can only fail when it is used",
+    label = "a context that has not been used",
+    note = "in a function that returns an `Option`: `context.with(async |resource| Ok::<_, Error>(…)).await.ok()?`",
+    note = "in one that returns nothing, such as a test: `async_with!(name = context.expect(\"…\"), {{ … }})`",
+    note = "to handle its errors where it is used: `async_with!(attempt(name = context?), {{ … }})`"
+)]
+pub trait IsResult: sealed::Sealed {}
 
 /// A closure and its argument, for every closure that is a [`Body`].
 ///
