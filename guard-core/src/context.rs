@@ -314,6 +314,46 @@ pub trait AsyncContext<X = ()> {
         Enter::new(self)
     }
 
+    /// Not there without the feature `alloc`.
+    #[cfg(not(feature = "alloc"))]
+    #[doc(hidden)]
+    fn enter(self) -> core::future::Pending<Result<Self, Self::Error>>
+    where
+        Self: HasAlloc + Sized,
+    {
+        unreachable!("the feature `alloc` is missing")
+    }
+
+    /// Not there without the feature `alloc`.
+    #[cfg(not(feature = "alloc"))]
+    #[doc(hidden)]
+    fn boxed(self) -> Self
+    where
+        Self: HasAlloc + Sized,
+    {
+        unreachable!("the feature `alloc` is missing")
+    }
+
+    /// Not there without the feature `std`.
+    #[cfg(not(feature = "std"))]
+    #[doc(hidden)]
+    fn exit_until<L>(self, _limit: L) -> Self
+    where
+        Self: HasStd + Sized,
+    {
+        unreachable!("the feature `std` is missing")
+    }
+
+    /// Not there without the feature `tokio`.
+    #[cfg(not(feature = "tokio"))]
+    #[doc(hidden)]
+    fn exit_timeout(self, _duration: core::time::Duration) -> Self
+    where
+        Self: HasTokio + Sized,
+    {
+        unreachable!("the feature `tokio` is missing")
+    }
+
     /// Not there: a context is no `Result`. It says what to write instead.
     #[doc(hidden)]
     fn ok(self) -> MapErr<Self, fn(Self::Error) -> Infallible>
@@ -508,6 +548,28 @@ impl<E: From<F>, F> FromContext<F> for E {}
     note = "to handle its errors where it is used: `async_with!(attempt(name = context?), {{ … }})`"
 )]
 pub trait IsResult: sealed::Sealed {}
+
+/// Nothing has it.
+#[cfg(not(feature = "alloc"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this needs the feature `alloc` of guard-core, which `std` and `tokio` include"
+)]
+pub trait HasAlloc: sealed::Sealed {}
+
+/// Nothing has it.
+#[cfg(not(feature = "std"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this needs the feature `std` of guard-core, which `tokio` includes"
+)]
+pub trait HasStd: sealed::Sealed {}
+
+/// Nothing has it.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(message = "this needs the feature `tokio` of guard-core")]
+pub trait HasTokio: sealed::Sealed {}
 
 /// A closure and its argument, for every closure that is a [`Body`].
 ///
