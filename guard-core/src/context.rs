@@ -327,6 +327,7 @@ pub trait AsyncContext<X = ()> {
     /// Not there without the feature `alloc`.
     #[cfg(not(feature = "alloc"))]
     #[doc(hidden)]
+    #[must_use]
     fn boxed(self) -> Self
     where
         Self: HasAlloc + Sized,
@@ -337,6 +338,7 @@ pub trait AsyncContext<X = ()> {
     /// Not there without the feature `std`.
     #[cfg(not(feature = "std"))]
     #[doc(hidden)]
+    #[must_use]
     fn exit_until<L>(self, _limit: L) -> Self
     where
         Self: HasStd + Sized,
@@ -347,6 +349,7 @@ pub trait AsyncContext<X = ()> {
     /// Not there without the feature `tokio`.
     #[cfg(not(feature = "tokio"))]
     #[doc(hidden)]
+    #[must_use]
     fn exit_timeout(self, _duration: core::time::Duration) -> Self
     where
         Self: HasTokio + Sized,

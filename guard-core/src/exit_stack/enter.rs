@@ -1,6 +1,7 @@
 //! Entering a context onto a stack.
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -66,5 +67,14 @@ where
             Ok((context, nest)) => Ok((self.put)(self.stack, context, nest)),
             Err(error) => Err((self.convert)(error)),
         })
+    }
+}
+
+impl<S, C, X, L, E> fmt::Debug for EnterOnStack<'_, S, C, X, L, E>
+where
+    C: AsyncContext<X>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterOnStack").finish_non_exhaustive()
     }
 }

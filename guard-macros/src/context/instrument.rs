@@ -12,7 +12,7 @@ use syn::{Attribute, Block, Expr, ExprAsync, Stmt};
 use crate::args::Args;
 use crate::diag::Errors;
 use crate::function::Function;
-use crate::walk::mentions;
+use crate::rewrite::mentions;
 
 /// What only `#[instrument]` writes: a `return` that is never reached, so that rustc knows the type of the block.
 const FAKE_RETURN: &str = "__tracing_attr_fake_return";
