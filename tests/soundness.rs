@@ -14,7 +14,8 @@ use std::thread;
 
 use guard_core::{
     AsyncContext, AsyncExitStack, AsyncManager, Cleanup, Outcome, ScopedExitStack, async_context,
-    async_with, cancellable, exit_stack, manage, manage_scoped, optional, yield_resource,
+    async_with, cancellable, exit_stack, manage, manage_scoped, nullcontext, optional,
+    yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
@@ -295,6 +296,32 @@ fn what_a_stack_lends_stays_in_place_while_the_stack_grows() {
     // The stack moves with all its entries.
     let mut stack = { stack }.pop_all();
     assert!(block_on(stack.close(Outcome::Completed)).is_ok());
+}
+
+/// What is had by a key lies in a box, and may be looked at by several threads while the list grows.
+#[test]
+fn what_is_had_by_a_key_stays_in_place_while_the_stack_grows() {
+    let stack = AsyncExitStack::<Infallible>::new();
+    let key = block_on(stack.enter_keyed(array())).unwrap();
+    let had: &Array = &stack[&key];
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for number in 0..10 {
+                    let Ok(lent) = block_on(stack.enter(nullcontext([0; 64])));
+                    *lent = [number; 64];
+                    let Ok(other) = block_on(stack.enter_keyed(nullcontext([number; 64])));
+                    assert_eq!(stack[&key], *had);
+                    assert_eq!(stack[&other], *lent);
+                }
+            });
+        }
+    });
+    assert_eq!(*had, [0; 64]);
+    let mut moved = { stack }.pop_all();
+    moved[&key] = [7; 64];
+    assert_eq!(block_on(moved.release(key)), Ok(true));
+    assert!(block_on(moved.aclose()).is_ok());
 }
 
 /// A body that is dropped inside `cancellable!` drops that block first. It writes to a place beside the body.

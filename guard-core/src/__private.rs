@@ -9,6 +9,6 @@ pub use crate::macro_support::*;
 pub use crate::raw::{Anchor, Handle, Tie};
 pub use crate::using::block::{Link, attempting, catching, in_function, tied};
 pub use crate::using::form::Next;
-pub use crate::{cancellable, yield_resource};
+pub use crate::{__cancellable as cancellable, __yield_resource as yield_resource};
 #[cfg(feature = "macros")]
 pub use guard_macros::async_with;

@@ -1,5 +1,6 @@
 //! The protocol, [`AsyncContext`], with the futures and wrapped contexts behind its methods.
 
+use core::convert::Infallible;
 #[cfg(feature = "std")]
 use core::future::Future;
 use core::pin::Pin;
@@ -206,9 +207,10 @@ pub trait AsyncContext<X = ()> {
         Self: Sized, // not `Box<dyn AsyncContext<…>>`: `.boxed()` makes a `BoxContext`
         Self::Resource: 'r,
         X: Untyped,
-        E: FromContext<Self::Error>,
+        E: FromContext<Self::Error>, // its type is not known? let the body end in `Ok::<_, Error>(value)`
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -231,6 +233,7 @@ pub trait AsyncContext<X = ()> {
         X: Untyped,
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -248,6 +251,7 @@ pub trait AsyncContext<X = ()> {
         X: Untyped,
         F: for<'a> Body<&'a mut Self::Resource, Out = T>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> T,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -271,6 +275,7 @@ pub trait AsyncContext<X = ()> {
         Self::Resource: 'r,
         F: for<'a> Body<&'a mut Self::Resource, Out = Result<T, X>>
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, X>,
+        (F, &'r mut Self::Resource): Called,
     {
         closure(self, body)
     }
@@ -307,6 +312,58 @@ pub trait AsyncContext<X = ()> {
         Self: Sized,
     {
         Enter::new(self)
+    }
+
+    /// Not there without the feature `alloc`.
+    #[cfg(not(feature = "alloc"))]
+    #[doc(hidden)]
+    fn enter(self) -> core::future::Pending<Result<Self, Self::Error>>
+    where
+        Self: HasAlloc + Sized,
+    {
+        unreachable!("the feature `alloc` is missing")
+    }
+
+    /// Not there without the feature `alloc`.
+    #[cfg(not(feature = "alloc"))]
+    #[doc(hidden)]
+    #[must_use]
+    fn boxed(self) -> Self
+    where
+        Self: HasAlloc + Sized,
+    {
+        unreachable!("the feature `alloc` is missing")
+    }
+
+    /// Not there without the feature `std`.
+    #[cfg(not(feature = "std"))]
+    #[doc(hidden)]
+    #[must_use]
+    fn exit_until<L>(self, _limit: L) -> Self
+    where
+        Self: HasStd + Sized,
+    {
+        unreachable!("the feature `std` is missing")
+    }
+
+    /// Not there without the feature `tokio`.
+    #[cfg(not(feature = "tokio"))]
+    #[doc(hidden)]
+    #[must_use]
+    fn exit_timeout(self, _duration: core::time::Duration) -> Self
+    where
+        Self: HasTokio + Sized,
+    {
+        unreachable!("the feature `tokio` is missing")
+    }
+
+    /// Not there: a context is no `Result`. It says what to write instead.
+    #[doc(hidden)]
+    fn ok(self) -> MapErr<Self, fn(Self::Error) -> Infallible>
+    where
+        Self: IsResult + Sized,
+    {
+        unreachable!("no context is a `Result`")
     }
 
     /// The same context, which panics where it fails, with `message` and the error.
@@ -385,7 +442,7 @@ pub trait AsyncContext<X = ()> {
     /// ```
     fn with_error<E>(self) -> WithError<Self, E>
     where
-        Self: AsyncContext<X, Error = core::convert::Infallible> + Sized,
+        Self: AsyncContext<X, Error = Infallible> + Sized,
     {
         WithError::new(self)
     }
@@ -483,6 +540,49 @@ pub trait FromContext<F>: From<F> {}
 
 #[diagnostic::do_not_recommend]
 impl<E: From<F>, F> FromContext<F> for E {}
+
+/// No context is one.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a context is not a `Result`: it has no `.ok()`, since it can only fail when it is used",
+    label = "a context that has not been used",
+    note = "in a function that returns an `Option`: `context.with(async |resource| Ok::<_, Error>(…)).await.ok()?`",
+    note = "in one that returns nothing, such as a test: `async_with!(name = context.expect(\"…\"), {{ … }})`",
+    note = "to handle its errors where it is used: `async_with!(attempt(name = context?), {{ … }})`"
+)]
+pub trait IsResult: sealed::Sealed {}
+
+/// Nothing has it.
+#[cfg(not(feature = "alloc"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this needs the feature `alloc` of guard-core, which `std` and `tokio` include"
+)]
+pub trait HasAlloc: sealed::Sealed {}
+
+/// Nothing has it.
+#[cfg(not(feature = "std"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this needs the feature `std` of guard-core, which `tokio` includes"
+)]
+pub trait HasStd: sealed::Sealed {}
+
+/// Nothing has it.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(message = "this needs the feature `tokio` of guard-core")]
+pub trait HasTokio: sealed::Sealed {}
+
+/// A closure and its argument, for every closure that is a [`Body`].
+///
+/// rustc infers the type of the argument of `|resource| …` from this bound, and not from that of `Body`, which holds for
+/// every lifetime. So what is told of a closure that is not async is what `Body` says, not that a type is needed.
+#[doc(hidden)]
+pub trait Called {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Body<A>, A> Called for (F, A) {}
 
 /// Implemented for `()`: the context does not want to see the body's error.
 #[diagnostic::on_unimplemented(

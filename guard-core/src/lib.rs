@@ -62,7 +62,9 @@ pub use context::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use context::{BoxContext, LocalBoxContext};
 #[cfg(feature = "alloc")]
-pub use exit_stack::{AsyncExitStack, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack};
+pub use exit_stack::{
+    AsyncExitStack, EntryKey, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack,
+};
 #[cfg(feature = "alloc")]
 pub use guard::Guard;
 #[cfg(feature = "macros")]
@@ -82,6 +84,7 @@ pub use using::TryWithError;
 #[cfg(feature = "alloc")]
 pub mod exit_stack_parts {
     pub use crate::exit_stack::{
-        AllErrors, Catching, ExitStackContext, Key, Plain, StackClosed, StackHandle, StackMode,
+        AllErrors, Catching, EnterKeyed, EnterLent, EnterOnStack, ExitStackContext, Key, Plain,
+        StackClosed, StackHandle, StackMode,
     };
 }

@@ -10,31 +10,8 @@
 /// Python: the `yield` of an `@asynccontextmanager` function.
 #[macro_export]
 macro_rules! yield_resource {
-    // What was imported is used.
-    (@imported) => {};
-    // Tokens, and no expression, for editors: it need not parse while it is typed.
-    (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {
-        $handle.$lend(&$anchor, $($resource)*).await
-    };
-    (@$lend:ident $handle:ident $anchor:ident catch; $($resource:tt)*) => {
-        $crate::__private::caught($handle.$lend(&$anchor, $($resource)*).await)
-    };
-    // In another macro than the `async_with!` that it was taken for.
-    (@[$($label:lifetime)+] $($lent:tt)*) => {{
-        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
-        if false {
-            $(break $label loop {};)+
-        }
-        $crate::__private::yield_resource!(@$($lent)*)
-    }};
-    (@misplaced $caught:ty; $($resource:expr),*) => {{
-        $(let _ = &mut $resource;)*
-        $crate::__private::misplaced_yield::<$caught>()
-    }};
-    ($($place:expr)?) => {
-        $crate::__private::core::compile_error!(
-            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
-        )
+    ($($place:tt)*) => {
+        $crate::__private::yield_resource! { $($place)* }
     };
 }
 
@@ -62,14 +39,8 @@ macro_rules! yield_resource {
 /// ```
 #[macro_export]
 macro_rules! cancellable {
-    (@imported) => {};
-    (@window $handle:ident; $future:expr) => {
-        $handle.window($crate::__private::core::future::IntoFuture::into_future($future)).await
-    };
     ($($future:tt)*) => {
-        $crate::__private::core::compile_error!(
-            "`cancellable!` belongs directly in the body of an `async fn` with `#[async_context]`, before its yield"
-        )
+        $crate::__private::cancellable! { $($future)* }
     };
 }
 
@@ -448,5 +419,52 @@ pub use guard_macros::within;
 macro_rules! async_with {
     ($($tokens:tt)*) => {
         $crate::__private::async_with! { $crate; $($tokens)* }
+    };
+}
+
+// What the macros do stands in others, so that their documentation shows only what their users write.
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __yield_resource {
+    // What was imported is used.
+    (@imported) => {};
+    // Tokens, and no expression, for editors: it need not parse while it is typed.
+    (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {
+        $handle.$lend(&$anchor, $($resource)*).await
+    };
+    (@$lend:ident $handle:ident $anchor:ident catch; $($resource:tt)*) => {
+        $crate::__private::caught($handle.$lend(&$anchor, $($resource)*).await)
+    };
+    // In another macro than the `async_with!` that it was taken for.
+    (@[$($label:lifetime)+] $($lent:tt)*) => {{
+        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop)]
+        if false {
+            $(break $label loop {};)+
+        }
+        $crate::__private::yield_resource!(@$($lent)*)
+    }};
+    (@misplaced $caught:ty; $($resource:expr),*) => {{
+        $(let _ = &mut $resource;)*
+        $crate::__private::misplaced_yield::<$caught>()
+    }};
+    ($($place:expr)?) => {
+        $crate::__private::core::compile_error!(
+            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
+        )
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cancellable {
+    (@imported) => {};
+    (@window $handle:ident; $future:expr) => {
+        $handle.window($crate::__private::core::future::IntoFuture::into_future($future)).await
+    };
+    ($($future:tt)*) => {
+        $crate::__private::core::compile_error!(
+            "`cancellable!` belongs directly in the body of an `async fn` with `#[async_context]`, before its yield"
+        )
     };
 }

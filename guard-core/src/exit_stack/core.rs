@@ -123,6 +123,12 @@ impl<T: ?Sized, E> Stack<T, E> {
         Some(entries.remove(index))
     }
 
+    /// The entry with this key, which nobody borrows from.
+    pub(super) fn find(&mut self, key: Key) -> Option<&mut Keyed<T>> {
+        let mut entries = self.shelf.entries().iter_mut().rev();
+        Some(&mut **entries.find(|entry| entry.key == key)?)
+    }
+
     /// Where entries can be added from outside, while the stack unwinds.
     pub(super) fn late(&mut self) -> Late<Keyed<T>> {
         self.late.get_or_insert_with(Late::new).clone()

@@ -1,13 +1,14 @@
 //! What lies on an exit stack.
 
 use alloc::boxed::Box;
+use core::any::Any;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
 use crate::cleanup::dropped;
-use crate::raw::Held;
+use crate::raw::Lent;
 use crate::report::Identity;
 use crate::{AsyncContext, Outcome};
 
@@ -18,6 +19,16 @@ pub(super) trait Entry<E, M> {
 
     /// Who it is, in reports.
     fn identity(&self) -> Identity<E>;
+
+    /// The entry itself, if its resource is had by a key.
+    fn lent(&self) -> Option<&(dyn Any + Send)> {
+        None
+    }
+
+    /// [`lent`](Self::lent), exclusively.
+    fn lent_mut(&mut self) -> Option<&mut (dyn Any + Send)> {
+        None
+    }
 }
 
 /// An entered context, its exit and its error, whatever it is told.
@@ -33,7 +44,7 @@ enum ContextState<C, X>
 where
     C: AsyncContext<X>,
 {
-    Held(Held<C, X>),
+    Held(Lent<C, X>),
     Exiting(Pin<Box<C>>),
     /// Dropped with the entry, when it is noted how it exited.
     Exited(#[allow(dead_code, reason = "only to be dropped")] Pin<Box<C>>),
@@ -45,7 +56,7 @@ impl<C, X, E> ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    pub(super) fn new(held: Held<C, X>, identity: Identity<E>) -> Self {
+    pub(super) fn new(held: Lent<C, X>, identity: Identity<E>) -> Self {
         Self {
             state: ContextState::Held(held),
             identity,

@@ -4,18 +4,20 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
+use core::ops::{Index, IndexMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::adopted::Adopted;
 use super::core::{Key, Keyed, Stack, exit_entry};
 use super::course::{Catching, Course, Plain, StackMode};
+use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
+use super::keyed::{EntryKey, KeyedEntry};
 use super::late::{Late, StackClosed};
 use crate::cleanup::{Exit, Nest, Runtime, drop_owned, hand_off};
 use crate::context::FromContext;
-use crate::guard::Entering;
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch;
@@ -183,105 +185,14 @@ impl<E: fmt::Debug> Default for ScopedExitStack<'_, E> {
     }
 }
 
+/// What both forms have and what asks for nothing. The methods with bounds are written out, twice: rustc quotes a
+/// bound that a caller does not meet, and would quote this macro.
 macro_rules! methods {
-    (
-        impl [$($generics:tt)*] $name:ty, catching $catching:ty, [$($catching_generics:tt)*]
-        where [$($where:tt)*], [$($catching_where:tt)*],
-        entries $object:ty, $catching_object:ty: [$($bound:tt)+];
-    ) => {
+    (impl [$($generics:tt)*] $name:ty where [$($where:tt)*];) => {
         impl<$($generics)*> $name
         where
             $($where)*
         {
-            /// Enters a context and lends its resource, for as long as the stack is not changed otherwise:
-            /// the resources of several entries can be in use at the same time.
-            ///
-            /// A context that cannot fail is added as `context.with_error::<E>()`. Python:
-            /// `enter_async_context`.
-            ///
-            /// # Errors
-            ///
-            /// The context could not be entered; nothing was added.
-            ///
-            /// # Cancellation
-            ///
-            /// Dropping the future drops the context while it is being entered. It is on the stack from the
-            /// very poll in which it has been entered.
-            pub async fn enter<C>(&self, context: C) -> Result<&mut C::Resource, E>
-            where
-                C: AsyncContext + $($bound)+,
-                C::Resource: $($bound)+,
-                E: FromContext<C::Error>,
-            {
-                let (context, nest) = Entering::<C, ()>::new(context).await?;
-                let identity = context.identity().with_error(self.stack.identity.describe);
-                let key = self.stack.next_key();
-                Ok(self.stack.shelf.lend(Held::new(context), |held| {
-                    let entry = ContextEntry::new(held, identity);
-                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<$object>>
-                }))
-            }
-
-            /// Adds a value that is there already, with its asynchronous release, and lends it.
-            #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
-            pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
-            where
-                T: $($bound)+,
-                F: FnOnce(T) -> Fut + $($bound)+,
-                Fut: Future<Output = Result<(), E>> + $($bound)+,
-            {
-                let adopted = Adopted::new(value, release, self.stack.identity);
-                self.lend(adopted)
-            }
-
-            /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
-            ///
-            /// Python: `enter_context`.
-            #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
-            pub fn keep<T>(&self, value: T) -> &mut T
-            where
-                T: $($bound)+,
-            {
-                // An entry is dropped when it has been exited.
-                self.lend(nullcontext(value).with_error())
-            }
-
-            /// Adds an asynchronous callback. It is not told the outcome.
-            ///
-            /// Python: `push_async_callback`.
-            pub fn defer<F, Fut>(&self, callback: F) -> Key
-            where
-                F: FnOnce() -> Fut + $($bound)+,
-                Fut: Future<Output = Result<(), E>> + $($bound)+,
-            {
-                self.push(deferred(callback, self.stack.identity))
-            }
-
-            /// Adds a synchronous callback.
-            ///
-            /// Python: `callback`.
-            pub fn callback<F>(&self, callback: F) -> Key
-            where
-                F: FnOnce() + $($bound)+,
-            {
-                self.defer(move || {
-                    callback();
-                    core::future::ready(Ok(()))
-                })
-            }
-
-            /// Adds an asynchronous callback that is told the outcome as it then stands.
-            ///
-            /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
-            /// it or another. Python: `push_async_exit`.
-            pub fn push_exit<F, Fut>(&self, exit: F) -> Key
-            where
-                F: FnOnce(Outcome<M::Caught>) -> Fut + $($bound)+,
-                Fut: Future<Output = Result<(), E>> + $($bound)+,
-            {
-                self.push(CallEntry::new(exit, self.stack.identity))
-            }
-
             /// The key of the entry that was added last, also by [`enter`](Self::enter), which lends instead.
             pub fn last_key(&self) -> Option<Key> {
                 self.stack.last_key()
@@ -304,8 +215,8 @@ macro_rules! methods {
             /// # Cancellation
             ///
             /// Dropping the future puts the entry back, to be the next to be exited.
-            pub async fn release(&mut self, key: Key) -> Result<bool, E> {
-                let Some(entry) = self.stack.remove(key) else {
+            pub async fn release(&mut self, key: impl Into<Key>) -> Result<bool, E> {
+                let Some(entry) = self.stack.remove(key.into()) else {
                     return Ok(false);
                 };
                 let mut releasing = Releasing {
@@ -329,7 +240,8 @@ macro_rules! methods {
             }
 
             /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
-            /// then, and closing it does nothing.
+            /// then, and closing it does nothing. A key is one of the new stack from then on: it is looked up
+            /// there, and is of no entry here.
             ///
             /// Python: `pop_all`.
             pub fn pop_all(&mut self) -> Self {
@@ -362,6 +274,29 @@ macro_rules! methods {
                 course.finish(&mut Vec::new())
             }
 
+            /// Exits all entries, as [`close`](Self::close) does with [`Outcome::Completed`], and ends the stack.
+            ///
+            /// Python: `aclose`.
+            ///
+            /// # Errors
+            ///
+            /// The error of the entry that failed first. The others are [reported](crate::set_reporter);
+            /// [`close`](Self::close) returns them all.
+            ///
+            /// # Panics
+            ///
+            /// With the first panic of an entry, when all have been exited. Their errors are reported then.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future drops the stack, whose remaining entries are told
+            /// [`Cancelled`](Outcome::Cancelled).
+            pub async fn aclose(mut self) -> Result<(), E> {
+                let mut outcome = Some(Outcome::Completed);
+                let course = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
+                course.finish_primary(&mut Vec::new())
+            }
+
             pub(super) fn end_of_use(&mut self, outcome: Outcome<M::Caught>) {
                 self.stack.end_of_use::<M>(outcome);
             }
@@ -380,54 +315,6 @@ macro_rules! methods {
             pub(super) fn identity(&self) -> Identity<E> {
                 self.stack.identity
             }
-
-            fn lend<C>(&self, entered: C) -> &mut C::Resource
-            where
-                C: AsyncContext<Error = E> + $($bound)+,
-                C::Resource: $($bound)+,
-            {
-                let identity = self.stack.identity;
-                let key = self.stack.next_key();
-                self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
-                    let entry = ContextEntry::new(held, identity);
-                    Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<$object>>
-                })
-            }
-
-            fn push(&self, entry: impl Entry<E, M> + $($bound)+) -> Key {
-                let key = self.stack.next_key();
-                self.stack.shelf.push(Box::new(Keyed::new(key, Nest::new(), entry)));
-                key
-            }
-        }
-
-        impl<$($catching_generics)*> $catching
-        where
-            $($catching_where)*
-        {
-            /// Enters a context that catches: when the stack is closed it is offered the error as it then
-            /// stands, and swallows, replaces or raises it.
-            ///
-            /// # Errors
-            ///
-            /// The context could not be entered; nothing was added.
-            ///
-            /// # Cancellation
-            ///
-            /// As for [`enter`](Self::enter).
-            pub async fn enter_catch<C>(&self, context: C) -> Result<&mut C::Resource, E>
-            where
-                C: AsyncContext<E, Error = E> + $($bound)+,
-                C::Resource: $($bound)+,
-            {
-                let (context, nest) = Entering::<C, E>::new(context).await?;
-                let identity = context.identity();
-                let key = self.stack.next_key();
-                Ok(self.stack.shelf.lend(Held::new(context), |held| {
-                    let entry = CatchEntry(ContextEntry::new(held, identity));
-                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<$catching_object>>
-                }))
-            }
         }
     };
 }
@@ -443,19 +330,449 @@ where
     Fut: Future<Output = Result<(), E>>,
 {
     let adopted = Adopted::new((), move |()| callback(), identity);
-    ContextEntry::new(Held::new(Box::pin(adopted)), identity)
+    ContextEntry::new(Held::new(Box::pin(adopted)).into(), identity)
 }
 
 methods! {
-    impl [E, M] AsyncExitStack<E, M>, catching AsyncExitStack<E, Catching>, [E]
-    where [E: Send + 'static, M: StackMode<E> + 'static], [E: Send + 'static],
-    entries Owned<E, M>, Owned<E, Catching>: [Send + 'static];
+    impl [E, M] AsyncExitStack<E, M> where [E: Send + 'static, M: StackMode<E> + 'static];
 }
 
 methods! {
-    impl ['a, E, M] ScopedExitStack<'a, E, M>, catching ScopedExitStack<'a, E, Catching>, ['a, E]
-    where [E: 'a, M: StackMode<E> + 'a], [E: 'a],
-    entries Borrowed<'a, E, M>, Borrowed<'a, E, Catching>: ['a];
+    impl ['a, E, M] ScopedExitStack<'a, E, M> where [E: 'a, M: StackMode<E> + 'a];
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    /// Enters a context and lends its resource, for as long as the stack is not changed otherwise: the
+    /// resources of several entries can be in use at the same time.
+    ///
+    /// A context that cannot fail is added as `context.with_error::<E>()`. To have the resource again later, and in
+    /// a struct beside the stack: [`enter_keyed`](Self::enter_keyed). Python: `enter_async_context`.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being entered. It is on the stack from the very
+    /// poll in which it has been entered.
+    pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
+    where
+        C: AsyncContext + Send + 'static,
+        C::Resource: Send + 'static,
+        E: FromContext<C::Error>,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let identity = context.identity().with_error(this.stack.identity.describe);
+            let key = this.stack.next_key();
+            this.stack.shelf.lend(Held::new(context), |held| {
+                let entry = ContextEntry::new(held, identity);
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
+            })
+        })
+    }
+
+    /// Enters a context and gives a key, by which its resource is had as often as one likes: `stack[&key]`.
+    ///
+    /// So a struct can own a stack, open sessions in it, and close them all later:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// use guard_core::{AsyncExitStack, EntryKey, async_context, async_with, exit_stack, yield_resource};
+    /// use std::io;
+    ///
+    /// #[async_context]
+    /// async fn session(name: &'static str) -> io::Result<Vec<&'static str>> {
+    ///     let mut requests = vec![name];
+    ///     yield_resource!(requests);
+    ///     Ok(())
+    /// }
+    ///
+    /// struct Client {
+    ///     stack: AsyncExitStack<io::Error>,
+    ///     users: EntryKey<Vec<&'static str>>,
+    ///     orders: EntryKey<Vec<&'static str>>,
+    /// }
+    ///
+    /// impl Client {
+    ///     async fn open() -> io::Result<Self> {
+    ///         // If the second cannot be entered, the first is exited.
+    ///         async_with!(stack = exit_stack::<io::Error>()?, {
+    ///             let users = stack.enter_keyed(session("users")).await?;
+    ///             let orders = stack.enter_keyed(session("orders")).await?;
+    ///             return Ok(Self { stack: stack.pop_all(), users, orders });
+    ///         })
+    ///     }
+    ///
+    ///     fn order(&mut self) -> usize {
+    ///         let users = self.stack[&self.users].len();
+    ///         self.stack[&self.orders].push("order");
+    ///         users + self.stack[&self.orders].len()
+    ///     }
+    ///
+    ///     async fn log_out(&mut self) -> io::Result<bool> {
+    ///         self.stack.release(self.users).await
+    ///     }
+    ///
+    ///     async fn close(self) -> io::Result<()> {
+    ///         self.stack.aclose().await
+    ///     }
+    /// }
+    ///
+    /// let mut client = Client::open().await?;
+    /// assert_eq!(client.order(), 3);
+    /// assert!(client.log_out().await?);
+    /// client.close().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Python: `enter_async_context`, whose value is kept in `self`.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`enter`](Self::enter).
+    pub fn enter_keyed<C>(&self, context: C) -> EnterKeyed<'_, Self, C, E>
+    where
+        C: AsyncContext + Send + 'static,
+        C::Resource: Send + 'static,
+        E: FromContext<C::Error>,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let identity = context.identity().with_error(this.stack.identity.describe);
+            let key = this.stack.next_key();
+            let entry = KeyedEntry::<C, E>::new(Held::new(context), identity);
+            this.stack
+                .shelf
+                .push(Box::new(Keyed::new(key, nest, entry)));
+            EntryKey::of::<C, E>(key)
+        })
+    }
+
+    /// The resource of an entry, if it is on this stack and is not being exited. `stack[&key]` is the form
+    /// that panics.
+    ///
+    /// It asks for `Sync`, since stacks can be shared; [`get_mut`](Self::get_mut) does not.
+    pub fn get<R>(&self, key: &EntryKey<R>) -> Option<&R>
+    where
+        R: Sync + ?Sized,
+    {
+        let EntryKey { key, look, .. } = *key;
+        self.stack.shelf.look(
+            |entry| entry.key == key,
+            |entry| entry.entry.lent().and_then(look),
+        )
+    }
+
+    /// The resource of an entry, exclusively, if it is on this stack and is not being exited.
+    pub fn get_mut<R>(&mut self, key: &EntryKey<R>) -> Option<&mut R>
+    where
+        R: ?Sized,
+    {
+        let entry = self.stack.find(key.key)?;
+        entry.entry.lent_mut().and_then(key.look_mut)
+    }
+
+    /// Adds a value that is there already, with its asynchronous release, and lends it.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
+    where
+        T: Send + 'static,
+        F: FnOnce(T) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let adopted = Adopted::new(value, release, self.stack.identity);
+        self.lend(adopted)
+    }
+
+    /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
+    ///
+    /// Python: `enter_context`.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn keep<T>(&self, value: T) -> &mut T
+    where
+        T: Send + 'static,
+    {
+        // An entry is dropped when it has been exited.
+        self.lend(nullcontext(value).with_error())
+    }
+
+    /// Adds an asynchronous callback. It is not told the outcome.
+    ///
+    /// Python: `push_async_callback`.
+    pub fn defer<F, Fut>(&self, callback: F) -> Key
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.push(deferred(callback, self.stack.identity))
+    }
+
+    /// Adds a synchronous callback.
+    ///
+    /// Python: `callback`.
+    pub fn callback<F>(&self, callback: F) -> Key
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.defer(move || {
+            callback();
+            core::future::ready(Ok(()))
+        })
+    }
+
+    /// Adds an asynchronous callback that is told the outcome as it then stands.
+    ///
+    /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
+    /// it or another. Python: `push_async_exit`.
+    pub fn push_exit<F, Fut>(&self, exit: F) -> Key
+    where
+        F: FnOnce(Outcome<M::Caught>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.push(CallEntry::new(exit, self.stack.identity))
+    }
+
+    fn lend<C>(&self, entered: C) -> &mut C::Resource
+    where
+        C: AsyncContext<Error = E> + Send + 'static,
+        C::Resource: Send + 'static,
+    {
+        let identity = self.stack.identity;
+        let key = self.stack.next_key();
+        self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
+            let entry = ContextEntry::new(held, identity);
+            Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>
+        })
+    }
+
+    fn push(&self, entry: impl Entry<E, M> + Send + 'static) -> Key {
+        let key = self.stack.next_key();
+        self.stack
+            .shelf
+            .push(Box::new(Keyed::new(key, Nest::new(), entry)));
+        key
+    }
+}
+
+impl<E> AsyncExitStack<E, Catching>
+where
+    E: Send + 'static,
+{
+    /// Enters a context that catches: when the stack is closed it is offered the error as it then
+    /// stands, and swallows, replaces or raises it.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`enter`](Self::enter).
+    pub fn enter_catch<C>(&self, context: C) -> EnterLent<'_, Self, C, E, E>
+    where
+        C: AsyncContext<E, Error = E> + Send + 'static,
+        C::Resource: Send + 'static,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let identity = context.identity();
+            let key = this.stack.next_key();
+            this.stack.shelf.lend(Held::new(context), |held| {
+                let entry = CatchEntry(ContextEntry::new(held, identity));
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
+            })
+        })
+    }
+}
+
+impl<E, M, R> Index<&EntryKey<R>> for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+    R: Sync + ?Sized,
+{
+    type Output = R;
+
+    /// The resource that was entered with this key.
+    ///
+    /// # Panics
+    ///
+    /// The key is of another stack, or the entry has been released. [`get`](AsyncExitStack::get) returns an `Option`.
+    #[track_caller]
+    fn index(&self, key: &EntryKey<R>) -> &R {
+        self.get(key).unwrap_or_else(|| not_there())
+    }
+}
+
+impl<E, M, R> IndexMut<&EntryKey<R>> for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+    R: Sync + ?Sized,
+{
+    #[track_caller]
+    fn index_mut(&mut self, key: &EntryKey<R>) -> &mut R {
+        self.get_mut(key).unwrap_or_else(|| not_there())
+    }
+}
+
+#[cold]
+#[track_caller]
+fn not_there() -> ! {
+    panic!(
+        "this key is of no entry of this exit stack: the entry has been released or is being exited, \
+         or it is on another stack (`pop_all` moves entries, their keys go with them)"
+    )
+}
+
+impl<'a, E, M> ScopedExitStack<'a, E, M>
+where
+    E: 'a,
+    M: StackMode<E> + 'a,
+{
+    /// Enters a context and lends its resource, for as long as the stack is not changed otherwise: the
+    /// resources of several entries can be in use at the same time.
+    ///
+    /// A context that cannot fail is added as `context.with_error::<E>()`. Python: `enter_async_context`.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being entered. It is on the stack from the very
+    /// poll in which it has been entered.
+    pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
+    where
+        C: AsyncContext + 'a,
+        C::Resource: 'a,
+        E: FromContext<C::Error>,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let identity = context.identity().with_error(this.stack.identity.describe);
+            let key = this.stack.next_key();
+            this.stack.shelf.lend(Held::new(context), |held| {
+                let entry = ContextEntry::new(held, identity);
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+            })
+        })
+    }
+
+    /// Adds a value that is there already, with its asynchronous release, and lends it.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
+    where
+        T: 'a,
+        F: FnOnce(T) -> Fut + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a,
+    {
+        let adopted = Adopted::new(value, release, self.stack.identity);
+        self.lend(adopted)
+    }
+
+    /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
+    ///
+    /// Python: `enter_context`.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn keep<T>(&self, value: T) -> &mut T
+    where
+        T: 'a,
+    {
+        // An entry is dropped when it has been exited.
+        self.lend(nullcontext(value).with_error())
+    }
+
+    /// Adds an asynchronous callback. It is not told the outcome.
+    ///
+    /// Python: `push_async_callback`.
+    pub fn defer<F, Fut>(&self, callback: F) -> Key
+    where
+        F: FnOnce() -> Fut + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a,
+    {
+        self.push(deferred(callback, self.stack.identity))
+    }
+
+    /// Adds a synchronous callback.
+    ///
+    /// Python: `callback`.
+    pub fn callback<F>(&self, callback: F) -> Key
+    where
+        F: FnOnce() + 'a,
+    {
+        self.defer(move || {
+            callback();
+            core::future::ready(Ok(()))
+        })
+    }
+
+    /// Adds an asynchronous callback that is told the outcome as it then stands.
+    ///
+    /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
+    /// it or another. Python: `push_async_exit`.
+    pub fn push_exit<F, Fut>(&self, exit: F) -> Key
+    where
+        F: FnOnce(Outcome<M::Caught>) -> Fut + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a,
+    {
+        self.push(CallEntry::new(exit, self.stack.identity))
+    }
+
+    fn lend<C>(&self, entered: C) -> &mut C::Resource
+    where
+        C: AsyncContext<Error = E> + 'a,
+        C::Resource: 'a,
+    {
+        let identity = self.stack.identity;
+        let key = self.stack.next_key();
+        self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
+            let entry = ContextEntry::new(held, identity);
+            Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+        })
+    }
+
+    fn push(&self, entry: impl Entry<E, M> + 'a) -> Key {
+        let key = self.stack.next_key();
+        self.stack
+            .shelf
+            .push(Box::new(Keyed::new(key, Nest::new(), entry)));
+        key
+    }
+}
+
+impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
+    /// Enters a context that catches: when the stack is closed it is offered the error as it then
+    /// stands, and swallows, replaces or raises it.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`enter`](Self::enter).
+    pub fn enter_catch<C>(&self, context: C) -> EnterLent<'_, Self, C, E, E>
+    where
+        C: AsyncContext<E, Error = E> + 'a,
+        C::Resource: 'a,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let identity = context.identity();
+            let key = this.stack.next_key();
+            this.stack.shelf.lend(Held::new(context), |held| {
+                let entry = CatchEntry(ContextEntry::new(held, identity));
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
+            })
+        })
+    }
 }
 
 /// An entry that is being exited by itself. If that is not awaited to its end, it goes back.

@@ -30,7 +30,7 @@ pub fn guaranteed<R, E, X, F, Fut>(
     printer: impl Print<E>,
 ) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
 where
-    R: ?Sized + Send + 'static,
+    R: ?Sized + Send + 'static, // what it lends; a context that is `scoped` may lend anything
     E: 'static,
     X: Send + 'static,
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
@@ -38,6 +38,56 @@ where
 {
     crate::coroutine::guaranteed(start, Origin::here::<F, _>(printer))
 }
+
+/// In place of the context of a function with `#[async_context]`: says that a feature is missing.
+#[cfg(not(feature = "alloc"))]
+pub fn guaranteed<R, E, X, F, Fut>(_: F, _: impl Print<E>) -> Missing<R, E, X>
+where
+    R: ?Sized,
+    F: FnOnce(Anchor<R, X>) -> Fut,
+    Fut: Future<Output: Conclude<Error = E>>,
+    Anchor<R, X>: NeedsAlloc,
+{
+    unreachable!("the program does not compile")
+}
+
+/// What a guaranteed context would be.
+#[cfg(not(feature = "alloc"))]
+pub struct Missing<R: ?Sized, E, X>(core::marker::PhantomData<fn(X, E) -> *const R>);
+
+#[cfg(not(feature = "alloc"))]
+impl<R: ?Sized, E, X> AsyncContext<X> for Missing<R, E, X> {
+    type Resource = R;
+    type Error = E;
+
+    fn poll_enter(
+        self: core::pin::Pin<&mut Self>,
+        _: &mut core::task::Context<'_>,
+    ) -> core::task::Poll<Result<(), E>> {
+        unreachable!("the program does not compile")
+    }
+
+    fn resource(self: core::pin::Pin<&mut Self>) -> &mut R {
+        unreachable!("the program does not compile")
+    }
+
+    fn poll_exit(
+        self: core::pin::Pin<&mut Self>,
+        _: &mut core::task::Context<'_>,
+        _: crate::Outcome<X>,
+    ) -> core::task::Poll<Result<(), E>> {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// Nothing does: the feature is missing.
+#[cfg(not(feature = "alloc"))]
+#[diagnostic::on_unimplemented(
+    message = "a context that is not `scoped` needs the feature `alloc` of guard-core",
+    label = "its clean-up may go on after its user, so it lies on the heap",
+    note = "the features `std` and `tokio` include `alloc`; `#[async_context(scoped)]` works without"
+)]
+pub trait NeedsAlloc {}
 
 /// Proof that a path has yielded.
 #[derive(Clone, Copy)]

@@ -13,9 +13,11 @@ pub use cannot_fail::CannotFail;
 pub use classify::{
     GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, Reports, given,
 };
-#[cfg(feature = "alloc")]
-pub use definition::guaranteed;
-pub use definition::{Conclude, Fallible, Yielded, caught, finish, misplaced_yield, scoped};
+pub use definition::{
+    Conclude, Fallible, Yielded, caught, finish, guaranteed, misplaced_yield, scoped,
+};
+#[cfg(not(feature = "alloc"))]
+pub use definition::{Missing, NeedsAlloc};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
 pub use failed::{MayHaveFailed, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};

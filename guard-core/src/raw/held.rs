@@ -17,6 +17,30 @@ where
     _outcome: PhantomData<fn(X)>,
 }
 
+/// A [`Held`] whose resource was lent, or is not to be: it can only be given back.
+pub(crate) struct Lent<C, X>(Held<C, X>)
+where
+    C: AsyncContext<X>;
+
+impl<C, X> Lent<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Ends the borrow of the resource and gives the context back.
+    pub(crate) fn release(self) -> Pin<Box<C>> {
+        self.0.release()
+    }
+}
+
+impl<C, X> From<Held<C, X>> for Lent<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn from(held: Held<C, X>) -> Self {
+        Self(held)
+    }
+}
+
 /// A pinned box; a raw pointer because moving a `Box` claims that nothing else points into it.
 struct Owner<C> {
     place: NonNull<C>,

@@ -48,7 +48,7 @@ pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Lent};
 pub use in_place::Tie;
 pub(crate) use in_place::{InPlace, Lending};
 #[cfg(feature = "alloc")]

@@ -2,13 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ptr::NonNull;
 
-use super::Held;
+use super::{Held, Lent};
 use crate::AsyncContext;
 use crate::platform::shared::Shared;
 
-/// A list that can be added to while it is shared, and whose entries can be got at only when it is
-/// not: so what an entry lends stays borrowed as long as the shelf is.
+/// A list that can be added to while it is shared. Entries leave it only when it is not shared: so what an entry
+/// lends stays borrowed as long as the shelf is.
 pub(crate) struct Shelf<T: ?Sized> {
     entries: Shared<Vec<Box<T>>>,
 }
@@ -38,17 +39,41 @@ impl<T: ?Sized> Shelf<T> {
     pub(crate) fn lend<C, X>(
         &self,
         held: Held<C, X>,
-        into_entry: impl FnOnce(Held<C, X>) -> Box<T>,
+        into_entry: impl FnOnce(Lent<C, X>) -> Box<T>,
     ) -> &mut C::Resource
     where
         C: AsyncContext<X>,
     {
         let mut resource = held.resource;
-        self.push(into_entry(held));
-        // SAFETY: `held` borrows the resource from a context in a box of its own, and `into_entry`
-        // only wraps it: an entry uses it when it exits or is dropped. Entries leave the shelf, and
-        // can be reached at all, only through `&mut Shelf` or its destructor, hence after the
-        // borrow of `self` that the reference carries. The resource is lent once, here.
+        self.push(into_entry(held.into()));
+        // SAFETY: `held` borrows the resource from a context in a box of its own. `into_entry` is given a
+        // `Lent`, by which the resource cannot be had, also not by what `look` finds; all that can be done
+        // with it is to end the borrow, which takes it by value. Entries can be taken, moved or dropped only
+        // through `&mut Shelf` or its destructor, hence after the borrow of `self` that the reference
+        // carries. The resource is lent once, here.
         unsafe { resource.as_mut() }
+    }
+
+    /// What `look` finds in the entry that was added last of those that `is_wanted`, for as long as the shelf is
+    /// shared.
+    pub(crate) fn look<U>(
+        &self,
+        is_wanted: impl Fn(&T) -> bool,
+        look: impl FnOnce(&T) -> Option<&U>,
+    ) -> Option<&U>
+    where
+        U: Sync + ?Sized,
+    {
+        let found = self.entries.with(|entries| {
+            let mut entries = entries.iter().rev();
+            let entry = entries.find(|entry| is_wanted(entry))?;
+            look(entry).map(NonNull::from)
+        });
+        // SAFETY: it was borrowed from an entry, which lies in a box of its own, so that it stays where it
+        // is when the list grows. The entry can be taken, changed or dropped only through `&mut Shelf` or
+        // its destructor, hence after the borrow of `self` that the reference carries; until then all that
+        // is had of it are shared references. The entries themselves are used under the lock, by one thread
+        // at a time; what is found leaves the lock, and is `Sync`.
+        found.map(|found| unsafe { found.as_ref() })
     }
 }

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token};
 
+use super::instrument::{self, Instrumented};
 use crate::args::Args;
 use crate::diag::{Errors, path_at};
 use crate::function::Function;
@@ -16,6 +17,8 @@ pub(crate) struct Body {
     /// What the block is labelled with, if a yield in a macro needs it.
     pub(crate) label: Option<Lifetime>,
     pub(crate) proof: Proof,
+    /// What `#[instrument]` had put around it.
+    pub(crate) instrumented: Option<Instrumented>,
 }
 
 /// The two locals by which rustc proves that there is one yield on every path.
@@ -83,10 +86,7 @@ impl Body {
     ) -> Self {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
-        // What `#[tracing::instrument]` makes of a body.
-        let is_instrumented = mentions(&block.to_token_stream(), &|word| {
-            word == "__tracing_instrument_future"
-        });
+        let is_instrumented = instrument::is_around(&block);
         let mut rewrite = Yields {
             is_instrumented,
             args,
@@ -110,6 +110,7 @@ impl Body {
             block,
             label,
             proof,
+            instrumented: None,
         }
     }
 }
@@ -236,7 +237,9 @@ impl Rewrite for Yields<'_> {
     fn misplaced(&mut self, span: Span, inside: &'static str) -> Option<TokenStream> {
         self.found = true;
         let message = if self.is_instrumented {
-            "`#[instrument]` has put the body into an `async` block: write `#[async_context]` above it".to_owned()
+            "this `#[instrument]` has put the body into an `async` block, and that is not the form in which \
+             `#[tracing::instrument]` does it: put what is to be instrumented into a function of its own"
+                .to_owned()
         } else {
             format!(
                 "`yield_resource!` inside {inside}, which is a function of its own: \

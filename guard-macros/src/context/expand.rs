@@ -79,7 +79,7 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
     let body = definition
         .body
         .as_ref()
-        .map(|body| expand_body(definition, body, &sig, &arguments));
+        .map(|body| expand_body(definition, body, &sig, &arguments, declared));
 
     let Function {
         attrs,
@@ -346,6 +346,7 @@ fn expand_body(
     body: &Body,
     sig: &syn::Signature,
     arguments: &[Argument],
+    declared: Span,
 ) -> TokenStream {
     let Definition {
         args,
@@ -357,6 +358,7 @@ fn expand_body(
         block,
         label,
         proof,
+        instrumented,
     } = body;
     let label = label.as_ref().map(|label| quote!(#label:));
     let site = Span::mixed_site();
@@ -371,7 +373,10 @@ fn expand_body(
     let output = in_body(returns.output());
     let caught = in_body(returns.caught(args));
 
-    let make = Ident::new(if args.scoped { "scoped" } else { "guaranteed" }, here);
+    // That the resource is not what the context asks for is told of what is called here, and of the return type. Where
+    // both are one span, rustc tells it once.
+    let make = Ident::new(if args.scoped { "scoped" } else { "guaranteed" }, declared);
+    let from = path_at(named, declared);
     let owned = arguments.iter().filter(|_| !args.scoped).map(|argument| {
         let reference = &argument.reference;
         let span = reference.span();
@@ -403,10 +408,7 @@ fn expand_body(
     let anchor = anchor();
     let out = Ident::new("out", site);
 
-    let mut code = Group::new(
-        Delimiter::Brace,
-        quote_spanned! {here=>
-                    #(#bindings)*
+    let yielding = quote_spanned! {here=>
                     #[allow(unused_variables)]
                     let #the_handle = #anchor.handle();
                     #[allow(unused_mut, unused_assignments, unused_variables)]
@@ -417,26 +419,33 @@ fn expand_body(
                     let #out: #output = #label #block;
                     #[allow(unreachable_code)]
                     return #private::finish(#out, #proven);
-        },
+    };
+    let yielding = match instrumented {
+        None => yielding,
+        Some(around) => around.around(&Group::new(Delimiter::None, yielding)),
+    };
+    let mut code = Group::new(
+        Delimiter::Brace,
+        quote_spanned!(here=> #(#bindings)* #yielding),
     );
     // The braces of the user: by them coverage knows whose lines these are.
     code.set_span(block.brace_token.span.join());
-    let context = quote_spanned! {here=>
-            #private::#make::<#resource, #error, #caught, _, _>(
-                move |#anchor: #private::Anchor<#resource, #caught>| async move #code,
-                {
-                    #[allow(unused_imports)]
-                    use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
-                    (&&&#private::Describe::<#error>::new()).__guard_printer()
-                },
-            )
-    };
+    let making = quote_spanned!(declared=> #from::__private::#make);
+    let start = quote_spanned!(here=>
+        move |#anchor: #private::Anchor<#resource, #caught>| async move #code
+    );
+    let printer = quote_spanned! {here=> {
+        #[allow(unused_imports)]
+        use #named::__private::{DescribeDebug as _, DescribeDisplay as _, DescribeError as _};
+        (&&&#private::Describe::<#error>::new()).__guard_printer()
+    }};
+    let context = quote_spanned!(declared=> #making::<_, #error, #caught, _, _>(#start, #printer));
     let context = if args.boxed {
         quote_spanned!(here=> #krate::AsyncContext::<#caught>::boxed(#context))
     } else {
         context
     };
-    let expanded = quote_spanned!(here=> #(#keep)* #(#owned)* return #context;);
+    let expanded = quote_spanned!(declared=> #(#keep)* #(#owned)* return #context;);
     // The braces of the user make it the user's function, for lints such as `dead_code`.
     let mut function_body = Group::new(Delimiter::Brace, expanded);
     function_body.set_span(block.brace_token.span.join());

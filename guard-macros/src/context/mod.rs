@@ -2,6 +2,7 @@
 
 mod body;
 mod expand;
+mod instrument;
 mod ownership;
 mod receiver;
 mod returns;
@@ -21,8 +22,15 @@ use returns::Returns;
 #[allow(clippy::needless_pass_by_value, reason = "as the compiler calls it")]
 pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
+    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let below = function
+        .as_ref()
+        .and_then(|function| instrument::below(&args, function));
+    if let Some(below) = below {
+        return below;
+    }
     let args = Args::parse(args, &mut errors);
-    let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
+    let Some(function) = function else {
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
@@ -95,9 +103,14 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
                 receiver::rename(&mut block);
             }
+            let instrumented = instrument::Instrumented::take(&mut block);
             errors.take(returns.compare(&sig.output, &block, &args.krate));
             let caught = returns.caught(&args);
-            Some(Body::new(block, &args, &caught, function, errors))
+            let body = Body::new(block, &args, &caught, function, errors);
+            Some(Body {
+                instrumented,
+                ..body
+            })
         }
     };
     Some(Definition {

@@ -156,6 +156,13 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
             "`#[within]` belongs on a function with a body",
         ));
     };
+    if has_inner(body, &function.sig.ident) {
+        return Err(Error::new_spanned(
+            &function.sig.ident,
+            "an attribute above, such as `#[rstest]` or `#[sqlx::test]`, has put the body into a function of its own: \
+             write `#[within]` above that attribute",
+        ));
+    }
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => in_body(output.to_token_stream()),
@@ -177,6 +184,20 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
             "`#[within]` belongs on an `async fn`: write `async` before `fn`",
         ))
     }
+}
+
+/// Whether a function of that name stands in the body, as attributes for tests put the body of the test into one.
+fn has_inner(body: &TokenStream, name: &Ident) -> bool {
+    let Some(TokenTree::Group(body)) = body.clone().into_iter().next() else {
+        return false;
+    };
+    let tokens: Vec<_> = body.stream().into_iter().collect();
+    tokens.windows(2).any(|pair| {
+        let [TokenTree::Ident(keyword), TokenTree::Ident(ident)] = pair else {
+            return false;
+        };
+        keyword == "fn" && ident == name
+    })
 }
 
 /// Puts the contexts around `body`, braces included.

@@ -1,4 +1,4 @@
-use guard_core::{AsyncContext, async_context, yield_resource};
+use guard_core::{async_context, yield_resource};
 use std::io;
 
 #[async_context]

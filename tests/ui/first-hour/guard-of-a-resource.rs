@@ -1,5 +1,5 @@
 use guard_core::Guard;
-use guard_core::{AsyncContext, async_context, yield_resource};
+use guard_core::{async_context, yield_resource};
 use std::io;
 
 #[async_context]

@@ -1,0 +1,154 @@
+//! Entries whose resource is had again and again, by a key.
+
+use core::any::Any;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::task::{Context, Poll};
+
+use super::core::Key;
+use super::course::Course;
+use super::entry::{ContextEntry, Entry};
+use crate::AsyncContext;
+use crate::raw::Held;
+use crate::report::Identity;
+
+/// Names an entry of an exit stack, and the type of its resource: `stack[&key]` is the resource, and
+/// [`release`](crate::AsyncExitStack::release) exits the entry early.
+///
+/// It comes from [`enter_keyed`](crate::AsyncExitStack::enter_keyed). It can be copied, and sent to other threads. It keeps
+/// nothing alive: when the entry has been exited, the key is of no entry any more.
+#[must_use = "by the key the resource is had: `stack[&key]`"]
+pub struct EntryKey<R: ?Sized> {
+    pub(super) key: Key,
+    // They know the type of the context.
+    pub(super) look: fn(&(dyn Any + Send)) -> Option<&R>,
+    pub(super) look_mut: fn(&mut (dyn Any + Send)) -> Option<&mut R>,
+}
+
+impl<R: ?Sized> EntryKey<R> {
+    pub(super) fn of<C, E>(key: Key) -> Self
+    where
+        C: AsyncContext<Resource = R> + Send + 'static,
+        R: Send + 'static,
+        E: 'static,
+    {
+        Self {
+            key,
+            look: |entry| entry.downcast_ref::<KeyedEntry<C, E>>()?.resource(),
+            look_mut: |entry| entry.downcast_mut::<KeyedEntry<C, E>>()?.resource_mut(),
+        }
+    }
+}
+
+impl<R: ?Sized> Clone for EntryKey<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: ?Sized> Copy for EntryKey<R> {}
+
+impl<R: ?Sized> fmt::Debug for EntryKey<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EntryKey").field(&self.key).finish()
+    }
+}
+
+impl<R: ?Sized> PartialEq for EntryKey<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl<R: ?Sized> Eq for EntryKey<R> {}
+
+impl<R: ?Sized> Hash for EntryKey<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl<R: ?Sized> From<EntryKey<R>> for Key {
+    fn from(key: EntryKey<R>) -> Self {
+        key.key
+    }
+}
+
+impl<R: ?Sized> From<&EntryKey<R>> for Key {
+    fn from(key: &EntryKey<R>) -> Self {
+        key.key
+    }
+}
+
+/// An entered context whose resource was not lent, but is lent whenever it is asked for.
+pub(super) struct KeyedEntry<C, E>(State<C, E>)
+where
+    C: AsyncContext;
+
+enum State<C, E>
+where
+    C: AsyncContext,
+{
+    Held(Held<C, ()>, Identity<E>),
+    Exiting(ContextEntry<C, (), E>),
+    /// Between the two.
+    Gone,
+}
+
+impl<C, E> KeyedEntry<C, E>
+where
+    C: AsyncContext,
+{
+    pub(super) fn new(held: Held<C, ()>, identity: Identity<E>) -> Self {
+        Self(State::Held(held, identity))
+    }
+
+    fn resource(&self) -> Option<&C::Resource> {
+        match &self.0 {
+            State::Held(held, _) => Some(held.resource()),
+            _ => None,
+        }
+    }
+
+    fn resource_mut(&mut self) -> Option<&mut C::Resource> {
+        match &mut self.0 {
+            State::Held(held, _) => Some(held.resource_mut()),
+            _ => None,
+        }
+    }
+}
+
+impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
+where
+    C: AsyncContext + Send + 'static,
+    C::Resource: Send,
+    E: From<C::Error> + 'static,
+{
+    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
+        if let State::Held(..) = self.0 {
+            if let State::Held(held, identity) = core::mem::replace(&mut self.0, State::Gone) {
+                self.0 = State::Exiting(ContextEntry::new(held.into(), identity));
+            }
+        }
+        match &mut self.0 {
+            State::Exiting(entry) => Entry::<E, M>::poll_exit(entry, cx, course),
+            _ => panic!("an entry of an exit stack was exited twice"),
+        }
+    }
+
+    fn identity(&self) -> Identity<E> {
+        match &self.0 {
+            State::Held(_, identity) => *identity,
+            State::Exiting(entry) => Entry::<E, M>::identity(entry),
+            State::Gone => unreachable!("it is gone only while it is being replaced"),
+        }
+    }
+
+    fn lent(&self) -> Option<&(dyn Any + Send)> {
+        Some(self)
+    }
+
+    fn lent_mut(&mut self) -> Option<&mut (dyn Any + Send)> {
+        Some(self)
+    }
+}
