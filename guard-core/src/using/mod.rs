@@ -9,7 +9,6 @@
 //!
 //! `failed` decides whether a value is a failure.
 
-mod after_panic;
 pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;
