@@ -2,7 +2,7 @@
 
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem;
+use core::mem::{self, ManuallyDrop};
 use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -51,7 +51,8 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         parts: P,
-        stage: Stage<X, K, E>,
+        // Emptied by the drop of an unfinished use, so that the compiler need not look at it again.
+        stage: ManuallyDrop<Stage<X, K, E>>,
         // Dropped last: what is in it then belongs to the enclosing use.
         nest: Nest,
         _form: PhantomData<fn() -> F>,
@@ -65,8 +66,8 @@ pin_project_lite::pin_project! {
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
-            // A use that has ended leaves its context to be dropped with what is around it.
-            if !matches!(this.stage, Stage::Over) || !this.nest.is_empty() {
+            // A use that is over leaves its context to be dropped with what is around it.
+            if !matches!(*this.stage, Stage::Over) {
                 this.drop_unfinished();
             }
         }
@@ -87,15 +88,14 @@ enum Stage<X, K, E> {
     After(Ended<K>, Result<(), E>),
     /// It could not be entered, and waits for its nest.
     NotEntered(E),
-    /// It has ended.
+    /// It has ended, and leaves something in its nest.
+    Left,
+    /// It has ended, and leaves nothing.
     Over,
 }
 
 /// What is kept of how the body ended.
 type Ended<K> = Result<K, Panic>;
-
-/// What comes next: the exit with this outcome, or the end.
-type Step<X, O> = Poll<ControlFlow<O, Outcome<X>>>;
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
 where
@@ -108,7 +108,7 @@ where
     pub(super) fn new(parts: P) -> Self {
         Self {
             parts,
-            stage: Stage::Enter,
+            stage: ManuallyDrop::new(Stage::Enter),
             nest: Nest::new(),
             _form: PhantomData,
         }
@@ -118,8 +118,8 @@ where
     #[cold]
     fn drop_unfinished(self: Pin<&mut Self>) {
         let mut this = self.project();
-        match mem::replace(this.stage, Stage::Over) {
-            Stage::Enter | Stage::Over => {
+        match mem::replace(&mut **this.stage, Stage::Over) {
+            Stage::Enter | Stage::Left | Stage::Over => {
                 drop_context(this.nest, || this.parts.as_mut().end_context());
             }
             Stage::Body => {
@@ -222,16 +222,20 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let step = match self.stage {
-            Stage::Enter | Stage::Body => self.as_mut().run(cx),
+        let outcome = match *self.stage {
+            Stage::Enter | Stage::Body => ready!(self.as_mut().run(cx)),
             // It has been told how its use ended.
-            Stage::Exit(_) => Poll::Ready(ControlFlow::Continue(Outcome::Cancelled)),
-            _ => self.as_mut().settle(cx),
+            Stage::Exit(_) => Some(Outcome::Cancelled),
+            _ => None,
         };
-        match ready!(step) {
-            ControlFlow::Continue(outcome) => self.exit(cx, outcome),
-            ControlFlow::Break(output) => Poll::Ready(output),
-        }
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => match ready!(self.as_mut().settle(cx)) {
+                ControlFlow::Continue(outcome) => outcome,
+                ControlFlow::Break(output) => return Poll::Ready(output),
+            },
+        };
+        self.exit(cx, outcome)
     }
 }
 
@@ -241,13 +245,13 @@ where
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, P::Output>,
 {
-    /// Enters, then runs the body.
+    /// Enters, then runs the body. Ready with the outcome, if there is nothing to wait for before the exit.
     #[inline]
-    fn run(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<X, F::Output> {
-        let this = self.as_mut().project();
+    fn run(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        let this = self.project();
         let (mut parts, stage) = (this.parts, this.stage);
         let polled = this.nest.during(|| {
-            let enters = matches!(stage, Stage::Enter);
+            let enters = matches!(**stage, Stage::Enter);
             if enters {
                 match parts.as_mut().context().poll_enter(cx) {
                     Poll::Pending => return Polled::Pending,
@@ -287,15 +291,15 @@ where
             Polled::Panicked(panic) => (Outcome::Panicked, Err(panic)),
             Polled::NotEntered(error) => {
                 stage.set(Stage::NotEntered(error));
-                return self.settle(cx);
+                return Poll::Ready(None);
             }
         };
         if this.nest.is_empty() {
             stage.set(Stage::Exit(ended));
-            return Poll::Ready(ControlFlow::Continue(outcome));
+            return Poll::Ready(Some(outcome));
         }
         stage.set(Stage::Before(Some(outcome), ended));
-        self.settle(cx)
+        Poll::Ready(None)
     }
 
     /// Exits.
@@ -317,7 +321,7 @@ where
             Err(panic) => self.as_mut().exit_panicked(panic),
         };
         let this = self.as_mut().project();
-        let Stage::Exit(ended) = mem::replace(this.stage, Stage::Over) else {
+        let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Over) else {
             unreachable!("the stage says that it exits");
         };
         if this.nest.is_empty() {
@@ -334,7 +338,7 @@ where
     #[cold]
     fn exit_failed(self: Pin<&mut Self>, error: E) -> Result<(), E> {
         let this = self.project();
-        if let Stage::Exit(Ok(_)) = this.stage {
+        if let Stage::Exit(Ok(_)) = **this.stage {
             return Err(error);
         }
         this.parts.context().report(ReportKind::Failed(&error));
@@ -347,11 +351,11 @@ where
     fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
         let this = self.project();
         let identity = this.parts.context().identity();
-        if let Stage::Exit(Err(_)) = this.stage {
+        if let Stage::Exit(Err(_)) = **this.stage {
             panic.report_to(identity);
             return Ok(());
         }
-        if let Stage::Exit(ended) = mem::replace(this.stage, Stage::Over) {
+        if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Left) {
             report_ended(identity, ended, None::<X>);
         }
         panic.resume()
@@ -359,10 +363,13 @@ where
 
     /// Waits for what is in the nest.
     #[cold]
-    fn settle(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step<X, F::Output> {
+    fn settle(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<ControlFlow<F::Output, Outcome<X>>> {
         let this = self.as_mut().project();
         let (parts, nest) = (this.parts, this.nest);
-        match this.stage {
+        match &mut **this.stage {
             Stage::Before(outcome, _) => {
                 ready!(poll_settle_before_exit(parts.context(), nest, cx, outcome));
             }
@@ -371,7 +378,7 @@ where
             }
             _ => panic!("a future was polled after its end"),
         }
-        Poll::Ready(match mem::replace(this.stage, Stage::Over) {
+        Poll::Ready(match mem::replace(&mut **this.stage, Stage::Left) {
             Stage::Before(outcome, ended) => {
                 this.stage.set(Stage::Exit(ended));
                 ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))
@@ -412,7 +419,7 @@ where
 }
 
 impl<X, K, E> Stage<X, K, E> {
-    /// Goes on from a stage that keeps nothing: what the compiler does not see is that there is nothing to drop.
+    /// Goes on from a stage that keeps nothing. The compiler does not see that there is nothing to drop.
     #[inline]
     fn set(&mut self, next: Self) {
         mem::forget(mem::replace(self, next));
