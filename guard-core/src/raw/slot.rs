@@ -143,7 +143,6 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
         Lend {
             slot: anchor.slot,
             resource: NonNull::from(resource),
-            lending: false,
             _borrow: PhantomData,
         }
     }
@@ -179,7 +178,6 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
 pub struct Lend<'a, R: ?Sized, X> {
     slot: NonNull<Slot<R, X>>,
     resource: NonNull<R>,
-    lending: bool,
     _borrow: PhantomData<(&'a mut R, Invariant<R, X>)>,
 }
 
@@ -204,24 +202,21 @@ impl<R: ?Sized, X> Future for Lend<'_, R, X> {
     type Output = Outcome<X>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome<X>> {
-        if !self.lending {
-            self.lending = true;
-            self.slot().lent.set(Some(self.resource));
-        } else if let Some(outcome) = self.slot().told.take() {
-            self.lending = false;
-            return Poll::Ready(outcome);
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome<X>> {
+        match self.slot().told.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                self.slot().lent.set(Some(self.resource));
+                Poll::Pending
+            }
         }
-        Poll::Pending
     }
 }
 
 impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
     #[inline]
     fn drop(&mut self) {
-        if self.lending {
-            self.slot().lent.set(None);
-        }
+        self.slot().lent.set(None);
     }
 }
 
