@@ -75,6 +75,7 @@ pin_project_lite::pin_project! {
 }
 
 /// How far a use has come, and what it keeps then.
+#[repr(u8)] // Looked at by each poll, so a byte of its own, whatever is kept.
 enum Stage<X, K, E> {
     /// It enters.
     Enter,
