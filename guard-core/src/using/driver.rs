@@ -128,30 +128,21 @@ where
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, || parts.as_mut().end_body());
             }
-            // What the body ended with has no caller now, so it is reported.
-            Stage::Exit(ended) => {
-                let identity = this.parts.as_mut().context().identity();
-                drop(EndContext::of(this.parts, this.nest));
-                report_ended(identity, ended, None::<X>);
-            }
+            Stage::Exit(ended) => drop_waiting(this.parts, this.nest, ended, None),
             Stage::Before(outcome, ended) => {
-                let identity = this.parts.as_mut().context().identity();
-                drop(EndContext::of(this.parts, this.nest));
                 // Not every context takes it before its exit.
                 let untold = match outcome {
                     Some(Outcome::Failed(error)) => Some(error),
                     _ => None,
                 };
-                report_ended(identity, ended, untold);
+                drop_waiting(this.parts, this.nest, ended, untold);
             }
             Stage::After(ended, exited) => {
-                let context = this.parts.as_mut().context();
-                let identity = context.identity();
                 if let Err(error) = exited {
+                    let context = this.parts.as_mut().context();
                     context.report(ReportKind::Failed(&error));
                 }
-                drop(EndContext::of(this.parts, this.nest));
-                report_ended(identity, ended, None::<X>);
+                drop_waiting(this.parts, this.nest, ended, None);
             }
             Stage::NotEntered(error) => {
                 let context = this.parts.as_mut().context();
@@ -160,6 +151,24 @@ where
             }
         }
     }
+}
+
+/// Drops the context of a use that waits and has no body any more. What the body ended with has no caller now, so
+/// it is reported.
+#[cold]
+fn drop_waiting<P, X, K, E>(
+    mut parts: Pin<&mut P>,
+    nest: &mut Nest,
+    ended: Ended<K>,
+    untold: Option<X>,
+) where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    K: Kept,
+{
+    let identity = parts.as_mut().context().identity();
+    drop(EndContext::of(parts, nest));
+    report_ended(identity, ended, untold);
 }
 
 /// Reports what a body ended with, whose caller is gone.
