@@ -193,7 +193,8 @@ pub trait AsyncContext<X = ()> {
     ///
     /// # Panics
     ///
-    /// A panic of the body goes on after the exit.
+    /// A panic of the body goes on after the exit. A panic of the exit goes on too; if the body had failed, its error
+    /// is [reported](crate::set_reporter).
     ///
     /// # Cancellation
     ///

@@ -149,7 +149,8 @@ fn async_with_loses_nothing() {
         (Fine, Fine, Panics) => panicked("exit"), "enter body exit(Completed)", &[];
         (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
         (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
-        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))",
+            &["Failed(an error of type `core::result::Result<u32, behavior::using::Failure>`)"];
         (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
         (Fine, Panics, Panics) => panicked("body"), "enter body exit(Panicked)", &["Panicked"];
@@ -178,7 +179,8 @@ fn with_loses_nothing() {
         (Fine, Fine, Panics) => panicked("exit"), "enter body exit(Completed)", &[];
         (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
         (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
-        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))",
+            &["Failed(an error of type `behavior::using::Failure`)"];
         (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
         (Fine, Panics, Panics) => panicked("body"), "enter body exit(Panicked)", &["Panicked"];
@@ -204,6 +206,8 @@ fn try_with_returns_every_failure() {
             Ok(Err(TryWithError::Exit { value: 2, error: EXIT })), "enter body exit(Completed)", &[];
         (Fine, Fails, Fails) =>
             Ok(Err(TryWithError::BodyAndExit { body: BODY, exit: EXIT })), "enter body exit(Failed(()))", &[];
+        (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))",
+            &["Failed(an error of type `behavior::using::Failure`)"];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
     }
 }
@@ -226,9 +230,43 @@ fn run_returns_what_the_body_does() {
     table! { by_run =>
         (Fine, Fine, Fine) => Ok(Ok(2)), "body exit(Completed)", &[];
         (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "body exit(Failed(()))", &[];
+        (Fine, Fine, Panics) => panicked("exit"), "body exit(Completed)", &[];
+        (Fine, Fails, Panics) => panicked("exit"), "body exit(Failed(()))",
+            &["Failed(an error of type `core::result::Result<u32, behavior::using::Failure>`)"];
         (Fine, Panics, Fine) => panicked("body"), "body exit(Panicked)", &[];
         (Fine, Panics, Panics) => panicked("body"), "body exit(Panicked)", &["Panicked"];
     }
+}
+
+#[test]
+fn an_exit_that_panics_after_it_was_suspended_reports_the_error_of_the_body() {
+    #[async_context]
+    async fn panics_late() -> Result<(), Failure> {
+        yield_resource!();
+        yield_once().await;
+        panic!("{}", "the exit")
+    }
+    async fn by_value() -> Result<(), Failure> {
+        async_with!(_it = panics_late()?, { Err(Failure("the body")) })
+    }
+    async fn by_question_mark() -> Result<(), Failure> {
+        async_with!(_it = panics_late()?, { Err::<(), _>(Failure("the body"))? });
+        Ok(())
+    }
+
+    reports::collect();
+    let late = || panics_late().with(async |()| Err::<(), _>(Failure("the body")));
+    assert!(catch_unwind(AssertUnwindSafe(|| block_on(late()))).is_err());
+    assert!(catch_unwind(|| block_on(by_value())).is_err());
+    assert!(catch_unwind(|| block_on(by_question_mark())).is_err());
+    assert_eq!(
+        reports::take(),
+        [
+            "Failed(an error of type `behavior::using::Failure`)",
+            "Failed(with an `Err` as its value)",
+            "Failed(an error of type `core::result::Result<(), behavior::using::Failure>`)",
+        ]
+    );
 }
 
 #[test]

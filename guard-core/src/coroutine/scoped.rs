@@ -55,34 +55,25 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// How far a context has come, while its body is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Never polled.
-    Start,
-    /// In its set-up.
+enum Phase {
+    /// In its set-up, or before that.
     Entering,
     /// At its yield.
     Lent,
     /// Told how its use ended, in its clean-up.
     Exiting,
-    /// Returned, panicked, or being polled.
-    Ended,
+    /// Its body panicked. There is nothing left in it.
+    Panicked,
 }
 
 impl Phase {
     #[cold]
-    fn cannot_enter(self) -> ! {
+    fn has_ended(self) -> ! {
         match self {
-            Phase::Ended => panic!("a context was entered that has ended"),
-            _ => panic!("a context was entered that is already entered"),
-        }
-    }
-
-    #[cold]
-    fn cannot_exit(self) -> ! {
-        match self {
-            Phase::Ended => panic!("a context was exited that has ended"),
-            _ => panic!("a context was exited that is not entered"),
+            Phase::Entering => panic!("a context was entered that has ended"),
+            _ => panic!("a context was exited that has ended"),
         }
     }
 }
@@ -93,24 +84,50 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         Self {
             body: Body::Start { start },
             slot: Slot::new(),
-            phase: Phase::Start,
+            phase: Phase::Entering,
             guaranteed,
             origin,
             span: Span::none(),
         }
     }
 
+    /// Whether it has begun, and has not returned.
+    #[inline]
+    fn is_running(&self) -> bool {
+        matches!(self.body, Body::Running { .. })
+    }
+
+    #[cold]
+    fn cannot_enter(&self) -> ! {
+        match self.body {
+            Body::Running { .. } if self.phase != Phase::Panicked => {
+                panic!("a context was entered that is already entered")
+            }
+            _ => panic!("a context was entered that has ended"),
+        }
+    }
+
+    #[cold]
+    fn cannot_exit(&self) -> ! {
+        match self.phase {
+            Phase::Entering if !matches!(self.body, Body::Ended) => {
+                panic!("a context was exited that is not entered")
+            }
+            _ => panic!("a context was exited that has ended"),
+        }
+    }
+
     /// Whether dropping it now would lose something.
     #[inline]
     pub(crate) fn is_unfinished(self: Pin<&mut Self>) -> bool {
-        self.phase != Phase::Ended && self.would_lose()
+        self.is_running() && self.would_lose()
     }
 
     #[cold]
     fn would_lose(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         match this.phase {
-            Phase::Start | Phase::Ended => false,
+            Phase::Panicked => false,
             Phase::Entering => *this.guaranteed && !this.slot.in_window(),
             Phase::Lent | Phase::Exiting => true,
         }
@@ -135,7 +152,6 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
 
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
-        *this.phase = Phase::Ended;
         let dropped = catch(|| {
             let _reporting = Reporting(unfinished.then_some(this.origin.identity()));
             this.span.inside(|| this.body.set(Body::Ended));
@@ -155,7 +171,7 @@ where
     F: FnOnce(Anchor<R, X>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
-    /// Starts the body, or panics with what is wrong about entering now.
+    /// Starts the body.
     #[inline]
     fn start(self: Pin<&mut Self>) {
         let mut this = self.project();
@@ -170,25 +186,23 @@ where
     #[inline]
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         /// Forgotten where the body does not panic, so that nothing is written at a poll.
-        struct EndsOnPanic<'a>(&'a mut Phase);
+        struct MarkPanic<'a>(&'a mut Phase);
 
-        impl Drop for EndsOnPanic<'_> {
+        impl Drop for MarkPanic<'_> {
             fn drop(&mut self) {
-                *self.0 = Phase::Ended;
+                *self.0 = Phase::Panicked;
             }
         }
 
         let mut this = self.project();
         let BodyProjection::Running { future } = this.body.as_mut().project() else {
-            unreachable!("the phase says that the body runs");
+            this.phase.has_ended();
         };
-        let ends = EndsOnPanic(this.phase);
+        let mark = MarkPanic(this.phase);
         let polled = this.span.inside(|| future.poll(cx));
+        core::mem::forget(mark);
         if polled.is_ready() {
             this.body.set(Body::Ended);
-            drop(ends);
-        } else {
-            core::mem::forget(ends);
         }
         polled.map(Conclude::conclude)
     }
@@ -204,11 +218,11 @@ where
 
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if self.phase == Phase::Start {
+        if self.phase != Phase::Entering {
+            self.cannot_enter();
+        }
+        if matches!(self.body, Body::Start { .. }) {
             self.as_mut().start();
-            *self.as_mut().project().phase = Phase::Entering;
-        } else if self.phase != Phase::Entering {
-            self.phase.cannot_enter();
         }
         let polled = self.as_mut().poll_body(cx);
         let this = self.project();
@@ -245,7 +259,7 @@ where
             *this.phase = Phase::Exiting;
             this.slot.tell(outcome);
         } else if self.phase != Phase::Exiting {
-            self.phase.cannot_exit();
+            self.cannot_exit();
         }
         self.poll_body(cx)
     }
@@ -275,7 +289,7 @@ where
     Fut: Future<Output: Conclude<Error = E>>,
 {
     fn is_in_set_up(&self) -> bool {
-        self.phase == Phase::Entering
+        self.is_running() && self.phase == Phase::Entering
     }
 
     fn poll_set_up(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {

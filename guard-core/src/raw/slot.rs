@@ -13,7 +13,7 @@ use crate::Outcome;
 /// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
 /// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
 pub(crate) struct Slot<R: ?Sized, X> {
-    /// Set while a [`Lend`] holds the resource.
+    /// Set while the body stands at its yield, by the [`Lend`] that holds the resource.
     lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
     /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`LendWaking`].
@@ -70,10 +70,10 @@ impl<R: ?Sized, X> Slot<R, X> {
     where
         X: 'a,
     {
-        // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place, does not use it
-        // itself, and unsets `lent` when it ends or is dropped. It is a temporary of the body, awaited where
-        // it was made, so it is not leaked unless the whole body is; and the body can neither be polled nor
-        // dropped during `'a`: both need the coroutine that `'a` borrows.
+        // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place and does not use it itself.
+        // It is unset by `tell`, without which the `Lend` does not end, and when the `Lend` is dropped. A `Lend`
+        // is a temporary of the body, awaited where it was made, so it is not leaked unless the whole body is;
+        // and the body can neither be polled nor dropped during `'a`: both need the coroutine that `'a` borrows.
         self.lent.get().map(|mut lent| unsafe { lent.as_mut() })
     }
 
@@ -143,7 +143,6 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
         Lend {
             slot: anchor.slot,
             resource: NonNull::from(resource),
-            lending: false,
             _borrow: PhantomData,
         }
     }
@@ -179,7 +178,6 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
 pub struct Lend<'a, R: ?Sized, X> {
     slot: NonNull<Slot<R, X>>,
     resource: NonNull<R>,
-    lending: bool,
     _borrow: PhantomData<(&'a mut R, Invariant<R, X>)>,
 }
 
@@ -204,24 +202,21 @@ impl<R: ?Sized, X> Future for Lend<'_, R, X> {
     type Output = Outcome<X>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome<X>> {
-        if !self.lending {
-            self.lending = true;
-            self.slot().lent.set(Some(self.resource));
-        } else if let Some(outcome) = self.slot().told.take() {
-            self.lending = false;
-            return Poll::Ready(outcome);
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome<X>> {
+        match self.slot().told.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                self.slot().lent.set(Some(self.resource));
+                Poll::Pending
+            }
         }
-        Poll::Pending
     }
 }
 
 impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
     #[inline]
     fn drop(&mut self) {
-        if self.lending {
-            self.slot().lent.set(None);
-        }
+        self.slot().lent.set(None);
     }
 }
 

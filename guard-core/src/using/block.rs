@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll};
 
 use super::failed::{is_err, is_ok_or_unit};
-use super::form::{Attempting, Catching, InFunction};
+use super::form::{Attempting, Catching, Handing, InFunction};
 use super::{Parts, Runs, Use};
 use crate::raw::{InPlace, Lending, Tie};
 use crate::{AsyncContext, Outcome};
@@ -43,7 +43,7 @@ pub fn catching<'a, 'r, C, X, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, Ended<()>, C::Error, Catching>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, Handing, C::Error, Catching>
 where
     C: AsyncContext<X>,
     B: Future<Output = Result<Infallible, X>>,

@@ -4,7 +4,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::form::Decision;
+use super::form::{Decision, Kept, Value};
 use super::{Parts, Runs, Use};
 use crate::AsyncContext;
 use crate::context::Untyped;
@@ -52,6 +52,7 @@ where
     C: AsyncContext<X>,
     C::Resource: 'r,
     F: for<'a> Body<&'a mut C::Resource>,
+    K: Kept,
 {
     Use::new(borrowing(context, body))
 }
@@ -122,7 +123,7 @@ pub type TryWith<C, X, F, Fut, T, E> = Use<
 pub type Run<C, X, F, Fut, T> = Use<
     Borrowing<C, X, F, Fut>,
     X,
-    T,
+    Value<T>,
     <C as AsyncContext<X>>::Error,
     <<C as AsyncContext<X>>::Error as CannotFail>::NoError,
 >;

@@ -2,11 +2,12 @@
 
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem::{self, ManuallyDrop};
+use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::after_panic::poll_exit_after_panic;
-use super::form::Form;
+use super::form::{Form, Kept};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind};
@@ -46,12 +47,12 @@ pin_project_lite::pin_project! {
     where
         P: Parts<X>,
         P::Context: AsyncContext<X, Error = E>,
+        K: Kept,
     {
         #[pin]
         parts: P,
-        stage: Stage,
-        // Written only where the use has to wait.
-        kept: Option<Kept<X, K, E>>,
+        // Emptied by the drop of an unfinished use, so that the compiler need not look at it again.
+        stage: ManuallyDrop<Stage<X, K, E>>,
         // Dropped last: what is in it then belongs to the enclosing use.
         nest: Nest,
         _form: PhantomData<fn() -> F>,
@@ -61,48 +62,95 @@ pin_project_lite::pin_project! {
     where
         P: Parts<X>,
         P::Context: AsyncContext<X, Error = E>,
+        K: Kept,
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
-            if matches!(this.stage, Stage::Ended) && this.nest.is_empty() {
-                this.project().parts.end_context();
-            } else {
-                drop_unfinished(this);
+            // A use that is over leaves its context to be dropped with what is around it.
+            if !matches!(*this.stage, Stage::Over) {
+                this.drop_unfinished();
             }
         }
     }
 }
 
-/// Drops a use that has not ended, or that leaves something.
-#[cold]
-fn drop_unfinished<P, X, K, E, F>(this: Pin<&mut Use<P, X, K, E, F>>)
+/// How far a use has come, and what it keeps then.
+#[repr(u8)] // Looked at by each poll, so a byte of its own, whatever is kept.
+enum Stage<X, K, E> {
+    /// It enters.
+    Enter,
+    /// The body runs.
+    Body,
+    /// The body has ended, and has been dropped. The use exits.
+    Exit(Ended<K>),
+    /// The same, but the use waits for its nest before. The outcome is for the first poll of the exit.
+    Before(Option<Outcome<X>>, Ended<K>),
+    /// It has exited, and waits for its nest.
+    After(Ended<K>, Result<(), E>),
+    /// It could not be entered, and waits for its nest.
+    NotEntered(E),
+    /// It has ended, and leaves something in its nest.
+    Left,
+    /// It has ended, and leaves nothing.
+    Over,
+}
+
+/// What is kept of how the body ended.
+type Ended<K> = Result<K, Panic>;
+
+impl<P, X, K, E, F> Use<P, X, K, E, F>
 where
     P: Parts<X>,
     P::Context: AsyncContext<X, Error = E>,
+    K: Kept,
 {
-    let mut this = this.project();
-    if let Stage::Body = this.stage {
-        drop_with_body(this.parts, this.nest);
-    } else if this.kept.is_some() && !matches!(this.stage, Stage::Ended) {
-        drop_waiting(this.parts, this.nest, this.kept);
-    } else {
-        drop_context(this.nest, || this.parts.as_mut().end_context());
+    /// A use that has not begun.
+    #[inline]
+    pub(super) fn new(parts: P) -> Self {
+        Self {
+            parts,
+            stage: ManuallyDrop::new(Stage::Enter),
+            nest: Nest::new(),
+            _form: PhantomData,
+        }
     }
-}
 
-/// Drops the body, then the context.
-#[cold]
-fn drop_with_body<P, X>(parts: Pin<&mut P>, nest: &mut Nest)
-where
-    P: Parts<X>,
-{
-    let mut ending = EndContext {
-        parts,
-        nest,
-        _outcome: PhantomData,
-    };
-    let EndContext { parts, nest, .. } = &mut ending;
-    drop_block(nest, || parts.as_mut().end_body());
+    /// Drops a use that has not ended, or that leaves something.
+    #[cold]
+    fn drop_unfinished(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        match mem::replace(&mut **this.stage, Stage::Over) {
+            Stage::Enter | Stage::Left | Stage::Over => {
+                drop_context(this.nest, || this.parts.as_mut().end_context());
+            }
+            Stage::Body => {
+                let mut ending = EndContext::of(this.parts, this.nest);
+                let EndContext { parts, nest, .. } = &mut ending;
+                drop_block(nest, || parts.as_mut().end_body());
+            }
+            Stage::Exit(ended) => drop_waiting(this.parts, this.nest, ended, None),
+            Stage::Before(outcome, ended) => {
+                // Not every context takes it before its exit.
+                let untold = match outcome {
+                    Some(Outcome::Failed(error)) => Some(error),
+                    _ => None,
+                };
+                drop_waiting(this.parts, this.nest, ended, untold);
+            }
+            Stage::After(ended, exited) => {
+                if let Err(error) = exited {
+                    let context = this.parts.as_mut().context();
+                    context.report(ReportKind::Failed(&error));
+                }
+                drop_waiting(this.parts, this.nest, ended, None);
+            }
+            Stage::NotEntered(error) => {
+                let context = this.parts.as_mut().context();
+                context.report(ReportKind::SetUpFailed(&error));
+                drop(EndContext::of(this.parts, this.nest));
+            }
+        }
+    }
 }
 
 /// Drops the context of a use that waits and has no body any more. What the body ended with has no caller now, so
@@ -111,44 +159,26 @@ where
 fn drop_waiting<P, X, K, E>(
     mut parts: Pin<&mut P>,
     nest: &mut Nest,
-    kept: &mut Option<Kept<X, K, E>>,
+    ended: Ended<K>,
+    untold: Option<X>,
 ) where
     P: Parts<X>,
     P::Context: AsyncContext<X, Error = E>,
+    K: Kept,
 {
-    let context = parts.as_mut().context();
-    let identity = context.identity();
-    let mut untold = None;
-    let ended = match kept.take() {
-        Some(Kept::Before(outcome, ended)) => {
-            // Not every context takes it before its exit.
-            if let Some(Outcome::Failed(error)) = outcome {
-                untold = Some(error);
-            }
-            Some(ended)
-        }
-        Some(Kept::Exit(ended)) => Some(ended),
-        Some(Kept::After(ended, exited)) => {
-            if let Err(error) = exited {
-                context.report(ReportKind::Failed(&error));
-            }
-            Some(ended)
-        }
-        Some(Kept::NotEntered(error)) => {
-            context.report(ReportKind::SetUpFailed(&error));
-            None
-        }
-        None => None,
-    };
-    drop(EndContext {
-        parts,
-        nest,
-        _outcome: PhantomData,
-    });
+    let identity = parts.as_mut().context().identity();
+    drop(EndContext::of(parts, nest));
+    report_ended(identity, ended, untold);
+}
+
+/// Reports what a body ended with, whose caller is gone.
+fn report_ended<X, K, E>(identity: Identity<E>, ended: Ended<K>, untold: Option<X>)
+where
+    K: Kept,
+{
     match ended {
-        Some(Ok(Output { kept, lost })) => lost(identity, kept, untold),
-        Some(Err(panic)) => panic.report_body_to(identity),
-        None => {}
+        Ok(kept) => kept.lost(identity, untold),
+        Err(panic) => panic.report_body_to(identity),
     }
 }
 
@@ -162,6 +192,19 @@ where
     _outcome: PhantomData<fn(X)>,
 }
 
+impl<'a, P, X> EndContext<'a, P, X>
+where
+    P: Parts<X>,
+{
+    fn of(parts: Pin<&'a mut P>, nest: &'a mut Nest) -> Self {
+        Self {
+            parts,
+            nest,
+            _outcome: PhantomData,
+        }
+    }
+}
+
 impl<P, X> Drop for EndContext<'_, P, X>
 where
     P: Parts<X>,
@@ -171,59 +214,12 @@ where
     }
 }
 
-#[derive(Clone, Copy)]
-enum Stage {
-    Enter,
-    Body,
-    /// The body has ended, and has been dropped.
-    Exit,
-    /// It waits for what is in its nest.
-    Settle,
-    Ended,
-}
-
-/// What is kept while a use waits that has no body any more.
-enum Kept<X, K, E> {
-    /// It could not be entered.
-    NotEntered(E),
-    /// It has not begun to exit. The outcome is for the first poll of that.
-    Before(Option<Outcome<X>>, Result<Output<X, K, E>, Panic>),
-    /// It exits.
-    Exit(Result<Output<X, K, E>, Panic>),
-    /// It has exited.
-    After(Result<Output<X, K, E>, Panic>, Result<(), E>),
-}
-
-/// What is kept of a body's output, and what to do with it if its caller is gone.
-struct Output<X, K, E> {
-    kept: K,
-    lost: fn(Identity<E>, K, Option<X>),
-}
-
 /// How a poll of the set-up and the body went.
 enum Polled<O, E> {
     NotEntered(E),
     Pending,
     Ended(O),
     Panicked(Panic),
-}
-
-impl<P, X, K, E, F> Use<P, X, K, E, F>
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-{
-    /// A use that has not begun.
-    #[inline]
-    pub(super) fn new(parts: P) -> Self {
-        Self {
-            parts,
-            stage: Stage::Enter,
-            kept: None,
-            nest: Nest::new(),
-            _form: PhantomData,
-        }
-    }
 }
 
 impl<P, X, E, F> Future for Use<P, X, F::Kept, E, F>
@@ -235,276 +231,207 @@ where
     type Output = F::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let (stage, nest) = (this.stage, this.nest);
-        match stage {
-            Stage::Enter | Stage::Body => {
-                let mut parts = this.parts.as_mut();
-                let polled = nest.during(|| {
-                    let enters = matches!(stage, Stage::Enter);
-                    if enters {
-                        match parts.as_mut().context().poll_enter(cx) {
-                            Poll::Pending => return Polled::Pending,
-                            Poll::Ready(Err(error)) => return Polled::NotEntered(error),
-                            Poll::Ready(Ok(())) => *stage = Stage::Body,
-                        }
-                    }
-                    let polled = catch(|| {
-                        if enters {
-                            parts.as_mut().lend();
-                        }
-                        let polled = parts.as_mut().poll_body(cx);
-                        if polled.is_ready() {
-                            // The exit may need what the body holds.
-                            parts.as_mut().end_body();
-                        }
-                        polled
-                    });
-                    match polled {
-                        Ok(Poll::Pending) => Polled::Pending,
-                        Ok(Poll::Ready(output)) => Polled::Ended(output),
-                        Err(panic) => {
-                            // Whatever panics while the body is dropped, the first panic goes on.
-                            if let Err(second) = catch(|| parts.end_body()) {
-                                second.discard();
-                            }
-                            Polled::Panicked(panic)
-                        }
-                    }
-                });
-                let (outcome, kept) = match polled {
-                    Polled::Pending => return Poll::Pending,
-                    Polled::Ended(output) => {
-                        let (outcome, kept) = F::split(output);
-                        (outcome, Ok(kept))
-                    }
-                    Polled::Panicked(panic) => (Outcome::Panicked, Err(panic)),
-                    Polled::NotEntered(error) => {
-                        if nest.is_empty() {
-                            *stage = Stage::Ended;
-                            return Poll::Ready(F::not_entered(error));
-                        }
-                        *stage = Stage::Settle;
-                        *this.kept = Some(Kept::NotEntered(error));
-                        return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
-                    }
-                };
-                if !nest.is_empty() {
-                    *stage = Stage::Settle;
-                    let kept = keep::<_, _, _, F>(kept);
-                    *this.kept = Some(Kept::Before(Some(outcome), kept));
-                    return settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let outcome = match *self.stage {
+            Stage::Enter | Stage::Body => ready!(self.as_mut().run(cx)),
+            // It has been told how its use ended.
+            Stage::Exit(_) => Some(Outcome::Cancelled),
+            _ => None,
+        };
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => match ready!(self.as_mut().settle(cx)) {
+                ControlFlow::Continue(outcome) => outcome,
+                ControlFlow::Break(output) => return Poll::Ready(output),
+            },
+        };
+        self.exit(cx, outcome)
+    }
+}
+
+impl<P, X, E, F> Use<P, X, F::Kept, E, F>
+where
+    P: Runs<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, P::Output>,
+{
+    /// Enters, then runs the body. Ready with the outcome, if there is nothing to wait for before the exit.
+    #[inline]
+    fn run(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        let this = self.project();
+        let (mut parts, stage) = (this.parts, this.stage);
+        let polled = this.nest.during(|| {
+            let enters = matches!(**stage, Stage::Enter);
+            if enters {
+                match parts.as_mut().context().poll_enter(cx) {
+                    Poll::Pending => return Polled::Pending,
+                    Poll::Ready(Err(error)) => return Polled::NotEntered(error),
+                    Poll::Ready(Ok(())) => stage.set(Stage::Body),
                 }
-                exit::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx, outcome, kept)
             }
-            Stage::Exit => exit_again::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx),
-            Stage::Settle | Stage::Ended => {
-                settle::<_, _, _, _, F>(this.parts, stage, this.kept, nest, cx)
+            let polled = catch(|| {
+                if enters {
+                    parts.as_mut().lend();
+                }
+                let polled = parts.as_mut().poll_body(cx);
+                if polled.is_ready() {
+                    // The exit may need what the body holds.
+                    parts.as_mut().end_body();
+                }
+                polled
+            });
+            match polled {
+                Ok(Poll::Pending) => Polled::Pending,
+                Ok(Poll::Ready(output)) => Polled::Ended(output),
+                Err(panic) => {
+                    // Whatever panics while the body is dropped, the first panic goes on.
+                    if let Err(second) = catch(|| parts.end_body()) {
+                        second.discard();
+                    }
+                    Polled::Panicked(panic)
+                }
             }
+        });
+        let (outcome, ended) = match polled {
+            Polled::Pending => return Poll::Pending,
+            Polled::Ended(output) => {
+                let (outcome, kept) = F::split(output);
+                (outcome, Ok(kept))
+            }
+            Polled::Panicked(panic) => (Outcome::Panicked, Err(panic)),
+            Polled::NotEntered(error) => {
+                stage.set(Stage::NotEntered(error));
+                return Poll::Ready(None);
+            }
+        };
+        if this.nest.is_empty() {
+            stage.set(Stage::Exit(ended));
+            return Poll::Ready(Some(outcome));
         }
+        stage.set(Stage::Before(Some(outcome), ended));
+        Poll::Ready(None)
+    }
+
+    /// Exits.
+    #[inline]
+    fn exit(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<F::Output> {
+        let this = self.as_mut().project();
+        let context = this.parts.context();
+        let polled = this
+            .nest
+            .during(|| catch(|| context.poll_exit(cx, outcome)));
+        let exited = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => Ok(()),
+            Ok(Poll::Ready(Err(error))) => self.as_mut().exit_failed(error),
+            Err(panic) => self.as_mut().exit_panicked(panic),
+        };
+        let this = self.as_mut().project();
+        let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Over) else {
+            unreachable!("the stage says that it exits");
+        };
+        if this.nest.is_empty() {
+            return Poll::Ready(self.end(ended, exited));
+        }
+        this.stage.set(Stage::After(ended, exited));
+        match ready!(self.settle(cx)) {
+            ControlFlow::Break(output) => Poll::Ready(output),
+            ControlFlow::Continue(_) => unreachable!("it has exited"),
+        }
+    }
+
+    /// The exit failed. After a panic of the body, which is what goes on, that is reported.
+    #[cold]
+    fn exit_failed(self: Pin<&mut Self>, error: E) -> Result<(), E> {
+        let this = self.project();
+        if let Stage::Exit(Ok(_)) = **this.stage {
+            return Err(error);
+        }
+        this.parts.context().report(ReportKind::Failed(&error));
+        Ok(())
+    }
+
+    /// The exit panicked. After a panic of the body, which is what goes on, that is reported. Else it goes on, and
+    /// what the body ended with has no caller.
+    #[cold]
+    fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
+        let this = self.project();
+        let identity = this.parts.context().identity();
+        if let Stage::Exit(Err(_)) = **this.stage {
+            panic.report_to(identity);
+            return Ok(());
+        }
+        if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Left) {
+            report_ended(identity, ended, None::<X>);
+        }
+        panic.resume()
+    }
+
+    /// Waits for what is in the nest.
+    #[cold]
+    fn settle(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<ControlFlow<F::Output, Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (parts, nest) = (this.parts, this.nest);
+        match &mut **this.stage {
+            Stage::Before(outcome, _) => {
+                ready!(poll_settle_before_exit(parts.context(), nest, cx, outcome));
+            }
+            Stage::NotEntered(_) | Stage::After(..) => {
+                ready!(poll_settle(parts.context(), nest, cx));
+            }
+            _ => panic!("a future was polled after its end"),
+        }
+        Poll::Ready(match mem::replace(&mut **this.stage, Stage::Left) {
+            Stage::Before(outcome, ended) => {
+                this.stage.set(Stage::Exit(ended));
+                ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))
+            }
+            Stage::After(ended, exited) => ControlFlow::Break(self.end(ended, exited)),
+            Stage::NotEntered(error) => ControlFlow::Break(F::not_entered(error)),
+            _ => unreachable!("the stage says what is kept"),
+        })
+    }
+
+    /// What the use results in.
+    #[inline]
+    fn end(self: Pin<&mut Self>, ended: Ended<F::Kept>, exited: Result<(), E>) -> F::Output {
+        match (ended, exited) {
+            (Ok(kept), Ok(())) => F::finish(kept),
+            (Ok(kept), Err(error)) => self.end_failed(kept, error),
+            (Err(panic), _) => panic.resume(),
+        }
+    }
+
+    /// What the use results in, whose exit failed.
+    #[cold]
+    fn end_failed(self: Pin<&mut Self>, kept: F::Kept, error: E) -> F::Output {
+        let mut parts = self.project().parts;
+        let context = parts.as_mut().context();
+        if F::comes_first(&kept) {
+            context.report(ReportKind::Failed(&error));
+            return F::finish(kept);
+        }
+        // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
+        let identity = context.identity();
+        if let Err(panic) = catch(|| parts.end_context()) {
+            identity.report(ReportKind::Failed(&error));
+            panic.resume();
+        }
+        F::exit_failed(kept, error)
     }
 }
 
-/// Begins to exit.
-#[inline]
-fn exit<P, X, E, O, F>(
-    mut parts: Pin<&mut P>,
-    stage: &mut Stage,
-    place: &mut Option<Kept<X, F::Kept, E>>,
-    nest: &mut Nest,
-    cx: &mut Context<'_>,
-    outcome: Outcome<X>,
-    kept: Result<F::Kept, Panic>,
-) -> Poll<F::Output>
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-    F: Form<P::Context, X, O>,
-{
-    let context = parts.as_mut().context();
-    match poll_exit(context, stage, nest, cx, outcome, kept.is_err()) {
-        Poll::Ready(exited) => {
-            after_exit::<_, _, _, _, F>(parts, stage, place, nest, cx, kept, exited)
-        }
-        Poll::Pending => {
-            *place = Some(Kept::Exit(keep::<_, _, _, F>(kept)));
-            Poll::Pending
-        }
+impl<X, K, E> Stage<X, K, E> {
+    /// Goes on from a stage that keeps nothing. The compiler does not see that there is nothing to drop.
+    #[inline]
+    fn set(&mut self, next: Self) {
+        mem::forget(mem::replace(self, next));
     }
-}
-
-/// Goes on with an exit.
-#[inline]
-fn exit_again<P, X, E, O, F>(
-    mut parts: Pin<&mut P>,
-    stage: &mut Stage,
-    place: &mut Option<Kept<X, F::Kept, E>>,
-    nest: &mut Nest,
-    cx: &mut Context<'_>,
-) -> Poll<F::Output>
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-    F: Form<P::Context, X, O>,
-{
-    let panicked = matches!(place, Some(Kept::Exit(Err(_))));
-    let context = parts.as_mut().context();
-    // It has been told how its use ended.
-    let outcome = Outcome::Cancelled;
-    let exited = ready!(poll_exit(context, stage, nest, cx, outcome, panicked));
-    let kept = match place.take() {
-        Some(Kept::Exit(kept)) => kept.map(|output| output.kept),
-        _ => unreachable!("the stage says what is kept"),
-    };
-    after_exit::<_, _, _, _, F>(parts, stage, place, nest, cx, kept, exited)
-}
-
-/// Polls the exit.
-#[inline]
-fn poll_exit<C, X>(
-    mut context: Pin<&mut C>,
-    stage: &mut Stage,
-    nest: &mut Nest,
-    cx: &mut Context<'_>,
-    outcome: Outcome<X>,
-    panicked: bool,
-) -> Poll<Result<(), C::Error>>
-where
-    C: AsyncContext<X>,
-{
-    // If the exit panics, its caller is told that instead of what the body ended with.
-    *stage = Stage::Ended;
-    let exited = nest.during(|| {
-        if panicked {
-            poll_exit_after_panic(context.as_mut(), cx, outcome).map(Ok)
-        } else {
-            context.as_mut().poll_exit(cx, outcome)
-        }
-    });
-    if exited.is_pending() {
-        *stage = Stage::Exit;
-    }
-    exited
-}
-
-/// The exit is over.
-#[inline]
-fn after_exit<P, X, E, O, F>(
-    mut parts: Pin<&mut P>,
-    stage: &mut Stage,
-    place: &mut Option<Kept<X, F::Kept, E>>,
-    nest: &mut Nest,
-    cx: &mut Context<'_>,
-    kept: Result<F::Kept, Panic>,
-    exited: Result<(), E>,
-) -> Poll<F::Output>
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-    F: Form<P::Context, X, O>,
-{
-    if !nest.is_empty() {
-        *stage = Stage::Settle;
-        let settled = poll_settle(parts.as_mut().context(), nest, cx);
-        if settled.is_pending() {
-            *place = Some(Kept::After(keep::<_, _, _, F>(kept), exited));
-            return Poll::Pending;
-        }
-        *stage = Stage::Ended;
-    }
-    end::<_, _, _, _, F>(parts, kept, exited)
-}
-
-/// Waits for what is in the nest, and goes on.
-#[cold]
-fn settle<P, X, E, O, F>(
-    mut parts: Pin<&mut P>,
-    stage: &mut Stage,
-    place: &mut Option<Kept<X, F::Kept, E>>,
-    nest: &mut Nest,
-    cx: &mut Context<'_>,
-) -> Poll<F::Output>
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-    F: Form<P::Context, X, O>,
-{
-    let context = parts.as_mut().context();
-    match place {
-        Some(Kept::Before(outcome, _)) => {
-            ready!(poll_settle_before_exit(context, nest, cx, outcome));
-        }
-        Some(Kept::NotEntered(_) | Kept::After(..)) => ready!(poll_settle(context, nest, cx)),
-        // Its exit may have panicked.
-        Some(Kept::Exit(_)) | None => panic!("a future was polled after its end"),
-    }
-    *stage = Stage::Ended;
-    match place.take() {
-        Some(Kept::Before(outcome, kept)) => {
-            let outcome = outcome.unwrap_or(Outcome::Cancelled);
-            let kept = kept.map(|output| output.kept);
-            exit::<_, _, _, _, F>(parts, stage, place, nest, cx, outcome, kept)
-        }
-        Some(Kept::After(kept, exited)) => {
-            let kept = kept.map(|output| output.kept);
-            end::<_, _, _, _, F>(parts, kept, exited)
-        }
-        Some(Kept::NotEntered(error)) => Poll::Ready(F::not_entered(error)),
-        Some(Kept::Exit(_)) | None => unreachable!("the stage says what is kept"),
-    }
-}
-
-/// What the use results in.
-#[inline]
-fn end<P, X, E, O, F>(
-    parts: Pin<&mut P>,
-    kept: Result<F::Kept, Panic>,
-    exited: Result<(), E>,
-) -> Poll<F::Output>
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-    F: Form<P::Context, X, O>,
-{
-    Poll::Ready(match (kept, exited) {
-        (Ok(kept), Ok(())) => F::finish(kept),
-        (Ok(kept), Err(error)) => end_failed::<_, _, _, _, F>(parts, kept, error),
-        (Err(panic), _) => panic.resume(),
-    })
-}
-
-/// What the use results in, whose exit failed.
-#[cold]
-fn end_failed<P, X, E, O, F>(mut parts: Pin<&mut P>, kept: F::Kept, error: E) -> F::Output
-where
-    P: Parts<X>,
-    P::Context: AsyncContext<X, Error = E>,
-    F: Form<P::Context, X, O>,
-{
-    let context = parts.as_mut().context();
-    if F::comes_first(&kept) {
-        context.report(ReportKind::Failed(&error));
-        return F::finish(kept);
-    }
-    // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
-    let identity = context.identity();
-    if let Err(panic) = catch(|| parts.end_context()) {
-        identity.report(ReportKind::Failed(&error));
-        panic.resume();
-    }
-    F::exit_failed(kept, error)
-}
-
-/// Keeps what a body ended with, while the use waits.
-#[inline]
-fn keep<C, X, O, F>(kept: Result<F::Kept, Panic>) -> Result<Output<X, F::Kept, C::Error>, Panic>
-where
-    C: AsyncContext<X>,
-    F: Form<C, X, O>,
-{
-    kept.map(|kept| Output {
-        kept,
-        lost: F::lost,
-    })
 }

@@ -16,7 +16,7 @@ where
     C: AsyncContext<X>,
 {
     /// What is kept of the body's output during the exit.
-    type Kept;
+    type Kept: Kept;
     /// What the use results in.
     type Output;
 
@@ -24,15 +24,19 @@ where
     fn split(output: O) -> (Outcome<X>, Self::Kept);
     /// The context could not be entered.
     fn not_entered(error: C::Error) -> Self::Output;
-    /// The caller is gone, who would have been told what the body ended with. `untold` is an error that the context
-    /// was to be handed, and was not.
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept, untold: Option<X>);
     /// Whether the body failed with an error that comes before one of the exit, which is reported then.
     fn comes_first(kept: &Self::Kept) -> bool;
     /// The context has exited.
     fn finish(kept: Self::Kept) -> Self::Output;
     /// The context could not be exited, and the body's error does not come first.
     fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
+}
+
+/// What is kept of a body's output until the use ends.
+pub trait Kept {
+    /// The caller is gone, who would have been told what the body ended with. `untold` is an error that the context
+    /// was to be handed, and was not.
+    fn lost<E, X>(self, identity: Identity<E>, untold: Option<X>);
 }
 
 /// Reports what a body failed with.
@@ -52,6 +56,14 @@ fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
     match result {
         Ok(_) => Outcome::Completed,
         Err(_) => Outcome::Failed(X::default()),
+    }
+}
+
+impl<T, E> Kept for Result<T, E> {
+    fn lost<C, X>(self, identity: Identity<C>, _: Option<X>) {
+        if let Err(error) = self {
+            report_lost(identity, &error);
+        }
     }
 }
 
@@ -75,12 +87,6 @@ where
     #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Err(error.into())
-    }
-
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept, _: Option<X>) {
-        if let Err(error) = kept {
-            report_lost(identity, &error);
-        }
     }
 
     #[inline]
@@ -119,12 +125,6 @@ where
         Err(TryWithError::Enter(error))
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept, _: Option<X>) {
-        if let Err(error) = kept {
-            report_lost(identity, &error);
-        }
-    }
-
     #[inline]
     fn comes_first(_: &Self::Kept) -> bool {
         false
@@ -143,6 +143,17 @@ where
     }
 }
 
+/// A value that may be of any type.
+pub struct Value<T>(T);
+
+impl<T> Kept for Value<T> {
+    fn lost<E, X>(self, identity: Identity<E>, _: Option<X>) {
+        if is_err(&self.0) {
+            report_lost(identity, &self.0);
+        }
+    }
+}
+
 /// There is no error to return.
 pub enum NoError {}
 
@@ -152,17 +163,17 @@ where
     X: Default,
     C::Error: CannotFail,
 {
-    type Kept = T;
+    type Kept = Value<T>;
     type Output = T;
 
     #[inline]
-    fn split(output: T) -> (Outcome<X>, T) {
+    fn split(output: T) -> (Outcome<X>, Value<T>) {
         let outcome = if is_err(&output) {
             Outcome::Failed(X::default())
         } else {
             Outcome::Completed
         };
-        (outcome, output)
+        (outcome, Value(output))
     }
 
     #[inline]
@@ -171,24 +182,26 @@ where
         match error.never() {}
     }
 
-    fn lost(identity: Identity<C::Error>, kept: T, _: Option<X>) {
-        if is_err(&kept) {
-            report_lost(identity, &kept);
-        }
-    }
-
     #[inline]
-    fn comes_first(_: &T) -> bool {
+    fn comes_first(_: &Value<T>) -> bool {
         false
     }
 
     #[inline]
-    fn finish(kept: T) -> T {
-        kept
+    fn finish(kept: Value<T>) -> T {
+        kept.0
     }
 
-    fn exit_failed(_: T, error: C::Error) -> T {
+    fn exit_failed(_: Value<T>, error: C::Error) -> T {
         <Self as Form<C, X, T>>::not_entered(error)
+    }
+}
+
+impl<T> Kept for Option<T> {
+    fn lost<E, X>(self, identity: Identity<E>, untold: Option<X>) {
+        if let Some(error) = untold {
+            report_lost(identity, &error);
+        }
     }
 }
 
@@ -213,12 +226,6 @@ where
     #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Err(error)
-    }
-
-    fn lost(identity: Identity<C::Error>, _: Self::Kept, untold: Option<X>) {
-        if let Some(error) = untold {
-            report_lost(identity, &error);
-        }
     }
 
     #[inline]
@@ -265,6 +272,19 @@ impl<T> Ended<T> {
     }
 }
 
+impl<T> Kept for Ended<T> {
+    fn lost<E, X>(self, identity: Identity<E>, _: Option<X>) {
+        match self {
+            Self::Returned {
+                value,
+                failed: true,
+            } => report_lost(identity, &value),
+            Self::Finished { failed: true } => report_lost_value(identity),
+            _ => {}
+        }
+    }
+}
+
 /// A block whose `return` and `?` leave the function around it.
 pub enum InFunction {}
 
@@ -299,17 +319,6 @@ where
     #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
         Next::Failed(error)
-    }
-
-    fn lost(identity: Identity<C::Error>, kept: Ended<T>, _: Option<()>) {
-        match kept {
-            Ended::Returned {
-                value,
-                failed: true,
-            } => report_lost(identity, &value),
-            Ended::Finished { failed: true } => report_lost_value(identity),
-            _ => {}
-        }
     }
 
     #[inline]
@@ -358,14 +367,6 @@ where
         Next::Failed(error)
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Ended<E>, _: Option<()>) {
-        match kept {
-            Ended::Returned { value, .. } => report_lost(identity, &value),
-            Ended::Finished { failed: true } => report_lost_value(identity),
-            Ended::Finished { failed: false } => {}
-        }
-    }
-
     #[inline]
     fn comes_first(ended: &Ended<E>) -> bool {
         ended.has_failed()
@@ -381,6 +382,28 @@ where
     }
 }
 
+/// How a block ended whose `?` hands its error to the context.
+pub enum Handing {
+    /// It reached its end, or left by a jump, maybe with a failure.
+    Finished { failed: bool },
+    /// The context is handed the error, and decides. So an error of the exit is its answer.
+    Handed,
+}
+
+impl Kept for Handing {
+    fn lost<E, X>(self, identity: Identity<E>, untold: Option<X>) {
+        match self {
+            Self::Finished { failed: true } => report_lost_value(identity),
+            Self::Finished { failed: false } => {}
+            Self::Handed => {
+                if let Some(error) = untold {
+                    report_lost(identity, &error);
+                }
+            }
+        }
+    }
+}
+
 /// A block whose `?` hands its error to the context.
 pub enum Catching {}
 
@@ -388,22 +411,15 @@ impl<C, X> Form<C, X, Left<Result<Infallible, X>>> for Catching
 where
     C: AsyncContext<X>,
 {
-    type Kept = Ended<()>;
+    type Kept = Handing;
     type Output = Next<(), C::Error>;
 
     #[inline]
-    fn split(left: Left<Result<Infallible, X>>) -> (Outcome<X>, Ended<()>) {
+    fn split(left: Left<Result<Infallible, X>>) -> (Outcome<X>, Handing) {
         let failed = left.has_failed();
         let told = left.told();
         match left.output {
-            // The context decides what becomes of it. So an error of the exit is the context's answer.
-            Some(Err(error)) => (
-                Outcome::Failed(error),
-                Ended::Returned {
-                    value: (),
-                    failed: false,
-                },
-            ),
+            Some(Err(error)) => (Outcome::Failed(error), Handing::Handed),
             Some(Ok(never)) => match never {},
             None => {
                 let outcome = match told {
@@ -412,7 +428,7 @@ where
                     // There is a failure, but not one that the context could be handed.
                     _ => Outcome::Cancelled,
                 };
-                (outcome, Ended::Finished { failed })
+                (outcome, Handing::Finished { failed })
             }
         }
     }
@@ -422,26 +438,20 @@ where
         Next::Failed(error)
     }
 
-    fn lost(identity: Identity<C::Error>, kept: Self::Kept, untold: Option<X>) {
-        if let Some(error) = untold {
-            report_lost(identity, &error);
-        }
-        if let Ended::Finished { failed: true } = kept {
-            report_lost_value(identity);
-        }
+    #[inline]
+    fn comes_first(ended: &Handing) -> bool {
+        matches!(ended, Handing::Finished { failed: true })
     }
 
     #[inline]
-    fn comes_first(ended: &Ended<()>) -> bool {
-        ended.has_failed()
+    fn finish(ended: Handing) -> Self::Output {
+        match ended {
+            Handing::Finished { .. } => Next::Finished,
+            Handing::Handed => Next::Returned(()),
+        }
     }
 
-    #[inline]
-    fn finish(ended: Ended<()>) -> Self::Output {
-        Next::after(ended)
-    }
-
-    fn exit_failed(_: Ended<()>, error: C::Error) -> Self::Output {
+    fn exit_failed(_: Handing, error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 }

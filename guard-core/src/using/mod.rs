@@ -8,8 +8,17 @@
 //! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
 //!
 //! `failed` decides whether a value is a failure.
+//!
+//! ```text
+//!          poll_enter        poll_body          poll_exit
+//!  Enter ──────────► Body ──────────► Exit ──────────► Over
+//!    │                 │ something      │ something
+//!    │ failed          │ is left        │ is left
+//!    ▼                 ▼                ▼
+//!  NotEntered        Before           After
+//!    └─────────────────┴────────────────┴─► waits for the nest, then goes on
+//! ```
 
-mod after_panic;
 pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;
