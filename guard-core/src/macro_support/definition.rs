@@ -39,6 +39,24 @@ where
     crate::coroutine::guaranteed(start, Origin::here::<F, _>(printer))
 }
 
+/// The context of a function with `#[async_context(local)]`.
+#[cfg(feature = "alloc")]
+#[track_caller]
+#[inline]
+pub fn local<R, E, X, F, Fut>(
+    start: F,
+    printer: impl Print<E>,
+) -> impl AsyncContext<X, Resource = R, Error = E> + 'static
+where
+    R: ?Sized + 'static,
+    E: 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+{
+    crate::coroutine::local(start, Origin::here::<F, _>(printer))
+}
+
 /// Proof that a path has yielded.
 #[derive(Clone, Copy)]
 pub struct Yielded;

@@ -13,13 +13,13 @@ pub use cannot_fail::CannotFail;
 pub use classify::{
     GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, Reports, given,
 };
-#[cfg(feature = "alloc")]
-pub use definition::guaranteed;
 pub use definition::{Conclude, Fallible, Yielded, caught, finish, misplaced_yield, scoped};
+#[cfg(feature = "alloc")]
+pub use definition::{guaranteed, local};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
 pub use failed::{MayHaveFailed, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
 #[cfg(feature = "alloc")]
 pub use owned::{Keep, KeepSelf, keep, keep_self};
-pub use owned::{Owned, owned, owned_generic};
+pub use owned::{Owned, OwnedLocally, owned, owned_generic, owned_locally, owned_locally_generic};
 pub use returns::{Returns, carried};
