@@ -166,19 +166,11 @@ macro_rules! cancellable {
 /// # }
 /// ```
 ///
-/// What is promised for default contexts holds for `local` ones, on one thread. The differences:
-///
-/// - A `local` exit waits for the clean-ups that were handed off in its block, `local` ones and others. The exit of a
-///   default context does not wait for a `local` clean-up, since nobody may be driving the `LocalSet`. A `scoped` exit
-///   runs where its block ran, so it waits for both.
-/// - All `LocalSet`s that one runtime drives on one thread count as one. An exit waits for a clean-up in another of
-///   them, and goes on after the [wait limit](crate::set_wait_limit) if nobody drives that.
-/// - If a `LocalSet` is dropped, or its thread ends, the clean-ups in it are polled once more, from the inside out. This
-///   does not wait for a clean-up of a default context inside them, whose runtime may go on.
-/// - A use that is dropped outside its `LocalSet`, for instance together with the future of `run_until`, has no place to
-///   go on: its clean-up is polled once, as outside any runtime, and [reported](crate::set_reporter) if that is not
-///   enough. tokio can only be asked by a panic, which is caught, so the panic hook sees it, and a program with
-///   `panic = "abort"` ends. A thread whose [spawner](crate::set_local_spawner) owns the `LocalSet` has no such limit.
+/// What is promised for default contexts holds for `local` ones, on one thread. The exit of a `local` context waits for
+/// the clean-ups that were handed off in its block, `local` ones and others. The exit of a default context does not wait
+/// for a `local` clean-up, since nobody may be driving the `LocalSet`. A `local` use that is dropped outside its
+/// `LocalSet` has nowhere to go on, unless the thread has a spawner: see
+/// [limits](crate::guide::limits#contexts-that-stay-on-one-thread).
 ///
 /// Python: every context stays in the event loop of its thread.
 ///

@@ -74,7 +74,7 @@ impl Kind for dyn Exit {
     }
 
     fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>> {
-        // `inside` ends on this thread too. It may not own what is not `Send`, so it gets a ticket.
+        // `inside` ends on this thread too. What it owns must be `Send`, so it gets a ticket.
         inside.after(Box::new(kept::keep(work)))?.take()
     }
 }

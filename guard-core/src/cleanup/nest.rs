@@ -52,7 +52,7 @@ pub(super) enum Doing {
     Expiring(Rc<core::cell::Cell<bool>>),
     /// A clean-up is polled.
     CleaningUp(Arc<Entry>),
-    /// Somebody wants to know what clean-ups report that are handed off here.
+    /// Somebody wants the reports of the clean-ups that are handed off here.
     Listening(Arc<Failures>),
     /// What is dropped here belongs to no use.
     Detached,
@@ -86,7 +86,7 @@ fn number() -> usize {
 }
 
 impl Nest {
-    /// Nothing is left.
+    /// A nest without entries.
     #[must_use]
     #[inline]
     pub(crate) const fn new() -> Self {
@@ -169,7 +169,7 @@ impl Nest {
         unended(entries)
     }
 
-    /// Adds what a clean-up has left that was in this nest and has ended.
+    /// Adds the entries that a clean-up of this nest has left, which has ended.
     fn adopt(&mut self, ended: Option<Arc<Entry>>) {
         let left = ended.map_or_else(Vec::new, |ended| ended.left());
         if !left.is_empty() {
@@ -272,7 +272,7 @@ impl Drop for Nest {
     }
 }
 
-/// The clean-ups in whose code this thread is, the innermost first.
+/// The clean-ups that this thread is polling, the innermost first.
 pub(super) fn owners() -> Vec<Arc<Entry>> {
     let mut owners = Vec::new();
     CURRENT.with(|current| {

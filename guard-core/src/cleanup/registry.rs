@@ -129,12 +129,12 @@ impl Drop for Waiting {
     }
 }
 
-/// Whether a clean-up goes on: in the runtime that is named, or in any.
+/// Whether a clean-up goes on in the runtime `scope`, or with `None` in any.
 pub(super) fn is_any(scope: Option<RuntimeId>) -> bool {
     lock(&REGISTRY).of(scope).next().is_some()
 }
 
-/// The clean-ups that go on: in the runtime that is named, or all.
+/// The clean-ups that go on in the runtime `scope`, or with `None` all.
 pub(super) fn all(scope: Option<RuntimeId>) -> Vec<Arc<Entry>> {
     lock(&REGISTRY).of(scope).cloned().collect()
 }
