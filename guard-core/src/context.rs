@@ -98,12 +98,15 @@ pub trait AsyncContext<X = ()> {
         Some(outcome)
     }
 
-    /// The runtime in which it was entered: its exit waits for the clean-ups that go on there.
+    /// Where it was entered: its exit waits for the clean-ups that go on there.
+    ///
+    /// Provided: here. It has no clean-up in the background, so it is exited on the thread that drops what is in its
+    /// block, or not at all.
     #[doc(hidden)]
     #[cfg(feature = "std")]
     #[inline]
     fn runtime(&self) -> RuntimeId {
-        Runtime::current().id()
+        Runtime::current().id_on_this_thread()
     }
 
     /// How long its exit waits for them.
@@ -457,7 +460,7 @@ pub trait AsyncContext<X = ()> {
         Box::pin(self)
     }
 
-    /// [`boxed`](Self::boxed) for a context that is not `Send`.
+    /// [`boxed`](Self::boxed) for a context that is not `Send`, such as one with `#[async_context(local)]`.
     #[cfg(feature = "alloc")]
     fn boxed_local<'a>(self) -> LocalBoxContext<'a, Self::Resource, Self::Error, X>
     where

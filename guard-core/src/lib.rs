@@ -55,8 +55,8 @@ pub use adapters::{nullcontext, suppress};
 pub use cleanup::{Cleanup, set_spawner};
 #[cfg(feature = "std")]
 pub use cleanup::{
-    PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups, set_cleanup_timeout,
-    set_wait_limit, settled, try_settled,
+    LocalCleanup, PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups,
+    set_cleanup_timeout, set_local_spawner, set_wait_limit, settled, try_settled,
 };
 pub use context::AsyncContext;
 #[cfg(feature = "alloc")]

@@ -81,7 +81,7 @@ fn an_exit_that_waits_is_woken_when_what_it_waits_for_ends() {
         let inner = entry(Vec::new());
         let mut nest = Nest::new();
         nest.during(|| leave(inner.clone()));
-        let ending = thread::spawn(move || inner.end());
+        let ending = thread::spawn(move || inner.end(Vec::new()));
         let at_once = wait(&mut nest);
         FIRST.saw(at_once);
         LATER.saw(!at_once);
@@ -109,7 +109,7 @@ fn the_newest_waker_is_woken() {
         let inner = entry(Vec::new());
         let mut nest = Nest::new();
         nest.during(|| leave(inner.clone()));
-        let ending = thread::spawn(move || inner.end());
+        let ending = thread::spawn(move || inner.end(Vec::new()));
         let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
         let polled = woken.each_ref().map(|woken| {
             let waker = Waker::from(woken.clone());
@@ -143,7 +143,7 @@ fn a_last_poll_is_given_once_whoever_comes_first() {
         let inner = entry(Vec::new());
         let ending = thread::spawn({
             let inner = inner.clone();
-            move || inner.end()
+            move || inner.end(Vec::new())
         });
         let fate = Arc::new(Fate::default());
         let back = inner.after(Box::new(Counted(fate.clone())));
@@ -187,7 +187,9 @@ fn two_clean_ups_that_drop_each_others_outer_use_make_no_ring() {
         assert_ne!(waits, [true, true], "a ring");
         assert_ne!(waits, [false, false], "one of them can wait");
         // Nothing is left that refers to itself.
-        both.iter().chain(&outer).for_each(|entry| entry.end());
+        both.iter()
+            .chain(&outer)
+            .for_each(|entry| entry.end(Vec::new()));
     });
     FIRST.check();
     SECOND.check();
@@ -242,7 +244,7 @@ impl Drop for Slow {
 
 /// Hands a clean-up off that needs a second poll.
 fn drop_slow(fate: &Arc<Fate>) {
-    let exit = Box::pin(Slow {
+    let exit: Pin<Box<dyn Exit + Send>> = Box::pin(Slow {
         fate: fate.clone(),
         polls: 0,
     });

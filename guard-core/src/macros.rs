@@ -92,11 +92,58 @@ macro_rules! cancellable {
 /// | (none) | *Guaranteed*: the clean-up also runs when the user of the context is cancelled. Everything in it is owned, `Send + 'static`; it costs one heap allocation. |
 /// | `scoped` | It may borrow and need not be `Send`; no allocation. When its user is cancelled it is dropped where it stands, and that is [reported](crate::set_reporter). |
 /// | `catch` | It is given the body's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with `catch(…)` in [`async_with!`](crate::async_with), or with [`catch`](crate::AsyncContext::catch). |
+/// | `local` | Guaranteed, and it need not be `Send`: its clean-up goes on on the thread where it was entered. See [below](#contexts-that-stay-on-one-thread). |
 /// | `owned` | Guaranteed, and it may be called with references: they are turned into owned values, and the body sees references to those. See [below](#references-among-the-arguments). |
-/// | `boxed` | It is returned as a [`BoxContext`](crate::BoxContext), so its type can be named, and a trait with such a function can be used as `dyn`. See [below](#traits-that-are-used-as-dyn). |
+/// | `boxed` | It is returned as a [`BoxContext`](crate::BoxContext), with `local` as a [`LocalBoxContext`](crate::LocalBoxContext), so its type can be named, and a trait with such a function can be used as `dyn`. See [below](#traits-that-are-used-as-dyn). |
 /// | `crate = path` | Where guard-core is, if it was renamed or re-exported. |
 ///
-/// All of them combine, but not `owned` with `scoped`.
+/// All of them combine, but not `scoped` with `owned` or with `local`.
+///
+/// # Contexts that stay on one thread
+///
+/// A context with `local` may hold an `Rc`, and its use is not `Send`. It is guaranteed as a default one is: if its user
+/// is cancelled, its clean-up goes on in the background, on the same thread. That needs a place:
+///
+/// - the spawner of the thread, if [`set_local_spawner`](crate::set_local_spawner) has set one;
+/// - else the tokio `LocalSet`, or the tokio local runtime, in which the use is dropped. Usually the use runs in it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use guard_core::{AsyncContext, async_context, drain, yield_resource};
+/// use std::cell::RefCell;
+/// use std::future::pending;
+/// use std::rc::Rc;
+/// use std::time::Duration;
+/// use tokio::task::LocalSet;
+/// use tokio::time::{sleep, timeout};
+///
+/// #[async_context(local)]
+/// async fn opened(log: Rc<RefCell<Vec<&'static str>>>) {
+///     log.borrow_mut().push("opened");
+///     yield_resource!();
+///     sleep(Duration::from_millis(5)).await;
+///     log.borrow_mut().push("closed");
+/// }
+///
+/// let log = Rc::new(RefCell::new(Vec::new()));
+/// LocalSet::new()
+///     .run_until(async {
+///         let using = opened(log.clone()).run(async |()| pending::<()>().await);
+///         assert!(timeout(Duration::from_secs(1), using).await.is_err());
+///         drain().await;
+///     })
+///     .await;
+/// assert_eq!(*log.borrow(), ["opened", "closed"]);
+/// # }
+/// ```
+///
+/// What is promised for default contexts holds for `local` ones, on one thread. The exit of a `local` context waits for
+/// the clean-ups that were handed off in its block, `local` ones and others. The exit of a default context does not wait
+/// for a `local` clean-up, since nobody may be driving the `LocalSet`. A `local` use that is dropped outside its
+/// `LocalSet` has nowhere to go on, unless the thread has a spawner: see
+/// [limits](crate::guide::limits#contexts-that-stay-on-one-thread).
+///
+/// Python: every context stays in the event loop of its thread.
 ///
 /// # References among the arguments
 ///

@@ -12,6 +12,8 @@ use crate::diag::Errors;
 pub(crate) struct Args {
     pub(crate) scoped: bool,
     pub(crate) catch: bool,
+    /// Guaranteed, on one thread.
+    pub(crate) local: bool,
     /// References among the arguments become owned values.
     pub(crate) owned: bool,
     /// The context is returned on the heap, its type hidden.
@@ -26,6 +28,7 @@ impl Args {
         let mut args = Self {
             scoped: false,
             catch: false,
+            local: false,
             owned: false,
             boxed: false,
             krate: parse_quote!(::guard_core),
@@ -47,15 +50,26 @@ impl Args {
 
     /// Tells what does not go together; the rest counts.
     fn exclude(&mut self, seen: &[(&'static str, Span)], errors: &mut Errors) {
-        if let (true, Some((_, span))) =
-            (self.scoped, seen.iter().find(|(name, _)| *name == "owned"))
-        {
+        if !self.scoped {
+            return;
+        }
+        let given = |wanted: &str| seen.iter().find(|(name, _)| *name == wanted);
+        if let Some((_, span)) = given("owned") {
             errors.push(Error::new(
                 *span,
                 "`owned` and `scoped` exclude each other: a scoped context borrows its arguments as they \
                  are, and `owned` turns them into owned values for a guaranteed one: remove one of the two",
             ));
             self.owned = false;
+        }
+        if let Some((_, span)) = given("local") {
+            errors.push(Error::new(
+                *span,
+                "`local` and `scoped` exclude each other: a scoped context need not be `Send` as it is and is \
+                 dropped where it stands, and `local` makes a guaranteed one, whose clean-up goes on on its \
+                 thread: remove one of the two",
+            ));
+            self.local = false;
         }
     }
 
@@ -109,6 +123,7 @@ impl Args {
         let flags = [
             ("scoped", &mut self.scoped),
             ("catch", &mut self.catch),
+            ("local", &mut self.local),
             ("owned", &mut self.owned),
             ("boxed", &mut self.boxed),
         ];
@@ -130,7 +145,7 @@ impl Args {
     }
 }
 
-const EXPECTED: &str = "`scoped`, `catch`, `owned`, `boxed` or `crate = path`";
+const EXPECTED: &str = "`scoped`, `catch`, `local`, `owned`, `boxed` or `crate = path`";
 
 /// Skips the value of a wrong argument, so that the arguments after it are still seen.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {

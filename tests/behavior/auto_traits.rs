@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use guard_core::{
-    AsyncContext, AsyncManager, BoxContext, Guard, Outcome, async_context, async_with, manage,
-    manage_scoped, yield_resource,
+    AsyncContext, AsyncManager, BoxContext, Guard, LocalBoxContext, Outcome, async_context,
+    async_with, manage, manage_scoped, yield_resource,
 };
 use guard_tests::{block_on, yield_once};
 
@@ -126,6 +126,52 @@ async fn rc_error() -> Result<u32, Rc<u32>> {
 async fn infallible() -> u32 {
     let mut number = 1;
     yield_resource!(number);
+}
+
+/// `Rc` is an argument, is held across the yield, and is what is lent.
+#[async_context(local)]
+async fn rc_everywhere(shared: Rc<u32>) -> Result<Rc<u32>, Rc<fmt::Error>> {
+    let mut other = shared.clone();
+    yield_resource!(other);
+    yield_once().await;
+    drop(shared);
+    Ok(())
+}
+
+/// Everything in it could be sent.
+#[async_context(local)]
+async fn stays(number: u32) -> Result<u32, fmt::Error> {
+    let mut number = number;
+    yield_resource!(number);
+    Ok(())
+}
+
+#[async_context(local, boxed)]
+async fn stays_boxed(number: u32) -> Result<u32, fmt::Error> {
+    let mut number = number;
+    yield_resource!(number);
+    Ok(())
+}
+
+#[test]
+fn a_local_context_stays_on_its_thread_whatever_its_parts_are() {
+    check!(rc_everywhere(Rc::new(1)), !Send, !Sync, Unpin);
+    check!(stays(1), !Send, !Sync, Unpin);
+    check!(stays_boxed(1), !Send, !Sync, Unpin);
+    check!(stays(1).with(async |_| Ok::<_, fmt::Error>(())), !Send);
+    check!(stays(1).try_with(async |_| Ok::<_, fmt::Error>(())), !Send);
+    check!(stays(1).enter(), !Send);
+    check!(
+        async {
+            async_with!(_r = stays(1)?, { yield_once().await });
+            Ok::<_, fmt::Error>(())
+        },
+        !Send
+    );
+    fn is_static<T: 'static>(_: &T) {}
+    is_static(&stays(1));
+    let context: LocalBoxContext<'static, u32, fmt::Error> = stays_boxed(1);
+    is_static(&context);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! `#[async_context(boxed)]`: the context's type can be named, and traits with such contexts are
 //! dyn-compatible.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use guard_core::{
-    AsyncContext, BoxContext, Guard, Outcome, async_context, async_with, nullcontext,
-    yield_resource,
+    AsyncContext, BoxContext, Guard, LocalBoxContext, Outcome, async_context, async_with,
+    nullcontext, yield_resource,
 };
 use guard_tests::{Log, block_on};
 
@@ -184,4 +186,45 @@ fn the_lifetime_of_a_boxed_context_is_that_of_its_only_borrow_or_static() {
     assert_eq!(block_on(sum), 3);
     let context: BoxContext<'static, usize, Infallible> = of_nothing(1);
     assert_eq!(block_on(context.run(async |n| *n)), 1);
+}
+
+/// Objects whose contexts stay on their thread.
+trait Counter {
+    #[async_context(local, boxed)]
+    async fn counted(self: Rc<Self>, by: u32) -> Result<u32, io::Error>;
+}
+
+struct Counts(Cell<u32>);
+
+impl Counter for Counts {
+    #[async_context(local, boxed)]
+    async fn counted(self: Rc<Self>, by: u32) -> Result<u32, io::Error> {
+        let mut count = self.0.get() + by;
+        yield_resource!(count);
+        self.0.set(count);
+        Ok(())
+    }
+}
+
+/// Written by hand, with the signature that the attribute stands for.
+struct CountsNothing;
+
+impl Counter for CountsNothing {
+    fn counted(self: Rc<Self>, by: u32) -> LocalBoxContext<'static, u32, io::Error> {
+        nullcontext(by).with_error().boxed_local()
+    }
+}
+
+#[test]
+fn a_trait_with_local_boxed_contexts_is_used_as_an_object() {
+    async fn use_it(counter: Rc<dyn Counter>) -> Result<u32, io::Error> {
+        Ok(async_with!(count = counter.counted(2)?, {
+            *count += 1;
+            *count
+        }))
+    }
+    let counts = Rc::new(Counts(Cell::new(10)));
+    assert_eq!(block_on(use_it(counts.clone())).unwrap(), 13);
+    assert_eq!(counts.0.get(), 13);
+    assert_eq!(block_on(use_it(Rc::new(CountsNothing))).unwrap(), 3);
 }

@@ -35,6 +35,7 @@ mod drive;
 mod exit_limits;
 mod guards;
 mod hangs;
+mod local;
 mod many;
 mod not_waited_for;
 mod nowhere_to_go_on;

@@ -152,6 +152,66 @@ fn settled_waits_for_a_use_that_a_clean_up_drops() {
 }
 
 #[test]
+fn settled_waits_for_a_set_up_that_a_clean_up_dropped() {
+    #[async_context]
+    async fn cuts_a_set_up(log: Log, pool: Arc<Semaphore>) {
+        yield_resource!();
+        yield_once().await;
+        poll_and_drop(pooled(log.clone(), "inner", pool).run(async |()| ()));
+        yield_once().await;
+        log.push("-cuts");
+    }
+    #[async_context]
+    async fn cuts_it_in_its_exit(log: Log, pool: Arc<Semaphore>) {
+        yield_resource!();
+        yield_once().await;
+        poll_and_drop(cuts_a_set_up(log.clone(), pool).run(async |()| forever().await));
+        log.push("-around");
+    }
+
+    let (log, reports) = logs();
+    paused().block_on(async {
+        for depth in 0..3 {
+            let pool = Arc::new(Semaphore::new(0));
+            let free = pool.clone();
+            let opener = tokio::spawn(async move {
+                tokio::time::sleep(SECOND).await;
+                free.add_permits(1);
+            });
+            settled(async {
+                match depth {
+                    0 => {
+                        let it = cuts_a_set_up(log.clone(), pool);
+                        poll_and_drop(it.run(async |()| forever().await));
+                    }
+                    1 => {
+                        let it = cuts_it_in_its_exit(log.clone(), pool);
+                        poll_and_drop(it.run(async |()| forever().await));
+                    }
+                    _ => {
+                        async_with!(_around = step(log.clone(), "around", 0), {
+                            let it = cuts_a_set_up(log.clone(), pool);
+                            poll_and_drop(it.run(async |()| forever().await));
+                        });
+                        log.push("after");
+                    }
+                }
+            })
+            .await;
+            log.push("settled");
+            let expected = match depth {
+                0 => "-cuts +inner -inner settled",
+                1 => "-around -cuts +inner -inner settled",
+                _ => "+around -cuts -around after +inner -inner settled",
+            };
+            assert_eq!(log.line(), expected);
+            opener.await.unwrap();
+        }
+    });
+    assert_eq!(reports.line(), "");
+}
+
+#[test]
 fn settled_that_is_dropped_while_it_waits_passes_its_nest_on() {
     let (log, _) = logs();
     paused().block_on(async {

@@ -347,7 +347,8 @@ where
 
     #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
-        self.first.context().runtime()
+        let first = self.first.context().runtime();
+        first.joined(self.second.context().runtime())
     }
 
     fn identity(&self) -> Identity<Self::Error> {

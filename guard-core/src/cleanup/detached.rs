@@ -64,7 +64,7 @@ pub fn detached<F: Future>(future: F) -> Detached<F> {
     }
 }
 
-/// With no use around `action`.
+/// Runs `action` as if no use were around it.
 fn apart<T>(action: impl FnOnce() -> T) -> T {
     CURRENT.with(|current| current.apart(&Doing::Detached, action))
 }

@@ -10,10 +10,13 @@ use super::nest::owners;
 use super::registry::{Waiting, all, is_any, look_again};
 use super::runtime::{Runtime, RuntimeId};
 
-/// Waits until no clean-up goes on in the current runtime, those included that start while it waits.
+/// Waits until no clean-up goes on in the current runtime. It also waits for those that start meanwhile.
 ///
-/// Clean-ups of other runtimes are not waited for, so that two tests in one process do not wait for each other.
+/// It does not wait for the clean-ups of other runtimes, so that two tests in one process do not wait for each other.
 /// Outside a tokio runtime it waits for all, as [`drain_all`] does.
+///
+/// The clean-up of a `local` context belongs to the runtime in which its `LocalSet` runs, and ends only if somebody
+/// drives that set: `local.run_until(guard_core::drain()).await`.
 ///
 /// Await it before the runtime ends, when everything that uses contexts has ended or been dropped:
 /// guards in local variables, and tasks that still run, have nothing in the background yet. So let

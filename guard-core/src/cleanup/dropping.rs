@@ -1,4 +1,4 @@
-//! What a thread says of a drop, for the clean-ups that are handed off in it.
+//! What a thread notes about a drop, for the clean-ups that are handed off by it.
 
 use core::cell::Cell;
 use std::rc::Rc;
@@ -10,8 +10,8 @@ use super::limit::Limit;
 use super::nest::{CURRENT, Doing, Nest, Tie, leave};
 use crate::report::ReportKind;
 
-/// Drops the context of a use, whose nest this is: what this hands off waits for the entries of the nest. If it
-/// hands off nothing, they are left in the enclosing nest.
+/// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the
+/// nest. If there is none, the entries go to the enclosing nest.
 #[inline]
 pub(crate) fn drop_context(nest: &mut Nest, drop_it: impl FnOnce()) {
     if nest.is_empty() {
@@ -44,7 +44,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: impl FnOnce()) {
     CURRENT.with(|current| current.framed(&doing.0, drop_it));
 }
 
-/// Drops the block of a use, whose nest this is. What is said of the drop of the use is said of its block too.
+/// Drops the block of the use that owns `nest`. The notes about the drop of the use hold for its block too.
 pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
     fn repeat(said: &[Doing], action: &mut dyn FnMut()) {
         match said {
@@ -75,24 +75,24 @@ pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
     });
 }
 
-/// Drops a stack that is owned: like a guard it is not part of what drops it.
+/// Drops a stack that somebody owns. Like a guard it is not part of the exit that happens to drop it.
 pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
     drop_guard(None, drop_it);
 }
 
-/// Drops a guard: it is not part of what drops it.
+/// Drops a guard. It is not part of the exit that happens to drop it.
 pub(crate) fn drop_guard(tie: Option<&Tie>, drop_it: impl FnOnce()) {
     let doing = Doing::DroppingGuard(tie.map(Tie::opened));
     CURRENT.with(|current| current.framed(&doing, drop_it));
 }
 
-/// Drops a context with an exit limit, which holds for what this hands off.
+/// Drops a context with an exit limit. The limit holds for a clean-up that is handed off by that.
 pub(crate) fn drop_bounded(limit: &Rc<dyn Limit>, drop_it: impl FnOnce()) {
     let doing = Doing::DroppingBounded(limit.clone());
     CURRENT.with(|current| current.framed(&doing, drop_it));
 }
 
-/// Drops what belongs to an exit whose time is up: none of it goes on. Returns whether someone reported that.
+/// Drops what belongs to an exit whose time is up. None of it goes on. Returns whether it was reported.
 pub(crate) fn expire(drop_it: impl FnOnce()) -> bool {
     let reported = Rc::new(Cell::new(false));
     let doing = Doing::Expiring(reported.clone());
@@ -100,7 +100,7 @@ pub(crate) fn expire(drop_it: impl FnOnce()) -> bool {
     reported.get()
 }
 
-/// Whether what is dropped now has run out of time.
+/// Whether this is the drop of an exit whose time is up. The cell notes that it was reported.
 fn expiring() -> Option<Rc<Cell<bool>>> {
     let mut expiring = None;
     in_force(|doing| {
@@ -123,7 +123,7 @@ pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
     }
 }
 
-/// Visits what is said of the drop of a use, up to a guard, which is not part of it.
+/// Visits the notes about the current drop, up to that of a guard, which is not part of the drop around it.
 fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
     CURRENT.with(|current| {
         current.in_force(|doing| match doing {
@@ -133,17 +133,17 @@ fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
     });
 }
 
-/// What is said of a drop to what it hands off.
+/// The notes about a drop, for a clean-up that is handed off by it.
 pub(super) struct Said {
-    /// What it waits for first.
+    /// The clean-ups that it waits for first.
     pub(super) inside: Vec<Arc<Entry>>,
     pub(super) limit: Option<Rc<dyn Limit>>,
-    /// It is the context of a guard.
+    /// The guard whose context it is.
     pub(super) guard: Option<super::nest::Opened>,
     pub(super) expired: bool,
 }
 
-/// Asks what is said of the drop in which a clean-up is handed off.
+/// The notes about the current drop.
 pub(super) fn said() -> Said {
     let mut said = Said {
         inside: Vec::new(),

@@ -1,6 +1,7 @@
-//! One clean-up, as those see it who wait for it.
+//! One clean-up, as seen by those who wait for it.
 //!
-//! It holds the state and the wakers, not what is to be done: that belongs to the [task](super::task).
+//! An entry holds the state and the wakers. The code that runs belongs to the [task](super::task). So an entry can be
+//! shared between threads, also if its clean-up stays on one.
 
 use core::task::{Context, Poll, Waker};
 use std::boxed::Box;
@@ -10,7 +11,7 @@ use std::vec::Vec;
 
 use super::runtime::RuntimeId;
 use crate::platform::panics::catch;
-use crate::platform::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::report::{OwnedReport, Who};
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
@@ -18,33 +19,40 @@ pub(crate) struct Entry {
     pub(super) who: Who,
     /// Where it goes on.
     pub(super) runtime: RuntimeId,
-    /// Its use was dropped while it was being entered.
+    /// Its use was dropped during the set-up.
     pub(super) began_in_set_up: bool,
     pub(super) began: Instant,
     /// Who wants to know what it reports.
     pub(super) listener: Option<Arc<Failures>>,
-    ended: AtomicBool,
+    /// [`RUNNING`], [`ENDED`] or [`LEFT`].
+    stage: AtomicUsize,
     state: Mutex<State>,
 }
 
+const RUNNING: usize = 0;
+/// It has ended, and nothing of its nest is left.
+const ENDED: usize = 1;
+/// It has ended, and its nest had entries that it did not wait for.
+const LEFT: usize = 2;
+
 #[derive(Default)]
 struct State {
-    /// One slot for each that waits, under its number.
+    /// The wakers of those who wait, each under the number of the waiter.
     waiting: Vec<(usize, Waker)>,
-    /// What gets its last poll when this has ended.
-    after: Vec<Box<dyn LastPoll>>,
-    /// What it waits for, or will, as far as that is in nests.
+    /// What gets its last poll when this clean-up has ended.
+    after: Vec<Box<dyn LastPoll + Send>>,
+    /// The entries that it waits for, or will wait for. Since it has ended: those that it left.
     inside: Vec<Arc<Entry>>,
     /// How many `drain`s wait in its code.
     drains: usize,
 }
 
-/// What gets its last poll when something else has ended.
-pub(crate) trait LastPoll: Send {
+/// A clean-up that gets its last poll when another one has ended.
+pub(crate) trait LastPoll {
     fn last_poll(self: Box<Self>);
 }
 
-/// What clean-ups reported.
+/// The reports of clean-ups.
 pub(crate) struct Failures(Mutex<Vec<OwnedReport>>);
 
 impl Failures {
@@ -77,7 +85,7 @@ impl Entry {
             began_in_set_up,
             began: Instant::now(),
             listener,
-            ended: AtomicBool::new(false),
+            stage: AtomicUsize::new(RUNNING),
             state: Mutex::new(State {
                 inside,
                 ..State::default()
@@ -86,7 +94,22 @@ impl Entry {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+        self.stage.load(Ordering::Acquire) != RUNNING
+    }
+
+    /// Whether it has ended and [`left`](Self::left) nothing, so that it can be forgotten.
+    pub(super) fn is_spent(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == ENDED
+    }
+
+    /// What its nest had when it ended: the clean-ups that its code handed off and for which it did not wait. They
+    /// belong to whoever waits for it.
+    pub(super) fn left(&self) -> Vec<Arc<Entry>> {
+        if self.stage.load(Ordering::Acquire) == LEFT {
+            self.inside()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Ready when it has ended. `waiter` is a number that only this waiter uses.
@@ -120,15 +143,17 @@ impl Entry {
         }
     }
 
-    /// It has ended: wakes all who wait, and gives those their last poll that were left for it.
-    pub(crate) fn end(&self) {
+    /// Says that it has ended, with what is left in its nest. Wakes all who wait, and gives the last poll to those
+    /// that were waiting for this with it.
+    pub(crate) fn end(&self, left: Vec<Arc<Entry>>) {
+        let stage = if left.is_empty() { ENDED } else { LEFT };
         let (waiting, after, inside) = {
             let mut state = lock(&self.state);
-            self.ended.store(true, Ordering::Release);
+            self.stage.store(stage, Ordering::Release);
             (
                 core::mem::take(&mut state.waiting),
                 core::mem::take(&mut state.after),
-                core::mem::take(&mut state.inside),
+                core::mem::replace(&mut state.inside, left),
             )
         };
         for (_, waker) in waiting {
@@ -138,8 +163,8 @@ impl Entry {
         last_polls::run(after);
     }
 
-    /// Leaves `last` for when this has ended; gives it back if it has.
-    pub(crate) fn after<L: LastPoll + 'static>(&self, last: Box<L>) -> Option<Box<L>> {
+    /// Keeps `last` until this has ended. Gives it back if it has ended already.
+    pub(crate) fn after<L: LastPoll + Send + 'static>(&self, last: Box<L>) -> Option<Box<L>> {
         let mut state = lock(&self.state);
         if self.has_ended() {
             return Some(last);
@@ -155,7 +180,7 @@ impl Entry {
             return;
         }
         let ended = if state.inside.len() == state.inside.capacity() {
-            take_ended(&mut state.inside)
+            take_spent(&mut state.inside)
         } else {
             Vec::new()
         };
@@ -164,7 +189,7 @@ impl Entry {
         drop(ended);
     }
 
-    /// What it waits for, or will.
+    /// The entries that it waits for, or will wait for.
     pub(super) fn inside(&self) -> Vec<Arc<Entry>> {
         let state = lock(&self.state);
         let unended = state.inside.iter().filter(|entry| !entry.has_ended());
@@ -175,7 +200,7 @@ impl Entry {
         core::mem::take(&mut lock(&self.state).inside)
     }
 
-    /// Whether it waits for nothing that is left in nests.
+    /// Whether it waits for no entry.
     pub(super) fn is_alone(&self) -> bool {
         lock(&self.state).inside.is_empty()
     }
@@ -192,7 +217,7 @@ impl Entry {
         lock(&self.state).drains > 0
     }
 
-    /// Whether it waits for one of those that `is_goal` names, directly or through others, or is one itself.
+    /// Whether `is_goal` holds for it, or for an entry that it waits for, directly or through others.
     pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
         let mut seen = std::collections::HashSet::new();
         let mut open = std::vec![self.clone()];
@@ -208,16 +233,33 @@ impl Entry {
     }
 }
 
-/// Moves what has ended out of a list, and makes room for as many as are left, so that adding stays cheap.
-pub(super) fn take_ended(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    let (ended, left): (Vec<_>, Vec<_>) = entries.drain(..).partition(|entry| entry.has_ended());
-    entries.reserve(left.len() * 2 + 4);
-    entries.extend(left);
-    ended
+/// Moves the spent entries out of a list, and makes room for as many as remain, so that adding stays cheap.
+pub(super) fn take_spent(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let (spent, rest): (Vec<_>, Vec<_>) = entries.drain(..).partition(|entry| entry.is_spent());
+    entries.reserve(rest.len() * 2 + 4);
+    entries.extend(rest);
+    spent
+}
+
+/// The entries that have not ended, with what the others left.
+pub(super) fn unended(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    if entries.iter().all(|entry| !entry.has_ended()) {
+        return entries;
+    }
+    let (mut unended, mut open) = (Vec::new(), entries);
+    open.reverse();
+    while let Some(entry) = open.pop() {
+        if entry.has_ended() {
+            open.extend(entry.left());
+        } else {
+            unended.push(entry);
+        }
+    }
+    unended
 }
 
 impl Drop for Entry {
-    /// Drops those inside without recursion, however long the chain is.
+    /// Drops the entries inside without recursion, however long the chain is.
     fn drop(&mut self) {
         let mut entries = self.take_inside();
         while let Some(entry) = entries.pop() {
@@ -228,20 +270,20 @@ impl Drop for Entry {
     }
 }
 
-/// Calls what is not the library's own code, and keeps its panic from those that wait.
+/// Calls code that is not the library's own. A panic of it stops here.
 pub(super) fn contained(action: impl FnOnce()) {
     if let Err(panic) = catch(action) {
         panic.discard();
     }
 }
 
-/// Last polls that are due, one after the other: one may make others due, in a chain of any length.
+/// Gives last polls one after the other. One may make others due, in a chain of any length.
 mod last_polls {
     use super::{Box, LastPoll, Vec};
     use crate::raw::Current;
     use std::collections::VecDeque;
 
-    type Due = VecDeque<Box<dyn LastPoll>>;
+    type Due = VecDeque<Box<dyn LastPoll + Send>>;
 
     #[cfg(not(guard_loom))]
     std::thread_local! {
@@ -252,12 +294,12 @@ mod last_polls {
         static DUE: Current<Due, ()> = Current::nothing();
     }
 
-    pub(super) fn run(due: Vec<Box<dyn LastPoll>>) {
+    pub(super) fn run(due: Vec<Box<dyn LastPoll + Send>>) {
         if due.is_empty() {
             return;
         }
         let mut due = Due::from(due);
-        // If this is called by a last poll, whoever called that goes on with these.
+        // Inside a last poll, the loop further down the stack goes on with these.
         DUE.with(|current| {
             current.with(|outer| {
                 if let Some(outer) = outer {

@@ -1,4 +1,4 @@
-//! What goes on after its use was dropped.
+//! The exit of a use that was dropped, as an object.
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -6,10 +6,10 @@ use core::task::{Context, Poll};
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 
-/// A half-run context that can be finished by itself. Dropping one that is not finished reports it as abandoned.
+/// A context whose use was dropped half-way, and which can be finished without it. If it is dropped before it is
+/// finished, it reports that it was abandoned.
 ///
-/// Errors are reported by the implementation. Panics are caught by the caller, who hands them to `panicked` and
-/// drops the rest.
+/// The implementation reports errors. The caller catches panics, hands them to `panicked`, and drops the rest.
 pub(crate) trait Exit {
     /// Whether its set-up is still going on.
     fn is_in_set_up(&self) -> bool {
@@ -24,19 +24,19 @@ pub(crate) trait Exit {
     /// Goes on with the exit.
     fn poll_exit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// [`poll_exit`](Self::poll_exit) for the last time. What is made of several exits gives each its poll.
+    /// [`poll_exit`](Self::poll_exit) for the last time. One that consists of several exits polls each of them.
     #[cfg(feature = "std")]
     fn poll_last(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_exit(cx)
     }
 
-    /// The subscriber where its context was entered, which receives what it reports.
+    /// The subscriber that was set where its context was entered. It receives the reports.
     #[cfg(feature = "tracing")]
     fn dispatch(&self) -> Option<tracing::Dispatch> {
         None
     }
 
-    /// Reports a panic in its name.
+    /// Reports a panic under the name of its context.
     #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic);
 }

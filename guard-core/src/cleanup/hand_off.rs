@@ -8,18 +8,17 @@ use std::sync::Arc;
 
 use super::dropping::{Said, said};
 use super::entry::{Entry, Failures, contained};
-use super::exit::Exit;
+use super::kind::Kind;
 use super::nest::{CURRENT, Doing, Nest, leave, leave_guard};
 use super::registry::register;
 use super::runtime::Runtime;
-use super::spawner;
 use super::task::Task;
 use crate::platform::panics::catch;
 use crate::report::{Identity, Who};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.
-pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, who: Who, runtime: &Runtime) {
-    // Nothing panics in a destructor, whatever a runtime, a spawner or a reporter does there.
+pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, who: Who, runtime: &Runtime) {
+    // A destructor must not panic, whatever a runtime, a spawner or a reporter does.
     contained(move || {
         let Said {
             inside,
@@ -28,12 +27,12 @@ pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, who: Who, runtime: &Runt
             expired,
         } = said();
         if expired {
-            // It says itself that it has run out of time.
+            // Its destructor reports that it has run out of time.
             return drop(exit);
         }
         let entry = Arc::new(Entry::new(
             who,
-            runtime.id(),
+            E::id(runtime),
             exit.is_in_set_up(),
             inside.clone(),
             listener(),
@@ -46,8 +45,8 @@ pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, who: Who, runtime: &Runt
             runtime.clone(),
             bound,
         );
-        if !runtime.is_some() && !spawner::is_set() {
-            // There is nowhere to go on: this is its last poll.
+        if !E::has_place(runtime) {
+            // The drop gives it its last poll.
             return drop(task);
         }
         if runtime.is_reachable() {
@@ -60,10 +59,8 @@ pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, who: Who, runtime: &Runt
             }
         }
         task.register(register(&entry));
-        if let Some(task) = runtime.spawn(task) {
-            if let Err(panic) = catch(|| spawner::spawn(task)) {
-                panic.report_to(Identity::<()>::of(who));
-            }
+        if let Err(panic) = catch(|| E::spawn(task, runtime)) {
+            panic.report_to(Identity::<()>::of(who));
         }
         match guard {
             Some(opened) => leave_guard(entry, opened),

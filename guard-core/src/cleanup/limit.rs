@@ -35,23 +35,23 @@ pub enum Stage {
 
 /// The limit of an exit that goes on in the background, and of the waits around it.
 pub trait Bound: Send {
-    /// Ready when the time is up. It runs since the first call.
+    /// Ready when the time is up. The time begins with the first call.
     fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// The limit of an exit, for the clean-ups that are handed off when its context is dropped.
 pub trait Limit {
-    /// That of one of them.
+    /// The limit of one of these clean-ups.
     fn share(&self) -> Box<dyn Bound>;
 }
 
-/// A clock for `duration`, where there is one: in a tokio runtime with timers.
+/// A clock for `duration`. `None` outside a tokio runtime with timers.
 pub(super) fn clock(duration: Duration) -> Option<Clock> {
     #[cfg(feature = "tokio")]
     {
         use tokio::runtime::{Handle, Id};
 
-        /// Those whose panic hook has seen that they have no timers; each is to see it once.
+        /// The runtimes known to have no timers. To ask is a panic, which the panic hook is to see once for each.
         static WITHOUT_TIMERS: std::sync::Mutex<Vec<Id>> = std::sync::Mutex::new(Vec::new());
         let without_timers = || {
             let ids = WITHOUT_TIMERS.lock();
@@ -62,7 +62,7 @@ pub(super) fn clock(duration: Duration) -> Option<Clock> {
         if without_timers().contains(&id) {
             return None;
         }
-        // It panics in a runtime without timers, and there is no other way to ask.
+        // `sleep` panics in a runtime without timers, and tokio has no other way to ask.
         match catch(|| tokio::time::sleep(duration)) {
             Ok(sleep) => Some(Box::pin(sleep)),
             Err(panic) => {
@@ -79,7 +79,7 @@ pub(super) fn clock(duration: Duration) -> Option<Clock> {
     }
 }
 
-/// A clock that begins to run when it is first polled, and that is off if there is none.
+/// A clock that starts when it is first polled. It is off where there is no clock.
 #[derive(Default)]
 pub(super) enum Timer {
     /// Not polled yet.

@@ -23,22 +23,28 @@
 //!
 //! Each exit that runs in place goes the same way, without the hand-off: settle, exit, settle.
 //!
+//! The clean-up of a `local` context goes the same way on one thread: its task is spawned in the `LocalSet`, or by the
+//! thread's own spawner. [`Kind`] is all that differs.
+//!
 //! # Invariants
 //!
 //! - *at-once*: a clean-up is handed off in the destructor of its use. Nothing is collected or deferred.
-//! - *inside-first*: an exit begins when the entries of its nest that run in the same runtime have ended. This is
-//!   the only thing that keeps order; between runtimes there is none.
-//! - *set-ups-apart*: no exit waits for a use that was dropped while it was being entered; `settled` and `drain` do.
+//! - *inside-first*: an exit begins when the entries of its nest that run in the same runtime have ended. Only this
+//!   keeps order. Clean-ups of different runtimes have no order.
+//! - *set-ups-apart*: no exit waits for a use that was dropped during its set-up; `settled` and `drain` do.
 //! - *no-ring*: a clean-up that would wait for itself, directly or through others, is left in the next enclosing
 //!   nest instead.
 //! - *last-poll*: a clean-up whose task is dropped is polled once more where that happens, after those inside it that
-//!   were to go on in the same runtime, and is then dropped.
+//!   were to go on in the same place, and is then dropped.
+//! - *one-thread*: a `local` clean-up is polled and dropped on the thread where its context was entered, and only
+//!   `local` exits of that thread wait for it: nobody may be driving its `LocalSet`.
+//! - *nothing-forgotten*: what is left in the nest of a clean-up when it ends belongs to whoever waits for the clean-up.
 //! - *ended-once*: a clean-up ends once. [`Entry::end`] is the only place that says so.
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
-//! - *contained*: a panic of what only the library owns stops where it happens, and is reported.
+//! - *contained*: a panic of something that only the library owns stops where it happens, and is reported.
 //!
-//! Each file uses only those above it: `exit`, `runtime`, `spawner`, `limit`, `entry`, `registry`, `nest`, `dropping`, `settle`,
-//! `task`, `hand_off`, and then what users call, `drain`, `settled`, `detached`.
+//! Each file uses only those before it in this list: `exit`, `runtime`, `spawner`, `limit`, `entry`, `registry`,
+//! `nest`, `dropping`, `settle`, `task` with `kind`, `hand_off`, and then what users call: `drain`, `settled`, `detached`.
 //!
 //! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the
 //! order of dropping, and nobody waits.
@@ -55,6 +61,8 @@ mod entry;
 mod exit;
 #[cfg(feature = "std")]
 mod hand_off;
+#[cfg(feature = "std")]
+mod kind;
 #[cfg(feature = "std")]
 mod limit;
 #[cfg(feature = "std")]
@@ -87,6 +95,8 @@ pub(crate) use exit::Exit;
 #[cfg(feature = "std")]
 pub(crate) use hand_off::hand_off;
 #[cfg(feature = "std")]
+pub(crate) use kind::Kind;
+#[cfg(feature = "std")]
 pub(crate) use limit::{Bound, Limit, Stage, WaitLimit};
 #[cfg(feature = "std")]
 pub use limit::{set_cleanup_timeout, set_wait_limit};
@@ -106,14 +116,16 @@ pub(crate) use settle::{poll_settle, poll_settle_before_exit, poll_settle_part};
 pub use settled::{Settled, TrySettled, Unsettled, settled, try_settled};
 #[cfg(feature = "alloc")]
 pub use spawner::{Cleanup, set_spawner};
+#[cfg(feature = "std")]
+pub use spawner::{LocalCleanup, set_local_spawner};
 #[cfg(not(feature = "std"))]
 pub(crate) use without_std::Nest;
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+pub(crate) use without_std::{Kind, drop_owned, hand_off, poll_settle_part};
 #[cfg(not(feature = "std"))]
 pub(crate) use without_std::{
     drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,
 };
-#[cfg(all(feature = "alloc", not(feature = "std")))]
-pub(crate) use without_std::{drop_owned, hand_off, poll_settle_part};
 
 /// What the models of threads look at.
 #[cfg(all(test, guard_loom))]
@@ -124,7 +136,7 @@ pub(crate) mod models {
     use super::nest::{CURRENT, Doing};
     use std::sync::Arc;
 
-    /// As if `cleanup` were polled.
+    /// Runs `action` as if `cleanup` were being polled.
     pub(crate) fn in_code_of(cleanup: &Arc<Entry>, action: impl FnOnce()) {
         let doing = Doing::CleaningUp(cleanup.clone());
         CURRENT.with(|current| current.framed(&doing, action));

@@ -8,17 +8,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::vec::Vec;
 
-use super::entry::{Entry, Failures, take_ended};
+use super::entry::{Entry, Failures, take_spent, unended};
 use super::limit::{Limit, Timer, wait_limit};
 use super::registry::look_again;
 use super::runtime::RuntimeId;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::raw::{Current, Exclusive};
 
-/// What is left of a use: the clean-ups of what was dropped unfinished in its set-up, block or exit.
+/// The clean-ups of the uses that were dropped unfinished in the set-up, block or exit of a use.
 ///
-/// One word, and nothing on the heap, until something is left. Dropped with entries, it leaves them in the
-/// enclosing nest.
+/// It is one word, and allocates nothing until it has an entry. If it is dropped with entries, they go to the enclosing
+/// nest.
 #[derive(Default)]
 pub(crate) struct Nest {
     // Emptied by `Drop`, so that the compiler need not look at it again.
@@ -28,31 +28,31 @@ pub(crate) struct Nest {
 struct Left {
     number: usize,
     entries: Vec<Arc<Entry>>,
-    /// Those of the entries for which no exit waits: they go on elsewhere, or began in their set-up.
+    /// The entries for which the exit does not wait: they go on elsewhere, or were dropped during their set-up.
     apart: Vec<Arc<Entry>>,
     /// The guards that were opened while this was the current nest.
     guards: BTreeMap<usize, Open>,
-    /// How many there are when those that are gone are looked for.
+    /// The number of guards at which those that are gone are removed from the list.
     guards_to_look: usize,
     timer: Timer,
 }
 
-/// What a thread does, besides working on a use.
+/// What a thread is doing while it polls or drops something.
 pub(super) enum Doing {
-    /// A use drops its context. What this hands off waits for these first.
+    /// A use drops its context. A clean-up that is handed off by that waits for `inside` first.
     DroppingContext {
         inside: Vec<Arc<Entry>>,
         taken: core::cell::Cell<bool>,
     },
     /// A guard is dropped, and with it its context.
     DroppingGuard(Option<Opened>),
-    /// A context with an exit limit is dropped: what this hands off has the limit.
+    /// A context with an exit limit is dropped. The limit holds for a clean-up that is handed off by that.
     DroppingBounded(Rc<dyn Limit>),
-    /// The time of an exit is up: what this drops is given up. Whether it was reported.
+    /// The time of an exit is up, and it is dropped with the uses in it. The cell says whether that was reported.
     Expiring(Rc<core::cell::Cell<bool>>),
     /// A clean-up is polled.
     CleaningUp(Arc<Entry>),
-    /// Somebody wants to know what clean-ups report that are handed off here.
+    /// Somebody wants the reports of the clean-ups that are handed off here.
     Listening(Arc<Failures>),
     /// What is dropped here belongs to no use.
     Detached,
@@ -67,7 +67,7 @@ loom::thread_local! {
     pub(super) static CURRENT: Current<Nest, Doing> = Current::nothing();
 }
 
-/// Held while it is decided whether a clean-up waits for another, so that no two such decisions make a ring.
+/// Held while it is decided whether a clean-up waits for another, so that two such decisions cannot make a ring.
 #[cfg(not(guard_loom))]
 static GRAPH: Mutex<()> = Mutex::new(());
 #[cfg(guard_loom)]
@@ -86,7 +86,7 @@ fn number() -> usize {
 }
 
 impl Nest {
-    /// Nothing is left.
+    /// A nest without entries.
     #[must_use]
     #[inline]
     pub(crate) const fn new() -> Self {
@@ -104,7 +104,7 @@ impl Nest {
         nest
     }
 
-    /// Whether there is nothing to wait for.
+    /// Whether it has no entry.
     #[inline]
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
@@ -138,12 +138,12 @@ impl Nest {
     fn push(&mut self, entry: Arc<Entry>) {
         let left = self.left();
         if left.entries.len() == left.entries.capacity() {
-            drop(take_ended(&mut left.entries));
+            drop(take_spent(&mut left.entries));
         }
         left.entries.push(entry);
     }
 
-    /// Adds what was left elsewhere.
+    /// Takes over the entries of a guard.
     pub(crate) fn absorb(&mut self, tie: Option<&Tie>) {
         if let Some(tie) = tie {
             for entry in mem::take(&mut *lock(&tie.entries)) {
@@ -152,7 +152,7 @@ impl Nest {
         }
     }
 
-    /// Leaves what has not ended in the enclosing nest.
+    /// Moves what has not ended to the enclosing nest.
     #[cold]
     fn leave_all(&mut self) {
         self.take().into_iter().for_each(leave);
@@ -166,50 +166,56 @@ impl Nest {
         let left = left.get_mut();
         let mut entries = mem::take(&mut left.entries);
         entries.append(&mut left.apart);
-        entries.retain(|entry| !entry.has_ended());
-        entries
+        unended(entries)
+    }
+
+    /// Adds the entries that a clean-up of this nest has left, which has ended.
+    fn adopt(&mut self, ended: Option<Arc<Entry>>) {
+        let left = ended.map_or_else(Vec::new, |ended| ended.left());
+        if !left.is_empty() {
+            self.during(|| left.into_iter().for_each(leave));
+        }
     }
 
     /// Ready when all have ended for which an exit in `runtime` waits.
     pub(super) fn poll_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(left) = &mut *self.left else {
-            return Poll::Ready(());
-        };
-        let waiter = core::ptr::from_ref(&**left).addr();
-        let left = left.get_mut();
-        while let Some(entry) = left.entries.last() {
-            let waits = entry.runtime == runtime && !entry.began_in_set_up;
-            if waits && entry.poll_ended(waiter, cx).is_pending() {
+        self.poll_each_ended(cx, |entry| {
+            runtime.waits_for(entry.runtime) && !entry.began_in_set_up
+        })
+    }
+
+    /// Ready when all have ended for which `waits` holds. The others are put apart.
+    fn poll_each_ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        waits: impl Fn(&Entry) -> bool,
+    ) -> Poll<()> {
+        while let Some(left) = &mut *self.left {
+            let waiter = core::ptr::from_ref(&**left).addr();
+            let left = left.get_mut();
+            let Some(entry) = left.entries.last() else {
+                break;
+            };
+            if entry.has_ended() {
+                let ended = left.entries.pop();
+                self.adopt(ended);
+            } else if !waits(entry) {
+                left.apart.extend(left.entries.pop());
+            } else if entry.poll_ended(waiter, cx).is_pending() {
                 return Poll::Pending;
             }
-            let entry = left.entries.pop();
-            left.apart.extend(entry.filter(|_| !waits));
         }
         self.settled();
         Poll::Ready(())
     }
 
-    /// [`poll_ended`](Self::poll_ended), those included that began in their set-up.
+    /// [`poll_ended`](Self::poll_ended) that also waits for the uses that were dropped during their set-up.
     pub(super) fn poll_all_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(left) = &mut *self.left else {
-            return Poll::Ready(());
-        };
-        let waiter = core::ptr::from_ref(&**left).addr();
-        let left = left.get_mut();
-        let mut elsewhere = Vec::new();
-        left.entries.append(&mut left.apart);
-        while let Some(entry) = left.entries.last() {
-            let waits = entry.runtime == runtime;
-            if waits && entry.poll_ended(waiter, cx).is_pending() {
-                left.apart.append(&mut elsewhere);
-                return Poll::Pending;
-            }
-            let entry = left.entries.pop();
-            elsewhere.extend(entry.filter(|_| !waits));
+        if let Some(left) = &mut *self.left {
+            let left = left.get_mut();
+            left.entries.append(&mut left.apart);
         }
-        left.apart = elsewhere;
-        self.settled();
-        Poll::Ready(())
+        self.poll_each_ended(cx, |entry| runtime.waits_for(entry.runtime))
     }
 
     /// Ready when an exit without a limit of its own has waited as long as
@@ -218,39 +224,42 @@ impl Nest {
         self.left().timer.poll(wait_limit(), cx)
     }
 
-    /// Waits no longer, and returns the names of those for which it waited.
+    /// Gives up waiting, and returns the names of those that have not ended.
     pub(super) fn overtake(&mut self) -> Vec<&'static str> {
         let entries = mem::take(&mut self.left().entries);
+        let (ended, late): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.has_ended());
         self.settled();
-        let late = entries.iter().filter(|entry| !entry.has_ended());
-        late.map(|entry| entry.who.name()).collect()
+        ended.into_iter().for_each(|ended| self.adopt(Some(ended)));
+        late.iter().map(|entry| entry.who.name()).collect()
     }
 
-    /// Makes it empty again, if it is.
+    /// Frees the memory if there is no entry left.
     fn settled(&mut self) {
         if let Some(left) = &mut *self.left {
             let left = left.get_mut();
             left.timer = Timer::default();
-            left.apart.retain(|entry| !entry.has_ended());
+            left.apart.retain(|entry| !entry.is_spent());
             if left.apart.is_empty() && left.guards.is_empty() {
                 *self.left = None;
             }
         }
     }
 
-    /// One for which an exit in `runtime` would have to wait.
+    /// An entry that has to end before an exit that was to go on in the same place.
     pub(super) fn unended(&mut self, runtime: RuntimeId) -> Option<Arc<Entry>> {
-        let left = self.left.as_mut()?.get_mut();
-        while let Some(entry) = left.entries.last() {
+        loop {
+            let left = self.left.as_mut()?.get_mut();
+            let entry = left.entries.last()?;
             if entry.has_ended() {
-                drop(left.entries.pop());
+                let ended = left.entries.pop();
+                self.adopt(ended);
             } else if entry.runtime != runtime || entry.began_in_set_up {
                 left.apart.extend(left.entries.pop());
             } else {
                 return Some(entry.clone());
             }
         }
-        None
     }
 }
 
@@ -263,7 +272,7 @@ impl Drop for Nest {
     }
 }
 
-/// The clean-ups in whose code this thread is, the innermost first.
+/// The clean-ups that this thread is polling, the innermost first.
 pub(super) fn owners() -> Vec<Arc<Entry>> {
     let mut owners = Vec::new();
     CURRENT.with(|current| {
@@ -277,11 +286,11 @@ pub(super) fn owners() -> Vec<Arc<Entry>> {
     owners
 }
 
-/// Leaves a clean-up that was handed off in the nest to which it belongs: the current one, but for what would
-/// make a ring.
+/// Puts a clean-up into the nest to which it belongs: the current one, or a nest further out if it would otherwise wait
+/// for itself.
 pub(crate) fn leave(entry: Arc<Entry>) {
     if entry.has_ended() {
-        return;
+        return unended(std::vec![entry]).into_iter().for_each(leave);
     }
     let owners = owners();
     if owners.is_empty() {
@@ -317,7 +326,7 @@ fn leave_in_current(entry: Arc<Entry>) {
     });
 }
 
-/// Leaves it in the nest in which the last of the `owners` innermost clean-ups is polled.
+/// Puts the clean-up into the nest that was current when the innermost `owners` clean-ups began to be polled.
 fn leave_outside(owners: usize, entry: &Arc<Entry>) {
     let mut seen = 0;
     CURRENT.with(|current| {
@@ -334,8 +343,8 @@ fn leave_outside(owners: usize, entry: &Arc<Entry>) {
     });
 }
 
-/// A guard that was opened inside a use. What is opened later in the same use, and dropped while this guard
-/// lives, is left here.
+/// A guard that was opened inside a use, with the clean-ups of guards that were opened after it in the same use and
+/// dropped while it lived.
 pub(crate) struct Tie {
     opened: Opened,
     entries: Arc<Mutex<Vec<Arc<Entry>>>>,
@@ -395,7 +404,8 @@ impl Nest {
         Tie { opened, entries }
     }
 
-    /// What the guard left that was opened last before `opened`, still lives, and is of the same runtime.
+    /// The list of the guard that was opened last before `opened`, of those that still live and whose exit waits for
+    /// that of `opened`.
     fn older(&mut self, opened: Opened) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
         let left = self.left.as_mut()?.get_mut();
         if left.number != opened.nest {
@@ -404,7 +414,7 @@ impl Nest {
         let (mut older, mut gone) = (None, Vec::new());
         for (number, open) in left.guards.range(..opened.number).rev() {
             match open.entries.upgrade() {
-                Some(entries) if open.runtime == opened.runtime => {
+                Some(entries) if open.runtime.waits_for(opened.runtime) => {
                     older = Some(entries);
                     break;
                 }
@@ -427,14 +437,14 @@ pub(super) fn leave_guard(entry: Arc<Entry>, opened: Opened) {
         None => leave(entry),
         Some(older) => {
             let mut entries = lock(&older);
-            let ended = if entries.len() == entries.capacity() {
-                take_ended(&mut entries)
+            let spent = if entries.len() == entries.capacity() {
+                take_spent(&mut entries)
             } else {
                 Vec::new()
             };
             entries.push(entry);
             drop(entries);
-            drop(ended);
+            drop(spent);
         }
     }
 }

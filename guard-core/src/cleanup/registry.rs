@@ -35,7 +35,8 @@ impl Registry {
 
     fn of(&self, scope: Option<RuntimeId>) -> impl Iterator<Item = &Arc<Entry>> {
         let entries = self.entries.iter();
-        let entries = entries.filter(move |(id, _)| scope.is_none_or(|scope| scope == *id));
+        let entries =
+            entries.filter(move |(id, _)| scope.is_none_or(|scope| scope.is_same_runtime(*id)));
         entries.flat_map(|(_, entries)| entries.values())
     }
 }
@@ -47,7 +48,7 @@ loom::lazy_static! {
     static ref REGISTRY: Mutex<Registry> = Mutex::new(Registry::empty());
 }
 
-/// Being in the registry, until this is dropped.
+/// Keeps a clean-up in the registry until this is dropped.
 pub(super) struct Registered {
     number: u64,
     runtime: RuntimeId,
@@ -85,7 +86,7 @@ impl Drop for Registered {
     }
 }
 
-/// Wakes all `drain`s: something has ended, or what they skip has changed.
+/// Wakes all `drain`s, because a clean-up has ended, or because a `drain` is to skip others than before.
 pub(super) fn look_again() {
     let drains = core::mem::take(&mut lock(&REGISTRY).drains);
     for (_, waker) in drains {
@@ -101,7 +102,7 @@ impl Waiting {
         Self(lock(&REGISTRY).number())
     }
 
-    /// Has `waker` woken when it is worth another look. To be called before looking.
+    /// Has `waker` woken when the registry has changed. To be called before the registry is read.
     pub(super) fn wake(&self, waker: &Waker) {
         let waker = waker.clone();
         let mut registry = lock(&REGISTRY);
@@ -128,12 +129,12 @@ impl Drop for Waiting {
     }
 }
 
-/// Whether a clean-up goes on: in the runtime that is named, or in any.
+/// Whether a clean-up goes on in the runtime `scope`, or with `None` in any.
 pub(super) fn is_any(scope: Option<RuntimeId>) -> bool {
     lock(&REGISTRY).of(scope).next().is_some()
 }
 
-/// The clean-ups that go on: in the runtime that is named, or all.
+/// The clean-ups that go on in the runtime `scope`, or with `None` all.
 pub(super) fn all(scope: Option<RuntimeId>) -> Vec<Arc<Entry>> {
     lock(&REGISTRY).of(scope).cloned().collect()
 }
@@ -194,7 +195,7 @@ pub fn pending_cleanups() -> Vec<PendingCleanup> {
             age: entry.began.elapsed(),
             waits_for: inside
                 .iter()
-                .filter(|inner| inner.runtime == entry.runtime && !inner.began_in_set_up)
+                .filter(|inner| entry.runtime.waits_for(inner.runtime) && !inner.began_in_set_up)
                 .map(|inner| inner.who.name())
                 .collect(),
         }

@@ -26,8 +26,8 @@ where
     poll_wait(context, nest, cx)
 }
 
-/// [`poll_settle`] before the exit: the context is told the outcome first, so that it goes on with that if it is
-/// dropped while it waits.
+/// [`poll_settle`] before the exit. The context is told the outcome first, so that its exit knows the outcome also if
+/// the use is dropped while it waits.
 #[inline]
 pub(crate) fn poll_settle_before_exit<C, X>(
     mut context: Pin<&mut C>,
@@ -63,7 +63,7 @@ where
     Poll::Ready(())
 }
 
-/// Waits for a nest, as long as `limit` allows. Ready with the names of those that it does not wait for any longer.
+/// Waits for a nest, as long as `limit` allows. Ready with the names of the clean-ups that have not ended by then.
 pub(super) fn poll_nest(
     nest: &mut Nest,
     runtime: RuntimeId,
@@ -81,12 +81,12 @@ pub(super) fn poll_nest(
     Poll::Ready(nest.overtake())
 }
 
-/// [`poll_settle`] for what is no use by itself but has a nest of its own: an entry of a stack.
+/// [`poll_settle`] for an entry of a stack, which is not a use but has a nest.
 pub(crate) fn poll_settle_part(nest: &mut Nest, cx: &mut Context<'_>, who: Who) -> Poll<()> {
     if nest.is_empty() {
         return Poll::Ready(());
     }
-    let runtime = Runtime::current().id();
+    let runtime = Runtime::current().id_on_this_thread();
     let overtaken = ready!(poll_nest(nest, runtime, cx, |_| WaitLimit::General));
     if !overtaken.is_empty() {
         Identity::<()>::of(who).report(ReportKind::Overtook {

@@ -23,7 +23,7 @@ pin_project_lite::pin_project! {
         #[pin]
         future: Option<F>,
         output: Option<F::Output>,
-        // Dropped last: what it holds then belongs to the enclosing use.
+        // Dropped last. Its entries then go to the enclosing use.
         nest: Nest,
     }
 
@@ -68,8 +68,8 @@ pin_project_lite::pin_project! {
 /// # }
 /// ```
 ///
-/// It waits for what runs in the runtime in which it is polled, without a limit. What failed is
-/// [reported](crate::set_reporter), and [`try_settled`] returns it.
+/// It waits for the clean-ups that go on in the runtime in which it is polled, those of `local` contexts on its thread
+/// included, without a limit. What failed is [reported](crate::set_reporter), and [`try_settled`] returns it.
 ///
 /// # Cancellation
 ///
@@ -91,7 +91,10 @@ impl<F: Future> Future for Settled<F> {
             *this.output = Some(ready!(this.nest.during(|| future.poll(cx))));
             this.nest.during(|| this.future.set(None));
         }
-        ready!(this.nest.poll_all_ended(Runtime::current().id(), cx));
+        ready!(
+            this.nest
+                .poll_all_ended(Runtime::current().id_on_this_thread(), cx)
+        );
         match this.output.take() {
             Some(output) => Poll::Ready(output),
             None => panic!("a future was polled after its end"),

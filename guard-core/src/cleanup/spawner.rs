@@ -1,11 +1,17 @@
-//! What the user installs to go on with clean-ups where there is no tokio runtime.
+//! What the user installs to run clean-ups where there is no tokio runtime.
 
 use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 
-/// What a [spawner](set_spawner) is given: run it to its end.
+/// What a [spawner](set_spawner) is given: a future to be run to its end.
 pub type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the spawner of a thread is given: a future to be run to its end, on this thread.
+///
+/// See [`set_local_spawner`](crate::set_local_spawner).
+#[cfg(feature = "std")]
+pub type LocalCleanup = Pin<Box<dyn Future<Output = ()>>>;
 
 #[cfg(feature = "std")]
 mod installed {
@@ -49,6 +55,89 @@ mod installed {
     }
 }
 
+/// The spawner of a thread.
+#[cfg(feature = "std")]
+mod local {
+    use super::{Box, Future, LocalCleanup};
+    use core::cell::RefCell;
+    use std::rc::Rc;
+
+    type Spawner = dyn Fn(LocalCleanup);
+
+    std::thread_local! {
+        static SPAWNER: RefCell<Option<Rc<Spawner>>> = const { RefCell::new(None) };
+    }
+
+    /// Says how to go on with the clean-ups of contexts with `#[async_context(local)]` on this thread.
+    ///
+    /// The last spawner that was set on the thread counts. It comes before the `LocalSet` in which a context was
+    /// entered, and it must run what it is given on this thread, which the type enforces. A thread without a spawner
+    /// needs none inside a tokio `LocalSet` or a tokio local runtime.
+    ///
+    /// It is called from destructors, so it must not block. If it panics, or drops the clean-up, that is polled once
+    /// more and, if this is not enough, [reported](crate::set_reporter) as abandoned. When the thread ends, the
+    /// spawner is dropped, and the same happens to the clean-ups that it owns.
+    ///
+    /// ```
+    /// use futures::executor::LocalPool;
+    /// use futures::task::LocalSpawnExt;
+    ///
+    /// let mut pool = LocalPool::new();
+    /// let spawner = pool.spawner();
+    /// guard_core::set_local_spawner(move |cleanup| {
+    ///     let _ = spawner.spawn_local(cleanup);
+    /// });
+    /// // … uses of contexts, driven by the pool.
+    /// pool.run();
+    /// ```
+    ///
+    /// With a `LocalSet` in the closure, clean-ups go on in that set also if a use is dropped outside it:
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use tokio::task::LocalSet;
+    ///
+    /// let set = Rc::new(LocalSet::new());
+    /// let spawner = Rc::downgrade(&set);
+    /// guard_core::set_local_spawner(move |cleanup| {
+    ///     if let Some(set) = spawner.upgrade() {
+    ///         set.spawn_local(cleanup);
+    ///     }
+    /// });
+    /// ```
+    ///
+    /// Python: the event loop of the thread.
+    pub fn set_local_spawner(spawner: impl Fn(LocalCleanup) + 'static) {
+        let spawner: Rc<Spawner> = Rc::new(spawner);
+        let former = SPAWNER.try_with(|current| current.replace(Some(spawner)));
+        // Dropped outside the borrow: it may own clean-ups, whose code may ask for the spawner.
+        drop(former);
+    }
+
+    fn get() -> Option<Rc<Spawner>> {
+        // In the last destructors of a thread there is none any more.
+        SPAWNER.try_with(|current| current.borrow().clone()).ok()?
+    }
+
+    pub(in super::super) fn is_set_here() -> bool {
+        get().is_some()
+    }
+
+    /// Spawns the clean-up, or gives it back if this thread has no spawner.
+    pub(in super::super) fn spawn_here<F>(cleanup: F) -> Option<F>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        match get() {
+            Some(spawner) => {
+                spawner(Box::pin(cleanup));
+                None
+            }
+            None => Some(cleanup),
+        }
+    }
+}
+
 #[cfg(not(feature = "std"))]
 mod installed {
     use super::{Box, Cleanup, Future};
@@ -74,3 +163,7 @@ mod installed {
 pub(super) use installed::is_set;
 pub use installed::set_spawner;
 pub(super) use installed::spawn;
+#[cfg(feature = "std")]
+pub use local::set_local_spawner;
+#[cfg(feature = "std")]
+pub(super) use local::{is_set_here, spawn_here};

@@ -1,7 +1,6 @@
 //! The task of a clean-up.
 
 use core::future::Future;
-use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
@@ -10,23 +9,23 @@ use std::vec::Vec;
 
 use super::dropping::expire;
 use super::entry::{Entry, LastPoll};
-use super::exit::Exit;
+use super::kind::Kind;
 use super::limit::{Bound, Stage, Timer, WaitLimit, cleanup_timeout};
-use super::nest::{CURRENT, Doing, Nest};
+use super::nest::{CURRENT, Doing, Nest, leave};
 use super::registry::Registered;
 use super::runtime::Runtime;
 use super::settle::poll_nest;
 use crate::platform::panics::catch;
 use crate::report::{Identity, ReportKind, listen};
 
-/// Runs a clean-up to its end. Dropped before that, it gives it its last poll.
-pub(super) struct Task(Option<Box<Work>>);
+/// The future that runs a clean-up to its end. If it is dropped before, the clean-up gets its last poll.
+pub(crate) struct Task<E: ?Sized + Kind>(Option<Box<Work<E>>>);
 
-struct Work {
+pub(crate) struct Work<E: ?Sized + Kind> {
     entry: Arc<Entry>,
-    /// What was dropped inside its use, and what its own code drops.
+    /// The clean-ups that were handed off inside its use, and by its own code.
     nest: Nest,
-    exit: Option<Pin<Box<dyn Exit + Send>>>,
+    exit: Option<Pin<Box<E>>>,
     phase: Phase,
     runtime: Runtime,
     bound: Option<Box<dyn Bound>>,
@@ -40,15 +39,15 @@ enum Phase {
     /// Waits for its nest, before the exit.
     Before,
     Exit,
-    /// Waits for what its own code dropped.
+    /// Waits for its nest, after the exit.
     After,
 }
 
-impl Task {
+impl<E: ?Sized + Kind> Task<E> {
     pub(super) fn new(
         entry: Arc<Entry>,
         nest: Nest,
-        exit: Pin<Box<dyn Exit + Send>>,
+        exit: Pin<Box<E>>,
         runtime: Runtime,
         bound: Option<Box<dyn Bound>>,
     ) -> Self {
@@ -77,7 +76,10 @@ impl Task {
     }
 }
 
-impl Future for Task {
+// The exit is in a box of its own.
+impl<E: ?Sized + Kind> Unpin for Task<E> {}
+
+impl<E: ?Sized + Kind> Future for Task<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -92,7 +94,7 @@ impl Future for Task {
     }
 }
 
-impl Drop for Task {
+impl<E: ?Sized + Kind> Drop for Task<E> {
     fn drop(&mut self) {
         if let Some(work) = self.0.take() {
             work.last_poll();
@@ -100,11 +102,11 @@ impl Drop for Task {
     }
 }
 
-impl LastPoll for Work {
+impl<E: ?Sized + Kind> LastPoll for Work<E> {
     fn last_poll(mut self: Box<Self>) {
-        // Those inside that were to go on in the same runtime come first, whoever gives them their last poll.
-        while let Some(inside) = self.nest.unended(self.runtime.id()) {
-            match inside.after(self) {
+        // The clean-ups inside it that were to go on in the same place come first, whoever gives them their last poll.
+        while let Some(inside) = self.nest.unended(self.entry.runtime) {
+            match E::wait_for_last_poll(self, &inside) {
                 None => return,
                 Some(back) => self = back,
             }
@@ -114,8 +116,8 @@ impl LastPoll for Work {
     }
 }
 
-impl Work {
-    /// Says on this thread that this clean-up is polled, and keeps what it reports for whoever wants to know.
+impl<E: ?Sized + Kind> Work<E> {
+    /// Marks this thread as polling this clean-up, and keeps its reports for whoever wants to know them.
     fn observed<T>(&mut self, action: impl FnOnce(&mut Self) -> T) -> T {
         #[cfg(feature = "tracing")]
         let _dispatching = {
@@ -170,7 +172,7 @@ impl Work {
     }
 
     /// Calls the exit's code. `None` if that panicked, which is reported.
-    fn poll_exit<T>(&mut self, poll: impl FnOnce(Pin<&mut (dyn Exit + Send)>) -> T) -> Option<T> {
+    fn poll_exit<T>(&mut self, poll: impl FnOnce(Pin<&mut E>) -> T) -> Option<T> {
         let exit = self.exit.as_mut()?;
         match catch(|| self.nest.during(|| poll(exit.as_mut()))) {
             Ok(polled) => Some(polled),
@@ -195,7 +197,7 @@ impl Work {
             Some(bound) => WaitLimit::Own(bound.poll_over(Stage::Wait, cx)),
             None => WaitLimit::General,
         };
-        let overtaken = ready!(poll_nest(nest, self.runtime.id(), cx, limit));
+        let overtaken = ready!(poll_nest(nest, self.entry.runtime, cx, limit));
         if !overtaken.is_empty() {
             self.report(ReportKind::Overtook {
                 overtaken: &overtaken,
@@ -234,10 +236,15 @@ impl Work {
     /// Polls what is left to do once, since it cannot go on.
     fn poll_once(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
-        if self.exit.is_none() || !self.runtime.is_reachable() {
+        let is_reachable = self.runtime.is_reachable();
+        if self.exit.is_none() || !(is_reachable || E::STAYS) {
             return self.discard();
         }
-        let runtime = self.runtime.clone();
+        let runtime = if is_reachable {
+            self.runtime.clone()
+        } else {
+            Runtime::none()
+        };
         if self.phase == Phase::SetUp {
             let entered = runtime.inside(|| self.poll_exit(|exit| exit.poll_set_up(&mut cx)));
             if !matches!(entered, Some(Poll::Ready(true))) {
@@ -249,14 +256,15 @@ impl Work {
     }
 
     fn end(mut self) {
-        // The entries that are left go to the enclosing nest.
-        drop(mem::take(&mut self.nest));
+        // What is left belongs to whoever waits for this, or else to the enclosing nest.
+        let left = self.nest.take();
+        left.iter().cloned().for_each(leave);
         if let Some(bound) = self.bound.take() {
             if let Err(panic) = catch(|| drop(bound)) {
                 panic.report_to(Identity::<()>::of(self.entry.who));
             }
         }
         drop(self.registered.take());
-        self.entry.end();
+        self.entry.end(left);
     }
 }

@@ -87,7 +87,7 @@ pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
 }
 
 #[cfg(feature = "alloc")]
-pub(crate) use background::hand_off;
+pub(crate) use background::{Kind, hand_off};
 
 #[cfg(feature = "alloc")]
 mod background {
@@ -101,23 +101,42 @@ mod background {
     use crate::cleanup::spawner;
     use crate::report::Who;
 
-    /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else gives it to the
-    /// spawner.
-    pub(crate) fn hand_off(exit: Pin<Box<dyn Exit + Send>>, _: Who, _: &Runtime) {
-        let is_in_set_up = exit.is_in_set_up();
-        let mut task = Task { exit, is_in_set_up };
-        let mut cx = Context::from_waker(Waker::noop());
-        if Pin::new(&mut task).poll(&mut cx).is_pending() {
+    /// The two kinds of clean-ups: those that may go to the spawner, and those that stay on one thread.
+    pub(crate) trait Kind: Exit + 'static {
+        /// Goes on with the clean-up, or drops it if there is no place for it.
+        fn spawn(task: Task<Self>);
+    }
+
+    impl Kind for dyn Exit + Send {
+        fn spawn(task: Task<Self>) {
             spawner::spawn(task);
         }
     }
 
-    struct Task {
-        exit: Pin<Box<dyn Exit + Send>>,
+    impl Kind for dyn Exit {
+        /// Without `std` there is no spawner for one thread.
+        fn spawn(task: Task<Self>) {
+            drop(task);
+        }
+    }
+
+    /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else gives it to the
+    /// spawner.
+    pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, _: Who, _: &Runtime) {
+        let is_in_set_up = exit.is_in_set_up();
+        let mut task = Task { exit, is_in_set_up };
+        let mut cx = Context::from_waker(Waker::noop());
+        if Pin::new(&mut task).poll(&mut cx).is_pending() {
+            E::spawn(task);
+        }
+    }
+
+    pub(crate) struct Task<E: ?Sized> {
+        exit: Pin<Box<E>>,
         is_in_set_up: bool,
     }
 
-    impl Future for Task {
+    impl<E: ?Sized + Exit> Future for Task<E> {
         type Output = ();
 
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,7 +1,8 @@
-//! The default context: one that is finished whatever happens to its user.
+//! The default context, and the `local` one: their clean-up runs whatever happens to their user.
 
 use alloc::boxed::Box;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -9,25 +10,57 @@ use core::task::{Context, Poll};
 use super::scoped::Coroutine;
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
-use crate::cleanup::{Runtime, hand_off};
+use crate::cleanup::{Exit, Kind, Runtime, hand_off};
 use crate::macro_support::Conclude;
 use crate::raw::{Anchor, boxed};
 use crate::report::{Identity, Origin};
 use crate::{AsyncContext, Outcome};
 
-/// A [`Coroutine`] that is finished in the background when it is dropped half-way.
+/// Which threads may run the clean-up of a context `C`.
+pub(crate) trait Threads<C> {
+    /// The clean-up as an object.
+    type Exit: ?Sized + Kind;
+
+    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Exit>>;
+}
+
+/// Any thread may.
+pub(crate) struct AnyThread;
+
+/// Only the thread on which the context was entered. So the context stays there too.
+pub(crate) struct OneThread(PhantomData<*const ()>);
+
+impl<C: Exit + Send + 'static> Threads<C> for AnyThread {
+    type Exit = dyn Exit + Send;
+
+    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Exit>> {
+        context
+    }
+}
+
+impl<C: Exit + 'static> Threads<C> for OneThread {
+    type Exit = dyn Exit;
+
+    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Exit>> {
+        context
+    }
+}
+
+/// A [`Coroutine`] that is finished in the background if it is dropped half-way.
 ///
-/// It owns all it needs, and moves to the heap when it is first polled, so that a destructor can hand
-/// it on as it stands.
-pub(crate) struct Guaranteed<R, E, X, F, Fut>
+/// It owns everything it needs, and moves to the heap when it is first polled, so that a destructor can hand it off as
+/// it is.
+pub(crate) struct Guaranteed<R, E, X, F, Fut, T>
 where
-    R: ?Sized + Send + 'static,
+    R: ?Sized + 'static,
     E: 'static,
-    X: Send + 'static,
-    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
-    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
     state: State<R, E, X, F, Fut>,
+    threads: PhantomData<T>,
 }
 
 type Boxed<R, E, X, F, Fut> = Pin<Box<Coroutine<R, E, X, F, Fut>>>;
@@ -35,35 +68,37 @@ type Boxed<R, E, X, F, Fut> = Pin<Box<Coroutine<R, E, X, F, Fut>>>;
 enum State<R: ?Sized, E, X, F, Fut> {
     Start(F, Origin<E>),
     Running(Boxed<R, E, X, F, Fut>, Runtime),
-    /// Handed on, or being started.
+    /// Handed off, or being started.
     Gone,
 }
 
-// What is pinned lies in a box of its own.
-impl<R, E, X, F, Fut> Unpin for Guaranteed<R, E, X, F, Fut>
+// The coroutine, which is pinned, is in a box of its own.
+impl<R, E, X, F, Fut, T> Unpin for Guaranteed<R, E, X, F, Fut, T>
 where
-    R: ?Sized + Send + 'static,
+    R: ?Sized + 'static,
     E: 'static,
-    X: Send + 'static,
-    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
-    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
 }
 
-impl<R, E, X, F, Fut> Guaranteed<R, E, X, F, Fut>
+impl<R, E, X, F, Fut, T> Guaranteed<R, E, X, F, Fut, T>
 where
-    R: ?Sized + Send + 'static,
+    R: ?Sized + 'static,
     E: 'static,
-    X: Send + 'static,
-    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
-    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
-    /// Its exit goes on without its user.
+    /// Hands off the exit, which goes on without its user.
     #[cold]
     fn hand_off(&mut self) {
         if let State::Running(coroutine, runtime) = mem::replace(&mut self.state, State::Gone) {
             let who = coroutine.identity().who();
-            hand_off(coroutine, who, &runtime);
+            hand_off(T::erase(coroutine), who, &runtime);
         }
     }
 
@@ -76,13 +111,14 @@ where
     }
 }
 
-impl<R, E, X, F, Fut> AsyncContext<X> for Guaranteed<R, E, X, F, Fut>
+impl<R, E, X, F, Fut, T> AsyncContext<X> for Guaranteed<R, E, X, F, Fut, T>
 where
-    R: ?Sized + Send + 'static,
+    R: ?Sized + 'static,
     E: 'static,
-    X: Send + 'static,
-    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
-    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
     type Resource = R;
     type Error = E;
@@ -91,13 +127,13 @@ where
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
             let runtime = Runtime::current();
-            // Taken out when there is a place for it, so that it is moved once.
+            // The start is taken out when its place on the heap is there, so that it moves once.
             let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
                 State::Start(start, origin) => Coroutine::new(start, origin, true),
-                _ => unreachable!("it was not started"),
+                _ => unreachable!("the state was `Start`"),
             });
             let running = State::Running(Box::into_pin(coroutine), runtime);
-            // There is nothing to drop, which the compiler does not see.
+            // The state is `Gone`, so there is nothing to drop, which the compiler does not see.
             mem::forget(mem::replace(&mut self.state, running));
         }
         self.running().poll_enter(cx)
@@ -114,7 +150,7 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), E>> {
-        self.running().poll_exit(cx, outcome)
+        AsyncContext::poll_exit(self.running(), cx, outcome)
     }
 
     #[inline]
@@ -125,8 +161,8 @@ where
     #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
         match &self.state {
-            State::Running(_, runtime) => runtime.id(),
-            _ => Runtime::current().id(),
+            State::Running(_, runtime) => T::Exit::id(runtime),
+            _ => T::Exit::id(&Runtime::current()),
         }
     }
 
@@ -139,13 +175,14 @@ where
     }
 }
 
-impl<R, E, X, F, Fut> Drop for Guaranteed<R, E, X, F, Fut>
+impl<R, E, X, F, Fut, T> Drop for Guaranteed<R, E, X, F, Fut, T>
 where
-    R: ?Sized + Send + 'static,
+    R: ?Sized + 'static,
     E: 'static,
-    X: Send + 'static,
-    F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,
-    Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
     #[inline]
     fn drop(&mut self) {
@@ -157,12 +194,12 @@ where
     }
 }
 
-/// The context of an `#[async_context]` function without `scoped`.
+/// The context of an `#[async_context]` function without `scoped` and `local`.
 #[inline]
 pub(crate) fn guaranteed<R, E, X, F, Fut>(
     start: F,
     origin: Origin<E>,
-) -> Guaranteed<R, E, X, F, Fut>
+) -> Guaranteed<R, E, X, F, Fut, AnyThread>
 where
     R: ?Sized + Send + 'static,
     E: 'static,
@@ -172,5 +209,25 @@ where
 {
     Guaranteed {
         state: State::Start(start, origin),
+        threads: PhantomData,
+    }
+}
+
+/// The context of an `#[async_context(local)]` function.
+#[inline]
+pub(crate) fn local<R, E, X, F, Fut>(
+    start: F,
+    origin: Origin<E>,
+) -> Guaranteed<R, E, X, F, Fut, OneThread>
+where
+    R: ?Sized + 'static,
+    E: 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+{
+    Guaranteed {
+        state: State::Start(start, origin),
+        threads: PhantomData,
     }
 }

@@ -851,10 +851,11 @@ where
             Runtime::current()
         };
         let who = left.stack.identity.who();
+        let left: Pin<Box<dyn Exit + Send>> = Box::pin(left);
         if self.is_context {
-            hand_off(Box::pin(left), who, &runtime);
+            hand_off(left, who, &runtime);
         } else {
-            drop_owned(|| hand_off(Box::pin(left), who, &runtime));
+            drop_owned(|| hand_off(left, who, &runtime));
         }
     }
 }

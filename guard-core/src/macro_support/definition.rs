@@ -89,6 +89,28 @@ impl<R: ?Sized, E, X> AsyncContext<X> for Missing<R, E, X> {
 )]
 pub trait NeedsAlloc {}
 
+/// In place of the context of a function with `#[async_context(local)]`: says that a feature is missing.
+#[cfg(not(feature = "alloc"))]
+pub use self::guaranteed as local;
+
+/// The context of a function with `#[async_context(local)]`.
+#[cfg(feature = "alloc")]
+#[track_caller]
+#[inline]
+pub fn local<R, E, X, F, Fut>(
+    start: F,
+    printer: impl Print<E>,
+) -> impl AsyncContext<X, Resource = R, Error = E> + 'static
+where
+    R: ?Sized + 'static,
+    E: 'static,
+    X: 'static,
+    F: FnOnce(Anchor<R, X>) -> Fut + 'static,
+    Fut: Future<Output: Conclude<Error = E>> + 'static,
+{
+    crate::coroutine::local(start, Origin::here::<F, _>(printer))
+}
+
 /// Proof that a path has yielded.
 #[derive(Clone, Copy)]
 pub struct Yielded;

@@ -14,7 +14,7 @@ pub use classify::{
     GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, Reports, given,
 };
 pub use definition::{
-    Conclude, Fallible, Yielded, caught, finish, guaranteed, misplaced_yield, scoped,
+    Conclude, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield, scoped,
 };
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};
@@ -23,5 +23,5 @@ pub use failed::{MayHaveFailed, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
 #[cfg(feature = "alloc")]
 pub use owned::{Keep, KeepSelf, keep, keep_self};
-pub use owned::{Owned, owned, owned_generic};
+pub use owned::{Owned, OwnedLocally, owned, owned_generic, owned_locally, owned_locally_generic};
 pub use returns::{Returns, carried};

@@ -65,11 +65,17 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
         let lifetime = lifetime_of_box(&mut sig, &definition.args);
         let caught = definition.args.catch.then(|| quote!(, #error));
         // With the type on the heap, what it is besides a context is part of the alias.
-        quote_spanned!(declared=> #krate::BoxContext<#lifetime, #resource, #error #caught>)
+        let boxed = if definition.args.local {
+            quote_spanned!(declared=> LocalBoxContext)
+        } else {
+            quote_spanned!(declared=> BoxContext)
+        };
+        quote_spanned!(declared=> #krate::#boxed<#lifetime, #resource, #error #caught>)
     } else {
         let caught = definition.args.catch.then(|| quote!(#error,));
-        let owned = (!definition.args.scoped)
-            .then(|| quote!(+ #krate::__private::core::marker::Send + 'static));
+        let sent = (!definition.args.scoped && !definition.args.local)
+            .then(|| quote!(+ #krate::__private::core::marker::Send));
+        let owned = (!definition.args.scoped).then(|| quote!(#sent + 'static));
         quote_spanned! {declared=>
             impl #krate::AsyncContext<#caught Resource = #resource, Error = #error> #owned
         }
@@ -375,17 +381,23 @@ fn expand_body(
 
     // That the resource is not what the context asks for is told of what is called here, and of the return type. Where
     // both are one span, rustc tells it once.
-    let make = Ident::new(if args.scoped { "scoped" } else { "guaranteed" }, declared);
+    let make = match (args.scoped, args.local) {
+        (true, _) => "scoped",
+        (false, true) => "local",
+        (false, false) => "guaranteed",
+    };
+    let make = Ident::new(make, declared);
     let from = path_at(named, declared);
     let owned = arguments.iter().filter(|_| !args.scoped).map(|argument| {
         let reference = &argument.reference;
         let span = reference.span();
         let krate = path_at(named, span);
         let owned = Ident::new(
-            if argument.is_generic {
-                "owned_generic"
-            } else {
-                "owned"
+            match (argument.is_generic, args.local) {
+                (false, false) => "owned",
+                (true, false) => "owned_generic",
+                (false, true) => "owned_locally",
+                (true, true) => "owned_locally_generic",
             },
             span,
         );
@@ -441,7 +453,8 @@ fn expand_body(
     }};
     let context = quote_spanned!(declared=> #making::<_, #error, #caught, _, _>(#start, #printer));
     let context = if args.boxed {
-        quote_spanned!(here=> #krate::AsyncContext::<#caught>::boxed(#context))
+        let boxed = Ident::new(if args.local { "boxed_local" } else { "boxed" }, here);
+        quote_spanned!(here=> #krate::AsyncContext::<#caught>::#boxed(#context))
     } else {
         context
     };

@@ -91,6 +91,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             // Broken as guaranteed, but whole as scoped.
             args.scoped = true;
             args.owned = false;
+            args.local = false;
         }
         for borrow in borrows {
             errors.push(borrow);

@@ -183,6 +183,81 @@ fn a_scoped_context_that_cannot_fail() {
 }
 
 #[test]
+fn a_boxed_context_that_stays_on_its_thread() {
+    context(
+        quote!(local, boxed),
+        quote! {
+            async fn count<T>(values: Rc<T>, by: usize) {
+                yield_resource!();
+            }
+        },
+        &expect![[r#"
+            #[track_caller]
+            fn count<T>(
+                values: Rc<T>,
+                by: usize,
+            ) -> ::guard_core::LocalBoxContext<
+                'static,
+                (),
+                ::guard_core::__private::core::convert::Infallible,
+            > {
+                ::guard_core::__private::owned_locally_generic(&values);
+                ::guard_core::__private::owned_locally(&by);
+                return ::guard_core::AsyncContext::<
+                    (),
+                >::boxed_local(
+                    ::guard_core::__private::local::<
+                        (),
+                        ::guard_core::__private::core::convert::Infallible,
+                        (),
+                        _,
+                        _,
+                    >(
+                        move |__guard_anchor: ::guard_core::__private::Anchor<(), ()>| async move {
+                            #[allow(clippy::no_effect_underscore_binding)]
+                            let values = values;
+                            #[allow(clippy::no_effect_underscore_binding)]
+                            let by = by;
+                            #[allow(unused_variables)]
+                            let the_one_yield = __guard_anchor.handle();
+                            #[allow(unused_mut, unused_assignments, unused_variables)]
+                            let mut a_yield_on_every_path;
+                            if false {
+                                return ::guard_core::__private::Returns::<()>::new().never();
+                            }
+                            let out: () = {
+                                {
+                                    #[allow(unused_assignments)]
+                                    {
+                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                    }
+                                    yield_resource!(@ imported);
+                                    ::guard_core::__private::yield_resource!(
+                                        @ lend the_one_yield __guard_anchor; & mut ()
+                                    )
+                                };
+                            };
+                            #[allow(unreachable_code)]
+                            return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                        },
+                        {
+                            #[allow(unused_imports)]
+                            use ::guard_core::__private::{
+                                DescribeDebug as _, DescribeDisplay as _, DescribeError as _,
+                            };
+                            (&&&::guard_core::__private::Describe::<
+                                ::guard_core::__private::core::convert::Infallible,
+                            >::new())
+                                .__guard_printer()
+                        },
+                    ),
+                );
+            }
+        "#]],
+    );
+}
+
+#[test]
 fn a_context_that_catches() {
     context(
         quote!(catch),
@@ -423,7 +498,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 );
             }
             ::core::compile_error! {
-                "unknown argument `scope`: expected `scoped`, `catch`, `owned`, `boxed` or `crate = path`"
+                "unknown argument `scope`: expected `scoped`, `catch`, `local`, `owned`, `boxed` or `crate = path`"
             }
             ::core::compile_error! {
                 "`scoped` is given twice"
