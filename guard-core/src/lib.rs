@@ -8,6 +8,7 @@
 //! | `macros` (default) | the macros |
 //! | `tokio` (default) | clean-up in the tokio runtime of the context, [`exit_timeout`](AsyncContext::exit_timeout), [`blocking`] |
 //! | `alloc` | without `std`: guaranteed contexts, [`enter`](AsyncContext::enter), `join` and the exit stack |
+//! | `testing` | [`testing`](https://docs.rs/guard-core/latest/guard_core/testing/): cancellation at every poll, laws for contexts, reports of one test |
 //! | `tracing` | reports as events, a span around each context |
 //!
 //! Without any of them the crate is `#![no_std]`, and `scoped` contexts work with `core` alone.
@@ -35,6 +36,8 @@ mod outcome;
 mod platform;
 mod raw;
 mod report;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod using;
 
 #[doc(hidden)]
