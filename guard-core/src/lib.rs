@@ -49,6 +49,8 @@ pub mod guide;
 
 #[cfg(feature = "std")]
 pub use adapters::TimeoutError;
+#[cfg(feature = "std")]
+pub use adapters::{ReplaceError, lazy, swap};
 #[cfg(feature = "alloc")]
 pub use adapters::{AsyncClose, closing, from_fns, optional};
 #[cfg(feature = "tokio")]
