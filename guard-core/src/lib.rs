@@ -32,6 +32,7 @@ mod loom_tests;
 mod macro_support;
 mod macros;
 mod manager;
+mod order;
 mod outcome;
 mod platform;
 mod raw;

@@ -12,6 +12,7 @@ use std::vec::Vec;
 use super::entered::{Entered, Exiting};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
+use crate::order::Order;
 use crate::panics::catch;
 use crate::report::{Identity, ReportKind};
 use crate::sync::{Mutex, lock};
@@ -84,7 +85,7 @@ where
             })),
             askers: Arc::default(),
         },
-        state: State::Start,
+        order: Order::Start,
         exiting: None,
         runtime: None,
     }
@@ -96,18 +97,11 @@ where
     C: AsyncContext,
 {
     lent: LazyResource<C, M>,
-    state: State,
+    order: Order,
     /// The context, if there is one, from when it is not lent any more.
     exiting: Option<Exiting<C>>,
     /// Where it was entered.
     runtime: Option<RuntimeId>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Start,
-    Entered,
-    Over,
 }
 
 /// What [`lazy`](crate::lazy) lends: asked for the resource, it enters its context.
@@ -461,22 +455,15 @@ where
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
-        match this.state {
-            State::Start => {}
-            State::Entered => panic!("a context was entered that is already entered"),
-            State::Over => panic!("a context was entered that has ended"),
-        }
-        this.state = State::Entered;
+        this.order.enter();
+        this.order.entered();
         this.runtime = Some(Runtime::current().id());
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut LazyResource<C, M> {
         let this = self.get_mut();
-        assert!(
-            this.state == State::Entered && this.exiting.is_none(),
-            "the resource of a context that is not entered was asked for"
-        );
+        this.order.lend();
         &mut this.lent
     }
 
@@ -486,17 +473,13 @@ where
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
-        match this.state {
-            State::Start => panic!("a context was exited that is not entered"),
-            State::Entered => {}
-            State::Over => panic!("a context was exited that has ended"),
-        }
+        this.order.exit();
         let exited = match this.take_back() {
             Some(exiting) => exiting.poll(cx, outcome),
             None => Poll::Ready(Ok(())),
         };
         if exited.is_ready() {
-            this.state = State::Over;
+            this.order.end();
         }
         exited
     }

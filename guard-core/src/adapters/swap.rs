@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::entered::{Entered, Exiting};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
+use crate::order::Order;
 use crate::report::{Identity, ReportKind};
 use crate::sync::{Mutex, lock};
 use crate::{AsyncContext, Outcome};
@@ -71,7 +72,7 @@ where
             current: Mutex::new(None),
         },
         exiting: None,
-        state: State::Start,
+        order: Order::Start,
         runtime: None,
     }
 }
@@ -86,16 +87,9 @@ where
     lent: SwapResource<C>,
     /// The current context, from when it is not lent any more.
     exiting: Option<Exiting<C>>,
-    state: State,
+    order: Order,
     /// Where the first one was entered.
     runtime: Option<RuntimeId>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Start,
-    Entered,
-    Over,
 }
 
 /// What [`swap`](crate::swap) lends: the context that is entered now, until it is replaced.
@@ -413,18 +407,14 @@ where
 
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
-        match this.state {
-            State::Start => {}
-            State::Entered => panic!("a context was entered that is already entered"),
-            State::Over => panic!("a context was entered that has ended"),
-        }
+        this.order.enter();
         let first = this.first.as_mut().expect("it is not entered");
         if let Err(error) = ready!(first.as_mut().poll_enter(cx)) {
-            this.state = State::Over;
+            this.order.end();
             return Poll::Ready(Err(error));
         }
         this.runtime = Some(first.runtime());
-        this.state = State::Entered;
+        this.order.entered();
         let first = this.first.take().expect("it was just polled");
         let entered = Shared::new(Entered::new(first, crate::cleanup::Nest::new()));
         *lock(&this.lent.current) = Some(entered);
@@ -433,10 +423,7 @@ where
 
     fn resource(self: Pin<&mut Self>) -> &mut SwapResource<C> {
         let this = self.get_mut();
-        assert!(
-            this.state == State::Entered && lock(&this.lent.current).is_some(),
-            "the resource of a context that is not entered was asked for"
-        );
+        this.order.lend();
         &mut this.lent
     }
 
@@ -446,17 +433,13 @@ where
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
-        match this.state {
-            State::Start => panic!("a context was exited that is not entered"),
-            State::Entered => {}
-            State::Over => panic!("a context was exited that has ended"),
-        }
+        this.order.exit();
         let exited = match this.take_back() {
             Some(exiting) => exiting.poll(cx, outcome),
             None => Poll::Ready(Ok(())),
         };
         if exited.is_ready() {
-            this.state = State::Over;
+            this.order.end();
         }
         exited
     }

@@ -1,10 +1,10 @@
 //! Cancellation at every poll.
 
 use core::fmt;
-use core::future::{Future, IntoFuture, poll_fn};
+use core::future::{Future, poll_fn};
 use core::panic::Location;
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::boxed::Box;
 use std::string::String;
@@ -83,10 +83,13 @@ where
 {
     let mut make = make;
     CancelAtEveryPoll {
-        make: Box::new(move || Box::pin(make())),
-        check: Box::new(Checks::new(check)),
+        start: Some(Start {
+            make: Box::new(move || Box::pin(make())),
+            check: Box::new(Checks::new(check)),
+            location: Location::caller(),
+        }),
         limits: Limits::default(),
-        location: Location::caller(),
+        running: None,
     }
 }
 
@@ -95,9 +98,15 @@ type Made<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// What [`cancel_at_every_poll`] returns: `.await` it.
 #[must_use = "nothing runs unless this is awaited: `cancel_at_every_poll(…).await`"]
 pub struct CancelAtEveryPoll<'a, T> {
+    /// Until it is polled.
+    start: Option<Start<'a, T>>,
+    limits: Limits,
+    running: Option<Made<'a, T>>,
+}
+
+struct Start<'a, T> {
     make: Box<dyn FnMut() -> Made<'a, T> + 'a>,
     check: Box<dyn Check<Cut> + 'a>,
-    limits: Limits,
     location: &'static Location<'static>,
 }
 
@@ -140,26 +149,36 @@ impl<T> CancelAtEveryPoll<'_, T> {
     }
 }
 
-impl<'a, T: 'a> IntoFuture for CancelAtEveryPoll<'a, T> {
+impl<'a, T: 'a> Future for CancelAtEveryPoll<'a, T> {
     type Output = T;
-    type IntoFuture = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let Self {
-                mut make,
-                mut check,
-                limits,
-                location,
-            } = self;
-            match every_cut(&mut *make, &mut *check, limits).await {
-                Ok(value) => value,
-                Err(Failure { cut, what }) => panic!(
-                    "cancel_at_every_poll, called at {location}: cut {cut}: {what}{}",
-                    reported(&cut.reports),
-                ),
-            }
-        })
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        if let Some(start) = this.start.take() {
+            this.running = Some(Box::pin(start.run(this.limits)));
+        }
+        let running = this.running.as_mut();
+        let running = running.expect("a future was polled after its end");
+        let value = ready!(running.as_mut().poll(cx));
+        this.running = None;
+        Poll::Ready(value)
+    }
+}
+
+impl<T> Start<'_, T> {
+    async fn run(self, limits: Limits) -> T {
+        let Self {
+            mut make,
+            mut check,
+            location,
+        } = self;
+        match every_cut(&mut *make, &mut *check, limits).await {
+            Ok(value) => value,
+            Err(Failure { cut, what }) => panic!(
+                "cancel_at_every_poll, called at {location}: cut {cut}: {what}{}",
+                reported(&cut.reports),
+            ),
+        }
     }
 }
 

@@ -15,7 +15,7 @@
 //! ```
 
 mod cancel;
-// mod check;
+mod check;
 mod reports;
 mod watch;
 
@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::{String, ToString};
 
 pub use cancel::{CancelAtEveryPoll, Cut, cancel_at_every_poll};
-// pub use check::{CheckContext, check_catching, check_context};
+pub use check::{CheckContext, check_catching, check_context};
 pub(crate) use reports::collect;
 pub use reports::{Reports, reports};
 
