@@ -99,7 +99,11 @@ fn a_set_up_that_failed_is_tried_again() {
     let tries = Cell::new(0);
     let make = || {
         tries.set(tries.get() + 1);
-        let first = if tries.get() < 3 { Err("refused") } else { Ok(()) };
+        let first = if tries.get() < 3 {
+            Err("refused")
+        } else {
+            Ok(())
+        };
         cache(log.clone(), first)
     };
     let used = futures::executor::block_on(async {
@@ -130,7 +134,8 @@ fn a_set_up_that_panicked_is_tried_again() {
     let first = Cell::new(true);
     block_on(async {
         async_with!(number = lazy(|| panics(first.replace(false))), {
-            let asked = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(number.get()));
+            let asked =
+                futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(number.get()));
             let panic = asked.await.unwrap_err();
             assert_eq!(*panic.downcast::<&str>().unwrap(), "in the set-up");
             assert_eq!(number.get().await, Ok(&1));
@@ -175,15 +180,16 @@ async fn an_error_that_has_no_caller_is_reported_in_its_own_name() {
 /// Uses it, so that it waits in every phase.
 async fn used(log: &Log) -> Result<usize, &'static str> {
     let log = log.clone();
-    Ok(
-        async_with!(cache = lazy(move || cache(log.clone(), Ok(())))?, {
+    Ok(async_with!(
+        cache = lazy(move || cache(log.clone(), Ok(())))?,
+        {
             yield_once().await;
             let (first, second) = join(cache.get(), cache.get()).await;
             let length = first?.len() + second?.len();
             yield_once().await;
             length
-        }),
-    )
+        }
+    ))
 }
 
 #[tokio::test]
@@ -264,7 +270,11 @@ fn only_a_set_up_that_was_woken_is_polled() {
         std::future::poll_fn(|_| {
             polls.push("poll");
             left -= 1;
-            if left == 0 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if left == 0 {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
         yield_resource!(left);
@@ -292,7 +302,9 @@ fn it_may_be_entered_by_hand_or_on_a_stack() {
         let log = Log::new();
         async_with!(stack = exit_stack::<&str>()?, {
             let made = log.clone();
-            let cache = stack.enter(lazy(move || cache(made.clone(), Ok(())))).await?;
+            let cache = stack
+                .enter(lazy(move || cache(made.clone(), Ok(()))))
+                .await?;
             assert_eq!(cache.get().await?.len(), 1);
         });
         assert_eq!(log.line(), "enter exit([1] Completed)");

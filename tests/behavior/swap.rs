@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use guard_core::testing::{cancel_at_every_poll, reports};
 use guard_core::{
-    AsyncContext, Outcome, ReplaceError, async_context, async_with, drain, exit_stack,
-    nullcontext, swap, yield_resource,
+    AsyncContext, Outcome, ReplaceError, async_context, async_with, drain, exit_stack, nullcontext,
+    swap, yield_resource,
 };
 use guard_tests::{Log, block_on, poll_once, yield_once};
 
@@ -29,7 +29,11 @@ async fn token(log: Log, number: u32, fails: Fails) -> Result<u32, &'static str>
     let outcome = yield_resource!(lent);
     yield_once().await;
     log.push(format_args!("out{number}({outcome:?})"));
-    if fails == Fails::Exiting { Err("stuck") } else { Ok(()) }
+    if fails == Fails::Exiting {
+        Err("stuck")
+    } else {
+        Ok(())
+    }
 }
 
 macro_rules! fine {
@@ -92,7 +96,10 @@ fn one_that_cannot_be_exited_is_replaced_all_the_same() {
             let replaced = session.try_replace(fine!(log, 2)).await;
             let error = replaced.unwrap_err();
             assert_eq!(error, ReplaceError::Exit("stuck"));
-            assert_eq!(error.to_string(), "the former context could not be exited: stuck");
+            assert_eq!(
+                error.to_string(),
+                "the former context could not be exited: stuck"
+            );
             assert_eq!(*session.current(), 2);
         });
         Ok::<_, &str>(())
@@ -140,7 +147,8 @@ fn the_last_who_reads_wakes_the_one_who_replaces() {
                 drop(reader);
                 log.push("read");
             };
-            let (replaced, ()) = futures::future::join(session.replace(fine!(log, 2)), reading).await;
+            let (replaced, ()) =
+                futures::future::join(session.replace(fine!(log, 2)), reading).await;
             assert_eq!(replaced, Ok(()));
         });
         Ok::<_, &str>(())
@@ -178,7 +186,10 @@ async fn used(log: &Log) -> Result<u32, &'static str> {
         let reading = async {
             yield_once().await;
             yield_once().await;
-            *reader + { drop(reader); 0 }
+            *reader + {
+                drop(reader);
+                0
+            }
         };
         let replacing = session.replace(fine!(log, 2));
         let (read, replaced) = futures::future::join(reading, replacing).await;
@@ -197,12 +208,19 @@ async fn wherever_it_is_cancelled_all_that_were_entered_are_exited_once() {
         async |cut| {
             let line = log.take();
             for number in [1, 2] {
-                let count = |what: &str| line.iter().filter(|event| event.starts_with(what)).count();
-                let (entered, exited) = (count(&format!("in{number}")), count(&format!("out{number}(")));
+                let count =
+                    |what: &str| line.iter().filter(|event| event.starts_with(what)).count();
+                let (entered, exited) = (
+                    count(&format!("in{number}")),
+                    count(&format!("out{number}(")),
+                );
                 assert_eq!(entered, exited, "{number}: {line:?}");
             }
             // One that was replaced has not been cancelled.
-            if let Some(replaced) = line.iter().find(|event| event.starts_with("out1(Completed)")) {
+            if let Some(replaced) = line
+                .iter()
+                .find(|event| event.starts_with("out1(Completed)"))
+            {
                 assert!(cut.polls() > 2, "{replaced} in {line:?}");
             }
             if cut.is_end() {
@@ -232,7 +250,10 @@ async fn one_that_replaced_and_was_dropped_tells_the_former_that_it_was_complete
                 1 => "in1 out1(Cancelled)",
                 // The next one is being entered: it is finished, and the former one is still the current one.
                 2 => {
-                    assert!(line.contains("in2") && line.contains("out2(Cancelled)"), "{line}");
+                    assert!(
+                        line.contains("in2") && line.contains("out2(Cancelled)"),
+                        "{line}"
+                    );
                     assert!(line.contains("out1(Cancelled)"), "{line}");
                     return;
                 }
@@ -255,16 +276,19 @@ async fn one_that_replaced_and_was_dropped_tells_the_former_that_it_was_complete
 async fn the_error_of_a_former_one_without_a_caller_is_reported() {
     let log = Log::new();
     let reports = reports();
-    async_with!(session = swap(token(log.clone(), 1, Fails::Exiting)).expect("a token"), {
-        let reader = session.current();
+    async_with!(
+        session = swap(token(log.clone(), 1, Fails::Exiting)).expect("a token"),
         {
-            let mut replacing = pin!(session.replace(fine!(log, 2)));
-            assert!(poll_once(replacing.as_mut()).is_pending());
-            assert!(poll_once(replacing.as_mut()).is_pending());
+            let reader = session.current();
+            {
+                let mut replacing = pin!(session.replace(fine!(log, 2)));
+                assert!(poll_once(replacing.as_mut()).is_pending());
+                assert!(poll_once(replacing.as_mut()).is_pending());
+            }
+            reports.assert_none();
+            drop(reader);
         }
-        reports.assert_none();
-        drop(reader);
-    });
+    );
     let reported = reports.take();
     assert_eq!(reported.len(), 1);
     assert!(reported[0].name().ends_with("::swap::token"));
@@ -331,7 +355,14 @@ fn two_who_replace_at_once_both_do() {
     .unwrap();
     let mut line = log.take();
     line.sort();
-    let expected = ["in1", "in2", "in3", "out1(Completed)", "out2(Completed)", "out3(Completed)"];
+    let expected = [
+        "in1",
+        "in2",
+        "in3",
+        "out1(Completed)",
+        "out2(Completed)",
+        "out3(Completed)",
+    ];
     assert_eq!(line, expected);
 }
 

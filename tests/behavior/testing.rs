@@ -117,10 +117,17 @@ async fn the_first_poll_after_which_something_leaks_is_named() {
 #[tokio::test]
 async fn a_check_may_return_an_error() {
     let message = panics(cancel_at_every_poll(yield_once, async |cut| {
-        if cut.polls() == 1 { Err("left") } else { Ok(()) }
+        if cut.polls() == 1 {
+            Err("left")
+        } else {
+            Ok(())
+        }
     }))
     .await;
-    assert!(message.contains("cut after 1 poll: the check failed: \"left\"\n"), "{message}");
+    assert!(
+        message.contains("cut after 1 poll: the check failed: \"left\"\n"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -129,7 +136,11 @@ async fn what_was_reported_until_then_is_told() {
     let seen = Log::new();
     let used = || failing(1).with(async |_| Ok::<_, String>(yield_once().await));
     let message = panics(cancel_at_every_poll(used, async |cut| {
-        let errors: Vec<_> = cut.reports().iter().map(|report| report.error().unwrap()).collect();
+        let errors: Vec<_> = cut
+            .reports()
+            .iter()
+            .map(|report| report.error().unwrap())
+            .collect();
         seen.push(format_args!("{}:{errors:?}", cut.polls()));
         assert!(cut.reports().is_empty(), "something was reported");
     }))
@@ -137,7 +148,10 @@ async fn what_was_reported_until_then_is_told() {
     assert_eq!(seen.line(), r#"0:[] 1:["failed 1"]"#);
     let (first, report) = message.split_once("\nreported until then:\n").unwrap();
     assert!(first.ends_with("cut after 1 poll: the check failed: something was reported"));
-    assert!(report.contains("failing") && report.ends_with(": failed 1"), "{report}");
+    assert!(
+        report.contains("failing") && report.ends_with(": failed 1"),
+        "{report}"
+    );
 }
 
 #[tokio::test]
@@ -216,7 +230,10 @@ async fn a_wake_up_that_gets_lost_is_found() {
             std::task::Poll::Pending
         }
     }
-    let gate = Gate { open: AtomicBool::new(true), ..Gate::default() };
+    let gate = Gate {
+        open: AtomicBool::new(true),
+        ..Gate::default()
+    };
     let message = panics(cancel_at_every_poll(
         || Waits(&gate),
         async |cut| {
@@ -227,7 +244,10 @@ async fn a_wake_up_that_gets_lost_is_found() {
         },
     ))
     .await;
-    assert!(message.contains("after 1 poll, when it was woken for the next"), "{message}");
+    assert!(
+        message.contains("after 1 poll, when it was woken for the next"),
+        "{message}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,15 +270,24 @@ async fn what_never_ends_is_given_up() {
         }
     }
     let message = panics(cancel_at_every_poll(busy, async |_| {}).max_polls(10)).await;
-    assert!(message.contains("after 10 polls: it has not ended, and may take 10 polls"), "{message}");
+    assert!(
+        message.contains("after 10 polls: it has not ended, and may take 10 polls"),
+        "{message}"
+    );
 
     let stalled = cancel_at_every_poll(pending::<()>, async |_| {}).patience(SHORT);
     let message = panics(stalled).await;
-    assert!(message.contains("after 1 poll: it was not woken for 20ms"), "{message}");
+    assert!(
+        message.contains("after 1 poll: it was not woken for 20ms"),
+        "{message}"
+    );
 
     let stalled = cancel_at_every_poll(yield_once, async |_| pending::<()>().await).patience(SHORT);
     let message = panics(stalled).await;
-    assert!(message.contains("after 0 polls: the check did not go on for 20ms"), "{message}");
+    assert!(
+        message.contains("after 0 polls: the check did not go on for 20ms"),
+        "{message}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,7 +307,10 @@ async fn a_clean_up_that_never_ends_is_named() {
     let gate = Arc::new(Notify::new());
     let used = || hangs(gate.clone()).run(async |()| yield_once().await);
     let message = panics(cancel_at_every_poll(used, async |_| {}).patience(SHORT)).await;
-    assert!(message.contains("after 1 poll: its clean-up did not go on for 20ms"), "{message}");
+    assert!(
+        message.contains("after 1 poll: its clean-up did not go on for 20ms"),
+        "{message}"
+    );
     assert!(message.contains("::hangs"), "{message}");
     gate.notify_one();
     drain().await;
@@ -300,7 +332,10 @@ async fn a_panic_of_the_future_or_of_its_destructor_is_named() {
         async |_| {},
     ))
     .await;
-    assert!(message.contains("after 1 poll: its next poll panicked: polled"), "{message}");
+    assert!(
+        message.contains("after 1 poll: its next poll panicked: polled"),
+        "{message}"
+    );
     let message = panics(cancel_at_every_poll(
         || async {
             let bomb = Bomb;
@@ -310,7 +345,10 @@ async fn a_panic_of_the_future_or_of_its_destructor_is_named() {
         async |_| {},
     ))
     .await;
-    assert!(message.contains("after 1 poll: to drop it panicked: dropped"), "{message}");
+    assert!(
+        message.contains("after 1 poll: to drop it panicked: dropped"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -358,8 +396,14 @@ async fn sees_its_own(number: u32) {
     assert!(timeout(Duration::from_millis(1), cancelled).await.is_err());
     drain().await;
     let reported = reports.take();
-    let errors: Vec<_> = reported.iter().map(|report| report.error().unwrap()).collect();
-    assert_eq!(errors, [format!("failed {number}"), format!("failed {}", number + 1)]);
+    let errors: Vec<_> = reported
+        .iter()
+        .map(|report| report.error().unwrap())
+        .collect();
+    assert_eq!(
+        errors,
+        [format!("failed {number}"), format!("failed {}", number + 1)]
+    );
     assert!(reported[0].name().ends_with("::failing"));
     reports.assert_none();
 }
@@ -391,8 +435,12 @@ fn tests_that_run_at_once_see_their_own_reports() {
 #[test]
 fn what_nobody_collects_goes_to_the_reporter() {
     crate::reports::collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let other = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let fail = || failing(1).with(async |_| Err::<(), _>("body".to_owned()));
     let collected = runtime.block_on(async { reports() });
     other.block_on(fail()).unwrap_err();
@@ -408,7 +456,9 @@ fn what_nobody_collects_goes_to_the_reporter() {
 
 #[test]
 fn a_report_belongs_to_the_runtime_in_which_its_context_was_entered() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let collected = runtime.block_on(async { reports() });
     let guard = runtime.block_on(failing(1).enter()).unwrap();
     // Dropped where there is no runtime.
@@ -454,7 +504,9 @@ async fn an_error_that_panics_when_it_is_printed_harms_nobody() {
     }
     crate::reports::collect();
     let reports = reports();
-    let used = unprintable().with(async |()| Err::<(), _>(Unprintable)).await;
+    let used = unprintable()
+        .with(async |()| Err::<(), _>(Unprintable))
+        .await;
     assert!(used.is_err());
     reports.assert_none();
     crate::reports::take();

@@ -37,7 +37,10 @@ where
     }
 
     pub(super) fn resource(&self) -> &C::Resource {
-        self.held.as_ref().expect("only its end takes it").resource()
+        self.held
+            .as_ref()
+            .expect("only its end takes it")
+            .resource()
     }
 
     pub(super) fn resource_mut(&mut self) -> &mut C::Resource {
@@ -125,7 +128,11 @@ where
     }
 
     /// Exits. What later polls tell is ignored.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outcome: Outcome) -> Poll<Result<(), C::Error>> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), C::Error>> {
         let context = self.context.as_mut();
         let mut context = context.expect("only its end takes it").as_mut();
         if self.step == Step::Entered {
@@ -140,9 +147,7 @@ where
         if self.step == Step::Exiting {
             // Only the first poll tells.
             let outcome = self.outcome.take().unwrap_or(Outcome::Cancelled);
-            let exited = self
-                .nest
-                .during(|| context.as_mut().poll_exit(cx, outcome));
+            let exited = self.nest.during(|| context.as_mut().poll_exit(cx, outcome));
             self.exited = Some(ready!(exited));
             self.step = Step::Settling;
         }

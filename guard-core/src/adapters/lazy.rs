@@ -144,7 +144,10 @@ impl Askers {
             asking.next += 1;
             asking.next
         });
-        let slot = asking.waiting.iter_mut().find(|(other, _)| *other == number);
+        let slot = asking
+            .waiting
+            .iter_mut()
+            .find(|(other, _)| *other == number);
         let replaced = match slot {
             Some((_, slot)) => Some(mem::replace(slot, waker)),
             None => {
@@ -159,7 +162,10 @@ impl Askers {
     /// Waits no more. Whether nobody else does.
     fn leave(&self, number: u64) -> bool {
         let mut asking = lock(&self.0);
-        let position = asking.waiting.iter().position(|(other, _)| *other == number);
+        let position = asking
+            .waiting
+            .iter()
+            .position(|(other, _)| *other == number);
         let left = position.map(|position| asking.waiting.swap_remove(position));
         let is_last = asking.waiting.is_empty();
         drop(asking);
@@ -178,7 +184,11 @@ impl Askers {
 
     fn wake_all(&self) {
         let asking = lock(&self.0);
-        let wakers: Vec<Waker> = asking.waiting.iter().map(|(_, waker)| waker.clone()).collect();
+        let wakers: Vec<Waker> = asking
+            .waiting
+            .iter()
+            .map(|(_, waker)| waker.clone())
+            .collect();
         drop(asking);
         for waker in wakers {
             waker.wake();
@@ -228,6 +238,10 @@ where
     /// # Errors
     ///
     /// The context could not be entered. The next who asks tries again.
+    ///
+    /// # Panics
+    ///
+    /// As for [`get`](Self::get).
     pub async fn get_mut(&mut self) -> Result<&mut C::Resource, C::Error> {
         // Not `get`: while that waits it holds a shared reference, which goes to another thread only if the resource
         // can be shared.
@@ -241,7 +255,11 @@ where
     }
 
     /// Goes on with the set-up, if nobody else does.
-    fn poll_ask(&self, number: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+    fn poll_ask(
+        &self,
+        number: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), C::Error>> {
         if self.entered.get().is_some() {
             return Poll::Ready(Ok(()));
         }
@@ -495,7 +513,10 @@ where
     }
 
     fn runtime(&self) -> RuntimeId {
-        let entered = self.exiting.as_ref().map(|exiting| exiting.context().runtime());
+        let entered = self
+            .exiting
+            .as_ref()
+            .map(|exiting| exiting.context().runtime());
         let runtime = entered.or(self.runtime);
         runtime.unwrap_or_else(|| Runtime::current().id())
     }

@@ -72,7 +72,7 @@ use crate::report::OwnedReport;
 ///
 /// Dropping it drops the future that runs.
 ///
-/// Python: none. Trio's `Sequencer` and AnyIO's checkpoints place single cancellations by hand.
+/// Python: none. Trio's `Sequencer` and `AnyIO`'s checkpoints place single cancellations by hand.
 #[track_caller]
 pub fn cancel_at_every_poll<'a, F, M, C, R>(make: M, check: C) -> CancelAtEveryPoll<'a, F::Output>
 where
@@ -310,7 +310,10 @@ pub(super) async fn every_cut<'a, T>(
                 Ok(Some(value)) => (Some(value), At::End),
                 Err(what) => {
                     let cut = cut(&mut reported, At::Poll);
-                    return Err(Failure { cut, what: what.within(limits) });
+                    return Err(Failure {
+                        cut,
+                        what: what.within(limits),
+                    });
                 }
             };
             give_way().await;

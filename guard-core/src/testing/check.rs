@@ -269,7 +269,10 @@ where
     N: FnMut() -> X,
 {
     fn enter(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.context.as_mut().poll_enter(cx).map(|entered| entered.is_ok())
+        self.context
+            .as_mut()
+            .poll_enter(cx)
+            .map(|entered| entered.is_ok())
     }
 
     fn resource(&mut self) -> *const () {
@@ -283,7 +286,10 @@ where
             End::Panicked => Outcome::Panicked,
             End::Cancelled => Outcome::Cancelled,
         };
-        self.context.as_mut().poll_exit(cx, outcome).map(|exited| exited.is_ok())
+        self.context
+            .as_mut()
+            .poll_exit(cx, outcome)
+            .map(|exited| exited.is_ok())
     }
 }
 
@@ -316,7 +322,10 @@ impl Law {
             Self::Wakes => ("wakes", "one that is pending has its waker woken"),
             Self::LastWaker => ("last-waker", "the waker of the last poll is woken"),
             Self::SpuriousPolls => ("spurious-polls", "polls that nothing woke change nothing"),
-            Self::ResourceStays => ("resource-stays", "the resource is at the same place each time"),
+            Self::ResourceStays => (
+                "resource-stays",
+                "the resource is at the same place each time",
+            ),
             Self::ResourceAfterEnter => (
                 "resource-after-enter",
                 "before the set-up has ended, `resource` panics",
@@ -350,10 +359,7 @@ impl Law {
                 "clean-up-ends",
                 "what goes on in the background after a drop ends",
             ),
-            Self::NothingLost => (
-                "nothing-lost",
-                "a use that runs to its end reports nothing",
-            ),
+            Self::NothingLost => ("nothing-lost", "a use that runs to its end reports nothing"),
             Self::Clean => ("clean", "nothing is left after a run"),
         }
     }
@@ -468,9 +474,8 @@ impl<'a> Laws<'a> {
             has_lost: false,
         };
         let ran = {
-            let mut make = || -> Pin<Box<dyn Future<Output = Went> + '_>> {
-                Box::pin(uses(make(), end))
-            };
+            let mut make =
+                || -> Pin<Box<dyn Future<Output = Went> + '_>> { Box::pin(uses(make(), end)) };
             every_cut(&mut make, &mut after, *limits).await
         };
         let Failure { cut, what } = match ran {
@@ -512,7 +517,8 @@ impl<'a> Laws<'a> {
                 }
             }
             if watch.is_stalled(cx) {
-                let how = format!("told {end:?}, only the waker of a former poll is woken, or none");
+                let how =
+                    format!("told {end:?}, only the waker of a former poll is woken, or none");
                 return Poll::Ready(broken(Law::LastWaker, how));
             }
             Poll::Pending
@@ -698,7 +704,9 @@ impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.is_woken.store(true, Ordering::SeqCst);
         let outer = self.outer.lock();
-        let outer = outer.unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let outer = outer
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         outer.wake();
     }
 }
@@ -712,7 +720,11 @@ impl LastWaker {
     }
 
     fn take_woken(&self, outer: &Waker) -> bool {
-        let mut slot = self.0.outer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self
+            .0
+            .outer
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         slot.clone_from(outer);
         drop(slot);
         self.0.is_woken.swap(false, Ordering::SeqCst)

@@ -1,9 +1,8 @@
 //! The reports of one test.
 
 use core::fmt;
-use std::format;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::string::String;
+use std::string::{String, ToString};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -156,7 +155,12 @@ impl Reports {
 
 /// Each on a line of its own.
 pub(super) fn lines(reports: &[OwnedReport]) -> String {
-    reports.iter().map(|report| format!("\n  {report}")).collect()
+    let mut lines = String::new();
+    for report in reports {
+        lines.push_str("\n  ");
+        lines.push_str(&report.to_string());
+    }
+    lines
 }
 
 impl Drop for Reports {

@@ -211,10 +211,13 @@ async fn contexts_that_block() {
         let open = open.clone();
         move || Ok::<_, String>(Connection::open(&open))
     };
-    check!(open, blocking(acquire(), |connection, _| {
-        drop(connection);
-        Ok(())
-    }));
+    check!(
+        open,
+        blocking(acquire(), |connection, _| {
+            drop(connection);
+            Ok(())
+        })
+    );
     check_catching(
         || blocking_catch(acquire(), |_, _: Outcome<String>| Ok(())),
         || "body".to_owned(),
@@ -240,7 +243,10 @@ async fn contexts_around_contexts() {
         check!(open, swap(inner()));
     }
     check!(open, infallible(open.clone()).with_error::<String>());
-    check!(open, guaranteed(open.clone(), Fails::Never).expect("a context"));
+    check!(
+        open,
+        guaranteed(open.clone(), Fails::Never).expect("a context")
+    );
 }
 
 #[tokio::test]
@@ -252,11 +258,23 @@ async fn joined_contexts() {
         for second in FAILS {
             // If both fail, one of the two errors is reported.
             if matches!((first, second), (Fails::Never, _) | (_, Fails::Never)) {
-                check!(open, join(guaranteed(open.clone(), first), guaranteed(open.clone(), second)));
+                check!(
+                    open,
+                    join(
+                        guaranteed(open.clone(), first),
+                        guaranteed(open.clone(), second)
+                    )
+                );
             }
         }
     }
-    check!(open, join(join(infallible(open.clone()), infallible(open.clone())), infallible(open.clone())));
+    check!(
+        open,
+        join(
+            join(infallible(open.clone()), infallible(open.clone())),
+            infallible(open.clone())
+        )
+    );
 }
 
 #[tokio::test]
@@ -282,7 +300,9 @@ async fn contexts_that_are_used_before_they_end() {
     }
     #[async_context]
     async fn asked(open: Open) -> Result<u32, String> {
-        let mut guard = lazy(|| guaranteed(open.clone(), Fails::Never)).enter().await?;
+        let mut guard = lazy(|| guaranteed(open.clone(), Fails::Never))
+            .enter()
+            .await?;
         let lent = guard.get_mut().await?;
         let outcome = yield_resource!(*lent);
         guard.exit_with(outcome).await

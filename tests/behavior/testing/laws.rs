@@ -225,7 +225,10 @@ async fn verdict(flaw: Flaw) -> Result<(), String> {
     };
     let make = || by_hand(flaw, &world);
     let clean = async || assert_eq!(world.open.load(SeqCst), 0, "something is open");
-    let check = check_context(make).clean(clean).max_polls(20).patience(SHORT);
+    let check = check_context(make)
+        .clean(clean)
+        .max_polls(20)
+        .patience(SHORT);
     let patient = matches!(flaw, Flaw::NeverWakes | Flaw::KeepsFirstWaker | Flaw::Hangs);
     let check = if patient {
         check
@@ -252,30 +255,88 @@ async fn a_context_without_a_flaw_breaks_no_law() {
 #[tokio::test]
 async fn every_law_can_be_broken_and_is_named() {
     let broken = [
-        (Flaw::PanicsInExit, "no-panic", "its next poll panicked: cannot cope with that"),
-        (Flaw::NeverEnds, "ends", "it has not ended, and may take 20 polls"),
+        (
+            Flaw::PanicsInExit,
+            "no-panic",
+            "its next poll panicked: cannot cope with that",
+        ),
+        (
+            Flaw::NeverEnds,
+            "ends",
+            "it has not ended, and may take 20 polls",
+        ),
         (Flaw::NeverWakes, "wakes", "it was not woken for 20ms"),
-        (Flaw::KeepsFirstWaker, "last-waker", "only the waker of a former poll is woken"),
-        (Flaw::FailsUnlessWoken, "spurious-polls", "with more polls the set-up failed"),
-        (Flaw::PanicsUnlessWoken, "spurious-polls", "it panicked: it was not woken"),
+        (
+            Flaw::KeepsFirstWaker,
+            "last-waker",
+            "only the waker of a former poll is woken",
+        ),
+        (
+            Flaw::FailsUnlessWoken,
+            "spurious-polls",
+            "with more polls the set-up failed",
+        ),
+        (
+            Flaw::PanicsUnlessWoken,
+            "spurious-polls",
+            "it panicked: it was not woken",
+        ),
         (Flaw::ResourceMoves, "resource-stays", "it moved"),
-        (Flaw::ResourceEarly, "resource-after-enter", "`resource`, called before the set-up"),
-        (Flaw::ResourceLate, "resource-before-exit", "`resource`, called after the clean-up"),
-        (Flaw::EntersAgain, "enter-once", "`poll_enter`, called after the set-up, did not"),
-        (Flaw::ExitsEarly, "exit-after-enter", "`poll_exit`, called before the set-up"),
-        (Flaw::ExitsAgain, "exit-once", "`poll_exit`, called after the clean-up"),
-        (Flaw::GoesOnAfterFailure, "failed-is-over", "after the set-up had failed"),
-        (Flaw::TakesLastOutcome, "first-outcome-counts", "told Completed, the clean-up failed"),
-        (Flaw::PanicsInDrop, "drop-anywhere", "to drop it panicked: cannot be dropped"),
+        (
+            Flaw::ResourceEarly,
+            "resource-after-enter",
+            "`resource`, called before the set-up",
+        ),
+        (
+            Flaw::ResourceLate,
+            "resource-before-exit",
+            "`resource`, called after the clean-up",
+        ),
+        (
+            Flaw::EntersAgain,
+            "enter-once",
+            "`poll_enter`, called after the set-up, did not",
+        ),
+        (
+            Flaw::ExitsEarly,
+            "exit-after-enter",
+            "`poll_exit`, called before the set-up",
+        ),
+        (
+            Flaw::ExitsAgain,
+            "exit-once",
+            "`poll_exit`, called after the clean-up",
+        ),
+        (
+            Flaw::GoesOnAfterFailure,
+            "failed-is-over",
+            "after the set-up had failed",
+        ),
+        (
+            Flaw::TakesLastOutcome,
+            "first-outcome-counts",
+            "told Completed, the clean-up failed",
+        ),
+        (
+            Flaw::PanicsInDrop,
+            "drop-anywhere",
+            "to drop it panicked: cannot be dropped",
+        ),
         (Flaw::Hangs, "clean-up-ends", "::hangs"),
         (Flaw::LosesReport, "nothing-lost", "is_abandoned"),
         (Flaw::Leaks, "clean", "the check failed: "),
     ];
     for (flaw, law, how) in broken {
         let message = verdict(flaw).await.unwrap_err();
-        assert!(message.contains(&format!("law `{law}`: ")), "{flaw:?}: {message}");
+        assert!(
+            message.contains(&format!("law `{law}`: ")),
+            "{flaw:?}: {message}"
+        );
         assert!(message.contains(how), "{flaw:?}: {message}");
         assert!(message.contains("ByHand"), "{flaw:?}: {message}");
-        assert!(message.contains("tests/behavior/testing/laws.rs:"), "{flaw:?}: {message}");
+        assert!(
+            message.contains("tests/behavior/testing/laws.rs:"),
+            "{flaw:?}: {message}"
+        );
     }
 }
