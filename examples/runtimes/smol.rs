@@ -65,7 +65,9 @@ fn main() -> io::Result<()> {
         println!("cancelled because it {}", cancelled.unwrap_err());
 
         // There is no tokio here to measure `exit_timeout`; any future is a limit.
-        let limit = async { drop(Timer::after(Duration::from_secs(10)).await) };
+        let limit = async {
+            Timer::after(Duration::from_secs(10)).await;
+        };
         journal(path.clone())
             .exit_until(limit)
             .with(async |file| -> Result<(), TimeoutError<io::Error>> {

@@ -13,9 +13,9 @@ use super::entered::{Entered, Exiting};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
 use crate::order::Order;
-use crate::panics::catch;
+use crate::platform::panics::catch;
 use crate::report::{Identity, ReportKind};
-use crate::sync::{Mutex, lock};
+use crate::platform::sync::{Mutex, lock};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.

@@ -13,7 +13,7 @@ use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
 use crate::order::Order;
 use crate::report::{Identity, ReportKind};
-use crate::sync::{Mutex, lock};
+use crate::platform::sync::{Mutex, lock};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.
