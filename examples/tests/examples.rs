@@ -115,3 +115,53 @@ fn axum_service() {
         "#,
     );
 }
+
+#[test]
+fn rotation() {
+    prints(
+        "rotation",
+        "
+        handled 2 requests, with no archive
+          log.1: first | second | -- complete
+        handled 6 requests, with an archive
+          log.1: first | -- complete
+          log.2: second | archived 18 bytes | -- complete
+          log.3: archived 18 bytes | -- complete
+        failed because of is a directory
+          log.1: first | -- complete
+        ",
+    );
+}
+
+#[test]
+fn runtime_smol() {
+    prints(
+        "runtime_smol",
+        "
+        failed because an entry is empty
+        cancelled because it timed out
+        begun
+        done
+        -- Completed
+        begun
+        -- Failed(())
+        wait
+        -- Cancelled
+        limited
+        -- Completed
+        ",
+    );
+}
+
+#[test]
+fn runtime_futures() {
+    prints(
+        "runtime_futures",
+        "
+        done
+        failed because it did not work
+        cancelled
+        the store saw [Completed, Failed(()), Cancelled]
+        ",
+    );
+}

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use alone::{alone, is_alone};
 use anyhow::{Result, bail, ensure};
+use guard_core::testing::cancel_at_every_poll;
 use guard_core::{AsyncContext, async_with, drain};
 use guard_examples::redis_lock::{Held, LockError, lock};
 use guard_examples::servers::{Server, redis, redis_on};
@@ -224,6 +225,29 @@ async fn the_lock_is_free_wherever_taking_and_releasing_it_was_cancelled() -> Re
             assert!(is_free(&client).await?, "after {polls} polls");
             polls += 1;
         }
+    });
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_lock_is_free_wherever_its_use_is_cancelled() -> Result<()> {
+    async_with!(server = redis()?, {
+        let client = client(server)?;
+        cancel_at_every_poll(
+            async || {
+                async_with!(held = lock_for(&client, LONG)?, {
+                    yield_now().await;
+                    ensure!(!held.is_lost(), "nobody else can have it");
+                });
+                anyhow::Ok(())
+            },
+            async |cut| {
+                ensure!(is_free(&client).await?, "the lock is held");
+                ensure!(cut.reports().is_empty(), "an error was lost");
+                anyhow::Ok(())
+            },
+        )
+        .await?;
     });
     Ok(())
 }

@@ -8,6 +8,8 @@ use core::task::{Context, Poll};
 
 #[cfg(feature = "std")]
 pub use crate::adapters::{Bounded, Clock, ExitUntil, Until};
+#[cfg(feature = "std")]
+pub use crate::adapters::{Current, Lazy, LazyResource, Swap, SwapResource};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::{ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};

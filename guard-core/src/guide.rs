@@ -15,7 +15,11 @@ pub mod errors {}
 #[doc = include_str!("../docs/exit_stacks.md")]
 pub mod exit_stacks {}
 
-#[doc = include_str!("../docs/testing.md")]
+#[cfg_attr(feature = "testing", doc = include_str!("../docs/testing.md"))]
+#[cfg_attr(
+    not(feature = "testing"),
+    doc = "Contexts in tests. This page is about the feature `testing`, without which this documentation was made."
+)]
 pub mod testing {}
 
 #[doc = include_str!("../docs/production.md")]

@@ -8,6 +8,7 @@
 //! | `macros` (default) | the macros |
 //! | `tokio` (default) | clean-up in the tokio runtime of the context, [`exit_timeout`](AsyncContext::exit_timeout), [`blocking`] |
 //! | `alloc` | without `std`: guaranteed contexts, [`enter`](AsyncContext::enter), `join` and the exit stack |
+//! | `testing` | `guard_core::testing`: cancellation at every poll, laws for contexts, reports of one test |
 //! | `tracing` | reports as events, a span around each context |
 //!
 //! Without any of them the crate is `#![no_std]`, and `scoped` contexts work with `core` alone.
@@ -31,10 +32,13 @@ mod loom_tests;
 mod macro_support;
 mod macros;
 mod manager;
+mod order;
 mod outcome;
 mod platform;
 mod raw;
 mod report;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod using;
 
 #[doc(hidden)]
@@ -48,6 +52,8 @@ pub mod guide;
 pub use adapters::TimeoutError;
 #[cfg(feature = "alloc")]
 pub use adapters::{AsyncClose, closing, from_fns, optional};
+#[cfg(feature = "std")]
+pub use adapters::{ReplaceError, lazy, swap};
 #[cfg(feature = "tokio")]
 pub use adapters::{blocking, blocking_catch};
 pub use adapters::{nullcontext, suppress};

@@ -4,8 +4,11 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use guard_core::testing::cancel_at_every_poll;
 use guard_core::{AsyncContext, TryWithError, async_with, drain};
 use guard_examples::files::{temporary_directory, temporary_directory_in, temporary_file};
+
+use tokio::io::AsyncWriteExt;
 
 use crate::ways::{WAYS, leave};
 
@@ -74,6 +77,33 @@ async fn a_context_that_is_dropped_while_it_enters_leaves_nothing() -> io::Resul
             drain().await;
             assert_eq!(entries(parent.path()), 0, "{polls}");
         }
+    });
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_left_wherever_its_use_is_cancelled() -> io::Result<()> {
+    async_with!(parent = temporary_directory()?, {
+        cancel_at_every_poll(
+            async || {
+                async_with!(
+                    directory = temporary_directory_in(parent.path().to_owned())?,
+                    {
+                        let path = directory.path().join("file");
+                        async_with!(temporary = temporary_file(path)?, {
+                            temporary.file.write_all(b"text").await?;
+                            temporary.file.flush().await?;
+                        });
+                    }
+                );
+                io::Result::Ok(())
+            },
+            async |cut| {
+                assert_eq!(entries(parent.path()), 0, "files are left");
+                assert!(cut.reports().is_empty(), "an error was lost");
+            },
+        )
+        .await?;
     });
     Ok(())
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, stream};
+use guard_core::testing::cancel_at_every_poll;
 use guard_core::{AsyncContext, async_context, async_with, drain, yield_resource};
 use guard_examples::session::session;
 use sqlx::pool::PoolOptions;
@@ -33,6 +34,7 @@ macro_rules! properties {
             a_body_that_panics_is_rolled_back,
             a_cancelled_body_is_rolled_back,
             a_savepoint_is_rolled_back_alone,
+            a_session_cancelled_at_any_poll_leaves_nothing,
             a_session_that_waits_for_a_connection_can_be_cancelled,
             a_thousand_sessions_cancelled_at_random_points_leave_no_trace,
         }
@@ -318,6 +320,31 @@ pub async fn a_thousand_sessions_cancelled_at_random_points_leave_no_trace<DB: S
         "no session was cancelled before its commit"
     );
     assert_all_returned(&pool, CONNECTIONS).await
+}
+
+pub async fn a_session_cancelled_at_any_poll_leaves_nothing<DB: Statements>(
+    pool: Pool<DB>,
+) -> Result<()> {
+    let number = AtomicI64::new(0);
+    cancel_at_every_poll(
+        async || {
+            let number = number.fetch_add(1, Relaxed) + 1;
+            async_with!(db = session(pool.clone())?, {
+                insert::<DB>(db, number).await?;
+                insert::<DB>(db, number).await?;
+            });
+            anyhow::Ok(())
+        },
+        async |cut| {
+            // All of it, if it was cancelled while it committed, or nothing.
+            let left = rows(&pool).await?.remove(&number.load(Relaxed));
+            ensure!(matches!(left, None | Some(2)), "{left:?} rows are left");
+            ensure!(left.is_some() || !cut.is_end(), "nothing is committed");
+            ensure!(cut.reports().is_empty(), "an error was lost");
+            assert_all_returned(&pool, pool.size()).await
+        },
+    )
+    .await
 }
 
 /// A random number generator with the same numbers in every run (`SplitMix64`).

@@ -8,6 +8,7 @@ use core::task::{Context, Poll, ready};
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
+use crate::order::Order;
 use crate::platform::panics::{Panic, catch};
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
@@ -43,6 +44,7 @@ where
 {
     first: Side<A>,
     second: Side<B>,
+    order: Order,
     second_failed_first: bool,
     /// Whether it ended with a panic of the second, which is reported in that name.
     second_panicked: bool,
@@ -227,6 +229,7 @@ where
     Join {
         first: Side::new(first),
         second: Side::new(second),
+        order: Order::Start,
         second_failed_first: false,
         second_panicked: false,
     }
@@ -312,19 +315,23 @@ where
 
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let this = self.get_mut();
+        this.order.enter();
         ready!(this.poll_in(cx));
         let outcome = if this.first.has_panicked() || this.second.has_panicked() {
             Outcome::Panicked
         } else if this.first.fault.is_some() || this.second.fault.is_some() {
             Outcome::Failed(())
         } else {
+            this.order.entered();
             return Poll::Ready(Ok(()));
         };
         ready!(this.poll_out(cx, outcome));
+        this.order.end();
         Poll::Ready(this.result())
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut Self {
+        self.order.lend();
         self.get_mut()
     }
 
@@ -334,7 +341,9 @@ where
         outcome: Outcome,
     ) -> Poll<Result<(), Self::Error>> {
         let this = self.get_mut();
+        this.order.exit();
         ready!(this.poll_out(cx, outcome));
+        this.order.end();
         Poll::Ready(this.result())
     }
 

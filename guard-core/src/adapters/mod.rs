@@ -36,17 +36,23 @@ mod blocking;
 #[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "std")]
+mod entered;
+#[cfg(feature = "std")]
 mod exit_limit;
 mod expect;
 #[cfg(feature = "alloc")]
 mod from_fns;
 #[cfg(feature = "alloc")]
 mod join;
+#[cfg(feature = "std")]
+mod lazy;
 mod map_err;
 mod null;
 #[cfg(feature = "alloc")]
 mod optional;
 mod suppress;
+#[cfg(feature = "std")]
+mod swap;
 mod with_error;
 
 #[cfg(all(feature = "std", feature = "tokio"))]
@@ -62,9 +68,13 @@ pub use expect::Expect;
 pub use from_fns::from_fns;
 #[cfg(feature = "alloc")]
 pub use join::{Join, JoinError, join};
+#[cfg(feature = "std")]
+pub use lazy::{Lazy, LazyResource, lazy};
 pub use map_err::MapErr;
 pub use null::{NullContext, nullcontext};
 #[cfg(feature = "alloc")]
 pub use optional::{Optional, OptionalResource, optional};
 pub use suppress::{Suppress, suppress};
+#[cfg(feature = "std")]
+pub use swap::{Current, ReplaceError, Swap, SwapResource, swap};
 pub use with_error::WithError;

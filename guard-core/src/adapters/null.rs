@@ -1,9 +1,11 @@
 //! A context that does nothing.
 
 use core::convert::Infallible;
+use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::order::Order;
 use crate::{AsyncContext, Outcome};
 
 /// Lends a value; entering and exiting do nothing.
@@ -19,12 +21,24 @@ use crate::{AsyncContext, Outcome};
 /// # }
 /// ```
 pub fn nullcontext<T>(value: T) -> NullContext<T> {
-    NullContext(value)
+    NullContext {
+        value,
+        order: Order::Start,
+    }
 }
 
 /// The context of [`nullcontext`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NullContext<T>(T);
+#[derive(Clone, Copy, Default)]
+pub struct NullContext<T> {
+    value: T,
+    order: Order,
+}
+
+impl<T: fmt::Debug> fmt::Debug for NullContext<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NullContext").field(&self.value).finish()
+    }
+}
 
 // The value is lent, never pinned.
 impl<T> Unpin for NullContext<T> {}
@@ -34,19 +48,27 @@ impl<T> AsyncContext for NullContext<T> {
     type Resource = T;
     type Error = Infallible;
 
-    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    #[inline]
+    fn poll_enter(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.order.enter();
+        self.order.entered();
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut T {
-        &mut self.get_mut().0
+        self.order.lend();
+        &mut self.get_mut().value
     }
 
+    #[inline]
     fn poll_exit(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         _: Outcome,
     ) -> Poll<Result<(), Infallible>> {
+        self.order.exit();
+        self.order.end();
         Poll::Ready(Ok(()))
     }
 }

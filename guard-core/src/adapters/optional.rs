@@ -7,6 +7,7 @@ use core::task::{Context, Poll, ready};
 
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
+use crate::order::Order;
 use crate::raw::Held;
 use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
@@ -65,7 +66,7 @@ where
     Optional {
         context: context.map(Box::pin),
         lent: OptionalResource { held: None },
-        is_entered: false,
+        order: Order::Start,
         #[cfg(feature = "std")]
         runtime: None,
     }
@@ -79,7 +80,7 @@ where
     /// While it is not lent.
     context: Option<Pin<Box<C>>>,
     lent: OptionalResource<C>,
-    is_entered: bool,
+    order: Order,
     /// The context's, once it was entered.
     #[cfg(feature = "std")]
     runtime: Option<RuntimeId>,
@@ -166,14 +167,11 @@ where
 
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
-        assert!(
-            !this.is_entered,
-            "a context was entered that is already entered"
-        );
+        this.order.enter();
         if let Some(context) = &mut this.context {
             ready!(context.as_mut().poll_enter(cx))?;
         }
-        this.is_entered = true;
+        this.order.entered();
         #[cfg(feature = "std")]
         {
             this.runtime = this.context.as_ref().map(AsyncContext::runtime);
@@ -184,10 +182,7 @@ where
 
     fn resource(self: Pin<&mut Self>) -> &mut OptionalResource<C> {
         let this = self.get_mut();
-        assert!(
-            this.is_entered && this.context.is_none(),
-            "the resource of a context that is not entered was asked for"
-        );
+        this.order.lend();
         &mut this.lent
     }
 
@@ -197,11 +192,15 @@ where
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
-        assert!(this.is_entered, "a context was exited that is not entered");
-        match this.take_back() {
+        this.order.exit();
+        let exited = match this.take_back() {
             Some(context) => context.poll_exit(cx, outcome),
             None => Poll::Ready(Ok(())),
+        };
+        if exited.is_ready() {
+            this.order.end();
         }
+        exited
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {

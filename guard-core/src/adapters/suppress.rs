@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::order::Order;
 use crate::{AsyncContext, Outcome};
 
 /// Swallows the errors of the body for which `predicate` is true; all others are raised.
@@ -31,6 +32,7 @@ where
     Suppress {
         predicate,
         nothing: (),
+        order: Order::Start,
         _error: PhantomData,
     }
 }
@@ -40,6 +42,7 @@ pub struct Suppress<E, P> {
     predicate: P,
     /// What is lent.
     nothing: (),
+    order: Order,
     _error: PhantomData<fn(&E)>,
 }
 
@@ -48,6 +51,7 @@ impl<E, P: Clone> Clone for Suppress<E, P> {
         Self {
             predicate: self.predicate.clone(),
             nothing: (),
+            order: self.order,
             _error: PhantomData,
         }
     }
@@ -72,19 +76,24 @@ where
     type Resource = ();
     type Error = E;
 
-    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+    fn poll_enter(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.order.enter();
+        self.order.entered();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut () {
+        self.order.lend();
         &mut self.get_mut().nothing
     }
 
     fn poll_exit(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         outcome: Outcome<E>,
     ) -> Poll<Result<(), E>> {
+        self.order.exit();
+        self.order.end();
         Poll::Ready(match outcome {
             Outcome::Failed(error) if !(self.predicate)(&error) => Err(error),
             _ => Ok(()),

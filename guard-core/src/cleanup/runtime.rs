@@ -111,6 +111,29 @@ impl Runtime {
     }
 }
 
+#[cfg(feature = "testing")]
+impl RuntimeId {
+    /// That of the clean-up in whose code this thread is, else that of the current task.
+    pub(crate) fn here() -> Self {
+        match super::nest::owners().first() {
+            Some(cleanup) => cleanup.runtime,
+            None => Runtime::current().id(),
+        }
+    }
+
+    /// Whether it is a tokio runtime.
+    #[cfg_attr(
+        not(feature = "tokio"),
+        allow(clippy::unused_self, reason = "there is no runtime to ask")
+    )]
+    pub(crate) fn is_tokio(self) -> bool {
+        #[cfg(feature = "tokio")]
+        return self.tokio.is_some();
+        #[cfg(not(feature = "tokio"))]
+        false
+    }
+}
+
 #[cfg(feature = "std")]
 #[cfg_attr(
     not(feature = "tokio"),

@@ -40,6 +40,9 @@ mod installed {
     ///     std::thread::spawn(|| futures::executor::block_on(cleanup));
     /// });
     /// ```
+    ///
+    /// Under smol it is `|cleanup| smol::spawn(cleanup).detach()`, with a `ThreadPool` of the futures crate
+    /// `move |cleanup| pool.spawn_ok(cleanup)`: the examples `runtime_smol` and `runtime_futures` do so.
     pub fn set_spawner(spawner: impl Fn(Cleanup) + Send + Sync + 'static) {
         drop(SPAWNER.replace(Arc::new(spawner)));
     }

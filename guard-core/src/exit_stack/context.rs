@@ -11,6 +11,7 @@ use super::stack::{AsyncExitStack, ScopedExitStack};
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
+use crate::order::Order;
 use crate::report::{Identity, ReportKind, describe_debug};
 use crate::{AsyncContext, Outcome};
 
@@ -40,6 +41,7 @@ where
         stack: ScopedExitStack::new(),
         failed: Whose::new(),
         is_told: false,
+        order: Order::Start,
     }
 }
 
@@ -55,6 +57,7 @@ where
     failed: Whose<E>,
     /// The outcome has been told.
     is_told: bool,
+    order: Order,
 }
 
 impl<E, M> ExitStackContext<E, M>
@@ -67,6 +70,7 @@ where
             stack,
             failed: Whose::new(),
             is_told: false,
+            order: Order::Start,
         }
     }
 }
@@ -111,11 +115,15 @@ where
     type Error = E;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
-        self.get_mut().stack.entered();
+        let this = self.get_mut();
+        this.order.enter();
+        this.order.entered();
+        this.stack.entered();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E, M> {
+        self.order.lend();
         &mut self.get_mut().stack
     }
 
@@ -128,11 +136,14 @@ where
             stack,
             failed,
             is_told,
+            order,
         } = self.get_mut();
+        order.exit();
         if !core::mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
         let course = ready!(stack.poll_close(cx, &mut None));
+        order.end();
         Poll::Ready(course.finish_primary(failed))
     }
 
@@ -161,17 +172,21 @@ struct ScopedExitStackContext<'a, E> {
     failed: Whose<E>,
     /// The outcome has been told.
     is_told: bool,
+    order: Order,
 }
 
 impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     type Resource = ScopedExitStack<'a, E>;
     type Error = E;
 
-    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+    fn poll_enter(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.order.enter();
+        self.order.entered();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut ScopedExitStack<'a, E> {
+        self.order.lend();
         &mut self.get_mut().stack
     }
 
@@ -184,11 +199,14 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
             stack,
             failed,
             is_told,
+            order,
         } = self.get_mut();
+        order.exit();
         if !core::mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
         let course = ready!(stack.poll_close(cx, &mut None));
+        order.end();
         Poll::Ready(course.finish_primary(failed))
     }
 
@@ -215,11 +233,15 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     type Error = ExitErrors<E>;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ExitErrors<E>>> {
-        self.get_mut().0.stack.entered();
+        let this = &mut self.get_mut().0;
+        this.order.enter();
+        this.order.entered();
+        this.stack.entered();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E> {
+        self.0.order.lend();
         &mut self.get_mut().0.stack
     }
 
@@ -232,11 +254,14 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
             stack,
             failed,
             is_told,
+            order,
         } = &mut self.get_mut().0;
+        order.exit();
         if !core::mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
         let course = ready!(stack.poll_close(cx, &mut None));
+        order.end();
         Poll::Ready(course.finish(failed))
     }
 
@@ -278,11 +303,15 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
     type Error = Infallible;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.get_mut().0.stack.entered();
+        let this = &mut self.get_mut().0;
+        this.order.enter();
+        this.order.entered();
+        this.stack.entered();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E> {
+        self.0.order.lend();
         &mut self.get_mut().0.stack
     }
 

@@ -1,0 +1,544 @@
+//! A context that is entered when it is first asked for.
+
+use core::fmt;
+use core::future::Future;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, OnceLock};
+use std::task::Wake;
+use std::vec::Vec;
+
+use super::entered::{Entered, Exiting};
+use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
+use crate::guard::Entering;
+use crate::order::Order;
+use crate::platform::panics::catch;
+use crate::platform::sync::{Mutex, lock};
+use crate::report::{Identity, ReportKind};
+use crate::{AsyncContext, Outcome};
+
+/// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.
+///
+/// For what not every use needs: a connection, a cache, a temporary directory. `make` is called when
+/// somebody asks, and the context that it returns is entered. Those who ask meanwhile wait for that; those who ask later
+/// get the same resource. The context is exited at the end of the use, with its outcome, and only if it was entered.
+///
+/// A set-up that fails may be tried again: the error goes to the one who drove the set-up, and the next who asks, or who
+/// waits already, calls `make` again.
+///
+/// cats-effect: `Resource.memoize`. Python: an `AsyncExitStack` whose `enter_async_context` is called once, under
+/// a lock.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// use guard_core::{async_context, async_with, lazy, yield_resource};
+/// use std::io;
+///
+/// #[async_context]
+/// async fn connection(address: String) -> io::Result<Vec<String>> {
+///     let mut sent = vec![format!("hello {address}")];
+///     yield_resource!(sent);
+///     Ok(())
+/// }
+///
+/// async fn serve(requests: &[&str]) -> io::Result<usize> {
+///     Ok(async_with!(upstream = lazy(|| connection("localhost".into()))?, {
+///         for request in requests {
+///             if !request.starts_with("cached") {
+///                 upstream.get_mut().await?.push(request.to_string());
+///             }
+///         }
+///         upstream.entered().map_or(0, Vec::len)
+///     }))
+/// }
+///
+/// assert_eq!(serve(&["cached 1", "cached 2"]).await?, 0);
+/// assert_eq!(serve(&["cached 1", "new 1", "new 2"]).await?, 3);
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// Entering cannot fail. Exiting fails with the error of the context that was entered.
+///
+/// # Panics
+///
+/// A panic of `make` or of the set-up goes on in the one who asks, and the set-up may be tried again.
+///
+/// # Cancellation
+///
+/// One who asks and is dropped leaves the set-up to the others who wait. When the last one is dropped, so is
+/// the set-up: a guaranteed context is then finished in the background and told [`Cancelled`](Outcome::Cancelled), and the
+/// next who asks begins anew. All else is that of the context.
+pub fn lazy<C, M>(make: M) -> Lazy<C, M>
+where
+    C: AsyncContext,
+    M: FnMut() -> C,
+{
+    Lazy {
+        lent: LazyResource {
+            entered: OnceLock::new(),
+            work: Mutex::new(Some(Work {
+                make,
+                entering: None,
+            })),
+            askers: Arc::default(),
+        },
+        order: Order::Start,
+        exiting: None,
+        runtime: None,
+    }
+}
+
+/// The context of [`lazy`](crate::lazy).
+pub struct Lazy<C, M>
+where
+    C: AsyncContext,
+{
+    lent: LazyResource<C, M>,
+    order: Order,
+    /// The context, if there is one, from when it is not lent any more.
+    exiting: Option<Exiting<C>>,
+    /// Where it was entered.
+    runtime: Option<RuntimeId>,
+}
+
+/// What [`lazy`](crate::lazy) lends: asked for the resource, it enters its context.
+pub struct LazyResource<C, M>
+where
+    C: AsyncContext,
+{
+    entered: OnceLock<Entered<C>>,
+    /// `None` while somebody works on it.
+    work: Mutex<Option<Work<C, M>>>,
+    askers: Arc<Askers>,
+}
+
+struct Work<C, M>
+where
+    C: AsyncContext,
+{
+    make: M,
+    entering: Option<Entering<C, ()>>,
+}
+
+/// Those who wait for the set-up.
+#[derive(Default)]
+struct Askers(Mutex<Asking>);
+
+#[derive(Default)]
+struct Asking {
+    next: u64,
+    waiting: Vec<(u64, Waker)>,
+    /// Whether the set-up is to be polled.
+    is_woken: bool,
+}
+
+impl Askers {
+    /// Has `waker` woken when there is something to do or to be had.
+    fn wait(&self, number: &mut Option<u64>, waker: &Waker) {
+        let waker = waker.clone();
+        let mut asking = lock(&self.0);
+        let number = *number.get_or_insert_with(|| {
+            asking.next += 1;
+            asking.next
+        });
+        let slot = asking
+            .waiting
+            .iter_mut()
+            .find(|(other, _)| *other == number);
+        let replaced = match slot {
+            Some((_, slot)) => Some(mem::replace(slot, waker)),
+            None => {
+                asking.waiting.push((number, waker));
+                None
+            }
+        };
+        drop(asking);
+        drop(replaced);
+    }
+
+    /// Waits no more. Whether nobody else does.
+    fn leave(&self, number: u64) -> bool {
+        let mut asking = lock(&self.0);
+        let position = asking
+            .waiting
+            .iter()
+            .position(|(other, _)| *other == number);
+        let left = position.map(|position| asking.waiting.swap_remove(position));
+        let is_last = asking.waiting.is_empty();
+        drop(asking);
+        drop(left);
+        is_last
+    }
+
+    /// Whether the set-up was woken, which is noted no more.
+    fn take_woken(&self) -> bool {
+        mem::take(&mut lock(&self.0).is_woken)
+    }
+
+    fn note_woken(&self) {
+        lock(&self.0).is_woken = true;
+    }
+
+    fn wake_all(&self) {
+        let asking = lock(&self.0);
+        let wakers: Vec<Waker> = asking
+            .waiting
+            .iter()
+            .map(|(_, waker)| waker.clone())
+            .collect();
+        drop(asking);
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// The set-up is woken: whichever of those who wait comes first goes on with it.
+impl Wake for Askers {
+    fn wake(self: Arc<Self>) {
+        self.note_woken();
+        self.wake_all();
+    }
+}
+
+impl<C, M> LazyResource<C, M>
+where
+    C: AsyncContext,
+    M: FnMut() -> C,
+{
+    /// The resource. Who asks first enters the context.
+    ///
+    /// Through a shared reference, so that several may ask at once.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered. The next who asks tries again.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the set-up goes on. The next who asks tries again.
+    ///
+    /// # Cancellation
+    ///
+    /// The set-up is left to those who wait too; without one it is dropped: see [`lazy`](crate::lazy).
+    pub async fn get(&self) -> Result<&C::Resource, C::Error> {
+        let ask = Ask {
+            lazy: self,
+            number: None,
+        };
+        ask.await?;
+        Ok(self.entered().expect("it has just been entered"))
+    }
+
+    /// [`get`](Self::get) for a resource that is to be changed.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered. The next who asks tries again.
+    ///
+    /// # Panics
+    ///
+    /// As for [`get`](Self::get).
+    pub async fn get_mut(&mut self) -> Result<&mut C::Resource, C::Error> {
+        // Not `get`: while that waits it holds a shared reference, which goes to another thread only if the resource
+        // can be shared.
+        AskMut {
+            lazy: self,
+            number: None,
+        }
+        .await?;
+        let entered = self.entered.get_mut().expect("it has just been entered");
+        Ok(entered.resource_mut())
+    }
+
+    /// Goes on with the set-up, if nobody else does.
+    fn poll_ask(
+        &self,
+        number: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), C::Error>> {
+        if self.entered.get().is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        self.askers.wait(number, cx.waker());
+        // Who works on it has entered it by now, or will see that somebody waits.
+        let work = lock(&self.work).take();
+        let Some(mut work) = work else {
+            return Poll::Pending;
+        };
+        if self.entered.get().is_some() {
+            self.put_back(work);
+            return Poll::Ready(Ok(()));
+        }
+        let polled = catch(|| self.poll_work(&mut work));
+        match polled {
+            Ok(Poll::Pending) => {
+                self.put_back(work);
+                Poll::Pending
+            }
+            Ok(Poll::Ready(entered)) => {
+                let entering = work.entering.take();
+                let entered = entered.map(|entered| {
+                    // Nobody else works on it.
+                    let _ = self.entered.set(entered);
+                });
+                self.put_back(work);
+                self.askers.wake_all();
+                drop(entering);
+                Poll::Ready(entered)
+            }
+            Err(panic) => {
+                let entering = work.entering.take();
+                self.put_back(work);
+                self.askers.wake_all();
+                if let Err(panic) = catch(|| drop(entering)) {
+                    panic.discard();
+                }
+                panic.resume()
+            }
+        }
+    }
+
+    fn poll_work(&self, work: &mut Work<C, M>) -> Poll<Result<Entered<C>, C::Error>> {
+        let entering = match &mut work.entering {
+            Some(entering) => entering,
+            none => {
+                self.askers.note_woken();
+                none.insert(Entering::new((work.make)()))
+            }
+        };
+        if !self.askers.take_woken() {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(self.askers.clone());
+        let entered = Pin::new(entering).poll(&mut Context::from_waker(&waker));
+        entered.map_ok(|(context, nest)| Entered::new(context, nest))
+    }
+}
+
+impl<C, M> LazyResource<C, M>
+where
+    C: AsyncContext,
+{
+    /// The resource, if somebody has asked for it.
+    #[must_use]
+    pub fn entered(&self) -> Option<&C::Resource> {
+        self.entered.get().map(Entered::resource)
+    }
+
+    /// The resource, to be changed, if somebody has asked for it.
+    #[must_use]
+    pub fn entered_mut(&mut self) -> Option<&mut C::Resource> {
+        self.entered.get_mut().map(Entered::resource_mut)
+    }
+
+    fn put_back(&self, work: Work<C, M>) {
+        *lock(&self.work) = Some(work);
+        // Who came meanwhile found nothing to work on.
+        if lock(&self.askers.0).is_woken {
+            self.askers.wake_all();
+        }
+    }
+
+    /// One who asks is dropped.
+    fn leave(&self, number: Option<u64>) {
+        let Some(number) = number else {
+            return;
+        };
+        if !self.askers.leave(number) {
+            // One of the others may have to do what this one was woken for.
+            self.askers.wake_all();
+            return;
+        }
+        if self.entered.get().is_some() {
+            return;
+        }
+        let work = lock(&self.work).take();
+        if let Some(mut work) = work {
+            let entering = work.entering.take();
+            self.put_back(work);
+            self.askers.wake_all();
+            drop(entering);
+        }
+    }
+}
+
+/// Waits until it is entered.
+struct Ask<'a, C, M>
+where
+    C: AsyncContext,
+{
+    lazy: &'a LazyResource<C, M>,
+    number: Option<u64>,
+}
+
+impl<C, M> Future for Ask<'_, C, M>
+where
+    C: AsyncContext,
+    M: FnMut() -> C,
+{
+    type Output = Result<(), C::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.lazy.poll_ask(&mut this.number, cx)
+    }
+}
+
+impl<C, M> Drop for Ask<'_, C, M>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        self.lazy.leave(self.number);
+    }
+}
+
+/// [`Ask`] for one who has it alone.
+struct AskMut<'a, C, M>
+where
+    C: AsyncContext,
+{
+    lazy: &'a mut LazyResource<C, M>,
+    number: Option<u64>,
+}
+
+impl<C, M> Future for AskMut<'_, C, M>
+where
+    C: AsyncContext,
+    M: FnMut() -> C,
+{
+    type Output = Result<(), C::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.lazy.poll_ask(&mut this.number, cx)
+    }
+}
+
+impl<C, M> Drop for AskMut<'_, C, M>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        self.lazy.leave(self.number);
+    }
+}
+
+impl<C, M> Lazy<C, M>
+where
+    C: AsyncContext,
+{
+    /// Ends the lending, and gives the context, if it was entered.
+    fn take_back(&mut self) -> Option<&mut Exiting<C>> {
+        if let Some(entered) = self.lent.entered.take() {
+            self.exiting = Some(entered.exiting());
+        }
+        self.exiting.as_mut()
+    }
+}
+
+impl<C, M> fmt::Debug for LazyResource<C, M>
+where
+    C: AsyncContext<Resource: fmt::Debug>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entered().fmt(f)
+    }
+}
+
+impl<C, M> fmt::Debug for Lazy<C, M>
+where
+    C: AsyncContext,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lazy").finish_non_exhaustive()
+    }
+}
+
+// The context lies in a box of its own.
+impl<C, M> Unpin for Lazy<C, M> where C: AsyncContext {}
+
+#[diagnostic::do_not_recommend]
+impl<C, M> AsyncContext for Lazy<C, M>
+where
+    C: AsyncContext,
+    M: FnMut() -> C,
+{
+    type Resource = LazyResource<C, M>;
+    type Error = C::Error;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+        let this = self.get_mut();
+        this.order.enter();
+        this.order.entered();
+        this.runtime = Some(Runtime::current().id());
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut LazyResource<C, M> {
+        let this = self.get_mut();
+        this.order.lend();
+        &mut this.lent
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), C::Error>> {
+        let this = self.get_mut();
+        this.order.exit();
+        let exited = match this.take_back() {
+            Some(exiting) => exiting.poll(cx, outcome),
+            None => Poll::Ready(Ok(())),
+        };
+        if exited.is_ready() {
+            this.order.end();
+        }
+        exited
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        match self.get_mut().take_back() {
+            Some(exiting) => {
+                exiting.tell(outcome);
+                None
+            }
+            None => Some(outcome),
+        }
+    }
+
+    fn runtime(&self) -> RuntimeId {
+        let entered = self
+            .exiting
+            .as_ref()
+            .map(|exiting| exiting.context().runtime());
+        let runtime = entered.or(self.runtime);
+        runtime.unwrap_or_else(|| Runtime::current().id())
+    }
+
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        match self.get_mut().take_back() {
+            Some(exiting) => exiting.context_mut().poll_wait_limit(cx),
+            None => WaitLimit::General,
+        }
+    }
+
+    fn identity(&self) -> Identity<C::Error> {
+        match &self.exiting {
+            Some(exiting) => exiting.context().identity(),
+            None => Identity::of_type::<C>(),
+        }
+    }
+
+    fn report(&self, kind: ReportKind<'_, C::Error>) {
+        match &self.exiting {
+            Some(exiting) => exiting.context().report(kind),
+            None => self.identity().report(kind),
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! A context that is replaced by the next one while it is used.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::ops::Deref;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker, ready};
+use std::boxed::Box;
+use std::sync::Arc;
+
+use super::entered::{Entered, Exiting};
+use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
+use crate::guard::Entering;
+use crate::order::Order;
+use crate::platform::sync::{Mutex, lock};
+use crate::report::{Identity, ReportKind};
+use crate::{AsyncContext, Outcome};
+
+/// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.
+///
+/// For rotated credentials, a reloaded configuration, a reopened log file. [`current`](SwapResource::current) gives the resource of
+/// the context that is entered now. [`replace`](SwapResource::replace) enters the next one, makes it the current
+/// one, and exits the former when nobody reads it any more: there is no moment without a resource. At the
+/// end of the use the current one is exited, with the outcome of the use; those that were replaced are told
+/// [`Completed`](Outcome::Completed).
+///
+/// All contexts are of one type: [box](AsyncContext::boxed) them if they are of several kinds. To let tasks use the handle,
+/// share a guard of it: `Arc::new(swap(first).enter().await?)`.
+///
+/// cats-effect: `NonEmptyHotswap`. Python: none; an `AsyncExitStack` for each, and a counter of its readers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// use guard_core::{async_context, async_with, swap, yield_resource};
+/// use std::io;
+///
+/// #[async_context]
+/// async fn credentials(number: u32) -> io::Result<String> {
+///     let mut token = format!("token {number}"); // log in
+///     yield_resource!(token);
+///     Ok(()) // and out
+/// }
+///
+/// async_with!(session = swap(credentials(1))?, {
+///     let former = session.current();
+///     assert_eq!(*former, "token 1");
+///     drop(former); // `replace` waits for those who read
+///     session.replace(credentials(2)).await?;
+///     assert_eq!(*session.current(), "token 2");
+/// });
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// Those of the first context, when it is entered, and of the current one, when it is exited.
+///
+/// # Panics
+///
+/// A panic of a context goes on.
+///
+/// # Cancellation
+///
+/// That of the current context. [`replace`](SwapResource::replace) has its own.
+pub fn swap<C>(first: C) -> Swap<C>
+where
+    C: AsyncContext,
+{
+    Swap {
+        first: Some(Box::pin(first)),
+        lent: SwapResource {
+            current: Mutex::new(None),
+        },
+        exiting: None,
+        order: Order::Start,
+        runtime: None,
+    }
+}
+
+/// The context of [`swap`](crate::swap).
+pub struct Swap<C>
+where
+    C: AsyncContext,
+{
+    /// Until it is entered.
+    first: Option<Pin<Box<C>>>,
+    lent: SwapResource<C>,
+    /// The current context, from when it is not lent any more.
+    exiting: Option<Exiting<C>>,
+    order: Order,
+    /// Where the first one was entered.
+    runtime: Option<RuntimeId>,
+}
+
+/// What [`swap`](crate::swap) lends: the context that is entered now, until it is replaced.
+pub struct SwapResource<C>
+where
+    C: AsyncContext,
+{
+    /// `None` only while the use is not entered.
+    current: Mutex<Option<Shared<C>>>,
+}
+
+/// An entered context, and how many read it.
+struct Shared<C>
+where
+    C: AsyncContext,
+{
+    entered: Arc<Entered<C>>,
+    readers: Arc<Readers>,
+}
+
+#[derive(Default)]
+struct Readers(Mutex<Reading>);
+
+#[derive(Default)]
+struct Reading {
+    count: usize,
+    /// Who waits until there is none.
+    waiting: Option<Waker>,
+}
+
+impl Readers {
+    fn poll_none(&self, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut reading = lock(&self.0);
+        if reading.count == 0 {
+            return Poll::Ready(());
+        }
+        let replaced = reading.waiting.replace(waker);
+        drop(reading);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+/// One who reads: see [`SwapResource::current`].
+///
+/// It dereferences to the resource, which is there until this is dropped.
+#[must_use = "the context that is read may be replaced and exited as soon as this is dropped"]
+pub struct Current<'a, C>
+where
+    C: AsyncContext,
+{
+    /// `None` when it lets go.
+    entered: Option<Arc<Entered<C>>>,
+    readers: Arc<Readers>,
+    _handle: core::marker::PhantomData<&'a SwapResource<C>>,
+}
+
+impl<C> Deref for Current<'_, C>
+where
+    C: AsyncContext,
+{
+    type Target = C::Resource;
+
+    fn deref(&self) -> &C::Resource {
+        let entered = self.entered.as_ref();
+        entered.expect("only its end takes it").resource()
+    }
+}
+
+impl<C> Drop for Current<'_, C>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        /// Says so also where the destructor of a context panics.
+        struct LetGo<'a>(&'a Readers);
+
+        impl Drop for LetGo<'_> {
+            fn drop(&mut self) {
+                let mut reading = lock(&self.0.0);
+                reading.count -= 1;
+                let waiting = if reading.count == 0 {
+                    reading.waiting.take()
+                } else {
+                    None
+                };
+                drop(reading);
+                if let Some(waiting) = waiting {
+                    waiting.wake();
+                }
+            }
+        }
+
+        // First the context, so that whoever waits for the readers has it alone.
+        let _let_go = LetGo(&self.readers);
+        drop(self.entered.take());
+    }
+}
+
+impl<C> fmt::Debug for Current<'_, C>
+where
+    C: AsyncContext<Resource: fmt::Debug>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Current").field(&&**self).finish()
+    }
+}
+
+/// Why [`try_replace`](SwapResource::try_replace) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplaceError<E> {
+    /// The next context could not be entered. The current one is still the former.
+    Enter(E),
+    /// The former context could not be exited. The current one is the next.
+    Exit(E),
+}
+
+impl<E> ReplaceError<E> {
+    /// The error of the context.
+    pub fn into_inner(self) -> E {
+        match self {
+            Self::Enter(error) | Self::Exit(error) => error,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for ReplaceError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enter(error) => write!(f, "the next context could not be entered: {error}"),
+            Self::Exit(error) => write!(f, "the former context could not be exited: {error}"),
+        }
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for ReplaceError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Enter(error) | Self::Exit(error) => Some(error),
+        }
+    }
+}
+
+impl<C> SwapResource<C>
+where
+    C: AsyncContext,
+{
+    /// The resource of the context that is entered now.
+    ///
+    /// It stays what it is while this is held, also when it is replaced meanwhile: [`replace`](Self::replace) waits for all
+    /// who hold the former one. So do not hold it across a `replace` in the same task.
+    ///
+    /// # Panics
+    ///
+    /// Never, in a use: there always is one.
+    pub fn current(&self) -> Current<'_, C> {
+        let current = lock(&self.current);
+        let current = current.as_ref().expect("there is one in a use");
+        lock(&current.readers.0).count += 1;
+        Current {
+            entered: Some(current.entered.clone()),
+            readers: current.readers.clone(),
+            _handle: core::marker::PhantomData,
+        }
+    }
+
+    /// Enters `next`, makes it the current context, waits until nobody reads the former, and exits that, with
+    /// [`Completed`](Outcome::Completed).
+    ///
+    /// Two that are called at once both take effect, one after the other.
+    ///
+    /// # Errors
+    ///
+    /// That of entering `next`, and then nothing has changed; or that of exiting the former one, when `next` has taken its
+    /// place. [`try_replace`](Self::try_replace) tells them apart.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a context goes on. One of the set-up of `next` changes nothing.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropped while it enters `next`, it changes nothing, and drops `next`, whose set-up is finished in the background
+    /// and told [`Cancelled`](Outcome::Cancelled) if it is a guaranteed context. Dropped later, it has replaced: the former
+    /// context is exited in the background as soon as nobody reads it any more, and told `Completed` all the same.
+    pub async fn replace(&self, next: C) -> Result<(), C::Error> {
+        let replaced = self.try_replace(next).await;
+        replaced.map_err(ReplaceError::into_inner)
+    }
+
+    /// [`replace`](Self::replace) that says whether `next` has taken the place of the former when it fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReplaceError`] says.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`replace`](Self::replace).
+    #[allow(
+        clippy::missing_panics_doc,
+        reason = "what is expected to be there is there in every use"
+    )]
+    pub async fn try_replace(&self, next: C) -> Result<(), ReplaceError<C::Error>> {
+        let entered = Entering::new(next).await;
+        let (context, nest) = entered.map_err(ReplaceError::Enter)?;
+        let next = Shared::new(Entered::new(context, nest));
+        let former = lock(&self.current).replace(next);
+        let mut former = Former {
+            shared: Some(former.expect("there is one in a use")),
+        };
+        let mut exiting = poll_fn(|cx| former.poll_alone(cx)).await;
+        let exited = poll_fn(|cx| exiting.poll(cx, Outcome::Completed)).await;
+        exited.map_err(ReplaceError::Exit)
+    }
+}
+
+impl<C> Shared<C>
+where
+    C: AsyncContext,
+{
+    fn new(entered: Entered<C>) -> Self {
+        Self {
+            entered: Arc::new(entered),
+            readers: Arc::default(),
+        }
+    }
+}
+
+/// A context that was replaced, while it is read.
+struct Former<C>
+where
+    C: AsyncContext,
+{
+    /// `None` when nobody reads it any more.
+    shared: Option<Shared<C>>,
+}
+
+impl<C> Former<C>
+where
+    C: AsyncContext,
+{
+    /// Ready when nobody else has it.
+    fn poll_alone(&mut self, cx: &Context<'_>) -> Poll<Exiting<C>> {
+        let shared = self.shared.as_ref().expect("it is not alone yet");
+        ready!(shared.readers.poll_none(cx));
+        let shared = self.shared.take();
+        let entered = shared.and_then(|shared| Arc::into_inner(shared.entered));
+        Poll::Ready(entered.expect("nobody reads it").exiting())
+    }
+}
+
+impl<C> Drop for Former<C>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        // Nobody waits for those who read. The last of them drops it.
+        if let Some(shared) = self.shared.take() {
+            shared.entered.tell(Outcome::Completed);
+        }
+    }
+}
+
+impl<C> fmt::Debug for SwapResource<C>
+where
+    C: AsyncContext<Resource: fmt::Debug>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current().fmt(f)
+    }
+}
+
+impl<C> fmt::Debug for Swap<C>
+where
+    C: AsyncContext,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Swap").finish_non_exhaustive()
+    }
+}
+
+impl<C> Swap<C>
+where
+    C: AsyncContext,
+{
+    /// Ends the lending, and gives the current context, if there is one.
+    fn take_back(&mut self) -> Option<&mut Exiting<C>> {
+        let current = match self.lent.current.get_mut() {
+            Ok(current) => current,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        if let Some(shared) = current.take() {
+            // All who read borrow the handle, so they are gone, or were leaked and are never.
+            match Arc::into_inner(shared.entered) {
+                Some(entered) => self.exiting = Some(entered.exiting()),
+                None => Identity::<C::Error>::of_type::<C>().report(ReportKind::Abandoned),
+            }
+        }
+        self.exiting.as_mut()
+    }
+}
+
+// The contexts lie in boxes of their own.
+impl<C> Unpin for Swap<C> where C: AsyncContext {}
+
+#[diagnostic::do_not_recommend]
+impl<C> AsyncContext for Swap<C>
+where
+    C: AsyncContext,
+{
+    type Resource = SwapResource<C>;
+    type Error = C::Error;
+
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+        let this = self.get_mut();
+        this.order.enter();
+        let first = this.first.as_mut().expect("it is not entered");
+        if let Err(error) = ready!(first.as_mut().poll_enter(cx)) {
+            this.order.end();
+            return Poll::Ready(Err(error));
+        }
+        this.runtime = Some(first.runtime());
+        this.order.entered();
+        let first = this.first.take().expect("it was just polled");
+        let entered = Shared::new(Entered::new(first, crate::cleanup::Nest::new()));
+        *lock(&this.lent.current) = Some(entered);
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut SwapResource<C> {
+        let this = self.get_mut();
+        this.order.lend();
+        &mut this.lent
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), C::Error>> {
+        let this = self.get_mut();
+        this.order.exit();
+        let exited = match this.take_back() {
+            Some(exiting) => exiting.poll(cx, outcome),
+            None => Poll::Ready(Ok(())),
+        };
+        if exited.is_ready() {
+            this.order.end();
+        }
+        exited
+    }
+
+    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        match self.get_mut().take_back() {
+            Some(exiting) => {
+                exiting.tell(outcome);
+                None
+            }
+            None => Some(outcome),
+        }
+    }
+
+    fn runtime(&self) -> RuntimeId {
+        match (&self.exiting, &self.first, self.runtime) {
+            (Some(exiting), ..) => exiting.context().runtime(),
+            (None, _, Some(runtime)) => runtime,
+            (None, Some(first), None) => first.runtime(),
+            (None, None, None) => Runtime::current().id(),
+        }
+    }
+
+    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        if let Some(first) = &mut self.first {
+            return first.as_mut().poll_wait_limit(cx);
+        }
+        match self.get_mut().take_back() {
+            Some(exiting) => exiting.context_mut().poll_wait_limit(cx),
+            None => WaitLimit::General,
+        }
+    }
+
+    fn identity(&self) -> Identity<C::Error> {
+        match (&self.exiting, &self.first) {
+            (Some(exiting), _) => exiting.context().identity(),
+            (None, Some(first)) => first.identity(),
+            (None, None) => Identity::of_type::<C>(),
+        }
+    }
+
+    fn report(&self, kind: ReportKind<'_, C::Error>) {
+        match (&self.exiting, &self.first) {
+            (Some(exiting), _) => exiting.context().report(kind),
+            (None, Some(first)) => first.report(kind),
+            (None, None) => self.identity().report(kind),
+        }
+    }
+}
