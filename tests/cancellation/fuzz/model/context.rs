@@ -288,8 +288,13 @@ impl Model {
                 self.unheard(leading);
                 Err(Stop::Panic(first))
             }
-            // The error of the use is lost.
-            (Some(_), Err(Stop::Panic(_))) => leading.ended,
+            (Some(used), Err(Stop::Panic(_))) => {
+                // Guards do not know of it.
+                if form != Form::Guard {
+                    self.has_no_caller(used);
+                }
+                leading.ended
+            }
             (Some(first), Err(Stop::Error(number))) => {
                 match form {
                     Form::TryWith | Form::Guard => self.happens(format!("and {}", fault(number))),
