@@ -30,7 +30,7 @@ pub fn guaranteed<R, E, X, F, Fut>(
     printer: impl Print<E>,
 ) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
 where
-    R: ?Sized + Send + 'static, // what it lends; a context that is `scoped` may lend anything
+    R: ?Sized + Send + 'static, // what it lends; with `local` or `scoped` it need not be `Send`
     E: 'static,
     X: Send + 'static,
     F: FnOnce(Anchor<R, X>) -> Fut + Send + 'static,

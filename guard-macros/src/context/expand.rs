@@ -35,7 +35,7 @@ use crate::types::in_body;
 /// ```text
 /// fn open(path: PathBuf) -> impl AsyncContext<Resource = File, Error = …> + Send + 'static {
 ///     owned(&path);
-///     guaranteed::<File, _, (), _, _>(move |anchor| async move {
+///     guaranteed::<_, _, (), _, _>(move |anchor: Anchor<File, ()>| async move {
 ///         let path = path;
 ///         let the_one_yield = anchor.handle();
 ///         let a_yield_on_every_path;

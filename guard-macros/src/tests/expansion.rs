@@ -52,7 +52,7 @@ fn a_guaranteed_context() {
                 ::guard_core::__private::owned(&path);
                 ::guard_core::__private::owned(&__guard_argument_1);
                 return ::guard_core::__private::guaranteed::<
-                    File,
+                    _,
                     <io::Result<()> as ::guard_core::__private::Fallible>::Error,
                     (),
                     _,
@@ -129,7 +129,7 @@ fn a_scoped_context_that_cannot_fail() {
                 Error = crate::reexport::__private::core::convert::Infallible,
             > {
                 return crate::reexport::__private::scoped::<
-                    (),
+                    _,
                     crate::reexport::__private::core::convert::Infallible,
                     (),
                     _,
@@ -207,7 +207,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                     (),
                 >::boxed_local(
                     ::guard_core::__private::local::<
-                        (),
+                        _,
                         ::guard_core::__private::core::convert::Infallible,
                         (),
                         _,
@@ -277,7 +277,7 @@ fn a_context_that_catches() {
                 Error = Error,
             > + ::guard_core::__private::core::marker::Send + 'static {
                 return ::guard_core::__private::guaranteed::<
-                    (),
+                    _,
                     Error,
                     Error,
                     _,
@@ -373,7 +373,7 @@ fn yields_in_a_use_and_in_another_macro() {
             > + ::guard_core::__private::core::marker::Send + 'static {
                 ::guard_core::__private::owned(&which);
                 return ::guard_core::__private::guaranteed::<
-                    u32,
+                    _,
                     ::guard_core::__private::core::convert::Infallible,
                     (),
                     _,
@@ -463,7 +463,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                 Error = ::guard_core::__private::core::convert::Infallible,
             > {
                 return ::guard_core::__private::scoped::<
-                    u32,
+                    _,
                     ::guard_core::__private::core::convert::Infallible,
                     (),
                     _,
