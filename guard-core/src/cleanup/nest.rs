@@ -230,7 +230,9 @@ impl Nest {
         let (ended, late): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.has_ended());
         self.settled();
-        ended.into_iter().for_each(|ended| self.adopt(Some(ended)));
+        for ended in ended {
+            self.adopt(Some(ended));
+        }
         late.iter().map(|entry| entry.who.name()).collect()
     }
 
