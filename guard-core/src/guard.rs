@@ -200,7 +200,7 @@ where
 {
     fn new(context: Pin<Box<C>>, nest: Nest) -> Self {
         #[cfg(feature = "std")]
-        let tie = Tie::open(context.runtime());
+        let tie = Tie::open(|| context.runtime());
         Self {
             held: Some(Held::new(context)),
             nest,

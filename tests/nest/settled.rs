@@ -169,9 +169,26 @@ fn settled_waits_for_a_set_up_that_a_clean_up_dropped() {
         log.push("-around");
     }
 
+    /// Its set-up is cut, and finished in the background. Its exit cuts one of `cuts_a_set_up` in its set-up.
+    #[async_context]
+    async fn cuts_it_in_its_set_up(log: Log, pool: Arc<Semaphore>) {
+        yield_once().await;
+        yield_resource!();
+        poll_and_drop(enters_late(log.clone(), pool).run(async |()| forever().await));
+        log.push("-around");
+    }
+    #[async_context]
+    async fn enters_late(log: Log, pool: Arc<Semaphore>) {
+        yield_once().await;
+        yield_resource!();
+        yield_once().await;
+        poll_and_drop(pooled(log.clone(), "inner", pool).run(async |()| ()));
+        log.push("-cuts");
+    }
+
     let (log, reports) = logs();
     paused().block_on(async {
-        for depth in 0..3 {
+        for depth in 0..4 {
             let pool = Arc::new(Semaphore::new(0));
             let free = pool.clone();
             let opener = tokio::spawn(async move {
@@ -188,6 +205,13 @@ fn settled_waits_for_a_set_up_that_a_clean_up_dropped() {
                         let it = cuts_it_in_its_exit(log.clone(), pool);
                         poll_and_drop(it.run(async |()| forever().await));
                     }
+                    2 => {
+                        let it = cuts_it_in_its_set_up(log.clone(), pool);
+                        poll_and_drop(it.run(async |()| forever().await));
+                        // Nobody looks until what it leaves has left something in its turn.
+                        tokio::time::sleep(SECOND / 2).await;
+                        log.push("next");
+                    }
                     _ => {
                         async_with!(_around = step(log.clone(), "around", 0), {
                             let it = cuts_a_set_up(log.clone(), pool);
@@ -202,6 +226,7 @@ fn settled_waits_for_a_set_up_that_a_clean_up_dropped() {
             let expected = match depth {
                 0 => "-cuts +inner -inner settled",
                 1 => "-around -cuts +inner -inner settled",
+                2 => "-around -cuts next +inner -inner settled",
                 _ => "+around -cuts -around after +inner -inner settled",
             };
             assert_eq!(log.line(), expected);

@@ -97,16 +97,21 @@ impl Entry {
         self.stage.load(Ordering::Acquire) != RUNNING
     }
 
-    /// Whether it has ended and [`left`](Self::left) nothing, so that it can be forgotten.
+    /// Whether it has ended, and all that it [left](Self::left) too, so that it can be forgotten.
     pub(super) fn is_spent(&self) -> bool {
-        self.stage.load(Ordering::Acquire) == ENDED
+        match self.stage.load(Ordering::Acquire) {
+            RUNNING => false,
+            ENDED => true,
+            // This may lock other entries while an entry that has not ended is locked, never the other way round.
+            _ => unended(self.left()).is_empty(),
+        }
     }
 
     /// What its nest had when it ended: the clean-ups that its code handed off and for which it did not wait. They
     /// belong to whoever waits for it.
     pub(super) fn left(&self) -> Vec<Arc<Entry>> {
         if self.stage.load(Ordering::Acquire) == LEFT {
-            self.inside()
+            lock(&self.state).inside.clone()
         } else {
             Vec::new()
         }

@@ -17,6 +17,8 @@ use crate::platform::panics::catch;
 use crate::report::{Identity, Who};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.
+#[cold]
+#[inline(never)]
 pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, who: Who, runtime: &Runtime) {
     // A destructor must not panic, whatever a runtime, a spawner or a reporter does.
     contained(move || {

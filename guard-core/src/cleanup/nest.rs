@@ -357,7 +357,6 @@ pub(crate) struct Tie {
 pub(super) struct Opened {
     number: usize,
     nest: usize,
-    runtime: RuntimeId,
 }
 
 struct Open {
@@ -367,8 +366,8 @@ struct Open {
 
 impl Tie {
     /// Notes that a guard is opened, if there is a use around it.
-    pub(crate) fn open(runtime: RuntimeId) -> Option<Self> {
-        CURRENT.with(|current| current.with(|nest| nest.map(|nest| nest.open(runtime))))
+    pub(crate) fn open(runtime: impl FnOnce() -> RuntimeId) -> Option<Self> {
+        CURRENT.with(|current| current.with(|nest| nest.map(|nest| nest.open(runtime()))))
     }
 
     pub(super) fn opened(&self) -> Opened {
@@ -401,14 +400,13 @@ impl Nest {
         let opened = Opened {
             number,
             nest: left.number,
-            runtime,
         };
         Tie { opened, entries }
     }
 
-    /// The list of the guard that was opened last before `opened`, of those that still live and whose exit waits for
-    /// that of `opened`.
-    fn older(&mut self, opened: Opened) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
+    /// The list of the guard that was opened last before `opened`, of those that still live and whose exit waits for a
+    /// clean-up in `runtime`.
+    fn older(&mut self, opened: Opened, runtime: RuntimeId) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
         let left = self.left.as_mut()?.get_mut();
         if left.number != opened.nest {
             return None;
@@ -416,7 +414,7 @@ impl Nest {
         let (mut older, mut gone) = (None, Vec::new());
         for (number, open) in left.guards.range(..opened.number).rev() {
             match open.entries.upgrade() {
-                Some(entries) if open.runtime.waits_for(opened.runtime) => {
+                Some(entries) if open.runtime.waits_for(runtime) => {
                     older = Some(entries);
                     break;
                 }
@@ -433,8 +431,9 @@ impl Nest {
 
 /// [`leave`] for the clean-up of a guard.
 pub(super) fn leave_guard(entry: Arc<Entry>, opened: Opened) {
-    let older =
-        CURRENT.with(|current| current.with(|nest| nest.and_then(|nest| nest.older(opened))));
+    let older = CURRENT.with(|current| {
+        current.with(|nest| nest.and_then(|nest| nest.older(opened, entry.runtime)))
+    });
     match older {
         None => leave(entry),
         Some(older) => {
