@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{
     Failed, forever, gated, logs, must_end, paused, poll_and_drop, sleeps, step, time_out, workers,
 };
@@ -701,7 +701,7 @@ fn with_nowhere_to_go_on_each_is_polled_once_from_the_inside_out() {
 
 #[test]
 fn a_runtime_without_a_local_set_is_nowhere_to_go_on() {
-    let stderr = alone(|| {
+    let stderr = in_own_process(|| {
         let (log, reports) = logs();
         paused().block_on(async { cut_three(&log, 0) });
         assert_eq!(log.line(), "+a +c -c ~b -a");
@@ -713,7 +713,7 @@ fn a_runtime_without_a_local_set_is_nowhere_to_go_on() {
 
 #[test]
 fn a_use_dropped_outside_its_set_has_nowhere_to_go_on_but_by_a_spawner() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         let runtime = paused();
         let set = Rc::new(LocalSet::new());
@@ -965,7 +965,7 @@ fn a_drain_inside_a_local_clean_up_does_not_wait_for_itself() {
 
 #[test]
 fn pending_clean_ups_are_listed_with_what_they_wait_for() {
-    alone(|| {
+    in_own_process(|| {
         let gate = Rc::new(Notify::new());
         let (log, _) = logs();
         LocalSet::new().block_on(&paused(), async {
