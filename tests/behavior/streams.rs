@@ -25,7 +25,7 @@ async fn connection(log: Log, fails: &'static str) -> Result<u32, String> {
 }
 
 #[async_context]
-async fn sure(log: Log) -> u32 {
+async fn infallible(log: Log) -> u32 {
     let mut lent = 0;
     let outcome = yield_resource!(lent);
     log.push(format_args!("{outcome:?}"));
@@ -89,7 +89,7 @@ fn a_context_that_cannot_fail_needs_nothing_of_that() {
     let log = Log::new();
     let given = log.clone();
     let numbers = stream! {
-        async_with!(c = sure(given), {
+        async_with!(c = infallible(given), {
             for number in 1..3 {
                 *c += number;
                 yield *c;

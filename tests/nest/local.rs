@@ -20,9 +20,9 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-use crate::alone::alone;
+use crate::own_process::in_own_process;
 use crate::support::{
-    Failed, ends, forever, gated, logs, paused, poll_and_drop, sleeps, step, time_out, workers,
+    Failed, forever, gated, logs, must_end, paused, poll_and_drop, sleeps, step, time_out, workers,
 };
 
 /// Panics if it is used or dropped on another thread than the one that made it. It is not `Send`.
@@ -701,7 +701,7 @@ fn with_nowhere_to_go_on_each_is_polled_once_from_the_inside_out() {
 
 #[test]
 fn a_runtime_without_a_local_set_is_nowhere_to_go_on() {
-    let stderr = alone(|| {
+    let stderr = in_own_process(|| {
         let (log, reports) = logs();
         paused().block_on(async { cut_three(&log, 0) });
         assert_eq!(log.line(), "+a +c -c ~b -a");
@@ -713,7 +713,7 @@ fn a_runtime_without_a_local_set_is_nowhere_to_go_on() {
 
 #[test]
 fn a_use_dropped_outside_its_set_has_nowhere_to_go_on_but_by_a_spawner() {
-    alone(|| {
+    in_own_process(|| {
         let (log, reports) = logs();
         let runtime = paused();
         let set = Rc::new(LocalSet::new());
@@ -866,7 +866,7 @@ fn a_thread_that_ends_gives_each_its_last_poll_from_the_inside_out() {
     std::thread::spawn({
         let (log, reports) = (log.clone(), reports.clone());
         move || {
-            crate::support::listen(&reports);
+            crate::support::record_reports(&reports);
             let kept = RefCell::new(Vec::new());
             set_local_spawner(move |task| kept.borrow_mut().push(task));
             cut_three(&log, 1);
@@ -965,7 +965,7 @@ fn a_drain_inside_a_local_clean_up_does_not_wait_for_itself() {
 
 #[test]
 fn pending_clean_ups_are_listed_with_what_they_wait_for() {
-    alone(|| {
+    in_own_process(|| {
         let gate = Rc::new(Notify::new());
         let (log, _) = logs();
         LocalSet::new().block_on(&paused(), async {
@@ -1035,13 +1035,13 @@ fn two_threads_of_one_runtime_do_not_wait_for_each_other() {
 #[test]
 fn two_clean_ups_do_not_wait_in_a_ring() {
     #[async_context(local)]
-    async fn cuts_in_its_exit(log: Log, gate: Rc<RefCell<Option<Local<'static>>>>) {
+    async fn cancels_in_its_exit(log: Log, gate: Rc<RefCell<Option<Local<'static>>>>) {
         yield_resource!();
         yield_once().await;
-        // What it drops is a use inside which it was cut itself.
+        // The dropped use is the one in whose block this use was cancelled.
         drop(gate.take());
         yield_once().await;
-        log.push("-cuts");
+        log.push("-cancels");
     }
 
     let (log, reports) = logs();
@@ -1053,7 +1053,7 @@ fn two_clean_ups_do_not_wait_in_a_ring() {
                 let (log, kept) = (log.clone(), kept.clone());
                 async move {
                     async_with!(_outer = stays(log.clone(), "outer", 1), {
-                        let it = cuts_in_its_exit(log.clone(), kept.clone());
+                        let it = cancels_in_its_exit(log.clone(), kept.clone());
                         poll_and_drop(it.run(async |()| forever().await));
                         forever().await;
                     });
@@ -1063,7 +1063,7 @@ fn two_clean_ups_do_not_wait_in_a_ring() {
             kept.replace(Some(outer));
         }
     });
-    assert_eq!(log.line(), "+outer -cuts -outer");
+    assert_eq!(log.line(), "+outer -cancels -outer");
     assert_eq!(reports.line(), "");
 }
 
@@ -1099,7 +1099,7 @@ fn many_uses_of_one_drop_need_no_deep_stack() {
         drop(inside);
     }
 
-    ends(|| {
+    must_end(|| {
         let thread = std::thread::Builder::new().stack_size(2 << 20);
         let thread = thread.spawn(|| {
             let (_, reports) = logs();

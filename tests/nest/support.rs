@@ -52,8 +52,8 @@ fn report(report: &Report<'_>) {
 
 fn panic_message(report: &Report<'_>) -> String {
     let text = report.to_string();
-    let (_, logs_outcome) = text.split_once("panicked").unwrap();
-    let (_, message) = logs_outcome.split_once(": ").unwrap();
+    let (_, rest) = text.split_once("panicked").unwrap();
+    let (_, message) = rest.split_once(": ").unwrap();
     message.to_owned()
 }
 
