@@ -131,7 +131,7 @@ fn growth_in_one_block(cycles: usize) -> isize {
             let cycle = |round: usize| {
                 cut(session().run(async |_| {}));
                 cut(nothing().run(async |()| yield_once().await));
-                if round % AT_A_TIME == 0 {
+                if round.is_multiple_of(AT_A_TIME) {
                     finish_background();
                 }
             };
