@@ -474,6 +474,27 @@ fn a_report_belongs_to_the_runtime_in_which_its_context_was_entered() {
     assert_eq!(reported[0].error(), Some("failed 2"));
 }
 
+#[tokio::test]
+async fn those_of_local_contexts_belong_to_the_runtime_too() {
+    #[async_context(local)]
+    async fn failing_locally() -> Result<(), String> {
+        yield_resource!();
+        yield_once().await;
+        Err("failed locally".into())
+    }
+    let reports = reports();
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(async {
+            drop(failing_locally().enter().await);
+            drain().await;
+        })
+        .await;
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1);
+    assert_eq!(reported[0].error(), Some("failed locally"));
+}
+
 #[test]
 fn outside_a_runtime_they_are_those_of_the_thread() {
     let reports = reports();

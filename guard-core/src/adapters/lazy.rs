@@ -87,7 +87,6 @@ where
         },
         order: Order::Start,
         exiting: None,
-        runtime: None,
     }
 }
 
@@ -100,8 +99,6 @@ where
     order: Order,
     /// The context, if there is one, from when it is not lent any more.
     exiting: Option<Exiting<C>>,
-    /// Where it was entered.
-    runtime: Option<RuntimeId>,
 }
 
 /// What [`lazy`](crate::lazy) lends: asked for the resource, it enters its context.
@@ -475,7 +472,6 @@ where
         let this = self.get_mut();
         this.order.enter();
         this.order.entered();
-        this.runtime = Some(Runtime::current().id());
         Poll::Ready(Ok(()))
     }
 
@@ -513,12 +509,10 @@ where
     }
 
     fn runtime(&self) -> RuntimeId {
-        let entered = self
-            .exiting
-            .as_ref()
-            .map(|exiting| exiting.context().runtime());
-        let runtime = entered.or(self.runtime);
-        runtime.unwrap_or_else(|| Runtime::current().id())
+        match &self.exiting {
+            Some(exiting) => exiting.context().runtime(),
+            None => Runtime::current().id_on_this_thread(),
+        }
     }
 
     fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {

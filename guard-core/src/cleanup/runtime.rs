@@ -113,12 +113,14 @@ impl Runtime {
 
 #[cfg(feature = "testing")]
 impl RuntimeId {
-    /// That of the clean-up in whose code this thread is, else that of the current task.
+    /// That of the clean-up in whose code this thread is, else that of the current task; for all threads of it.
     pub(crate) fn here() -> Self {
-        match super::nest::owners().first() {
+        let mut runtime = match super::nest::owners().first() {
             Some(cleanup) => cleanup.runtime,
             None => Runtime::current().id(),
-        }
+        };
+        runtime.thread = None;
+        runtime
     }
 
     /// Whether it is a tokio runtime.
