@@ -134,7 +134,12 @@ async fn a_check_may_return_an_error() {
 async fn what_was_reported_until_then_is_told() {
     let _quiet = reports();
     let seen = Log::new();
-    let used = || failing(1).with(async |_| Ok::<_, String>(yield_once().await));
+    let used = || {
+        failing(1).with(async |_| {
+            yield_once().await;
+            Ok::<_, String>(())
+        })
+    };
     let message = panics(cancel_at_every_poll(used, async |cut| {
         let errors: Vec<_> = cut
             .reports()

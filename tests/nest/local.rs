@@ -355,9 +355,15 @@ fn whatever_the_way_of_using() {
         async move {
             async_with!(_outer = stays(log.clone(), "outer", 0), {
                 let with = boxed(log.clone(), "with").with_error::<Failed>();
-                poll_and_drop(with.with(async |_| Ok::<_, Failed>(forever().await)));
+                poll_and_drop(with.with(async |_| {
+                    forever().await;
+                    Ok::<_, Failed>(())
+                }));
                 let tried = boxed(log.clone(), "try_with");
-                poll_and_drop(tried.try_with(async |_| Ok::<_, Failed>(forever().await)));
+                poll_and_drop(tried.try_with(async |_| {
+                    forever().await;
+                    Ok::<_, Failed>(())
+                }));
                 poll_and_drop(composed(log.clone(), "composed").run(async |_| forever().await));
                 poll_and_drop(decorated(log.clone()));
                 drop(boxed(log.clone(), "guard").enter().await);
@@ -366,7 +372,10 @@ fn whatever_the_way_of_using() {
                     stack
                         .enter(boxed(log.clone(), "stack").with_error())
                         .await?;
-                    Ok::<_, Failed>(forever().await)
+                    {
+                        forever().await;
+                        Ok::<_, Failed>(())
+                    }
                 }));
                 log.push("next");
             });
@@ -479,7 +488,10 @@ fn settled_waits_and_try_settled_tells() {
             );
             assert_eq!(log.line(), "-query");
             let query = fails("the connection is gone");
-            let query = query.with(async |()| Ok::<_, String>(forever().await));
+            let query = query.with(async |()| {
+                forever().await;
+                Ok::<_, String>(())
+            });
             let unsettled = try_settled(timeout(Duration::from_secs(1), query)).await;
             let unsettled = unsettled.unwrap_err();
             assert_eq!(
@@ -526,7 +538,10 @@ fn an_exit_limit_holds_in_the_background() {
         async move {
             let it = stays_forever(log.clone(), "it").exit_timeout(Duration::from_secs(1));
             let it = it.map_err(|_| Failed);
-            poll_and_drop(it.with(async |()| Ok::<_, Failed>(forever().await)));
+            poll_and_drop(it.with(async |()| {
+                forever().await;
+                Ok::<_, Failed>(())
+            }));
             drain().await;
             log.push("drained");
         }
@@ -573,7 +588,10 @@ fn an_error_of_a_clean_up_is_reported() {
     for place in PLACES {
         let (_, reports) = logs();
         place.run(async {
-            poll_and_drop(fails().with(async |()| Ok::<_, Failed>(forever().await)));
+            poll_and_drop(fails().with(async |()| {
+                forever().await;
+                Ok::<_, Failed>(())
+            }));
         });
         assert_eq!(reports.line(), "fails failed: it failed", "{place:?}");
     }

@@ -148,10 +148,15 @@ fn the_first_of_several_panics_of_a_body_unwinds() {
         }
     }
 
+    // A function, and not an async closure: the future itself has to panic again when it is dropped.
+    fn panics(_: &mut ()) -> Panics {
+        Panics {
+            _owned: LoudPayload,
+        }
+    }
+
     let (log, _) = logs();
-    let panics = logs_outcome(log.clone(), "it", 0).run(|_: &mut ()| Panics {
-        _owned: LoudPayload,
-    });
+    let panics = logs_outcome(log.clone(), "it", 0).run(panics);
     assert_panics_with("the body", || block_on(panics));
     assert_eq!(log.line(), "-it(Panicked)");
 }
