@@ -82,10 +82,16 @@ pub(super) fn poll_nest(
 }
 
 /// [`poll_settle`] for an entry of a stack, which is not a use but has a nest.
+#[inline]
 pub(crate) fn poll_settle_part(nest: &mut Nest, cx: &mut Context<'_>, who: Who) -> Poll<()> {
     if nest.is_empty() {
         return Poll::Ready(());
     }
+    poll_wait_part(nest, cx, who)
+}
+
+#[cold]
+fn poll_wait_part(nest: &mut Nest, cx: &mut Context<'_>, who: Who) -> Poll<()> {
     let runtime = Runtime::current().id_on_this_thread();
     let overtaken = ready!(poll_nest(nest, runtime, cx, |_| WaitLimit::General));
     if !overtaken.is_empty() {

@@ -839,6 +839,18 @@ where
         if self.stack.close_if_empty() {
             return;
         }
+        self.hand_off();
+    }
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    /// Hands off the exit of the entries, which goes on without the stack.
+    #[cold]
+    fn hand_off(&mut self) {
         let mut stack = self.stack.take();
         stack.cancel();
         let left = Orphan::<E, M> {

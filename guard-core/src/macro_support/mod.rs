@@ -23,5 +23,5 @@ pub use failed::{MayHaveFailed, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
 #[cfg(feature = "alloc")]
 pub use owned::{Keep, KeepSelf, keep, keep_self};
-pub use owned::{Owned, OwnedLocally, owned, owned_generic, owned_locally, owned_locally_generic};
+pub use owned::{Owned, owned, owned_generic, owned_locally};
 pub use returns::{Returns, carried};

@@ -18,23 +18,8 @@ pub fn owned<T: Owned>(_: &T) {}
 /// [`owned`] for a generic argument, about which rustc itself knows which bound is missing.
 pub fn owned_generic<T: Send + 'static>(_: &T) {}
 
-/// What a `local` context may be made of.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be part of a guaranteed context",
-    label = "not `'static`",
-    note = "its clean-up may go on in the background, so a guaranteed context owns what it uses",
-    note = "write `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled, or pass something that is `'static`, such as an `Rc`"
-)]
-pub trait OwnedLocally {}
-
-#[diagnostic::do_not_recommend]
-impl<T: 'static> OwnedLocally for T {}
-
-/// [`owned`] for a context that need not be `Send`.
-pub fn owned_locally<T: OwnedLocally>(_: &T) {}
-
-/// [`owned_locally`] for a generic argument.
-pub fn owned_locally_generic<T: 'static>(_: &T) {}
+/// [`owned`] for a context that need not be `Send`. rustc itself knows which lifetime is too short.
+pub fn owned_locally<T: 'static>(_: &T) {}
 
 /// What `#[async_context(owned)]` can make an owned value of: `ToOwned`, for references of any kind.
 #[cfg(feature = "alloc")]

@@ -393,11 +393,10 @@ fn expand_body(
         let span = reference.span();
         let krate = path_at(named, span);
         let owned = Ident::new(
-            match (argument.is_generic, args.local) {
+            match (args.local, argument.is_generic) {
+                (true, _) => "owned_locally",
+                (false, true) => "owned_generic",
                 (false, false) => "owned",
-                (true, false) => "owned_generic",
-                (false, true) => "owned_locally",
-                (true, true) => "owned_locally_generic",
             },
             span,
         );

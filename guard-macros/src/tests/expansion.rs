@@ -201,7 +201,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                 (),
                 ::guard_core::__private::core::convert::Infallible,
             > {
-                ::guard_core::__private::owned_locally_generic(&values);
+                ::guard_core::__private::owned_locally(&values);
                 ::guard_core::__private::owned_locally(&by);
                 return ::guard_core::AsyncContext::<
                     (),
