@@ -233,7 +233,7 @@ async fn a_return_in_a_closure_in_a_macro_leaves_only_the_closure() -> Result<()
     use futures::FutureExt;
     let log = Log::new();
     let seen = Cell::new(0);
-    async_with!(_told = logs_outcome(log.clone(), "logs_outcome")?, {
+    async_with!(_told = logs_outcome(log.clone(), "context")?, {
         tokio::select! {
             value = std::future::ready(1).map(|n: u32| { return n + 1; }) => seen.set(value),
         }

@@ -23,5 +23,6 @@ fn test_async_nullcontext() {
             .or(Ok(value))
     });
     assert_eq!(used, Ok(43));
-    assert_eq!(size_of_val(&nullcontext(C(42))), size_of::<C>());
+    // One byte says whether it is entered.
+    assert_eq!(size_of_val(&nullcontext(42_u8)), 2);
 }

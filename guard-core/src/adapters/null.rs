@@ -34,6 +34,17 @@ pub struct NullContext<T> {
     order: Order,
 }
 
+impl<T> NullContext<T> {
+    /// A context that is entered as it is made: for a value that an exit stack keeps.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn entered(value: T) -> Self {
+        Self {
+            value,
+            order: Order::Entered,
+        }
+    }
+}
+
 impl<T: fmt::Debug> fmt::Debug for NullContext<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("NullContext").field(&self.value).finish()

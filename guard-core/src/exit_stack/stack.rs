@@ -16,6 +16,7 @@ use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::errors::ExitErrors;
 use super::keyed::{EntryKey, KeyedEntry};
 use super::late::{Late, StackClosed};
+use crate::adapters::NullContext;
 use crate::cleanup::{Exit, Nest, Runtime, drop_owned, hand_off};
 use crate::context::FromContext;
 #[cfg(feature = "std")]
@@ -23,7 +24,7 @@ use crate::platform::panics::Panic;
 use crate::platform::panics::catch;
 use crate::raw::Held;
 use crate::report::{Identity, describe_debug};
-use crate::{AsyncContext, Outcome, nullcontext};
+use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].
 type Owned<E, M> = dyn Entry<E, M> + Send;
@@ -501,7 +502,7 @@ where
         T: Send + 'static,
     {
         // An entry is dropped when it has been exited.
-        self.lend(nullcontext(value).with_error())
+        self.lend(NullContext::entered(value).with_error())
     }
 
     /// Adds an asynchronous callback. It is not told the outcome.
@@ -687,7 +688,7 @@ where
         T: 'a,
     {
         // An entry is dropped when it has been exited.
-        self.lend(nullcontext(value).with_error())
+        self.lend(NullContext::entered(value).with_error())
     }
 
     /// Adds an asynchronous callback. It is not told the outcome.
