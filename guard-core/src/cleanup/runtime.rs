@@ -157,10 +157,9 @@ impl Runtime {
 
     /// For what stays on this thread: a `local` context, and what has no clean-up in the background.
     pub(crate) fn id_on_this_thread(&self) -> RuntimeId {
-        RuntimeId {
-            thread: Some(this_thread()),
-            ..self.id()
-        }
+        let mut here = self.id();
+        here.thread = Some(this_thread());
+        here
     }
 
     /// Whether [`inside`](Self::inside) works on this thread. It does not while the thread-locals are destroyed.
