@@ -294,6 +294,8 @@ pub trait AsyncContext<X = ()> {
     /// A context that cannot fail needs no `?`, and its error may convert into nothing: a pattern takes the
     /// guard.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// use guard_core::{AsyncContext, nullcontext};
@@ -434,6 +436,8 @@ pub trait AsyncContext<X = ()> {
 
     /// The same context, which cannot fail, as one that might fail with whatever error is asked for.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// use guard_core::{AsyncContext, nullcontext};
@@ -478,6 +482,8 @@ pub trait AsyncContext<X = ()> {
     /// [`TimeoutError::Context`](crate::TimeoutError), and [`map_err`](Self::map_err) makes both what the caller
     /// has. In the background the limit holds for all that is left to do there, which may include the rest of
     /// the set-up. Time is tokio's; outside a tokio runtime nothing measures it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
@@ -615,6 +621,8 @@ mod sealed {
 }
 
 /// A context of any kind: `Send`, on the heap, its type hidden.
+///
+/// # Examples
 ///
 /// ```
 /// use guard_core::{AsyncContext, BoxContext, async_context, nullcontext, yield_resource};

@@ -222,6 +222,8 @@ where
     /// A guard has no block: what is dropped while it is held belongs to the use around it. What is dropped
     /// unfinished in `body` belongs to the guard, whose exit waits for its clean-up.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
     /// use guard_core::{AsyncContext, async_context, yield_resource};

@@ -21,6 +21,8 @@ macro_rules! yield_resource {
 /// meanwhile, the context is dropped on the spot, where otherwise its set-up would be finished in the
 /// background. For waits that take nothing until they are over, such as those for a lock.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// use guard_core::{async_context, async_with, cancellable, yield_resource};
@@ -48,6 +50,8 @@ macro_rules! cancellable {
 ///
 /// What stands before the yield is the set-up, what stands after it the clean-up, and what the function
 /// says it returns is what it lends. Python: `@asynccontextmanager`.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {

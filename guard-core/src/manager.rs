@@ -16,6 +16,8 @@ use crate::{AsyncContext, coroutine::scoped};
 ///
 /// Python: a class with `__aenter__` and `__aexit__`. As there, the resource may well be `Self`.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// use guard_core::{AsyncManager, Outcome, async_with, manage};

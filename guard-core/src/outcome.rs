@@ -9,6 +9,8 @@
 /// failed, and the error itself for `#[async_context(catch)]`, which decide what becomes of it.
 /// The list of variants is complete and stays so: matching all four is encouraged.
 ///
+/// # Examples
+///
 /// ```
 /// use guard_core::Outcome;
 ///

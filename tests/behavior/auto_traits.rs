@@ -540,3 +540,66 @@ fn stacks_adapters_and_decorated_functions_have_the_auto_traits_of_their_parts()
         Send
     );
 }
+
+#[test]
+fn exit_stacks_are_unwind_safe() {
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+    fn check<T: UnwindSafe + RefUnwindSafe>() {}
+    check::<guard_core::ScopedExitStack<'static, Rc<Cell<u8>>>>();
+    check::<guard_core::AsyncExitStack<String>>();
+}
+
+#[test]
+fn public_types_are_debug() {
+    use guard_core::context::{
+        Detached, Drain, Enter, Exit, ExitTimeout, ExitUntil, Expect, Join, JoinError, Lazy,
+        LazyResource, MapErr, NullContext, Optional, OptionalResource, Settled, Suppress, Swap,
+        SwapResource, TrySettled, WithError,
+    };
+    use guard_core::exit_stack_parts::{
+        AllErrors, ExitStackContext, Key, StackClosed, StackHandle,
+    };
+    use std::future::Ready;
+
+    fn check<T: fmt::Debug>() {}
+    type Context = NullContext<u8>;
+    check::<Context>();
+    check::<Detached<Ready<()>>>();
+    check::<Drain>();
+    check::<Enter<Context>>();
+    check::<Exit<Context>>();
+    check::<ExitTimeout<Context>>();
+    check::<ExitUntil<Context, Ready<()>>>();
+    check::<Expect<Context, &str>>();
+    check::<Guard<Context>>();
+    check::<Join<Context, Context>>();
+    check::<JoinError<u8, u8>>();
+    check::<LazyResource<Context, fn() -> Context>>();
+    check::<Lazy<Context, fn() -> Context>>();
+    check::<MapErr<Context, u8>>();
+    check::<Optional<Context>>();
+    check::<OptionalResource<Context>>();
+    check::<Settled<Ready<()>>>();
+    check::<Suppress<u8, u8>>();
+    check::<Swap<Context>>();
+    check::<SwapResource<Context>>();
+    check::<TrySettled<Ready<()>>>();
+    check::<WithError<Context, u8>>();
+    check::<AllErrors<String>>();
+    check::<ExitStackContext<String>>();
+    check::<Key>();
+    check::<StackClosed<u8>>();
+    check::<StackHandle<String>>();
+    check::<guard_core::AsyncExitStack<String>>();
+    check::<guard_core::ExitErrors<String>>();
+    check::<guard_core::OwnedReport>();
+    check::<guard_core::PendingCleanup>();
+    check::<guard_core::Report<'_>>();
+    check::<guard_core::ReportKind<'_, u8>>();
+    check::<guard_core::ScopedExitStack<'_, String>>();
+    check::<guard_core::TimeoutError<String>>();
+    check::<guard_core::TryWithError<u8, u8, u8>>();
+    check::<guard_core::Unsettled<u8>>();
+    fn check_value(_: &impl fmt::Debug) {}
+    check_value(&guard_core::nullcontext(1).run(async |_| ()));
+}

@@ -25,6 +25,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// The reports, with the names of this file's types as they are written here: it is compiled in two crates.
+fn take_reports() -> Vec<String> {
+    let here = concat!(module_path!(), "::");
+    let reports = reports::take().into_iter();
+    reports.map(|report| report.replace(here, "")).collect()
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Fine,
@@ -123,7 +130,7 @@ fn observe<T>(
         Ok(message) => *message,
         Err(_) => "another payload".into(),
     });
-    (result, log.line(), reports::take())
+    (result, log.line(), take_reports())
 }
 
 macro_rules! table {
@@ -150,7 +157,7 @@ fn async_with_loses_nothing() {
         (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
         (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
         (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))",
-            &["Failed(an error of type `core::result::Result<u32, behavior::using::Failure>`)"];
+            &["Failed(an error of type `core::result::Result<u32, Failure>`)"];
         (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
         (Fine, Panics, Panics) => panicked("body"), "enter body exit(Panicked)", &["Panicked"];
@@ -180,7 +187,7 @@ fn with_loses_nothing() {
         (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &[];
         (Fine, Fails, Fails) => Ok(Err(Failure("body"))), "enter body exit(Failed(()))", &["Failed(exit)"];
         (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))",
-            &["Failed(an error of type `behavior::using::Failure`)"];
+            &["Failed(an error of type `Failure`)"];
         (Fine, Panics, Fine) => panicked("body"), "enter body exit(Panicked)", &[];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
         (Fine, Panics, Panics) => panicked("body"), "enter body exit(Panicked)", &["Panicked"];
@@ -207,7 +214,7 @@ fn try_with_returns_every_failure() {
         (Fine, Fails, Fails) =>
             Ok(Err(TryWithError::BodyAndExit { body: BODY, exit: EXIT })), "enter body exit(Failed(()))", &[];
         (Fine, Fails, Panics) => panicked("exit"), "enter body exit(Failed(()))",
-            &["Failed(an error of type `behavior::using::Failure`)"];
+            &["Failed(an error of type `Failure`)"];
         (Fine, Panics, Fails) => panicked("body"), "enter body exit(Panicked)", &["Failed(exit)"];
     }
 }
@@ -232,7 +239,7 @@ fn run_returns_what_the_body_does() {
         (Fine, Fails, Fine) => Ok(Err(Failure("body"))), "body exit(Failed(()))", &[];
         (Fine, Fine, Panics) => panicked("exit"), "body exit(Completed)", &[];
         (Fine, Fails, Panics) => panicked("exit"), "body exit(Failed(()))",
-            &["Failed(an error of type `core::result::Result<u32, behavior::using::Failure>`)"];
+            &["Failed(an error of type `core::result::Result<u32, Failure>`)"];
         (Fine, Panics, Fine) => panicked("body"), "body exit(Panicked)", &[];
         (Fine, Panics, Panics) => panicked("body"), "body exit(Panicked)", &["Panicked"];
     }
@@ -260,11 +267,11 @@ fn an_exit_that_panics_after_it_was_suspended_reports_the_error_of_the_body() {
     assert!(catch_unwind(|| block_on(by_value())).is_err());
     assert!(catch_unwind(|| block_on(by_question_mark())).is_err());
     assert_eq!(
-        reports::take(),
+        take_reports(),
         [
-            "Failed(an error of type `behavior::using::Failure`)",
+            "Failed(an error of type `Failure`)",
             "Failed(with an `Err` as its value)",
-            "Failed(an error of type `core::result::Result<(), behavior::using::Failure>`)",
+            "Failed(an error of type `core::result::Result<(), Failure>`)",
         ]
     );
 }

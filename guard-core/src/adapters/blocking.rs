@@ -20,6 +20,8 @@ use crate::{AsyncContext, Outcome};
 ///
 /// Python: a synchronous context manager in a worker thread, as `FastAPI` runs them.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{async_with, blocking};
@@ -70,6 +72,8 @@ where
 /// with [`catch`](AsyncContext::catch). All else is as for [`blocking`], also what runs where.
 ///
 /// Python: a synchronous context manager in a worker thread, whose `__exit__` may return true.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

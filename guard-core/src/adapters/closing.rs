@@ -29,6 +29,8 @@ pub trait AsyncClose {
 ///
 /// A guaranteed context: it is closed also when its user is cancelled. Python: `aclosing`.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{AsyncClose, async_with, closing};

@@ -14,6 +14,8 @@ use crate::{AsyncContext, Outcome};
 /// [`#[async_context]`](crate::async_context) reads better. The release is told how the use ended. A
 /// guaranteed context: it is released also when its user is cancelled.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{Outcome, async_with, from_fns};

@@ -30,6 +30,8 @@ use crate::{AsyncContext, Outcome};
 /// cats-effect: `Resource.memoize`. Python: an `AsyncExitStack` whose `enter_async_context` is called once, under
 /// a lock.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{async_context, async_with, lazy, yield_resource};

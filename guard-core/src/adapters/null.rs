@@ -12,6 +12,8 @@ use crate::{AsyncContext, Outcome};
 ///
 /// For where a context is wanted and a value is at hand. Python: `nullcontext`.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// use guard_core::{AsyncContext, nullcontext};

@@ -22,6 +22,8 @@ use crate::{AsyncContext, Outcome};
 ///
 /// Python: `async with cache() if configured else nullcontext() as cache`.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{async_context, async_with, optional, yield_resource};

@@ -13,6 +13,8 @@ use crate::{AsyncContext, Outcome};
 /// To be used with [`catch`](AsyncContext::catch), or on an exit stack that catches. It can be copied when
 /// the predicate can, so one may be used many times, also inside itself. Python: `suppress`.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{AsyncContext, suppress};

@@ -29,6 +29,8 @@ use crate::{AsyncContext, Outcome};
 ///
 /// cats-effect: `NonEmptyHotswap`. Python: none; an `AsyncExitStack` for each, and a counter of its readers.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// use guard_core::{async_context, async_with, swap, yield_resource};

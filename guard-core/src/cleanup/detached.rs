@@ -31,6 +31,8 @@ pin_project_lite::pin_project! {
 /// polled there but is to outlive the block, such as a future that is kept across a loop of `select!`, is wrapped
 /// in this. Its clean-ups go on in the background all the same, and [`drain`](crate::drain) waits for them.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// use guard_core::{AsyncContext, async_context, detached, drain, pending_cleanups, yield_resource};

@@ -53,6 +53,8 @@ pub fn drain() -> Drain {
 
 /// [`drain`] for the clean-ups of all runtimes of the process.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// guard_core::drain_all().await;

@@ -149,6 +149,8 @@ impl Setting {
 ///
 /// Time is tokio's; outside a tokio runtime with timers nothing measures it.
 ///
+/// # Examples
+///
 /// ```
 /// # use std::time::Duration;
 /// guard_core::set_wait_limit(Some(Duration::from_secs(5)));
@@ -164,6 +166,8 @@ pub fn set_wait_limit(limit: Option<Duration>) {
 /// [`TimedOut`](crate::ReportKind::TimedOut).
 ///
 /// Time is tokio's; outside a tokio runtime with timers nothing measures it.
+///
+/// # Examples
 ///
 /// ```
 /// # use std::time::Duration;

@@ -124,6 +124,8 @@ pin_project_lite::pin_project! {
 /// [`settled`] that fails if a clean-up did, so that an outer transaction need not commit after a rollback in it
 /// went wrong.
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// use guard_core::{AsyncContext, async_context, try_settled, yield_resource};

@@ -4,6 +4,7 @@ mod adopted;
 mod context;
 mod core;
 mod course;
+mod debug;
 mod enter;
 mod entry;
 mod errors;

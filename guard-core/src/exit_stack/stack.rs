@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::ops::{Index, IndexMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
@@ -38,6 +39,8 @@ type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
 /// owned, say in a struct, is closed by hand.
 ///
 /// Python: `AsyncExitStack`.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::io::Error> {
@@ -105,6 +108,25 @@ where
 {
     stack: Stack<Borrowed<'a, E, M>, E>,
 }
+
+// Each entry runs under a catch of its own, and an entry that has panicked is never used again.
+impl<E, M> UnwindSafe for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+}
+
+impl<E, M> RefUnwindSafe for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+}
+
+impl<E, M: StackMode<E>> UnwindSafe for ScopedExitStack<'_, E, M> {}
+
+impl<E, M: StackMode<E>> RefUnwindSafe for ScopedExitStack<'_, E, M> {}
 
 impl<E> AsyncExitStack<E>
 where

@@ -28,6 +28,8 @@ mod hook {
     ///
     /// Returns the reporter that was set before, so that a test can put it back.
     ///
+    /// # Examples
+    ///
     /// ```
     /// guard_core::set_reporter(|report| eprintln!("lost: {report}"));
     /// ```

@@ -30,6 +30,8 @@ use crate::{AsyncContext, Outcome};
 /// order. A manager is checked as `check_context(|| manage(value))`. A context that catches is checked with
 /// [`check_catching`].
 ///
+/// # Examples
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// use guard_core::testing::check_context;
@@ -109,6 +111,8 @@ where
 }
 
 /// [`check_context`] for a context that catches: `error` makes the errors of the body that it is told.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -1,5 +1,6 @@
 //! The one algorithm behind every form of a use.
 
+use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::mem::{self, ManuallyDrop};
@@ -71,6 +72,17 @@ pin_project_lite::pin_project! {
                 this.drop_unfinished();
             }
         }
+    }
+}
+
+impl<P, X, K, E, F> fmt::Debug for Use<P, X, K, E, F>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    K: Kept,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Use").finish_non_exhaustive()
     }
 }
 

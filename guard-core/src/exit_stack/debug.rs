@@ -1,0 +1,55 @@
+//! `Debug` for the stacks. What their entries are has no name, so it is not shown.
+
+use core::fmt;
+
+use super::context::{AllErrors, ExitStackContext, Reporting};
+use super::course::StackMode;
+use super::stack::{AsyncExitStack, ScopedExitStack, StackHandle};
+
+impl<E, M> fmt::Debug for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncExitStack").finish_non_exhaustive()
+    }
+}
+
+impl<E, M: StackMode<E>> fmt::Debug for ScopedExitStack<'_, E, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedExitStack").finish_non_exhaustive()
+    }
+}
+
+impl<E, M> fmt::Debug for StackHandle<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackHandle").finish_non_exhaustive()
+    }
+}
+
+impl<E, M> fmt::Debug for ExitStackContext<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExitStackContext").finish_non_exhaustive()
+    }
+}
+
+impl<E: Send + 'static> fmt::Debug for AllErrors<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AllErrors").finish_non_exhaustive()
+    }
+}
+
+impl<E: Send + 'static> fmt::Debug for Reporting<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reporting").finish_non_exhaustive()
+    }
+}
