@@ -64,7 +64,7 @@ use alloc::boxed::Box;
 pub trait AsyncContext<X = ()> {
     /// What the context lends.
     type Resource: ?Sized;
-    /// What can go wrong in entering or exiting; [`Infallible`](core::convert::Infallible) if nothing can.
+    /// What can go wrong in entering or exiting; [`Infallible`] if nothing can.
     type Error;
 
     /// Sets up. Python: `__aenter__`.
@@ -377,7 +377,7 @@ pub trait AsyncContext<X = ()> {
     /// The same context, which panics where it fails, with `message` and the error.
     ///
     /// For tests, and for what a program cannot go on without: its error is
-    /// [`Infallible`](core::convert::Infallible), so [`async_with!`](crate::async_with) needs no `?` and works in functions
+    /// [`Infallible`], so [`async_with!`](crate::async_with) needs no `?` and works in functions
     /// that return `()`. A test under `#[should_panic]` may use it too.
     ///
     /// ```
@@ -540,7 +540,7 @@ pub trait AsyncContext<X = ()> {
 
 /// Every error into which `F`, that of a context, converts: `From<F>`.
 ///
-/// A context that cannot fail has the error [`Infallible`](core::convert::Infallible), from which few errors are made. It becomes
+/// A context that cannot fail has the error [`Infallible`], from which few errors are made. It becomes
 /// one that might fail with any error by [`with_error`](AsyncContext::with_error).
 #[diagnostic::on_unimplemented(
     message = "the error of this context, `{F}`, does not become `{Self}`",
