@@ -29,7 +29,7 @@ async fn log(
     file: &SwapResource<impl AsyncContext<Resource = Mutex<File>>>,
     line: &str,
 ) -> io::Result<()> {
-    // What is replaced meanwhile stays open until this line is written.
+    // A file that is replaced meanwhile stays open until this line is written.
     let current = file.current();
     let mut file = current.lock().await;
     file.write_all(format!("{line}\n").as_bytes()).await?;

@@ -35,7 +35,7 @@ async fn store(mut requests: mpsc::Receiver<Request>) -> Vec<Outcome> {
                 answer
             }
         };
-        // Who has given up does not read the answer.
+        // A caller that has given up does not read the answer.
         let _ = answer.send(());
     }
     seen

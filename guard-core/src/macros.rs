@@ -478,7 +478,7 @@ macro_rules! async_with {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __yield_resource {
-    // What was imported is used.
+    // Only uses the import of the macro, so that no lint calls it unused.
     (@imported) => {};
     // Tokens, and no expression, for editors: it need not parse while it is typed.
     (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {

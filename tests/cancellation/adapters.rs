@@ -191,7 +191,7 @@ fn a_null_context_beside_others_does_not_show() {
             ),
             _ => async_with!(
                 _outer = default::level0(plan)?,
-                // What is lost in the use of both is reported in the name of the first.
+                // A report about the use of both names the first.
                 join(_middle = default::level1(plan)?, _null = nullcontext(())),
                 token = default::level2(plan)?,
                 {

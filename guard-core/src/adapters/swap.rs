@@ -55,7 +55,7 @@ use crate::{AsyncContext, Outcome};
 ///
 /// # Errors
 ///
-/// Those of the first context, when it is entered, and of the current one, when it is exited.
+/// The errors of the first context when it is entered, and of the current one when it is exited.
 ///
 /// # Panics
 ///
@@ -63,7 +63,7 @@ use crate::{AsyncContext, Outcome};
 ///
 /// # Cancellation
 ///
-/// That of the current context. [`replace`](SwapResource::replace) has its own.
+/// As for the current context. [`replace`](SwapResource::replace) says what happens when it is cancelled itself.
 pub fn swap<C>(first: C) -> Swap<C>
 where
     C: AsyncContext,

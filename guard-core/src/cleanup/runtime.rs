@@ -39,7 +39,7 @@ impl RuntimeId {
         self.is_same_runtime(other) && (other.thread.is_none() || other.thread == self.thread)
     }
 
-    /// That of the two which waits for more: where two contexts are exited together.
+    /// The one of the two that waits for more, for two contexts that are exited together.
     pub(crate) fn joined(self, other: Self) -> Self {
         if other.waits_for(self) { other } else { self }
     }
@@ -113,7 +113,7 @@ impl Runtime {
 
 #[cfg(feature = "testing")]
 impl RuntimeId {
-    /// That of the clean-up in whose code this thread is, else that of the current task; for all threads of it.
+    /// The runtime of the clean-up whose code runs on this thread, else of the current task; any thread of it.
     pub(crate) fn here() -> Self {
         let mut runtime = match super::nest::owners().first() {
             Some(cleanup) => cleanup.runtime,

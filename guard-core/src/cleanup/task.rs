@@ -256,7 +256,7 @@ impl<E: ?Sized + Kind> Work<E> {
     }
 
     fn end(mut self) {
-        // What is left belongs to whoever waits for this, or else to the enclosing nest.
+        // Clean-ups that are left belong to whoever waits for this one, or else to the enclosing nest.
         let left = self.nest.take();
         left.iter().cloned().for_each(leave);
         if let Some(bound) = self.bound.take() {

@@ -221,7 +221,7 @@ impl Cut {
         self.at == At::End
     }
 
-    /// What was reported in the runtime since the run began, its clean-ups included.
+    /// The reports of the runtime since the run began, those of its clean-ups included.
     pub fn reports(&self) -> &[OwnedReport] {
         &self.reports
     }

@@ -441,7 +441,7 @@ impl Check<Cut> for After<'_, '_> {
 
 impl<'a> Laws<'a> {
     async fn run(mut self) {
-        // What is dropped on purpose is reported, and nobody wants to know.
+        // The reports of what this drops on purpose are ignored.
         let reports = reports();
         let checked = self.check().await;
         drop(reports);

@@ -136,7 +136,7 @@ impl Reports {
         Self { kept }
     }
 
-    /// What was reported since the last call, in the order in which that happened.
+    /// The reports since the last call, in order.
     pub fn take(&self) -> Vec<OwnedReport> {
         core::mem::take(&mut lock(&self.kept))
     }

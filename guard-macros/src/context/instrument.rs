@@ -29,7 +29,7 @@ pub(super) fn below(args: &TokenStream, function: &Function) -> Option<TokenStre
     };
     let index = function.attrs.iter().rposition(is_instrument)?;
     let (above, below) = function.attrs.split_at(index + 1);
-    // What is wrong with the arguments is told when it comes here again.
+    // Errors in the arguments are told when the macro runs the second time.
     let krate = Args::parse(args.clone(), &mut Errors::default()).krate;
     let Function {
         vis,
