@@ -298,7 +298,7 @@ fn what_a_stack_lends_stays_in_place_while_the_stack_grows() {
     assert!(block_on(stack.close(Outcome::Completed)).is_ok());
 }
 
-/// What is had by a key lies in a box, and may be looked at by several threads while the list grows.
+/// A keyed resource lies in a box. Several threads may read it while the list grows.
 #[test]
 fn what_is_had_by_a_key_stays_in_place_while_the_stack_grows() {
     let stack = AsyncExitStack::<Infallible>::new();

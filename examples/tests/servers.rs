@@ -18,7 +18,7 @@ use anyhow::ensure;
 use guard_core::{AsyncContext, async_with, drain, pending_cleanups, set_reporter};
 use guard_examples::servers::{Server, mariadb, postgres, redis, redis_on};
 
-/// What has to be gone after a server.
+/// The process and the directory of a server, which have to be gone after it.
 struct Traces {
     pid: u32,
     directory: PathBuf,

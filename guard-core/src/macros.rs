@@ -141,7 +141,7 @@ macro_rules! cancellable {
 /// # }
 /// ```
 ///
-/// What is promised for default contexts holds for `local` ones, on one thread. The exit of a `local` context waits for
+/// The promises for default contexts hold for `local` ones, on one thread. The exit of a `local` context waits for
 /// the clean-ups that were handed off in its block, `local` ones and others. The exit of a default context does not wait
 /// for a `local` clean-up, since nobody may be driving the `LocalSet`. A `local` use that is dropped outside its
 /// `LocalSet` has nowhere to go on, unless the thread has a spawner: see

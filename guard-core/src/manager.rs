@@ -91,7 +91,7 @@ use crate::{AsyncContext, coroutine::scoped};
     note = "implement `AsyncManager` for it, with `async fn enter` and `async fn exit`"
 )]
 pub trait AsyncManager<X: 'static = ()> {
-    /// What is lent.
+    /// The resource that the context lends.
     type Resource: ?Sized;
     /// What can go wrong.
     type Error;

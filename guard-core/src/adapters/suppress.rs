@@ -42,7 +42,7 @@ where
 /// The context of [`suppress`].
 pub struct Suppress<E, P> {
     predicate: P,
-    /// What is lent.
+    /// The resource.
     nothing: (),
     order: Order,
     _error: PhantomData<fn(&E)>,

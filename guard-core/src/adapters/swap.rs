@@ -266,7 +266,7 @@ where
     ///
     /// # Errors
     ///
-    /// That of entering `next`, and then nothing has changed; or that of exiting the former one, when `next` has taken its
+    /// The error of entering `next`: nothing has changed then. Or the error of exiting the former one: `next` has taken its
     /// place. [`try_replace`](Self::try_replace) tells them apart.
     ///
     /// # Panics

@@ -128,7 +128,7 @@ pub fn finish<T>(value: T, _: Yielded) -> T {
     note = "a context that lends a `{Self}` and cannot fail returns `Result<{Self}, std::convert::Infallible>`"
 )]
 pub trait Fallible {
-    /// What is lent.
+    /// The resource of the context.
     type Value;
     /// What can go wrong.
     type Error;

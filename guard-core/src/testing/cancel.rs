@@ -254,7 +254,7 @@ pub(super) enum What {
     Stalled(Stalled, Duration),
 }
 
-/// What was waited for when nothing happened any more.
+/// What a run was waiting for when it stalled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stalled {
     Future,

@@ -78,7 +78,7 @@ pub(crate) fn collect(report: &Report<'_>) -> bool {
 
 /// Collects what is reported in the current tokio runtime, until the value is dropped.
 ///
-/// What is reported in other runtimes goes where it went before: to the [reporter](crate::set_reporter), or to other
+/// Reports of other runtimes go where they went before: to the [reporter](crate::set_reporter), or to other
 /// collectors. So a test sees its own reports and no others, and tests run beside each other. A report belongs to the
 /// runtime in which its context was entered. Called outside a tokio runtime, it collects what its thread reports.
 ///
@@ -111,7 +111,7 @@ pub fn reports() -> Reports {
     Reports::new(true)
 }
 
-/// What is reported in the runtime of a test: see [`reports`].
+/// The reports of the runtime of a test: see [`reports`].
 #[must_use = "it collects until it is dropped"]
 pub struct Reports {
     kept: Arc<Mutex<Vec<OwnedReport>>>,

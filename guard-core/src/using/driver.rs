@@ -107,7 +107,7 @@ enum Stage<X, K, E> {
     Over,
 }
 
-/// What is kept of how the body ended.
+/// How the body ended: with a value that the use keeps, or with a panic.
 type Ended<K> = Result<K, Panic>;
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>

@@ -32,7 +32,7 @@ where
     fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
 }
 
-/// What is kept of a body's output until the use ends.
+/// The part of a body's output that the use keeps until it ends.
 pub trait Kept {
     /// The caller is gone, who would have been told what the body ended with. `untold` is an error that the context
     /// was to be handed, and was not.
