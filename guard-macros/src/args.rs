@@ -7,7 +7,7 @@ use syn::{Error, LitStr, Path, Token, parse_quote, token};
 
 use crate::diag::Errors;
 
-/// What was asked for.
+/// The arguments, read.
 #[allow(clippy::struct_excessive_bools, reason = "each is an argument")]
 pub(crate) struct Args {
     pub(crate) scoped: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Parses the arguments; what is wrong is told, and the rest counts.
+    /// Parses the arguments. Reports each one that is wrong; the others still count.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
         let mut args = Self {
@@ -48,7 +48,7 @@ impl Args {
         args
     }
 
-    /// Tells what does not go together; the rest counts.
+    /// Reports arguments that exclude each other, and takes one of them back.
     fn exclude(&mut self, seen: &[(&'static str, Span)], errors: &mut Errors) {
         if !self.scoped {
             return;

@@ -1,4 +1,4 @@
-//! Telling problems: all of them at once, and where the user can see them.
+//! The problems in what the user wrote: collected, so that rustc shows all of them at once.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -7,14 +7,14 @@ use syn::{Error, Path};
 /// The problems found so far.
 #[derive(Default)]
 pub(crate) struct Errors {
-    told: Option<Error>,
-    /// What does not parse yet, and is expanded as if it did: see [`Errors::push_half_typed`].
+    reported: Option<Error>,
+    /// About code that does not parse yet, which is expanded as if it did: see [`Errors::push_half_typed`].
     half_typed: Option<Error>,
 }
 
 impl Errors {
     pub(crate) fn push(&mut self, error: Error) {
-        add(&mut self.told, error);
+        add(&mut self.reported, error);
     }
 
     /// An error that changes nothing else in the expansion, so that an editor finds what it looks for in the
@@ -24,7 +24,7 @@ impl Errors {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.told.is_none()
+        self.reported.is_none()
     }
 
     /// Keeps the error of a fallible step.
@@ -34,7 +34,7 @@ impl Errors {
 
     /// The problems as `compile_error!` items.
     pub(crate) fn into_tokens(self) -> TokenStream {
-        self.told
+        self.reported
             .into_iter()
             .chain(self.half_typed)
             .map(Error::into_compile_error)

@@ -75,7 +75,7 @@ fn take_inner(body: Group, attrs: &mut Vec<Attribute>) -> Group {
     }
 }
 
-/// Says what was found where a function belongs.
+/// The error for another item where a function belongs.
 fn not_a_function(input: ParseStream<'_>, error: syn::Error) -> syn::Error {
     let found = [
         ("a struct", input.peek(Token![struct])),

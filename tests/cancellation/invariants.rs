@@ -1,11 +1,12 @@
-//! The invariants: what may never happen in a run, whatever was planned. They look at its log alone.
+//! The invariants: rules that every run has to keep, whatever its plan was. They are checked against the log of the run,
+//! not against the plan.
 
 use guard_core::Outcome;
 
 use crate::scenarios::{Kind, Way};
 use crate::simulation::{End, Ending, Event, Fault, Lost, Run, Step, Who};
 
-/// What the judge knows about a run beside its log.
+/// How the contexts of a run were used: the rules depend on that.
 #[derive(Clone, Copy, Debug, Hash)]
 pub struct Case {
     pub way: Way,
@@ -14,7 +15,7 @@ pub struct Case {
     pub is_stack: bool,
     /// Whether the stack is closed by hand, so that the body's error is with its owner.
     pub is_owned: bool,
-    /// Whether set-ups and clean-ups run on threads of their own, so that what is polled is not what runs.
+    /// Whether set-ups and clean-ups run on threads of their own, so that a poll does not run them.
     pub is_on_threads: bool,
 }
 
@@ -52,10 +53,10 @@ pub fn judge(case: Case, run: &Run) -> Vec<String> {
     judge.violations
 }
 
-/// The body is inside all levels.
+/// The number of the body: it is inside all levels.
 const BODY: usize = usize::MAX;
 
-/// The level that an event of some kind is about.
+/// Returns the level of an event, if the event is of the wanted kind.
 type LevelOf = fn(Event) -> Option<usize>;
 
 struct Judge<'a> {
@@ -80,12 +81,12 @@ impl Judge<'_> {
         self.log.iter().filter(|&&event| event == wanted).count()
     }
 
-    /// Where the whole use was dropped.
+    /// The place in the log where the whole use was dropped.
     fn dropped(&self) -> Option<usize> {
         self.at(|event| event == Event::Dropped)
     }
 
-    /// Where the block around some level dropped its use, and which level that was.
+    /// The place in the log where a block dropped the use of a level in it, and that level.
     fn interrupted(&self) -> Option<(usize, usize)> {
         let found = self.log.iter().enumerate().find_map(|(at, &event)| {
             let Event::Interrupted(level) = event else {
@@ -93,11 +94,11 @@ impl Judge<'_> {
             };
             Some((at, level))
         });
-        // Else the block was dropped, with all that is in it.
+        // After the drop of the whole use it was not the block that dropped the level.
         found.filter(|&(at, _)| self.dropped().is_none_or(|dropped| at < dropped))
     }
 
-    /// Where what runs in the use of this level was dropped.
+    /// The place in the log where the use of this level, or of one around it, was dropped.
     fn gone(&self, place: usize) -> Option<usize> {
         match self.interrupted() {
             Some((at, level)) if place >= level => Some(at),
@@ -105,7 +106,7 @@ impl Judge<'_> {
         }
     }
 
-    /// In whose use, or as whose set-up or clean-up, something happens.
+    /// The level in whose set-up, block or clean-up the event happens.
     fn place(event: Event) -> Option<usize> {
         match event {
             Event::Enter(level)
@@ -118,8 +119,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What happened before that, as far as a use of this level can know: of what it dropped half-way it
-    /// knows nothing.
+    /// The events before `at` that the use of this level can know of. It is not told how a use ended that its block dropped.
     fn known(&self, level: usize, at: usize) -> impl Iterator<Item = Event> {
         let gone = self
             .interrupted()
@@ -147,7 +147,7 @@ impl Judge<'_> {
         self.at(|event| matches!(event, Event::Released(of, _) if of == level))
     }
 
-    /// Where the level's set-up failed, or its clean-up ended.
+    /// The place in the log where the set-up of the level failed, or its clean-up ended.
     fn over(&self, level: usize) -> Option<usize> {
         self.at(|event| match event {
             Event::Entered(of, end) => of == level && end != End::Ok,
@@ -160,7 +160,7 @@ impl Judge<'_> {
         self.at(|event| event == Event::Reported(who, Lost::Abandoned))
     }
 
-    /// The level that is entered and exited beside this one.
+    /// The level that is joined with this one.
     fn beside(&self, level: usize) -> Option<usize> {
         let [one, other] = self.case.way.sides()?;
         match level {
@@ -182,7 +182,7 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether the level is a guard, which nobody exits after a panic: it is dropped.
+    /// Whether the level is used by a guard. A panic drops a guard; nobody exits it.
     fn is_guard(&self, level: usize) -> bool {
         match self.case.way {
             Way::Guards => true,
@@ -191,7 +191,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the level is finished when its use is dropped: alone, not as a part of something else.
+    /// Whether the library finishes each level by itself when its use is dropped.
     fn is_finished(&self) -> bool {
         match self.case.kind {
             Kind::Default | Kind::ScopedOfDefault => true,
@@ -200,7 +200,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Set-up and clean-up are begun once and ended once: what is handed on is never restarted.
+    /// Each set-up and each clean-up begins at most once and ends at most once: the background carries on, and never
+    /// restarts.
     fn each_step_at_most_once(&mut self) {
         for level in 0..3 {
             let steps: [(&str, LevelOf); 4] = [
@@ -237,11 +238,11 @@ impl Judge<'_> {
         }
     }
 
-    /// A level that was begun comes to its end, unless nobody is there to finish it: then it is
-    /// reported, once, and nothing else is.
+    /// Each level that has begun also ends, unless nothing can finish it. Then there is one report that it was abandoned,
+    /// and only then.
     fn every_acquired_level_is_released_or_reported(&mut self) {
         for level in 0..3 {
-            // A scoped level promises nothing before it is acquired, wherever it is.
+            // A scoped level may be dropped in its set-up without a report.
             let begun = if matches!(self.case.kind, Kind::Scoped | Kind::DefaultOfScoped) {
                 self.acquired(level)
             } else {
@@ -256,7 +257,7 @@ impl Judge<'_> {
             } else {
                 self.at(|event| event == Event::BodyStarted)
             };
-            // Whatever of it is finished by being dropped, it was dropped itself.
+            // The composed context itself was dropped, whatever became of the levels in it.
             let end = if self.case.kind.finishes_composed() {
                 self.dropped()
                     .and_then(|dropped| Some(self.cut()?.max(dropped)))
@@ -267,8 +268,7 @@ impl Judge<'_> {
             let lost = begun.is_some() && end.is_some_and(|end| end < over);
             self.expect_abandoned(Who::Composed, lost);
         }
-        // Scoped contexts are dropped where they stand: by their user's drop, and guards of them by a
-        // panic.
+        // Scoped contexts are not finished after a drop: of the use, or of a guard by a panic.
         let drops = matches!(self.case.kind, Kind::Scoped | Kind::ScopedOfDefault);
         let by_panic = self.is_guard(1) && self.panicked_before(BODY, self.log.len());
         let by_drop = self.dropped().or(self.gone(BODY)).is_some();
@@ -291,8 +291,8 @@ impl Judge<'_> {
         });
     }
 
-    /// Whatever is lost, and wherever there is nowhere to go on: what was set up is polled at least once to
-    /// clean up. Only what is scoped promises nothing.
+    /// The clean-up of each level that was set up is polled at least once, even where no runtime can finish it. Scoped
+    /// levels are an exception.
     fn every_clean_up_begins(&mut self) {
         if !self.is_finished() || self.case.is_on_threads {
             return;
@@ -305,11 +305,11 @@ impl Judge<'_> {
         }
     }
 
-    /// Where the background is cut, what is unfinished there is polled once more: a set-up, and a clean-up
-    /// if it comes to that. There may be another poll in place, where it is dropped only after that.
+    /// When the background ends, each unfinished set-up or clean-up in it is polled once more. If that poll ends the
+    /// set-up, the clean-up gets one poll too. A use that is dropped only after that is also polled once where it is dropped.
     fn each_unfinished_step_gets_one_last_poll(&mut self) {
         let Some(cut) = self.cut() else { return };
-        // Contexts within a context, or on a stack, are polled by that too.
+        // The context around them, or the stack, polls its levels itself.
         let is_within = self.case.way == Way::Composed || self.case.is_stack;
         if !self.is_finished() || is_within || self.case.is_on_threads {
             return;
@@ -348,9 +348,9 @@ impl Judge<'_> {
         }
     }
 
-    /// A clean-up begins when everything that was acquired later is over: also what the block around it had
-    /// dropped half-way. What was still being set up when it was dropped is waited for by nobody. Guards
-    /// with no use around them, which are dropped together, only begin in that order.
+    /// A clean-up begins when each level that was acquired later is over, even if a block dropped that level before.
+    /// There are two exceptions. Nobody waits for a level that was dropped in its set-up. Guards that are dropped together,
+    /// with no use around them, begin in that order, but do not wait for each other.
     fn last_in_first_out(&mut self) {
         for outer in 0..3 {
             for inner in 0..3 {
@@ -383,8 +383,8 @@ impl Judge<'_> {
         self.no_clean_up_while_its_block_goes_on();
     }
 
-    /// Whether the level was still being set up when its use was dropped. A thread may have set it up by then,
-    /// and its use does not know yet: nothing has begun in it.
+    /// Whether the use of the level was dropped in the set-up. A thread may have finished the set-up before the use was
+    /// polled again: then nothing inside had begun.
     fn was_entering(&self, level: usize, acquired: usize) -> bool {
         self.gone(level).is_some_and(|gone| {
             let begun_inside = self.log[acquired.min(gone)..gone]
@@ -424,8 +424,8 @@ impl Judge<'_> {
         }
     }
 
-    /// What was not begun when its use was dropped is never begun. Only the set-up of a context made of
-    /// contexts goes on, in its parts.
+    /// Nothing inside a use begins after the use was dropped. The exception is a context made of contexts: its set-up goes
+    /// on, and enters them.
     fn nothing_starts_after_the_drop(&mut self) {
         let goes_on = self.case.way == Way::Composed && self.case.kind.finishes_composed();
         let is_late = |(at, &event): (usize, &Event)| {
@@ -442,7 +442,7 @@ impl Judge<'_> {
         self.check(!is_late, || "something started after the drop".into());
     }
 
-    /// Every clean-up is told how the use inside it ended.
+    /// Each clean-up gets the outcome of the use.
     fn outcomes(&mut self) {
         for (at, &event) in self.log.iter().enumerate() {
             if let Event::Release(level, Some(told)) = event {
@@ -470,8 +470,8 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether the level's use was dropped while it waited for what had been dropped in its block: the block
-    /// was over by then.
+    /// Whether the use of the level was dropped after its block had ended, while it waited for a use that the block had
+    /// dropped.
     fn was_waiting(&self, level: usize) -> bool {
         let Some(gone) = self.gone(level) else {
             return false;
@@ -493,7 +493,7 @@ impl Judge<'_> {
         }
         let at = gone.unwrap_or(at);
         if self.panicked_before(level, at) {
-            // A guard that is dropped by an unwind does not know of it.
+            // A dropped guard cannot see that a panic drops it.
             if self.is_guard(level) {
                 Outcome::Cancelled
             } else {
@@ -506,14 +506,13 @@ impl Judge<'_> {
         }
     }
 
-    /// The exit of one does not wait for that of the other, and does not hear of it.
+    /// Two joined exits run at the same time, so neither is told how the other ended.
     fn outcome_beside(&self, level: usize, other: usize, at: usize) -> Outcome {
         let at = self.release(other).map_or(at, |release| release.min(at));
         self.outcome(level, at)
     }
 
-    /// In a composed context all levels are told what its yield was told, unless one inside them fails
-    /// in its own way.
+    /// In a composed context all levels get the outcome of its yield, unless a level inside them has failed or panicked.
     fn outcome_in_composed(&self, at: usize) -> Outcome {
         let before = &self.log[..at];
         let levels = |end| {
@@ -526,7 +525,7 @@ impl Judge<'_> {
             Event::BodyEnded(end) => Some(end),
             _ => None,
         });
-        // What is inside a context that is dropped itself is dropped too.
+        // If the composed context is dropped, so are the levels in it.
         let dropped = if self.case.kind.finishes_composed() {
             self.dropped()
                 .and_then(|dropped| Some(self.cut()?.max(dropped)))
@@ -550,7 +549,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Where each fault arose.
+    /// The faults of the run, each with its place in the log.
     fn faults(&self) -> Vec<(usize, Fault, End)> {
         let fault = |level, step, end| {
             let fault = Fault { level, step };
@@ -572,7 +571,7 @@ impl Judge<'_> {
             .collect()
     }
 
-    /// Where the use in which this arose was dropped.
+    /// The place in the log where the use was dropped in which this fault arose.
     fn gone_around(&self, fault: Fault) -> Option<usize> {
         match fault.step {
             Step::Body => self.gone(BODY),
@@ -581,8 +580,8 @@ impl Judge<'_> {
         }
     }
 
-    /// No error and no panic of a context vanishes, and none is told twice: it is returned, resumed or
-    /// reported. Only what was already on its way to somebody can go down with them.
+    /// Each error and each panic is seen exactly once: returned, resumed or reported. The exception is a fault that was being
+    /// returned to a caller which was then dropped or panicked: it may be lost.
     fn every_fault_is_seen_once(&mut self) {
         let mut violations = Vec::new();
         let mut unnamed = 0;
@@ -602,7 +601,7 @@ impl Judge<'_> {
             let reports = self.log.iter().filter(tells);
             let (by_type, by_name): (Vec<&Event>, Vec<&Event>) = reports.partition(by_type);
             let mut seen = returned + by_name.len();
-            // A report by type does not say which error it is about: it counts where nothing else tells of it.
+            // A report that only names the type of the error fits several faults. It counts for one that nothing else shows.
             if seen == 0 {
                 unnamed += usize::from(end == End::Error);
                 seen = by_type.len().min(1);
@@ -611,7 +610,7 @@ impl Judge<'_> {
             let interrupted = gone.is_some_and(|gone| at < gone)
                 || self.cut().is_some_and(|cut| at < cut)
                 || self.panicked_after(at);
-            // After the drop each context of its own reports at once.
+            // After the drop each level reports by itself.
             let alone = self.case.way != Way::Composed && gone.is_some_and(|gone| gone < at);
             let waits = self.waits_for_others(at, fault);
             let held = self.has_no_caller_left(at, fault, end);
@@ -649,8 +648,8 @@ impl Judge<'_> {
         self.violations.append(&mut violations);
     }
 
-    /// The levels that were being exited, or waited for that, when the use in which this arose was dropped,
-    /// after it had arisen: it would have gone on when their exits were over.
+    /// The levels that held this fault when the use was dropped: they were in their exit, or waited to begin it, and would
+    /// have passed the fault on after the exit.
     fn holders(&self, at: usize, fault: Fault) -> impl Iterator<Item = usize> {
         let gone = self.gone_around(fault).filter(|&gone| at < gone);
         let is_exiting = move |&level: &usize| {
@@ -665,13 +664,13 @@ impl Judge<'_> {
         (0..3).filter(is_exiting)
     }
 
-    /// Whether a use has to report this, because it was dropped during its exit. Guards do not know of it,
-    /// what catches has been given it, and for `run` an error is a value like any other.
+    /// Whether a use has to report this fault, because the use was dropped in its exit. A guard never sees the fault, a
+    /// catching context has got it as its outcome, and for `run` an error is a value like any other.
     fn has_no_caller_left(&self, at: usize, fault: Fault, end: End) -> bool {
         let is_bodys = matches!(fault.step, Step::Body | Step::Rest);
         let is_its_uses = match self.case.way {
             Way::Run => end == End::Panic,
-            // It goes with a context that is given up, or is in what its exit ends with.
+            // The exit returns the error, or loses it where the context is abandoned.
             Way::Catch => {
                 let is_over = |level| self.over(level).is_some();
                 end == End::Panic || self.cut().is_none() && self.holders(at, fault).all(is_over)
@@ -684,7 +683,7 @@ impl Judge<'_> {
         is_its_uses && is_held && !self.case.is_owned && !self.panicked_after(at)
     }
 
-    /// Whether the report is about this fault, in the right name.
+    /// Whether the report is about this fault, with the right name.
     fn tells_of(&self, who: Who, lost: Lost, at: usize, fault: Fault, end: End) -> bool {
         // In these ways a context may have ended with an error that is not its own.
         let is_passed_on = matches!(self.case.way, Way::Composed | Way::Catch);
@@ -705,7 +704,7 @@ impl Judge<'_> {
         seen == fault && is_told_so && (is_passed_on || is_held || is_its_own)
     }
 
-    /// Whether what failed was kept until others are over, so that nobody had been told by the drop.
+    /// Whether the fault was kept until other exits were over, so that nobody had seen it before the drop.
     fn waits_for_others(&self, at: usize, fault: Fault) -> bool {
         let Some(dropped) = self.gone_around(fault).filter(|&dropped| at < dropped) else {
             return false;
@@ -733,10 +732,10 @@ impl Judge<'_> {
         })
     }
 
-    /// Who polls to the end gets the first panic, else the first error; those that keep all errors
-    /// keep them in the order in which they happened.
+    /// A caller that polls to the end gets the first panic, or else the first error. The ways of use that keep all errors
+    /// return them in the order in which they happened.
     fn ending(&mut self) {
-        // Of what it dropped half-way it is told nothing.
+        // A fault of a use that the block dropped does not reach the caller.
         let is_known = |&(_, fault, _): &(usize, Fault, End)| self.gone_around(fault).is_none();
         let faults: Vec<_> = self.faults().into_iter().filter(is_known).collect();
         let panic = faults.iter().find(|(_, _, end)| *end == End::Panic);
@@ -757,8 +756,7 @@ impl Judge<'_> {
             {
                 Ending::Returned(Err(errors))
             }
-            // The body's error or, if that was fine, the first exit's; a composed context has but one
-            // error, and the body's comes before it.
+            // The error of the body comes first, then those of the exits. A composed context has one error at most.
             (_, None) => Ending::Returned(Err(errors[..1].to_vec())),
         };
         let run = self.run;
@@ -767,7 +765,7 @@ impl Judge<'_> {
         });
     }
 
-    /// The panic hook runs once a panic: a panic that is resumed does not call it again.
+    /// The panic hook runs once for each panic. To resume a panic does not call it again.
     fn hook_calls(&mut self) {
         let panics = self
             .faults()

@@ -54,7 +54,7 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
     let error = definition.returns.error(krate);
     let mut sig = function.sig.clone();
     sig.asyncness = None;
-    // An error about it has been told.
+    // A `const` has been reported as an error.
     sig.constness = None;
     let declared = match &sig.output {
         ReturnType::Type(_, declared) => ends(declared).0,
@@ -237,8 +237,8 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                 let (start, end) = ends(&typed.ty);
                 let start = site.located_at(start);
                 let pat = &*typed.pat;
-                // What is configured away is so in the body too, and a lint is about the local now: what is
-                // expected there is not expected of the argument.
+                // The local in the body gets the attributes of the argument: a `cfg` removes both, and a lint level
+                // is meant for the local. Only the local can fulfil an `expect`, so the argument gets an `allow`.
                 let attrs = core::mem::take(&mut typed.attrs);
                 typed.attrs = attrs.iter().map(allowed).collect();
                 let (attrs, quiet) = (&attrs, &typed.attrs);
@@ -379,8 +379,8 @@ fn expand_body(
     let output = in_body(returns.output());
     let caught = in_body(returns.caught(args));
 
-    // That the resource is not what the context asks for is told of what is called here, and of the return type. Where
-    // both are one span, rustc tells it once.
+    // Where the resource does not fulfil a bound, rustc reports that for this call and for the return type. Both get the
+    // same span, so that rustc shows one error.
     let make = match (args.scoped, args.local) {
         (true, _) => "scoped",
         (false, true) => "local",
@@ -413,7 +413,7 @@ fn expand_body(
     let mutable = Token![mut](the_proof.span());
     // A path that ends without a yield ends at the closing brace.
     let proven = proof.proof(block.brace_token.span.close());
-    // After an error has been told, the proof would only repeat it.
+    // After another error, the proof would only repeat it.
     let excused = is_broken.then(|| quote!(= #private::Yielded));
     // The arguments are captured under names of the same hygiene.
     let anchor = anchor();

@@ -14,10 +14,11 @@ use crate::diag::Errors;
 use crate::function::Function;
 use crate::rewrite::mentions;
 
-/// What only `#[instrument]` writes: a `return` that is never reached, so that rustc knows the type of the block.
+/// The name of a local that only `#[instrument]` writes: it returns it in code that never runs, so that rustc knows the
+/// type of the block.
 const FAKE_RETURN: &str = "__tracing_attr_fake_return";
 
-/// Stands where the body was.
+/// The name that stands where the body was, until the body is put back.
 const BODY: &str = "__guard_body";
 
 /// The function with `#[async_context]` below the `#[instrument]` that now is below it, if there is one.
@@ -29,7 +30,7 @@ pub(super) fn below(args: &TokenStream, function: &Function) -> Option<TokenStre
     };
     let index = function.attrs.iter().rposition(is_instrument)?;
     let (above, below) = function.attrs.split_at(index + 1);
-    // Errors in the arguments are told when the macro runs the second time.
+    // Errors in the arguments are reported when the macro runs the second time.
     let krate = Args::parse(args.clone(), &mut Errors::default()).krate;
     let Function {
         vis,
@@ -47,11 +48,11 @@ pub(super) fn below(args: &TokenStream, function: &Function) -> Option<TokenStre
     })
 }
 
-/// What `#[instrument]` has put around a body.
+/// The code that `#[instrument]` has put around a body.
 pub(crate) struct Instrumented(Block);
 
 impl Instrumented {
-    /// Takes it off, and leaves the body.
+    /// Takes this code off a block, and leaves the body.
     pub(super) fn take(block: &mut Block) -> Option<Self> {
         let mut finding = Finding { body: None };
         finding.visit_block_mut(block);
@@ -59,7 +60,7 @@ impl Instrumented {
         Some(Self(core::mem::replace(block, body)))
     }
 
-    /// Puts it around what became of the body.
+    /// Puts this code around the rewritten body.
     pub(super) fn around(&self, body: &Group) -> TokenStream {
         let mut tokens = TokenStream::new();
         for stmt in &self.0.stmts {
@@ -69,7 +70,7 @@ impl Instrumented {
     }
 }
 
-/// Whether something with that name has been at work, which puts the body into an `async` block.
+/// Whether `#[instrument]`, or an attribute that works in the same way, has put the body into an `async` block.
 pub(super) fn is_around(block: &Block) -> bool {
     mentions(&block.to_token_stream(), &|word| {
         word == "__tracing_instrument_future"

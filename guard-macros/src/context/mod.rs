@@ -54,7 +54,7 @@ struct Definition {
     args: Args,
     returns: Returns,
     body: Option<Body>,
-    /// Something is wrong that was told: the expansion should not cause further errors.
+    /// Whether an error was reported. The expansion is then not to cause further ones.
     is_broken: bool,
 }
 

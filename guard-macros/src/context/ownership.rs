@@ -54,13 +54,13 @@ fn referred(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
-/// What is borrowed in an argument.
+/// An argument, and the borrows in its type.
 struct Argument {
     name: String,
     is_self: bool,
     /// The first borrow in it.
     borrow: Option<TokenStream>,
-    /// It is `&mut`.
+    /// Whether it is a `&mut`.
     is_mutable: bool,
     /// The first borrow inside what it is a reference to, or inside a type that is no reference.
     inside: Option<TokenStream>,
@@ -199,7 +199,7 @@ impl VisitMut for Finder {
         }
     }
 
-    // What a function takes is not held by it.
+    // A function pointer holds none of its arguments.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
 
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {

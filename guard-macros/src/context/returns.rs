@@ -155,7 +155,7 @@ impl Returns {
         }
     }
 
-    /// The type of the body's error, as far as the context is told of it.
+    /// The type of the error of the user's code that the context is handed: `()` unless it catches.
     pub(crate) fn caught(&self, args: &Args) -> TokenStream {
         if args.catch {
             self.error(&args.krate)

@@ -62,7 +62,7 @@ impl Body {
         body
     }
 
-    /// What is declared before the use: where the block leaves its value, and how it jumped.
+    /// The locals that are declared before the use: one for the value of the block, and those for its jumps.
     pub(super) fn declarations(&self) -> TokenStream {
         let krate = &self.krate;
         let Names {
@@ -92,14 +92,14 @@ impl Body {
         }
     }
 
-    /// Tells the type of the `async` block's output, before the block needs it.
+    /// Code that never runs, from which rustc infers the output type of the `async` block before the block needs it.
     fn hint(&self) -> TokenStream {
         let krate = &self.krate;
         let core = quote!(#krate::__private::core);
         let never = quote!(#core::convert::Infallible);
         let returns = match &self.handling {
             Handling::Function if self.may_return => self.names.returns.to_token_stream(),
-            // It matters only that there is one.
+            // Nothing is returned, so any type does.
             Handling::Function => quote!(#krate::__private::Returns::<#never>::new()),
             Handling::Catch => quote! {
                 #krate::__private::Returns::<#core::result::Result<#never, _>>::new()
@@ -141,7 +141,7 @@ impl Body {
         }
     }
 
-    /// What to do with what the `async` block left with.
+    /// Code that returns what the block has returned.
     pub(super) fn returned(&self, returned: &Ident) -> TokenStream {
         if self.may_return {
             quote!(return #returned)
@@ -150,7 +150,7 @@ impl Body {
         }
     }
 
-    /// Does after the exit what the block wanted to do.
+    /// Code that makes the jump of the block, after the exit.
     pub(super) fn jump(&self) -> Option<TokenStream> {
         if self.jumps.is_empty() {
             return None;

@@ -16,7 +16,7 @@ pub(super) fn context_of(
 ) -> TokenStream {
     let of = |part: &Single| {
         let expr = &part.context;
-        // What is wrong about the context is shown at all of its expression: between these two.
+        // Between these two spans, rustc underlines the whole expression of the context.
         let (start, end) = ends(expr);
         let site = Span::mixed_site();
         let given = Ident::new("given", site.located_at(start));
@@ -46,7 +46,7 @@ pub(super) fn context_of(
     }
 }
 
-/// What leaves with a context's error.
+/// Code that leaves with the error of a context.
 pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> TokenStream {
     let of = |part: &Single| match &part.question {
         // One hygiene for each expression, or rustc would show all of the macro call.
@@ -70,7 +70,7 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
                 }
             }}
         }
-        // Older compilers would say that nothing is reached from here.
+        // Without this `allow`, older compilers warn about unreachable code.
         None => quote!({
             #[allow(unreachable_code)]
             match #private::CannotFail::never(#error) {}
@@ -100,7 +100,7 @@ pub(super) fn own_error(private: &TokenStream, parts: &[Single], error: &Ident) 
                 ..
             },
         ] => {
-            // What is wrong about the error is shown at the `?`.
+            // With this span, rustc shows at the `?` what is wrong about the error.
             let from = Ident::new("from", Span::mixed_site().located_at(question.span));
             quote! {
                 #private::core::result::Result::Err(

@@ -68,13 +68,13 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     )
 }
 
-/// [`expand`] for a block that is the body of a function and ends with a `return`: what the function results in.
+/// [`expand`] for a block that is the body of a function and ends with a `return`.
 pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
     let private = quote!(#krate::__private);
     let result = match with.uses.first().map(Use::handling) {
-        // Its value is what is left when the error of a `?` was swallowed.
+        // Only a swallowed error leads here: the body itself returns.
         Some(Handling::Catch) => Some(quote!(#private::swallowed)),
-        // Its value is an error.
+        // Only an error leads here: the body itself returns.
         Some(Handling::Attempt(_)) => Some(quote!(#private::attempted)),
         _ => None,
     };

@@ -8,8 +8,8 @@ use crate::diag::ends;
 
 /// The local that stands for the context while that is used.
 ///
-/// What is lent borrows it, so it is what rustc talks about when a resource leaves the block. It has the
-/// resource's own name and is made where that is written:
+/// The resource borrows from this local, so rustc names this local when the resource leaves the block. That is why it has
+/// the name and the span of the resource:
 ///
 /// ```text
 /// error[E0597]: `file` does not live long enough

@@ -41,13 +41,13 @@ pub(crate) fn async_with(input: TokenStream) -> TokenStream {
     }
 }
 
-/// An expression of any type, for the sake of what is around it.
+/// An expression of any type, so that the code around it compiles.
 fn instead(error: &TokenStream) -> TokenStream {
     quote!({ #error ::core::unreachable!() })
 }
 
-/// What is expanded all the same, so that editors go on while one types. The error comes last: what stands
-/// before the cursor does not depend on whether the code parses.
+/// The expansion of code that does not parse, and the error. An editor needs the expansion while the user types. The error
+/// comes last, so that the code before the cursor is the same whether the code parses or not.
 fn beside(expanded: &TokenStream, error: &TokenStream) -> TokenStream {
     let mut tokens = expanded.clone().into_iter();
     match (tokens.next(), tokens.next()) {

@@ -10,9 +10,9 @@ use super::parse::{AsyncWith, FORM, Form, Handling, Single, Use};
 
 /// What could be read of an input.
 pub(super) struct Near {
-    /// What is wrong with it.
+    /// The error to show.
     pub(super) error: Error,
-    /// What it seems to be, if it has contexts.
+    /// The use that it seems to be, if it has contexts.
     pub(super) with: Option<AsyncWith>,
 }
 
@@ -113,7 +113,7 @@ fn take_block(parts: &mut Vec<Part>, mistakes: &mut Mistakes) -> Block {
             format!("expected a block after the contexts: `{FORM}`"),
         );
     }
-    // Of any type, for the sake of what is around it.
+    // Of any type, so that the code around it compiles.
     parse_quote!({ loop {} })
 }
 

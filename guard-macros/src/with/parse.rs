@@ -36,9 +36,9 @@ pub(crate) enum Use {
 pub(crate) enum Handling {
     /// It leaves the function around the block.
     Function,
-    /// `catch(…)`: the context is handed it.
+    /// `catch(…)`: the context gets it.
     Catch,
-    /// `attempt(…)`: it is the value of the whole. Its type may be given.
+    /// `attempt(…)`: it is the value of the macro. The user may write its type.
     Attempt(Option<Type>),
 }
 
@@ -102,7 +102,7 @@ impl AsyncWith {
     }
 }
 
-/// The form that is to be written, which its messages quote.
+/// The form that the user is to write, for messages.
 pub(crate) type Form = &'static str;
 
 pub(super) const FORM: Form = "async_with!(name = context?, { … })";

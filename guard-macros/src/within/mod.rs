@@ -30,7 +30,7 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     }
     match around_body(&args, &function) {
         Ok(body) => function.body = Some(body),
-        // If the body does not parse, that has been told.
+        // If the body does not parse, that has been reported.
         Err(error) if errors.is_empty() => errors.push(error),
         Err(_) => {}
     }
