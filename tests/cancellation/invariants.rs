@@ -170,6 +170,14 @@ impl Judge<'_> {
         }
     }
 
+    /// The level whose use is in the block of this level.
+    fn in_block_of(&self, level: usize) -> usize {
+        match self.beside(level) {
+            Some(other) => level.max(other) + 1,
+            None => level + 1,
+        }
+    }
+
     fn panicked_before(&self, level: usize, at: usize) -> bool {
         self.known(level, at).any(|event| {
             matches!(
@@ -476,9 +484,10 @@ impl Judge<'_> {
         let Some(gone) = self.gone(level) else {
             return false;
         };
+        let in_block = self.in_block_of(level);
         let rest_ended = self.log[..gone]
             .iter()
-            .any(|event| matches!(event, Event::RestEnded(inner, _) if *inner == level + 1));
+            .any(|event| matches!(event, Event::RestEnded(inner, _) if *inner == in_block));
         // A panic ends the block and drops the guards in it.
         let guards_dropped =
             self.case.way == Way::GuardsInside && level == 0 && self.panicked_before(level, gone);
@@ -658,7 +667,7 @@ impl Judge<'_> {
                 begun.is_some_and(|begun| at < begun && begun < gone)
                     && self.over(level).is_none_or(|over| gone < over)
                     || self.was_waiting(level)
-                        && (self.is_guard(level + 1) || level + 1 == fault.level)
+                        && (self.is_guard(level + 1) || self.in_block_of(level) == fault.level)
             })
         };
         (0..3).filter(is_exiting)

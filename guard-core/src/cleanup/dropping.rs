@@ -46,8 +46,8 @@ fn drop_context_after(nest: &mut Nest, drop_it: impl FnOnce()) {
 
 /// Drops the block of the use that owns `nest`. The notes about the drop of the use hold for its block too.
 pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
-    fn repeat(said: &[Doing], action: &mut dyn FnMut()) {
-        match said {
+    fn repeat(notes: &[Doing], action: &mut dyn FnMut()) {
+        match notes {
             [] => action(),
             [first, rest @ ..] => {
                 CURRENT.with(|current| current.framed(first, || repeat(rest, action)));
@@ -55,19 +55,19 @@ pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
         }
     }
 
-    let mut said = Vec::new();
+    let mut notes = Vec::new();
     in_force(|doing| {
         match doing {
-            Doing::DroppingBounded(limit) => said.push(Doing::DroppingBounded(limit.clone())),
-            Doing::Expiring(reported) => said.push(Doing::Expiring(reported.clone())),
+            Doing::DroppingBounded(limit) => notes.push(Doing::DroppingBounded(limit.clone())),
+            Doing::Expiring(reported) => notes.push(Doing::Expiring(reported.clone())),
             _ => {}
         }
         true
     });
-    said.reverse();
+    notes.reverse();
     let mut drop_it = Some(drop_it);
     nest.during(|| {
-        repeat(&said, &mut || {
+        repeat(&notes, &mut || {
             if let Some(drop_it) = drop_it.take() {
                 drop_it();
             }
@@ -134,7 +134,7 @@ fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
 }
 
 /// The notes about a drop, for a clean-up that is handed off by it.
-pub(super) struct Said {
+pub(super) struct Notes {
     /// The clean-ups that it waits for first.
     pub(super) inside: Vec<Arc<Entry>>,
     pub(super) limit: Option<Rc<dyn Limit>>,
@@ -144,15 +144,15 @@ pub(super) struct Said {
 }
 
 /// The notes about the current drop.
-pub(super) fn said() -> Said {
-    let mut said = Said {
+pub(super) fn notes() -> Notes {
+    let mut notes = Notes {
         inside: Vec::new(),
         limit: None,
         guard: None,
         expired: expiring().is_some(),
     };
-    if said.expired {
-        return said;
+    if notes.expired {
+        return notes;
     }
     let mut apart = false;
     CURRENT.with(|current| {
@@ -160,16 +160,16 @@ pub(super) fn said() -> Said {
             match doing {
                 Doing::DroppingContext { inside, taken } => {
                     taken.set(true);
-                    said.inside.extend(inside.iter().cloned());
+                    notes.inside.extend(inside.iter().cloned());
                 }
                 Doing::DroppingGuard(opened) => {
                     if !apart {
-                        said.guard = *opened;
+                        notes.guard = *opened;
                     }
                     apart = true;
                 }
-                Doing::DroppingBounded(limit) if !apart && said.limit.is_none() => {
-                    said.limit = Some(limit.clone());
+                Doing::DroppingBounded(limit) if !apart && notes.limit.is_none() => {
+                    notes.limit = Some(limit.clone());
                 }
                 Doing::CleaningUp(_) | Doing::Detached => return false,
                 _ => {}
@@ -177,5 +177,5 @@ pub(super) fn said() -> Said {
             true
         });
     });
-    said
+    notes
 }

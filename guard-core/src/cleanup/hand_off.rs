@@ -6,7 +6,7 @@ use core::task::{Context, Waker};
 use std::boxed::Box;
 use std::sync::Arc;
 
-use super::dropping::{Said, said};
+use super::dropping::{Notes, notes};
 use super::entry::{Entry, Failures, contained};
 use super::kind::Kind;
 use super::nest::{CURRENT, Doing, Nest, leave, leave_guard};
@@ -22,12 +22,12 @@ use crate::report::{Identity, Who};
 pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, who: Who, runtime: &Runtime) {
     // A destructor must not panic, whatever a runtime, a spawner or a reporter does.
     contained(move || {
-        let Said {
+        let Notes {
             inside,
             limit,
             guard,
             expired,
-        } = said();
+        } = notes();
         if expired {
             // Its destructor reports that it has run out of time.
             return drop(exit);
