@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations)]
+
+mod dependency;
+mod depends;
+mod error;
+pub mod fastapi;
+mod layer;
+mod overrides;
+mod scope;
+mod serve;
+mod server;
+
+pub use dependency::{ContextOf, Dependency, NoState};
+pub use depends::{Depends, Locked};
+pub use error::{DependencyError, DependencyErrorKind};
+pub use layer::{RequestScopeFuture, RequestScopeLayer, RequestScopeService};
+pub use overrides::{DependencyOverrides, DependencyOverridesService};
+pub use serve::{Serve, ServeError, Serving, serve};
+pub use server::{CutOff, server};
