@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::DependencyError;
 use crate::error::is_error;
-use crate::scope::{Scope, scoped};
+use crate::scope::{Scope, request_scope};
 
 /// A layer that gives each request a scope for its [dependencies](crate::Dependency).
 ///
@@ -57,7 +57,8 @@ use crate::scope::{Scope, scoped};
 ///
 /// # Cancellation
 ///
-/// If the request is dropped, the handler is dropped, and then the dependencies exit in the background, in order.
+/// If the request is dropped, the handler is dropped, and then the dependencies exit in the background, in order. If it had
+/// failed already, and is dropped while they exit, that is [reported](guard_core::set_reporter), since no client learns of it.
 ///
 /// `FastAPI`: there is always one. There the scope ends after the response was sent, or before it with
 /// `Depends(…, scope="function")`.
@@ -144,13 +145,13 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if Scope::of(request.extensions()).is_some_and(|outer| !outer.has_ended()) {
             // The scope of an outer layer is that of the request.
-            let answer = self.inner.call(request);
-            return RequestScopeFuture(Box::pin(async { Ok(answer.await?.into_response()) }));
+            let service = self.inner.call(request);
+            return RequestScopeFuture(Box::pin(async { Ok(service.await?.into_response()) }));
         }
         let scope = Scope::default();
         request.extensions_mut().insert(scope.clone());
-        let answer = self.inner.call(request);
-        RequestScopeFuture(Box::pin(answered(scope, answer, self.failed_if.clone())))
+        let service = self.inner.call(request);
+        RequestScopeFuture(Box::pin(answer(scope, service, self.failed_if.clone())))
     }
 }
 
@@ -172,8 +173,8 @@ impl<E> fmt::Debug for RequestScopeFuture<E> {
     }
 }
 
-/// Why a request has failed.
-enum Failed<E> {
+/// Why a request has failed. Reports print its name, if the client has gone away and does not learn of it.
+enum RequestFailed<E> {
     /// With this response.
     Answered(Box<Response>),
     /// The service inside did not answer.
@@ -182,39 +183,41 @@ enum Failed<E> {
     Exit(DependencyError),
 }
 
-impl<E> From<DependencyError> for Failed<E> {
+impl<E> From<DependencyError> for RequestFailed<E> {
     fn from(error: DependencyError) -> Self {
         Self::Exit(error)
     }
 }
 
-async fn answered<F, R, E>(
+/// The response, when the dependencies have exited.
+async fn answer<F, R, E>(
     scope: Scope,
-    answer: F,
+    service: F,
     failed_if: Option<FailedIf>,
 ) -> Result<Response, E>
 where
     F: Future<Output = Result<R, E>>,
     R: IntoResponse,
 {
-    let used = scoped(scope)
+    let answered = request_scope(scope)
         .with(async move |()| {
-            let response = answer.await.map_err(Failed::Service)?.into_response();
+            let response = service.await.map_err(RequestFailed::Service)?;
+            let response = response.into_response();
             let failed = match failed_if {
                 Some(failed_if) => failed_if(&response),
                 None => is_error(response.status()),
             };
             if failed {
-                Err(Failed::Answered(Box::new(response)))
+                Err(RequestFailed::Answered(Box::new(response)))
             } else {
                 Ok(response)
             }
         })
         .await;
-    match used {
+    match answered {
         Ok(response) => Ok(response),
-        Err(Failed::Answered(response)) => Ok(*response),
-        Err(Failed::Exit(error)) => Ok(error.into_failed_response()),
-        Err(Failed::Service(error)) => Err(error),
+        Err(RequestFailed::Answered(response)) => Ok(*response),
+        Err(RequestFailed::Exit(error)) => Ok(error.into_failed_response()),
+        Err(RequestFailed::Service(error)) => Err(error),
     }
 }

@@ -83,7 +83,7 @@ impl Scope {
 /// It is one context, so the dependencies exit in order also when the client has gone away, and their exits wait for
 /// what was cancelled in the handler, such as a savepoint that has timed out.
 #[async_context]
-pub(crate) async fn scoped(scope: Scope) -> Result<(), DependencyError> {
+pub(crate) async fn request_scope(scope: Scope) -> Result<(), DependencyError> {
     async_with!(stack = exit_stack::<DependencyError>()?, {
         yield_resource!();
         // The stack is told what the yield tells.

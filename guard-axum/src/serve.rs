@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
-use guard_core::{AsyncContext, PendingCleanup, TryWithError, drain, pending_cleanups};
-use tokio::time::timeout;
+use guard_core::{AsyncContext, PendingCleanup, TryWithError};
 
-use crate::server::{CutOff, server};
+use crate::server::{CutOff, drained, server_and_cleanups};
 
 /// The time for requests at the end, and then for clean-ups, unless the builder says otherwise.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -22,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// - No request is served before it is entered. Connections that come earlier wait in the queue of the listener.
 /// - `shutdown` is polled from then on. When it is ready, the service stops accepting, and running requests have
 ///   the time of [`grace`](Serve::grace) to end; those that have not are dropped, and so cancelled.
-/// - Then the clean-ups of cancelled requests come to their end ([`drain`]), then the lifespan exits, and then what is left of its
+/// - Then the clean-ups of cancelled requests come to their end ([`drain`](guard_core::drain)), then the lifespan exits, and then what is left of its
 ///   clean-ups comes to its end. So no request uses what the lifespan has closed.
 ///
 /// `.await` it:
@@ -185,15 +184,13 @@ where
         let served = lifespan
             .try_with(async move |state: &mut C::Resource| {
                 let router = router.with_state(state.clone());
-                let served = server(listener, router, grace)
+                // What the requests leave may use what the lifespan closes, so it ends before.
+                server_and_cleanups(listener, router, grace, drain)
                     .with(async move |()| {
                         shutdown.await;
-                        Ok::<_, CutOff>(())
+                        Ok(())
                     })
-                    .await;
-                // What the requests left may use what the lifespan is about to close.
-                drained(drain).await;
-                served
+                    .await
             })
             .await;
         let pending = drained(drain).await;
@@ -212,14 +209,6 @@ where
             lifespan,
             pending,
         })
-    }
-}
-
-/// Waits until no clean-up goes on, and returns those that did not end in time.
-async fn drained(limit: Duration) -> Vec<PendingCleanup> {
-    match timeout(limit, drain()).await {
-        Ok(()) => Vec::new(),
-        Err(_) => pending_cleanups(),
     }
 }
 
@@ -248,7 +237,7 @@ pub enum ServeError<E> {
         cut_off: Option<CutOff>,
         /// The lifespan failed to exit.
         lifespan: Option<E>,
-        /// Clean-ups in the background that had not ended in time.
+        /// If clean-ups in the background have not ended in time: all that go on in the process.
         pending: Vec<PendingCleanup>,
     },
 }

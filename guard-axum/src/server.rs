@@ -9,13 +9,13 @@ use axum::extract::ConnectInfo;
 use axum::middleware::AddExtension;
 use axum::serve::Listener;
 use axum::{Extension, Router};
-use guard_core::{async_context, yield_resource};
+use guard_core::{PendingCleanup, async_context, drain, pending_cleanups, yield_resource};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tower_layer::Layer;
 
@@ -65,14 +65,71 @@ pub async fn server<L>(listener: L, router: Router, grace: Duration) -> Result<(
 where
     L: Listener<Addr: Clone + Sync + 'static>,
 {
-    let (stop, stopped) = watch::channel(());
-    let serving = tokio::spawn(accept(listener, router, stopped, grace));
+    let running = Running::start(listener, router, grace);
     yield_resource!();
-    drop(stop);
-    match serving.await {
-        Ok(0) => Ok(()),
-        Ok(connections) => Err(CutOff { connections, grace }),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    running.stop().await
+}
+
+/// A [`server`] whose exit also waits for the clean-ups that its requests left, for the time of `drain`.
+#[async_context]
+pub(crate) async fn server_and_cleanups<L>(
+    listener: L,
+    router: Router,
+    grace: Duration,
+    drain: Duration,
+) -> Result<(), CutOff>
+where
+    L: Listener<Addr: Clone + Sync + 'static>,
+{
+    let running = Running::start(listener, router, grace);
+    yield_resource!();
+    let stopped = running.stop().await;
+    drained(drain).await;
+    stopped
+}
+
+/// Waits until no clean-up goes on, and returns those that did not end in time.
+pub(crate) async fn drained(limit: Duration) -> Vec<PendingCleanup> {
+    match timeout(limit, drain()).await {
+        Ok(()) => Vec::new(),
+        Err(_) => pending_cleanups(),
+    }
+}
+
+struct Running {
+    /// Nothing is sent. It is dropped.
+    stop: watch::Sender<()>,
+    /// Ready with the number of connections that were dropped.
+    serving: JoinHandle<usize>,
+    grace: Duration,
+}
+
+impl Running {
+    fn start<L>(listener: L, router: Router, grace: Duration) -> Self
+    where
+        L: Listener<Addr: Clone + Sync + 'static>,
+    {
+        let (stop, stopped) = watch::channel(());
+        Self {
+            stop,
+            serving: tokio::spawn(accept(listener, router, stopped, grace)),
+            grace,
+        }
+    }
+
+    async fn stop(self) -> Result<(), CutOff> {
+        let Self {
+            stop,
+            serving,
+            grace,
+        } = self;
+        drop(stop);
+        match serving.await {
+            Ok(0) => Ok(()),
+            Ok(connections) => Err(CutOff { connections, grace }),
+            // Of a listener.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 }
 
@@ -90,7 +147,6 @@ where
     loop {
         let (io, address) = tokio::select! {
             accepted = listener.accept() => accepted,
-            // Nothing is sent. The sender is dropped.
             _ = stopped.changed() => break,
             // Removes connections that have ended from the set.
             Some(_) = connections.join_next() => continue,

@@ -13,9 +13,9 @@ use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use guard_axum::{DependencyError, RequestScopeLayer};
 use guard_core::{Outcome, async_context, yield_resource};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::yield_now;
 use tower::ServiceExt;
 
@@ -233,4 +233,40 @@ pub(crate) fn quiet_panic() -> ! {
 /// Polls once.
 pub(crate) async fn is_pending<F: Future>(mut future: Pin<&mut F>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
+/// A listener in memory, which accepts what [`Connect`] connects.
+pub(crate) struct Memory(mpsc::UnboundedReceiver<DuplexStream>);
+
+#[derive(Clone)]
+pub(crate) struct Connect(mpsc::UnboundedSender<DuplexStream>);
+
+pub(crate) fn memory() -> (Memory, Connect) {
+    let (connect, accept) = mpsc::unbounded_channel();
+    (Memory(accept), Connect(connect))
+}
+
+impl Connect {
+    /// The client's end of a new connection. If nobody accepts, it is closed.
+    pub(crate) fn connect(&self) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(4096);
+        drop(self.0.send(server));
+        client
+    }
+}
+
+impl axum::serve::Listener for Memory {
+    type Io = DuplexStream;
+    type Addr = &'static str;
+
+    async fn accept(&mut self) -> (DuplexStream, &'static str) {
+        match self.0.recv().await {
+            Some(stream) => (stream, "memory"),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<&'static str> {
+        Ok("memory")
+    }
 }
