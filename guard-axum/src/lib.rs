@@ -10,7 +10,9 @@ pub mod fastapi;
 mod layer;
 mod overrides;
 mod scope;
+#[cfg(any(feature = "http1", feature = "http2"))]
 mod serve;
+#[cfg(any(feature = "http1", feature = "http2"))]
 mod server;
 
 pub use dependency::{ContextOf, Dependency, NoState};
@@ -18,5 +20,7 @@ pub use depends::{Depends, Locked};
 pub use error::{DependencyError, DependencyErrorKind};
 pub use layer::{RequestScopeFuture, RequestScopeLayer, RequestScopeService};
 pub use overrides::{DependencyOverrides, DependencyOverridesService};
+#[cfg(any(feature = "http1", feature = "http2"))]
 pub use serve::{Serve, ServeError, Serving, serve};
+#[cfg(any(feature = "http1", feature = "http2"))]
 pub use server::{CutOff, server};

@@ -155,7 +155,7 @@ async fn one_request(log: Log) -> Result<(), guard_axum::ServeError<Refused>> {
         drop(stop);
     };
     let service = serve(listener, logged(log, "lifespan", false), router, async {
-        drop(stopped.await)
+        drop(stopped.await);
     });
     let (served, ()) = tokio::join!(service.into_future(), client);
     served

@@ -55,7 +55,7 @@ async fn a_panic_in_the_rule_of_failure_is_one_of_the_request() {
 
 async fn endless(State(log): State<Log>, _: Depends<B>) {
     log.push("handler");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn time_limit() -> TimeoutLayer {

@@ -48,7 +48,7 @@ fn routes() -> Router<Log> {
 
 async fn stuck(State(log): State<Log>, _: Depends<B>) {
     log.push("stuck");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn slow(State(log): State<Log>, _: Depends<B>) -> &'static str {
