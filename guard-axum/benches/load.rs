@@ -123,9 +123,7 @@ mod with_guard {
 
 /// The same by hand: what is dropped without a commit rolls back.
 mod by_hand {
-    use super::{
-        App, Connection, Failed, Relaxed, Router, State, StatusCode, count, get, insert, post,
-    };
+    use super::{App, Failed, Relaxed, Router, State, StatusCode, count, get, insert, post};
 
     async fn write(State(app): State<App>) -> Result<(), Failed> {
         let mut transaction = app.pool.begin_with("BEGIN IMMEDIATE").await?;

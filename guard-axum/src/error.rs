@@ -81,8 +81,11 @@ pub enum DependencyErrorKind {
 }
 
 /// The error of a dependency, whatever its type is.
-trait Failure: Any + fmt::Debug + Send + Sync {
+trait Failure: fmt::Debug + Send + Sync {
     fn response(self: Box<Self>) -> Response;
+    // Our oldest compiler does not make one trait object of another.
+    fn as_any(&self) -> &dyn Any;
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 impl<E> Failure for E
@@ -91,6 +94,14 @@ where
 {
     fn response(self: Box<Self>) -> Response {
         (*self).into_response()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
     }
 }
 
@@ -136,10 +147,8 @@ impl DependencyError {
     /// The error of the dependency, if it has this type.
     pub fn downcast_ref<E: 'static>(&self) -> Option<&E> {
         match &self.why {
-            Why::Failed(error) => {
-                let error: &dyn Any = &**error;
-                error.downcast_ref()
-            }
+            // Of the error, not of its box.
+            Why::Failed(error) => (**error).as_any().downcast_ref(),
             _ => None,
         }
     }
@@ -152,9 +161,8 @@ impl DependencyError {
     pub fn downcast<E: 'static>(self) -> Result<E, Self> {
         let Self { dependency, why } = self;
         let why = match why {
-            Why::Failed(error) if (&*error as &dyn Any).is::<E>() => {
-                let error: Box<dyn Any> = error;
-                match error.downcast() {
+            Why::Failed(error) if (*error).as_any().is::<E>() => {
+                match error.into_any().downcast() {
                     Ok(error) => return Ok(*error),
                     Err(_) => unreachable!("the type was just looked at"),
                 }
