@@ -90,6 +90,36 @@ use guard_core::BoxContext;
 ///
 /// Dependencies that need each other do not compile: their futures would contain each other.
 ///
+/// ```compile_fail,E0733
+/// # use axum::http::request::Parts;
+/// # use guard_axum::{ContextOf, Dependency, DependencyError, Depends, NoState};
+/// # use guard_core::{AsyncContext, nullcontext};
+/// enum Egg {}
+/// enum Hen {}
+///
+/// impl Dependency for Egg {
+///     type State = NoState;
+///     type Resource = ();
+///     type Error = DependencyError;
+///
+///     async fn context(parts: &mut Parts, state: &NoState) -> Result<ContextOf<Self>, DependencyError> {
+///         Depends::<Hen>::of(parts, state).await?;
+///         Ok(nullcontext(()).with_error().boxed())
+///     }
+/// }
+///
+/// impl Dependency for Hen {
+///     type State = NoState;
+///     type Resource = ();
+///     type Error = DependencyError;
+///
+///     async fn context(parts: &mut Parts, state: &NoState) -> Result<ContextOf<Self>, DependencyError> {
+///         Depends::<Egg>::of(parts, state).await?;
+///         Ok(nullcontext(()).with_error().boxed())
+///     }
+/// }
+/// ```
+///
 /// # Outcome
 ///
 /// | the context is told | if the request |
@@ -106,6 +136,11 @@ use guard_core::BoxContext;
 /// Put a wait for a pool in [`cancellable!`](guard_core::cancellable), so that a set-up ends with its request.
 ///
 /// `FastAPI`: a *dependency with `yield`*; this one has a type instead of a function as its name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a dependency",
+    label = "does not implement `Dependency`",
+    note = "`Depends<D>` names the type that implements `Dependency`, such as `Session`, and not its resource"
+)]
 pub trait Dependency: Sized + 'static {
     /// The state of the router, or a part of it that implements [`FromRef`]. [`NoState`] if the context needs none.
     type State: Send + Sync;
@@ -136,7 +171,7 @@ pub trait Dependency: Sized + 'static {
     ) -> impl Future<Output = Result<ContextOf<Self>, Self::Error>> + Send;
 }
 
-/// The context of a dependency: what [`boxed`](guard_core::AsyncContext::boxed) makes of a context with its resource and its
+/// The context of a [`Dependency`]: what [`boxed`](guard_core::AsyncContext::boxed) makes of a context with its resource and its
 /// error.
 ///
 /// ```
@@ -147,6 +182,8 @@ pub trait Dependency: Sized + 'static {
 ///     nullcontext(String::new()).with_error().boxed()
 /// }
 /// ```
+///
+/// `FastAPI`: the context manager that it makes of a function with `yield`.
 pub type ContextOf<D> = BoxContext<'static, <D as Dependency>::Resource, <D as Dependency>::Error>;
 
 /// The state of a [`Dependency`] that needs none. It is a part of every state.
@@ -170,6 +207,8 @@ pub type ContextOf<D> = BoxContext<'static, <D as Dependency>::Resource, <D as D
 ///     }
 /// }
 /// ```
+///
+/// `FastAPI`: a dependency without arguments.
 // Not `Clone`: axum's `FromRef` for all types that are would stand against ours.
 #[allow(missing_copy_implementations, reason = "as above")]
 #[derive(Debug, Default)]

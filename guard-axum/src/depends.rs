@@ -180,6 +180,10 @@ where
 ///     Ok(())
 /// }
 /// ```
+///
+/// Dropping it unlocks.
+///
+/// `FastAPI`: none. The handler has the value itself, and tasks of one request may use it at the same time.
 #[must_use = "it is unlocked when this is dropped"]
 pub struct Locked<'a, D: Dependency>(MappedMutexGuard<'a, D::Resource>);
 

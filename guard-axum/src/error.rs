@@ -66,6 +66,8 @@ enum Why {
 /// }
 /// # let _ = is_a_mistake_of_ours;
 /// ```
+///
+/// `FastAPI`: the classes of the exceptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DependencyErrorKind {

@@ -59,6 +59,8 @@ use crate::{ContextOf, Dependency};
 ///
 /// It has to be outside of what asks. If there are several, the outermost one that has an override counts.
 ///
+/// What replaces a dependency fails, exits and is cancelled as the dependency is.
+///
 /// `FastAPI`: `app.dependency_overrides`.
 #[derive(Clone, Default)]
 pub struct DependencyOverrides {

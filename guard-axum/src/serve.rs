@@ -91,6 +91,23 @@ where
 }
 
 /// A service that is not running yet: what [`serve`] returns. `.await` it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::Router;
+/// use guard_axum::serve;
+/// use guard_core::nullcontext;
+/// use std::time::Duration;
+/// use tokio::net::TcpListener;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let service = serve(listener, nullcontext(()), Router::new(), async {})
+///     .grace(Duration::from_secs(10))
+///     .drain_timeout(Duration::from_secs(20));
+/// // In a task of its own it is a future: `into_future` is what `.await` calls.
+/// tokio::spawn(service.into_future()).await??;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve<L, C, F>
 where
@@ -108,7 +125,10 @@ impl<L, C, F> Serve<L, C, F>
 where
     C: AsyncContext<Resource: Sized>,
 {
-    /// How long requests may still run after the shutdown has begun: 30 seconds unless this says otherwise.
+    /// How long requests may still run after the shutdown has begun: 30 seconds unless this says otherwise. Those that have
+    /// not ended then are cancelled.
+    ///
+    /// Python: `timeout_graceful_shutdown` of uvicorn, which has no limit unless one is set.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -227,6 +247,8 @@ where
 /// }
 /// # let _ = exit_code;
 /// ```
+///
+/// Python: `lifespan.startup.failed` and `lifespan.shutdown.failed` of ASGI, which uvicorn logs.
 #[derive(Debug)]
 pub enum ServeError<E> {
     /// The lifespan could not be entered, and no request was served.

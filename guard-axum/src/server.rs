@@ -205,6 +205,8 @@ fn builder() -> Builder<TokioExecutor> {
 /// }
 /// # let _ = tell;
 /// ```
+///
+/// Python: the line in uvicorn's log, "Cancel … running task(s), timeout graceful shutdown exceeded".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutOff {
     connections: usize,
