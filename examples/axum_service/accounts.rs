@@ -9,7 +9,8 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use guard_examples::service::{App, Changes, Depends, Error, Result, Session};
+use guard_axum::Depends;
+use guard_examples::service::{App, Changes, Error, Result, Session};
 use sqlx::SqliteConnection;
 
 pub(crate) const SCHEMA: &str = "

@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
+use guard_axum::serve;
 use guard_core::async_with;
 use guard_examples::files::temporary_directory;
-use guard_examples::service::{Settings, serve};
+use guard_examples::service::{Settings, application, lifespan};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -35,8 +36,11 @@ async fn main() -> anyhow::Result<()> {
                     .await
                     .expect("the handler for Ctrl-C should be installed");
             };
-            let settings = settings(Path::new(database));
-            Ok(serve(listener, settings, accounts::routes(), interrupted).await?)
+            let lifespan = lifespan(settings(Path::new(database)));
+            let router = application(accounts::routes());
+            Ok(serve(listener, lifespan, router, interrupted)
+                .grace(Duration::from_secs(10))
+                .await?)
         }
         _ => anyhow::bail!("give an address and a file, or nothing"),
     }
@@ -48,7 +52,6 @@ fn settings(database: &Path) -> Settings {
         schema: accounts::SCHEMA,
         connections: 4,
         keep: Duration::from_secs(60),
-        grace: Duration::from_secs(10),
     }
 }
 
@@ -57,11 +60,13 @@ async fn demonstrate() -> anyhow::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
-        let settings = settings(&directory.path().join("bank.db"));
-        let service = tokio::spawn(serve(listener, settings, accounts::routes(), async {
+        let lifespan = lifespan(settings(&directory.path().join("bank.db")));
+        let router = application(accounts::routes());
+        let service = serve(listener, lifespan, router, async {
             // The signal is that the sender was dropped, which is an error here.
             let _ = stopped.await;
-        }));
+        });
+        let service = tokio::spawn(service.into_future());
 
         let talked = talk(&url).await;
         drop(stop);

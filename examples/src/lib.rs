@@ -7,6 +7,7 @@ pub mod http;
 #[path = "../redis_lock/lock.rs"]
 pub mod redis_lock;
 pub mod servers;
+#[path = "../axum_service/service/mod.rs"]
 pub mod service;
 #[path = "../database/session.rs"]
 pub mod session;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
-use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, Outcome, async_context, async_with, cancellable, yield_resource};
 use guard_examples::files::temporary_directory;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -27,7 +27,9 @@ pub(crate) async fn database(file: PathBuf) -> sqlx::Result<SqlitePool> {
 /// A transaction. The exit commits if the use completed, and rolls back otherwise.
 #[async_context]
 pub(crate) async fn transaction(pool: SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
-    let mut transaction = pool.begin().await?;
+    // A use that is cancelled while it waits for a connection ends at once.
+    let connection = cancellable!(pool.acquire())?;
+    let mut transaction = Transaction::begin(connection, None).await?;
     match yield_resource!(transaction) {
         Outcome::Completed => transaction.commit().await,
         _ => transaction.rollback().await,

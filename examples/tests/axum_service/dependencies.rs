@@ -8,11 +8,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::middleware::from_fn;
 use axum::routing::get;
-use guard_core::{AsyncContext, BoxContext, Outcome, async_context, async_with, yield_resource};
+use guard_axum::{ContextOf, Dependency, Depends, RequestScopeLayer};
+use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
 use guard_examples::http::server;
-use guard_examples::service::{Dependency, Depends, Error, Result, depends, with_request_scope};
+use guard_examples::service::{Error, Result};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -87,11 +87,9 @@ macro_rules! dependency {
         impl Dependency for $name {
             type State = Log;
             type Resource = &'static str;
-            async fn context(
-                _parts: &mut Parts,
-                log: &Log,
-            ) -> Result<BoxContext<'static, &'static str, Error>, Error> {
-                $(depends::<$needs>(_parts, log).await?;)?
+            type Error = Error;
+            async fn context(_parts: &mut Parts, log: &Log) -> Result<ContextOf<Self>, Error> {
+                $(Depends::<$needs>::of(_parts, log).await?;)?
                 Ok(logged(log.clone(), stringify!($name), false $(|| $fails)?).boxed())
             }
         }
@@ -110,11 +108,9 @@ enum Forbidden {}
 impl Dependency for Forbidden {
     type State = Log;
     type Resource = Infallible;
+    type Error = Error;
 
-    async fn context(
-        _: &mut Parts,
-        log: &Log,
-    ) -> Result<BoxContext<'static, Infallible, Error>, Error> {
+    async fn context(_: &mut Parts, log: &Log) -> Result<ContextOf<Self>, Error> {
         log.push("forbidden");
         Err(Error::Refused(
             StatusCode::UNAUTHORIZED,
@@ -132,7 +128,7 @@ where
     let log = Log::default();
     let router = Router::new()
         .route("/", get(handler))
-        .layer(from_fn(with_request_scope))
+        .layer(RequestScopeLayer::new())
         .layer(CatchPanicLayer::new())
         .with_state(log.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -241,7 +237,7 @@ async fn dependencies_exit_in_order_when_the_client_goes_away() -> Result<()> {
     };
     let router = Router::new()
         .route("/", get(handler))
-        .layer(from_fn(with_request_scope))
+        .layer(RequestScopeLayer::new())
         .with_state(log.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     async_with!(

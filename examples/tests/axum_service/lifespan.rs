@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use guard_axum::{ServeError, serve};
 use guard_core::async_with;
 use guard_examples::files::temporary_directory;
-use guard_examples::service::{Error, Result, Settings, serve};
+use guard_examples::service::{Error, Result, Settings, application, lifespan};
 use sqlx::{Connection, SqliteConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -27,8 +28,12 @@ async fn a_start_up_that_fails_is_an_error_of_serve() -> Result<()> {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             let never = std::future::pending();
-            let served = serve(listener, settings, routes(Signals::default()), never).await;
-            assert!(matches!(served, Err(Error::Database(_))), "{served:?}");
+            let router = application(routes(Signals::default()));
+            let served = serve(listener, lifespan(settings), router, never).await;
+            assert!(
+                matches!(served, Err(ServeError::StartUp(Error::Database(_)))),
+                "{served:?}"
+            );
             assert!(
                 TcpStream::connect(address).await.is_err(),
                 "nobody should listen"
@@ -48,10 +53,11 @@ async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Re
         let address = listener.local_addr()?;
         let signals = Signals::default();
         let (stop, stopped) = oneshot::channel::<()>();
-        let routes = routes(signals.clone());
-        let service = tokio::spawn(serve(listener, settings(&file), routes, async {
+        let router = application(routes(signals.clone()));
+        let service = serve(listener, lifespan(settings(&file)), router, async {
             drop(stopped.await);
-        }));
+        });
+        let service = tokio::spawn(service.into_future());
 
         let slow = Request::send(address, "POST", "/item/1/slow").await;
         signals.get(1).notified().await;
@@ -64,7 +70,8 @@ async fn a_request_that_is_running_at_the_shutdown_ends_and_is_committed() -> Re
         signals.get("go on").notify_one();
 
         assert_eq!(slow.answer().await, (200, "done at last".to_owned()));
-        service.await.expect("the service should not panic")?;
+        let served = service.await.expect("the service should not panic");
+        served.expect("nothing should be left");
         assert_eq!(items(&file).await?, [1]);
     });
     Ok(())
@@ -78,13 +85,11 @@ async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> 
         let address = listener.local_addr()?;
         let signals = Signals::default();
         let (stop, stopped) = oneshot::channel::<()>();
-        let settings = Settings {
-            grace: Duration::from_millis(50),
-            ..settings(&file)
-        };
-        let service = tokio::spawn(serve(listener, settings, routes(signals.clone()), async {
+        let router = application(routes(signals.clone()));
+        let service = serve(listener, lifespan(settings(&file)), router, async {
             drop(stopped.await);
-        }));
+        });
+        let service = tokio::spawn(service.grace(Duration::from_millis(50)).into_future());
 
         let stuck = Request::send(address, "POST", "/item/1/stuck").await;
         signals.get(1).notified().await;
@@ -94,9 +99,7 @@ async fn a_request_that_does_not_end_is_cut_off_and_rolled_back() -> Result<()> 
         let served = ended
             .expect("the service should end")
             .expect("the service should not panic");
-        let Err(Error::Io(error)) = served else {
-            panic!("{served:?}")
-        };
+        let error = served.expect_err("a connection is cut off");
         assert_eq!(error.to_string(), "1 connections were cut off after 50ms");
         assert_eq!(stuck.answer().await.0, 0);
         assert!(

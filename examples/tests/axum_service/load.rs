@@ -1,11 +1,19 @@
-//! Many requests at once. Their clients drop a third of them.
+//! Many requests at once: their clients drop a third of them, or they time out while they wait for the pool.
 
-use guard_core::async_with;
-use guard_examples::service::Result;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use guard_core::{async_with, pending_cleanups};
+use guard_examples::files::temporary_directory;
+use guard_examples::service::{Result, application, lifespan};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::requests::{Request, request};
-use crate::world::{Counts, World, world};
+use crate::world::{Counts, Signals, World, routes, settings, world};
 
 const REQUESTS: i64 = 10_000;
 const CLIENTS: i64 = 16;
@@ -102,4 +110,51 @@ async fn check(world: &World, ended: &[(i64, Ended)]) {
         succeeded,
         (0..REQUESTS).filter(|item| item % 3 == 0).count()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_time_out_while_the_pool_is_empty_begin_nothing_and_the_next_waits_for_none()
+-> Result<()> {
+    async_with!(directory = temporary_directory()?, {
+        let settings = settings(&directory.path().join("test.db"));
+        let connections = settings.connections;
+        async_with!(app = lifespan(settings)?, {
+            let mut taken = Vec::new();
+            for _ in 0..connections {
+                taken.push(app.pool.acquire().await?);
+            }
+            let limit = Duration::from_millis(100);
+            let service = application(routes(Signals::default()))
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    limit,
+                ))
+                .with_state(app.clone());
+            let post = |item: usize| {
+                let request = axum::http::Request::post(format!("/item/{item}"));
+                let request = request.body(Body::empty()).expect("a request");
+                service.clone().oneshot(request)
+            };
+
+            let mut timed_out = JoinSet::new();
+            for item in 0..1_000 {
+                timed_out.spawn(post(item));
+            }
+            for response in timed_out.join_all().await {
+                assert_eq!(response.unwrap().status(), StatusCode::GATEWAY_TIMEOUT);
+            }
+            // No set-up waits for a connection that nobody would use.
+            let waiting = pending_cleanups().into_iter();
+            let waiting = waiting.filter(|cleanup| cleanup.name().contains("service::session"));
+            assert_eq!(waiting.count(), 0);
+
+            drop(taken);
+            assert_eq!(post(1_000).await.unwrap().status(), StatusCode::OK);
+            let sessions = &app.sessions;
+            let [begun, committed] =
+                [&sessions.begun, &sessions.committed].map(|count| count.load(Relaxed));
+            assert_eq!((begun, committed), (1, 1));
+        });
+    });
+    Ok(())
 }

@@ -11,9 +11,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use guard_axum::{Depends, serve};
 use guard_core::{async_context, async_with, yield_resource};
 use guard_examples::files::temporary_directory;
-use guard_examples::service::{App, Changes, Depends, Result, Session, Settings, serve};
+use guard_examples::service::{App, Changes, Result, Session, Settings, application, lifespan};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
@@ -35,13 +36,11 @@ pub async fn world() -> Result<World> {
         let address = listener.local_addr()?;
         let signals = Signals::default();
         let (stop, stopped) = oneshot::channel::<()>();
-        let routes = routes(signals.clone());
-        let service = tokio::spawn(async move {
-            serve(listener, settings(&file), routes, async {
-                drop(stopped.await)
-            })
-            .await
+        let router = application(routes(signals.clone()));
+        let service = serve(listener, lifespan(settings(&file)), router, async {
+            drop(stopped.await)
         });
+        let service = tokio::spawn(service.into_future());
         // The first answer comes when the service has started and its database exists.
         crate::requests::request(address, "GET", "/counts").await;
         let file = directory.path().join("test.db");
@@ -54,7 +53,8 @@ pub async fn world() -> Result<World> {
         yield_resource!(world);
         world.outside.close().await;
         drop(stop);
-        service.await.expect("the service should not panic")?;
+        let served = service.await.expect("the service should not panic");
+        served.expect("nothing should be left");
         assert!(is_closed(&directory.path().join("test.db")));
     });
     Ok(())
@@ -77,7 +77,6 @@ pub fn settings(database: &FilePath) -> Settings {
         ",
         connections: 4,
         keep: Duration::from_secs(600),
-        grace: Duration::from_secs(30),
     }
 }
 

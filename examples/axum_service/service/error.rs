@@ -2,7 +2,7 @@ use std::{fmt, io};
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use guard_core::ExitErrors;
+use guard_axum::DependencyError;
 
 /// An error of a handler, a dependency or the service.
 #[derive(Debug)]
@@ -13,12 +13,8 @@ pub enum Error {
     Database(sqlx::Error),
     /// An error of the network.
     Io(io::Error),
-    /// A dependency was asked for, or used, outside a request.
-    NoRequest,
-    /// A dependency was still in use when the response was made.
-    InUse,
-    /// Dependencies failed to exit.
-    Exit(Box<ExitErrors<Error>>),
+    /// A dependency was used in a way that is not possible.
+    Dependency(DependencyError),
 }
 
 /// The result of a handler.
@@ -30,9 +26,7 @@ impl fmt::Display for Error {
             Self::Refused(_, why) => f.write_str(why),
             Self::Database(_) => f.write_str("the database failed"),
             Self::Io(_) => f.write_str("the network failed"),
-            Self::NoRequest => f.write_str("there is no request that this could belong to"),
-            Self::InUse => f.write_str("a dependency is used beyond the request"),
-            Self::Exit(errors) => errors.fmt(f),
+            Self::Dependency(error) => error.fmt(f),
         }
     }
 }
@@ -42,8 +36,8 @@ impl std::error::Error for Error {
         match self {
             Self::Database(error) => Some(error),
             Self::Io(error) => Some(error),
-            Self::Exit(errors) => errors.source(),
-            Self::Refused(..) | Self::NoRequest | Self::InUse => None,
+            Self::Dependency(error) => Some(error),
+            Self::Refused(..) => None,
         }
     }
 }
@@ -60,9 +54,10 @@ impl From<io::Error> for Error {
     }
 }
 
-impl From<ExitErrors<Error>> for Error {
-    fn from(errors: ExitErrors<Error>) -> Self {
-        Self::Exit(Box::new(errors))
+impl From<DependencyError> for Error {
+    fn from(error: DependencyError) -> Self {
+        // The dependencies of this application fail with an error of this type.
+        error.downcast().unwrap_or_else(Self::Dependency)
     }
 }
 
@@ -78,7 +73,6 @@ impl Error {
         match self {
             Self::Refused(status, _) => *status,
             Self::Database(sqlx::Error::PoolTimedOut) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Exit(errors) => errors.first().status(),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

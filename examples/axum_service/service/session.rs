@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::http::request::Parts;
-use guard_core::{AsyncContext, BoxContext, Outcome, async_context, cancellable, yield_resource};
+use guard_axum::{ContextOf, Dependency, Depends};
+use guard_core::{AsyncContext, Outcome, async_context, cancellable, yield_resource};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
-use super::request_scope::depends;
-use super::{App, Cache, Dependency, Error, Sessions};
+use super::{App, Cache, Error, Sessions};
 
 /// The transaction of a request: `Depends<Session>` gives a handler the connection.
 ///
@@ -18,13 +18,11 @@ pub enum Session {}
 impl Dependency for Session {
     type State = App;
     type Resource = SqliteConnection;
+    type Error = Error;
 
-    async fn context(
-        parts: &mut Parts,
-        app: &App,
-    ) -> Result<BoxContext<'static, SqliteConnection, Error>, Error> {
+    async fn context(parts: &mut Parts, app: &App) -> Result<ContextOf<Self>, Error> {
         // `Changes` is entered before, so it exits after the commit.
-        depends::<Changes>(parts, app).await?;
+        Depends::<Changes>::of(parts, app).await?;
         Ok(session(app.pool.clone(), app.sessions.clone()).boxed())
     }
 }
@@ -55,11 +53,9 @@ pub enum Changes {}
 impl Dependency for Changes {
     type State = App;
     type Resource = Vec<String>;
+    type Error = Error;
 
-    async fn context(
-        _: &mut Parts,
-        app: &App,
-    ) -> Result<BoxContext<'static, Vec<String>, Error>, Error> {
+    async fn context(_: &mut Parts, app: &App) -> Result<ContextOf<Self>, Error> {
         Ok(changes(app.cache.clone()).boxed())
     }
 }

@@ -21,8 +21,6 @@ pub struct Settings {
     pub connections: u32,
     /// How long the cache keeps a value.
     pub keep: Duration,
-    /// How long a request may still run after the shutdown has begun.
-    pub grace: Duration,
 }
 
 /// The state that the handlers share.

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations)]
+
+mod dependency;
+mod depends;
+mod error;
+pub mod fastapi;
+mod layer;
+mod overrides;
+mod scope;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod serve;
+#[cfg(any(feature = "http1", feature = "http2"))]
+mod server;
+
+pub use dependency::{ContextOf, Dependency, NoState};
+pub use depends::{Depends, Locked};
+pub use error::{DependencyError, DependencyErrorKind};
+pub use layer::{RequestScopeFuture, RequestScopeLayer, RequestScopeService};
+pub use overrides::{DependencyOverrides, DependencyOverridesService};
+#[cfg(any(feature = "http1", feature = "http2"))]
+pub use serve::{Serve, ServeError, Serving, serve};
+#[cfg(any(feature = "http1", feature = "http2"))]
+pub use server::{CutOff, server};

@@ -1,0 +1,311 @@
+//! A service from its start to its end.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::Listener;
+use guard_core::{AsyncContext, PendingCleanup, TryWithError};
+
+use crate::server::{CutOff, drained, server_and_cleanups};
+
+/// The time for requests at the end, and then for clean-ups, unless the builder says otherwise.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Serves a router within a lifespan, until `shutdown` is ready.
+///
+/// - `lifespan` is any context. What it lends is the state of the router, so it is `Clone`.
+/// - No request is served before it is entered. Connections that come earlier wait in the queue of the listener.
+/// - `shutdown` is polled from then on. When it is ready, the service stops accepting, and running requests have
+///   the time of [`grace`](Serve::grace) to end; those that have not are dropped, and so cancelled.
+/// - Then the clean-ups of cancelled requests come to their end ([`drain`](guard_core::drain)), then the lifespan exits, and then what is left of its
+///   clean-ups comes to its end. So no request uses what the lifespan has closed.
+///
+/// `.await` it:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Router, extract::State, routing::get};
+/// use guard_core::{async_context, yield_resource};
+/// use std::{io, time::Duration};
+/// use tokio::net::TcpListener;
+///
+/// #[async_context]
+/// async fn lifespan() -> io::Result<String> {
+///     let mut greeting = "hello".to_owned(); // open pools, start background tasks
+///     yield_resource!(greeting);
+///     Ok(()) // close them
+/// }
+///
+/// let routes = Router::new().route("/", get(async |State(greeting): State<String>| greeting));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let shutdown = async { /* tokio::signal::ctrl_c().await */ };
+/// guard_axum::serve(listener, lifespan(), routes, shutdown)
+///     .grace(Duration::from_secs(10))
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// A service that needs no lifespan has [`nullcontext(())`](guard_core::nullcontext). If the layers of the router need the
+/// state too, the context lends a struct that has what they need, and the router is made before.
+///
+/// # Errors
+///
+/// [`ServeError::StartUp`] if the lifespan could not be entered; [`ServeError::ShutDown`] if requests were cut off, the lifespan failed to
+/// exit, or clean-ups took too long. If requests were cut off, the lifespan is told `Failed`.
+///
+/// # Panics
+///
+/// A panic of `shutdown` or of the lifespan goes on when all has been closed. A panic of a handler ends its connection:
+/// put a layer that catches panics outside the [`RequestScopeLayer`](crate::RequestScopeLayer) to answer `500`.
+///
+/// # Cancellation
+///
+/// If its future is dropped, all this goes on in the background, with the time that is set: `drain` waits for it. The
+/// lifespan is told `Cancelled`.
+///
+/// `FastAPI`: `FastAPI(lifespan=…)` under uvicorn.
+#[must_use = "nothing is served until this is awaited"]
+pub fn serve<L, C, F>(
+    listener: L,
+    lifespan: C,
+    router: Router<C::Resource>,
+    shutdown: F,
+) -> Serve<L, C, F>
+where
+    L: Listener<Addr: Clone + Sync + 'static>,
+    C: AsyncContext<Resource: Clone + Send + Sync + Sized + 'static>,
+    F: Future<Output = ()>,
+{
+    Serve {
+        listener,
+        lifespan,
+        router,
+        shutdown,
+        grace: LIMIT,
+        drain: LIMIT,
+    }
+}
+
+/// A service that is not running yet: what [`serve`] returns. `.await` it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::Router;
+/// use guard_axum::serve;
+/// use guard_core::nullcontext;
+/// use std::time::Duration;
+/// use tokio::net::TcpListener;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let service = serve(listener, nullcontext(()), Router::new(), async {})
+///     .grace(Duration::from_secs(10))
+///     .drain_timeout(Duration::from_secs(20));
+/// // In a task of its own it is a future: `into_future` is what `.await` calls.
+/// tokio::spawn(service.into_future()).await??;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is served until this is awaited"]
+pub struct Serve<L, C, F>
+where
+    C: AsyncContext<Resource: Sized>,
+{
+    listener: L,
+    lifespan: C,
+    router: Router<C::Resource>,
+    shutdown: F,
+    grace: Duration,
+    drain: Duration,
+}
+
+impl<L, C, F> Serve<L, C, F>
+where
+    C: AsyncContext<Resource: Sized>,
+{
+    /// How long requests may still run after the shutdown has begun: 30 seconds unless this says otherwise. Those that have
+    /// not ended then are cancelled.
+    ///
+    /// Python: `timeout_graceful_shutdown` of uvicorn, which has no limit unless one is set.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// How long the service waits for clean-ups in the background, before the lifespan exits and after it: 30 seconds each
+    /// unless this says otherwise.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain = limit;
+        self
+    }
+}
+
+impl<L, C, F> fmt::Debug for Serve<L, C, F>
+where
+    C: AsyncContext<Resource: Sized>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("grace", &self.grace)
+            .field("drain_timeout", &self.drain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L, C, F> IntoFuture for Serve<L, C, F>
+where
+    L: Listener<Addr: Clone + Sync + 'static>,
+    C: AsyncContext<Resource: Clone + Send + Sync + Sized + 'static, Error: Send> + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    type Output = Result<(), ServeError<C::Error>>;
+    type IntoFuture = Serving<C::Error>;
+
+    fn into_future(self) -> Serving<C::Error> {
+        Serving(Box::pin(self.run()))
+    }
+}
+
+/// The future of [`Serve`].
+#[must_use = "nothing is served until this is awaited"]
+pub struct Serving<E>(Pin<Box<dyn Future<Output = Result<(), ServeError<E>>> + Send>>);
+
+impl<E> Future for Serving<E> {
+    type Output = Result<(), ServeError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<E> fmt::Debug for Serving<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").finish_non_exhaustive()
+    }
+}
+
+impl<L, C, F> Serve<L, C, F>
+where
+    L: Listener<Addr: Clone + Sync + 'static>,
+    C: AsyncContext<Resource: Clone + Send + Sync + Sized + 'static>,
+    F: Future<Output = ()>,
+{
+    async fn run(self) -> Result<(), ServeError<C::Error>> {
+        let Self {
+            listener,
+            lifespan,
+            router,
+            shutdown,
+            grace,
+            drain,
+        } = self;
+        let served = lifespan
+            .try_with(async move |state: &mut C::Resource| {
+                let router = router.with_state(state.clone());
+                // What the requests leave may use what the lifespan closes, so it ends before.
+                server_and_cleanups(listener, router, grace, drain)
+                    .with(async move |()| {
+                        shutdown.await;
+                        Ok(())
+                    })
+                    .await
+            })
+            .await;
+        let pending = drained(drain).await;
+        let (cut_off, lifespan) = match served {
+            Ok(()) => (None, None),
+            Err(TryWithError::Enter(error)) => return Err(ServeError::StartUp(error)),
+            Err(TryWithError::Body(cut_off)) => (Some(cut_off), None),
+            Err(TryWithError::Exit { error, .. }) => (None, Some(error)),
+            Err(TryWithError::BodyAndExit { body, exit }) => (Some(body), Some(exit)),
+        };
+        if cut_off.is_none() && lifespan.is_none() && pending.is_empty() {
+            return Ok(());
+        }
+        Err(ServeError::ShutDown {
+            cut_off,
+            lifespan,
+            pending,
+        })
+    }
+}
+
+/// Why a service did not start, or what went wrong at its end. `E` is the error of the lifespan.
+///
+/// ```
+/// use guard_axum::ServeError;
+///
+/// fn exit_code(served: Result<(), ServeError<std::io::Error>>) -> u8 {
+///     match served {
+///         Ok(()) => 0,
+///         Err(ServeError::StartUp(_)) => 1,
+///         Err(ServeError::ShutDown { lifespan: Some(_), .. }) => 2,
+///         Err(ServeError::ShutDown { .. }) => 3,
+///     }
+/// }
+/// # let _ = exit_code;
+/// ```
+///
+/// Python: `lifespan.startup.failed` and `lifespan.shutdown.failed` of ASGI, which uvicorn logs.
+#[derive(Debug)]
+pub enum ServeError<E> {
+    /// The lifespan could not be entered, and no request was served.
+    StartUp(E),
+    /// The service has run, and something went wrong at its end. All else was closed in its order.
+    ShutDown {
+        /// Requests were dropped, because they had not ended in time.
+        cut_off: Option<CutOff>,
+        /// The lifespan failed to exit.
+        lifespan: Option<E>,
+        /// If clean-ups in the background have not ended in time: all that go on in the process.
+        pending: Vec<PendingCleanup>,
+    },
+}
+
+impl<E: fmt::Display> fmt::Display for ServeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StartUp(error) => write!(f, "the service could not start: {error}"),
+            Self::ShutDown {
+                cut_off,
+                lifespan,
+                pending,
+            } => {
+                let mut separator = "";
+                if let Some(cut_off) = cut_off {
+                    write!(f, "{cut_off}")?;
+                    separator = "; ";
+                }
+                if let Some(error) = lifespan {
+                    write!(f, "{separator}the lifespan failed to exit: {error}")?;
+                    separator = "; ";
+                }
+                for cleanup in pending {
+                    let (name, age) = (cleanup.name(), cleanup.age());
+                    write!(f, "{separator}`{name}` has not cleaned up in {age:?}")?;
+                    separator = "; ";
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ServeError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::StartUp(error)
+            | Self::ShutDown {
+                lifespan: Some(error),
+                ..
+            } => Some(error),
+            Self::ShutDown {
+                cut_off: Some(cut_off),
+                ..
+            } => Some(cut_off),
+            Self::ShutDown { .. } => None,
+        }
+    }
+}
