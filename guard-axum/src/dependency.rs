@@ -46,6 +46,9 @@ use guard_core::BoxContext;
 /// A value without a clean-up is a dependency too: `nullcontext(value).with_error().boxed()`. An [extractor](axum::extract)
 /// of axum is enough if it is not to be shared or overridden.
 ///
+/// Nobody drives the block of a dependency: if its context has a future [beside the block](guard_core::yield_resource), that
+/// future does not run. Such a context belongs into an `async_with!` of the handler, or into the lifespan.
+///
 /// # Dependencies of dependencies
 ///
 /// [`context`](Self::context) asks with [`Depends::of`](crate::Depends::of). What it asks for is entered before, and so
