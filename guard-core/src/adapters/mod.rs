@@ -14,6 +14,11 @@ macro_rules! forward_to_context {
             self.project().context.tell(outcome)
         }
 
+        #[inline]
+        fn beside(self: Pin<&mut Self>, ask: crate::raw::Ask) -> Option<crate::raw::Beside> {
+            self.project().context.beside(ask)
+        }
+
         #[cfg(feature = "std")]
         #[inline]
         fn runtime(&self) -> crate::cleanup::RuntimeId {

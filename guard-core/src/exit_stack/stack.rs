@@ -392,7 +392,7 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity().with_error(this.stack.identity.describe);
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
+            this.stack.shelf.lend(Held::without_beside(context, "an exit stack"), |held| {
                 let entry = ContextEntry::new(held, identity);
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
             })
@@ -471,7 +471,7 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity().with_error(this.stack.identity.describe);
             let key = this.stack.next_key();
-            let entry = KeyedEntry::<C, E>::new(Held::new(context), identity);
+            let entry = KeyedEntry::<C, E>::new(Held::without_beside(context, "an exit stack"), identity);
             this.stack
                 .shelf
                 .push(Box::new(Keyed::new(key, nest, entry)));
@@ -607,7 +607,7 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity();
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
+            this.stack.shelf.lend(Held::without_beside(context, "an exit stack"), |held| {
                 let entry = CatchEntry(ContextEntry::new(held, identity));
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
             })
@@ -682,7 +682,7 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity().with_error(this.stack.identity.describe);
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
+            this.stack.shelf.lend(Held::without_beside(context, "an exit stack"), |held| {
                 let entry = ContextEntry::new(held, identity);
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
             })
@@ -790,7 +790,7 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity();
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
+            this.stack.shelf.lend(Held::without_beside(context, "an exit stack"), |held| {
                 let entry = CatchEntry(ContextEntry::new(held, identity));
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
             })
