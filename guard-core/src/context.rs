@@ -103,7 +103,7 @@ pub trait AsyncContext<X = ()> {
 
     /// What goes on beside the block, if anything does. A driver asks before it borrows the resource.
     ///
-    /// It can be used until the context is polled again or dropped: who answers promises that.
+    /// It can be used until the context is polled, asked again, or dropped: who answers promises that.
     ///
     /// Provided: nothing.
     #[doc(hidden)]

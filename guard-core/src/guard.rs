@@ -5,13 +5,13 @@ use core::fmt;
 use core::future::Future;
 use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
 #[cfg(feature = "std")]
 use crate::cleanup::{Tie, drop_guard};
-use crate::raw::{Ended, Held, HeldBeside};
 use crate::platform::panics::{Panic, catch};
+use crate::raw::{Held, HeldBeside};
 use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
 
@@ -381,8 +381,7 @@ impl<F: Future> Future for Driven<'_, F> {
         let ended = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(value)) => Ok(value),
-            Poll::Ready(Err(Ended::Failed)) => Err(None),
-            Poll::Ready(Err(Ended::Panicked(panic))) => Err(Some(panic)),
+            Poll::Ready(Err(ended)) => Err(ended.panic),
         };
         let dropped = this.nest.during(|| catch(|| this.body.set(None)));
         if let Err(second) = dropped {

@@ -495,11 +495,11 @@ macro_rules! __yield_resource {
         }
         $crate::__private::yield_resource!(@$($lent)*)
     }};
-    (@misplaced $caught:ty; $($resource:expr),*) => {{
+    (@misplaced $caught:ty; $($resource:expr),* $(,)?) => {{
         $(let _ = &mut $resource;)*
         $crate::__private::misplaced_yield::<$caught>()
     }};
-    ($($place:expr)?) => {
+    ($($place:expr),* $(,)?) => {
         $crate::__private::core::compile_error!(
             "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
         )

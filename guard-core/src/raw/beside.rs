@@ -36,18 +36,16 @@ pub(crate) const ASK_FOR_ALL: Ask = Ask {
 };
 
 /// How something beside a block has ended it.
-pub(crate) enum Ended {
-    /// With an error. The context keeps it.
-    Failed,
-    /// With this panic.
-    Panicked(Panic),
+pub struct Ended {
+    /// With this panic. Without one, with an error, which the context keeps.
+    pub(crate) panic: Option<Panic>,
 }
 
 /// What goes on beside the block of an entered context.
 ///
 /// It is a pointer to a list of pinned nodes in the body of the context. None of them overlaps with the resource, or with
-/// anything that is used while the body is suspended. It is valid until the context is polled again or dropped: so long
-/// the body stays suspended at its yield, and everything in it where it is. A context that answers
+/// anything that is used while the body is suspended. It is valid until the context is polled, asked again, or dropped: so
+/// long the body stays suspended at its yield, and everything in it where it is. A context that answers
 /// [`beside`](AsyncContext::beside) promises that; all of them are in this crate.
 #[derive(Clone, Copy)]
 pub struct Beside(NonNull<Node>);
@@ -258,18 +256,18 @@ where
                 if let Err(second) = dropped {
                     second.discard();
                 }
-                Poll::Ready(Ended::Panicked(panic))
+                Poll::Ready(Ended { panic: Some(panic) })
             }
             (Ok(ended), Err(panic)) => {
                 // The error is for a report then.
                 head.is_late = true;
                 head.error = ended.err();
-                Poll::Ready(Ended::Panicked(panic))
+                Poll::Ready(Ended { panic: Some(panic) })
             }
             (Ok(Err(error)), Ok(())) => {
                 head.is_late = late;
                 head.error = Some(error);
-                Poll::Ready(Ended::Failed)
+                Poll::Ready(Ended { panic: None })
             }
             (Ok(Ok(())), Ok(())) => Poll::Pending,
         }
@@ -457,7 +455,7 @@ impl<'a> Around<'a> {
         // SAFETY: the use that has this yield in its block asked for it before the block began. Its context is not
         // polled, nor dropped, before the block has been dropped, and with the block `this`.
         let ended = ready!(unsafe { beside.poll(cx, late) });
-        if let Ended::Failed = ended {
+        if ended.panic.is_none() {
             let mark = if late { ENDED_LATE } else { ENDED };
             let marks = this.marks.load(Ordering::Relaxed);
             this.marks.store(marks | mark, Ordering::Relaxed);

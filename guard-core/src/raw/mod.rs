@@ -42,8 +42,8 @@ mod spin;
 
 #[cfg(feature = "alloc")]
 pub(crate) use beside::JoinedBeside;
-pub use beside::{Around, Ask, Beside};
-pub(crate) use beside::{ASK, ENDED, ENDED_LATE, Ended, end_beside, poll_beside};
+pub(crate) use beside::{ASK, ENDED, ENDED_LATE, end_beside, poll_beside};
+pub(crate) use beside::{Around, Ask, Beside, Ended};
 pub(crate) use borrowing::{Borrowing, borrowing};
 #[cfg(feature = "alloc")]
 pub(crate) use boxed::boxed;

@@ -475,10 +475,8 @@ where
                 return Poll::Pending;
             }
             // The block has been polled first: if it has ended, that stands.
-            let ended = match ready!(nest.during(|| parts.as_mut().poll_beside(cx))) {
-                raw::Ended::Failed => Ended::Beside(None),
-                raw::Ended::Panicked(panic) => Ended::Panicked(panic),
-            };
+            let ended = ready!(nest.during(|| parts.as_mut().poll_beside(cx)));
+            let ended = ended.panic.map_or(Ended::Beside(None), Ended::Panicked);
             if !parts.as_mut().cut() {
                 return self.cut_off(ended);
             }
@@ -763,7 +761,7 @@ where
     C: AsyncContext<X>,
 {
     while let Poll::Ready(ended) = nest.during(|| poll_beside(context.as_mut(), cx, true)) {
-        if let raw::Ended::Panicked(panic) = ended {
+        if let Some(panic) = ended.panic {
             panic.report_to(context.identity());
         }
         let failure = failure_of(context.as_mut());

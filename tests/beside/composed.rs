@@ -1,0 +1,1 @@
+//! Contexts made of contexts, and several contexts around one block.

@@ -1,0 +1,6 @@
+//! What goes on beside a block: `yield_resource!(resource, future)`.
+
+mod attacks;
+mod composed;
+mod forms;
+mod support;
