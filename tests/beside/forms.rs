@@ -5,12 +5,13 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use guard_core::{
-    AsyncContext, Outcome, TryWithError, async_context, async_with, within, yield_resource,
+    AsyncContext, Outcome, TimeoutError, TryWithError, async_context, async_with, within,
+    yield_resource,
 };
 use guard_tests::{Log, block_on, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, Touch, failing_lease, lease, panic_of, renew, scoped_lease, told, work,
+    End, Error, Resource, failing_lease, lease, panic_of, renew, scoped_lease, told, work,
 };
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
@@ -139,7 +140,7 @@ fn try_with_tells_both_errors() {
     let (error, exit) = (Error::Lost, Some(Error::Exit));
     assert_eq!(used, Err(TryWithError::Beside { error, exit }));
 
-    let used = failing_lease(log.clone(), End::Fails(1)).map_err(|error| Some(error));
+    let used = failing_lease(log.clone(), End::Fails(1)).map_err(Some);
     let used = block_on(used.try_with(async |resource| work(resource, log).await));
     let (error, exit) = (Some(Error::Lost), Some(Some(Error::Exit)));
     assert_eq!(used, Err(TryWithError::Beside { error, exit }));
@@ -154,7 +155,10 @@ fn adapters_pass_on_what_is_beside() {
     assert_eq!(log.line(), LOST);
 
     let used = lease(log.clone(), End::Fails(1)).exit_until(std::future::pending());
-    let used = used.map_err(|error| error.to_string_of());
+    let used = used.map_err(|error| match error {
+        TimeoutError::Context(error) => format!("{error:?}"),
+        TimeoutError::TimedOut => "timed out".into(),
+    });
     let used = used.with(async |resource| work(resource, log).await.map_err(|_| String::new()));
     assert_eq!(block_on(used), Err("Lost".into()));
     assert_eq!(log.line(), LOST);
@@ -168,20 +172,6 @@ fn adapters_pass_on_what_is_beside() {
         LOST.replace("Cancelled", "Panicked"),
         "it fails with a panic"
     );
-}
-
-trait ToStringOf {
-    fn to_string_of(self) -> String;
-}
-
-impl ToStringOf for guard_core::TimeoutError<Error> {
-    fn to_string_of(self) -> String {
-        match self {
-            Self::Context(error) => format!("{error:?}"),
-            Self::TimedOut => "timed out".into(),
-            _ => unreachable!(),
-        }
-    }
 }
 
 /// A context that cannot fail cannot end its block.
@@ -381,7 +371,10 @@ fn dropped_after_any_poll_nothing_is_touched_when_it_is_gone() {
             }));
             let line = log.line();
             let block = line.find("drop(block)");
-            assert!(block <= line.find("drop(resource)"), "{end:?} {polls}: {line}");
+            assert!(
+                block <= line.find("drop(resource)"),
+                "{end:?} {polls}: {line}"
+            );
 
             let using = async {
                 async_with!(resource = lease(log.clone(), end)?, {

@@ -206,7 +206,8 @@ impl Rewrite for Body {
         Some(quote! {
             match #link.around() {
                 #around => {
-                    #pin!(#around).enter(&#anchor);
+                    let #around = #pin!(#around);
+                    #around.enter(&#anchor);
                     #told
                 }
             }
