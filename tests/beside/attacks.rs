@@ -268,8 +268,11 @@ fn a_yield_inside_another_macro_is_driven() {
             let mut resource = Resource::new(log);
             tokio::select! {
                 biased;
-                outcome = yield_resource!(resource, renew(log.clone(), own)) => told(log, "selects", outcome),
                 () = std::future::pending() => {}
+                () = yield_once() => {
+                    let outcome = yield_resource!(resource, renew(log.clone(), own));
+                    told(log, "selects", outcome);
+                }
             }
         });
         Ok(())
