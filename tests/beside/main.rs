@@ -2,5 +2,6 @@
 
 mod attacks;
 mod composed;
+mod deadlines;
 mod forms;
 mod support;

@@ -40,6 +40,8 @@ use forward_to_context;
 mod blocking;
 #[cfg(feature = "alloc")]
 mod closing;
+#[cfg(feature = "tokio")]
+mod deadline;
 #[cfg(feature = "std")]
 mod entered;
 #[cfg(feature = "std")]
@@ -64,6 +66,8 @@ mod with_error;
 pub use blocking::{blocking, blocking_catch};
 #[cfg(feature = "alloc")]
 pub use closing::{AsyncClose, closing};
+#[cfg(feature = "tokio")]
+pub use deadline::{Elapsed, deadline};
 #[cfg(feature = "std")]
 pub use exit_limit::{Bounded, Clock, ExitUntil, TimeoutError, Until};
 #[cfg(feature = "tokio")]
