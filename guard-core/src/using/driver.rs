@@ -315,8 +315,6 @@ where
 enum Polled<O, E> {
     NotEntered(E),
     Pending,
-    /// It has entered, and something goes on beside the body.
-    Beside,
     Ended(O),
     Panicked(Panic),
 }
@@ -332,8 +330,12 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let outcome = match *self.stage {
-            Stage::Enter | Stage::Body => ready!(self.as_mut().run(cx)),
-            Stage::Beside | Stage::Cut(_) => ready!(self.as_mut().run_beside(cx)),
+            Stage::Enter | Stage::Body | Stage::Beside | Stage::Cut(_) => {
+                match self.as_mut().run(cx) {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending => ready!(self.as_mut().wait(cx)),
+                }
+            }
             // It has been told how its use ended.
             Stage::Exit(_) => Some(Outcome::Cancelled),
             _ => None,
@@ -359,10 +361,13 @@ where
     #[inline]
     fn run(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
         if self.as_mut().project().parts.is_cut() {
-            return self.run_beside(cx);
+            if let Some(ended) = self.as_mut().cut_by_outer() {
+                return ended;
+            }
         }
         let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
+        // The only place where a body is polled, so that it is inlined.
         let polled = this.nest.during(|| {
             let enters = matches!(**stage, Stage::Enter);
             if enters {
@@ -374,19 +379,18 @@ where
             }
             let polled = catch(|| {
                 if enters && parts.as_mut().lend() {
-                    return None;
+                    stage.set(Stage::Beside);
                 }
                 let polled = parts.as_mut().poll_body(cx);
                 if polled.is_ready() {
                     // The exit may need what the body holds.
                     parts.as_mut().end_body();
                 }
-                Some(polled)
+                polled
             });
             match polled {
-                Ok(None) => Polled::Beside,
-                Ok(Some(Poll::Pending)) => Polled::Pending,
-                Ok(Some(Poll::Ready(output))) => Polled::Ended(output),
+                Ok(Poll::Pending) => Polled::Pending,
+                Ok(Poll::Ready(output)) => Polled::Ended(output),
                 Err(panic) => {
                     // Whatever panics while the body is dropped, the first panic goes on.
                     if let Err(second) = catch(|| parts.end_body()) {
@@ -398,15 +402,14 @@ where
         });
         let (outcome, ended) = match polled {
             Polled::Pending => return Poll::Pending,
-            Polled::Beside => {
-                stage.set(Stage::Beside);
-                return self.run_beside(cx);
-            }
             Polled::Ended(output) => {
+                if !matches!(**stage, Stage::Body) {
+                    return self.end_of_body(output);
+                }
                 let (outcome, kept) = F::split(output);
                 (outcome, Ended::Kept(kept))
             }
-            Polled::Panicked(panic) => (Outcome::Panicked, Ended::Panicked(panic)),
+            Polled::Panicked(panic) => return self.panic_of_body(panic),
             Polled::NotEntered(error) => {
                 stage.set(Stage::NotEntered(error));
                 return Poll::Ready(None);
@@ -420,68 +423,75 @@ where
         Poll::Ready(None)
     }
 
-    /// Runs a body beside which something goes on, or which is ended by the use around it. Ready as [`run`](Self::run)
-    /// is.
+    /// The use of the former context of the same call ends this one, whose body may be running. Ready as
+    /// [`run`](Self::run) is, if the body is not to be polled any more.
     #[cold]
-    fn run_beside(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+    fn cut_by_outer(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
         let this = self.as_mut().project();
-        let (mut parts, stage, nest) = (this.parts, this.stage, this.nest);
-        let goes_on = !matches!(**stage, Stage::Cut(_));
-        if goes_on && parts.as_mut().is_cut() {
-            if matches!(**stage, Stage::Enter) {
+        let (mut parts, stage) = (this.parts, this.stage);
+        match **stage {
+            Stage::Enter => {
                 // As any use that is dropped while it enters.
-                drop_context(nest, || parts.as_mut().end_context());
+                drop_context(this.nest, || parts.as_mut().end_context());
                 stage.set(Stage::Left);
                 parts.finish_outer();
-                return Poll::Pending;
+                Some(Poll::Pending)
             }
-            if !parts.as_mut().cut() {
-                return self.cut_off(Ended::Outer);
+            Stage::Cut(_) => None,
+            _ if parts.cut() => {
+                stage.set(Stage::Cut(Ended::Outer));
+                None
             }
-            stage.set(Stage::Cut(Ended::Outer));
+            _ => Some(self.cut_off(Ended::Outer)),
         }
-        let output = loop {
-            let polled = nest.during(|| {
-                let polled = catch(|| {
-                    let polled = parts.as_mut().poll_body(cx);
-                    if polled.is_ready() {
-                        parts.as_mut().end_body();
-                    }
-                    polled
-                });
-                if polled.is_err() {
-                    // Whatever panics while the body is dropped, the first panic goes on.
-                    if let Err(second) = catch(|| parts.as_mut().end_body()) {
-                        second.discard();
-                    }
-                }
-                polled
-            });
-            match polled {
-                Ok(Poll::Ready(output)) => break output,
-                Err(panic) => {
-                    let panicked = match mem::replace(&mut **stage, Stage::Beside) {
-                        Stage::Cut(Ended::Panicked(first)) => {
-                            panic.report_body_to(parts.context().identity());
-                            first
-                        }
-                        _ => panic,
-                    };
-                    return self.conclude(Ended::Panicked(panicked));
-                }
-                Ok(Poll::Pending) => {}
+    }
+
+    /// Waits for the body, and goes on with what is beside it. Ready as [`run`](Self::run) is.
+    #[inline]
+    fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        match *self.stage {
+            Stage::Beside => self.go_on_beside(cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Goes on with what is beside the body. Ready as [`run`](Self::run) is.
+    #[cold]
+    fn go_on_beside(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (mut parts, stage) = (this.parts, this.stage);
+        // The block has been polled first: if it has ended, that stands.
+        let ended = ready!(this.nest.during(|| parts.as_mut().poll_beside(cx)));
+        let ended = ended.panic.map_or(Ended::Beside(None), Ended::Panicked);
+        if !parts.cut() {
+            return self.cut_off(ended);
+        }
+        stage.set(Stage::Cut(ended));
+        // The next use of the same call has to see that.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The body has panicked, and is gone. Ready as [`run`](Self::run) is.
+    #[cold]
+    fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let panicked = match mem::replace(&mut **this.stage, Stage::Beside) {
+            Stage::Cut(Ended::Panicked(first)) => {
+                panic.report_body_to(this.parts.context().identity());
+                first
             }
-            if matches!(**stage, Stage::Cut(_)) {
-                return Poll::Pending;
-            }
-            // The block has been polled first: if it has ended, that stands.
-            let ended = ready!(nest.during(|| parts.as_mut().poll_beside(cx)));
-            let ended = ended.panic.map_or(Ended::Beside(None), Ended::Panicked);
-            if !parts.as_mut().cut() {
-                return self.cut_off(ended);
-            }
-            stage.set(Stage::Cut(ended));
+            _ => panic,
         };
+        self.conclude(Ended::Panicked(panicked))
+    }
+
+    /// A body has ended beside which something goes on, or which was ended by something else. Ready as
+    /// [`run`](Self::run) is.
+    #[cold]
+    fn end_of_body(mut self: Pin<&mut Self>, output: P::Output) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (parts, stage) = (this.parts, this.stage);
         if let Stage::Cut(ended) = mem::replace(&mut **stage, Stage::Beside) {
             lose::<F, _, _, _>(parts.context(), output);
             return self.conclude(ended);
