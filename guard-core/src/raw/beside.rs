@@ -318,12 +318,12 @@ where
     }
 }
 
-impl<'a, R: ?Sized, E, F> LendBeside<'a, R, E, E, F>
+impl<'a, R: ?Sized, Caught, F> LendBeside<'a, R, Caught, Caught, F>
 where
-    F: Future<Output: Ends<E>>,
+    F: Future<Output: Ends<Caught>>,
 {
     /// The error of the future is what the yield tells.
-    pub(super) fn catching(lend: Lend<'a, R, E, E>, future: F) -> Self {
+    pub(super) fn catching(lend: Lend<'a, R, Caught, Caught>, future: F) -> Self {
         Self {
             lend,
             going: Going::new(future, true),

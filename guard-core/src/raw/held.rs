@@ -121,15 +121,16 @@ where
 
     /// The resource, and what goes on beside the one who uses it.
     pub(crate) fn drive(&mut self) -> (&mut C::Resource, HeldBeside<'_>) {
-        if let Some(beside) = self.beside {
-            // SAFETY: the context has not been used since it was asked.
-            assert!(
-                unsafe { beside.is_own_only() },
-                "`{}` is made of a context that goes on beside its block. A guard cannot drive that, because its error \
-                 is had only by exiting: use it with `async_with!` or `.with(…)`",
-                self.context.get().identity().path(),
-            );
-        }
+        // SAFETY: the context has not been used since it was asked.
+        let is_driven = self
+            .beside
+            .is_none_or(|beside| unsafe { beside.is_own_only() });
+        assert!(
+            is_driven,
+            "`{}` is made of a context that goes on beside its block. A guard cannot drive that, because its error \
+             is had only by exiting: use it with `async_with!` or `.with(…)`",
+            self.context.get().identity().path(),
+        );
         let beside = HeldBeside {
             beside: self.beside,
             _held: PhantomData,

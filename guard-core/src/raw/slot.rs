@@ -243,17 +243,17 @@ impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
     }
 }
 
-impl<'s, R: ?Sized, E> Handle<'s, R, E, E> {
+impl<'s, R: ?Sized, Caught> Handle<'s, R, Caught, Caught> {
     /// [`lend_beside`](Self::lend_beside) in a context that catches: it is told the error.
     #[inline]
     pub fn lend_beside_catching<'a, F>(
         self,
-        anchor: &'a Anchor<R, E, E>,
+        anchor: &'a Anchor<R, Caught, Caught>,
         beside: F,
         resource: &'a mut R,
-    ) -> LendBeside<'a, R, E, E, F>
+    ) -> LendBeside<'a, R, Caught, Caught, F>
     where
-        F: Future<Output = Result<(), E>>, // what goes on beside the block; to lend several, lend a tuple
+        F: Future<Output = Result<(), Caught>>, // what goes on beside the block; to lend several, lend a tuple
         's: 'a,
     {
         LendBeside::catching(self.lend(anchor, resource), beside)

@@ -493,13 +493,13 @@ where
         let this = self.as_mut().project();
         let (parts, stage) = (this.parts, this.stage);
         if let Stage::Cut(ended) = mem::replace(&mut **stage, Stage::Beside) {
-            lose::<F, _, _, _>(parts.context(), output);
+            lose::<F, P::Context, _, _>(parts.context().identity(), output);
             return self.conclude(ended);
         }
         match P::ending(&output) {
             Ending::Own => {}
             Ending::Beside => {
-                lose::<F, _, _, _>(parts.context(), output);
+                lose::<F, P::Context, _, _>(parts.context().identity(), output);
                 return self.conclude(Ended::Beside(None));
             }
             Ending::BesideLate => {
@@ -687,12 +687,27 @@ where
         ended: Ended<F::Kept, E>,
         exited: Result<(), E>,
     ) -> Poll<F::Output> {
-        Poll::Ready(match (ended, exited) {
-            (Ended::Kept(kept), Ok(())) => F::finish(kept),
-            (Ended::Kept(kept), Err(error)) => self.end_failed(kept, error),
-            (Ended::Panicked(panic), _) => panic.resume(),
-            (Ended::Beside(error), exited) => self.end_beside(error, exited),
-            (Ended::Outer, exited) => {
+        let Ended::Kept(kept) = ended else {
+            return self.end_otherwise(ended, exited);
+        };
+        Poll::Ready(match exited {
+            Ok(()) => F::finish(kept),
+            Err(error) => self.end_failed(kept, error),
+        })
+    }
+
+    /// What the use results in, whose body did not end by itself.
+    #[cold]
+    fn end_otherwise(
+        self: Pin<&mut Self>,
+        ended: Ended<F::Kept, E>,
+        exited: Result<(), E>,
+    ) -> Poll<F::Output> {
+        Poll::Ready(match ended {
+            Ended::Kept(_) => unreachable!("it has ended by itself"),
+            Ended::Panicked(panic) => panic.resume(),
+            Ended::Beside(error) => self.end_beside(error, exited),
+            Ended::Outer => {
                 self.end_outer(exited);
                 return Poll::Pending;
             }
@@ -781,7 +796,7 @@ where
 
 /// Reports what a body ended with that was ended before by something else.
 #[cold]
-fn lose<F, C, X, O>(context: Pin<&mut C>, output: O)
+fn lose<F, C, X, O>(identity: Identity<C::Error>, output: O)
 where
     C: AsyncContext<X>,
     F: Form<C, X, O>,
@@ -791,7 +806,7 @@ where
         Outcome::Failed(error) => Some(error),
         _ => None,
     };
-    kept.lost(context.identity(), untold);
+    kept.lost(identity, untold);
 }
 
 impl<X, K, E> Stage<X, K, E> {

@@ -218,7 +218,8 @@ impl Rewrite for Yields<'_> {
             Err(error) => {
                 self.errors.push(error);
                 let silenced = self.silenced();
-                let tokens = &call.tokens;
+                let tokens = call.tokens.clone().into_iter().skip_while(is_comma);
+                let tokens = tokens.collect::<TokenStream>();
                 let imported = with_arguments(call, quote!(@imported));
                 let silenced = self.by_path(call, quote!(#silenced #tokens));
                 return Some(quote!({ #imported; #silenced }));

@@ -30,19 +30,6 @@ async fn cannot_fail() -> u32 {
 }
 
 #[async_context]
-async fn nothing() -> Result<(), String> {
-    yield_resource!(, pending());
-    Ok(())
-}
-
-#[async_context]
-async fn three() -> Result<u32, String> {
-    let mut count = 0;
-    yield_resource!(count, pending(), pending());
-    Ok(())
-}
-
-#[async_context]
 async fn borrows_what_is_lent() -> Result<u32, String> {
     let mut count = 0;
     yield_resource!(count, async {
