@@ -220,6 +220,8 @@ where
             Err(TryWithError::Body(cut_off)) => (Some(cut_off), None),
             Err(TryWithError::Exit { error, .. }) => (None, Some(error)),
             Err(TryWithError::BodyAndExit { body, exit }) => (Some(body), Some(exit)),
+            // What went on beside the lifespan has ended the service. There is one place, for what came first.
+            Err(TryWithError::Beside { error, .. }) => (None, Some(error)),
         };
         if cut_off.is_none() && lifespan.is_none() && pending.is_empty() {
             return Ok(());
@@ -257,7 +259,7 @@ pub enum ServeError<E> {
     ShutDown {
         /// Requests were dropped, because they had not ended in time.
         cut_off: Option<CutOff>,
-        /// The lifespan failed to exit.
+        /// The lifespan failed to exit, or what goes on beside it ended the service.
         lifespan: Option<E>,
         /// If clean-ups in the background have not ended in time: all that go on in the process.
         pending: Vec<PendingCleanup>,

@@ -7,7 +7,7 @@ pub use crate::AsyncContext;
 pub use crate::adapters::{JoinError, join};
 pub use crate::macro_support::*;
 pub use crate::raw::{Anchor, Handle, Tie};
-pub use crate::using::block::{Link, attempting, catching, in_function, tied};
+pub use crate::using::block::{Link, attempting, catching, in_function, tied, tied_inside};
 pub use crate::using::form::Next;
 pub use crate::{__cancellable as cancellable, __yield_resource as yield_resource};
 #[cfg(feature = "macros")]

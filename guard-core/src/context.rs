@@ -25,6 +25,7 @@ use crate::Outcome;
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::macro_support::CannotFail;
+use crate::raw::{Ask, Beside};
 use crate::report::{Identity, ReportKind};
 use crate::using::closure::closure;
 use crate::using::form::{BothErrors, FirstError};
@@ -98,6 +99,23 @@ pub trait AsyncContext<X = ()> {
     #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         Some(outcome)
+    }
+
+    /// What goes on beside the block, if anything does. A driver asks before it borrows the resource.
+    ///
+    /// It can be used until the context is polled, asked again, or dropped: who answers promises that.
+    ///
+    /// Provided: nothing.
+    #[doc(hidden)]
+    #[inline]
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+        None
+    }
+
+    /// Takes out the error with which that has failed. Without one, the error is what the exit fails with.
+    #[doc(hidden)]
+    fn failure(self: Pin<&mut Self>, _: Ask) -> Option<Self::Error> {
+        None
     }
 
     /// Where it was entered: its exit waits for the clean-ups that go on there.
@@ -682,6 +700,15 @@ where
     #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
         self.get_mut().as_mut().tell(outcome)
+    }
+
+    #[inline]
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+        self.get_mut().as_mut().beside(ask)
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
+        self.get_mut().as_mut().failure(ask)
     }
 
     #[cfg(feature = "std")]

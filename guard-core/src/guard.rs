@@ -10,7 +10,8 @@ use core::task::{Context, Poll, ready};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
 #[cfg(feature = "std")]
 use crate::cleanup::{Tie, drop_guard};
-use crate::raw::Held;
+use crate::platform::panics::{Panic, catch};
+use crate::raw::{Held, HeldBeside};
 use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
 
@@ -242,13 +243,20 @@ where
     /// # Ok(()) }
     /// ```
     ///
+    /// What goes on beside the block of the context (`yield_resource!(resource, future)`) goes on while `body` runs, and
+    /// only then: nobody else polls it for a guard.
+    ///
     /// # Errors
     ///
-    /// What goes on beside the resource ended `body`.
+    /// What goes on beside the resource ended `body`, with this error. The guard is still to be exited, and its exit is
+    /// told what its caller says, also in a context that catches.
     ///
     /// # Panics
     ///
-    /// A panic of `body` goes on, and the guard is still to be exited.
+    /// A panic of `body` goes on, and the guard is still to be exited. So does a panic of what goes on beside it.
+    ///
+    /// It panics at once if something goes on beside a context that the context is made of: the error of that is had only
+    /// by exiting.
     ///
     /// # Cancellation
     ///
@@ -259,11 +267,27 @@ where
     ) -> Result<T, C::Error> {
         let Self { held, nest, .. } = self;
         let held = held.as_mut().expect("only its end takes it");
-        Ok(Driven {
-            body: Some(body(held.resource_mut())),
+        let (resource, beside) = held.drive();
+        let driven = Driven {
+            body: Some(body(resource)),
+            beside,
             nest,
+        };
+        let cut = match driven.await {
+            Ok(value) => return Ok(value),
+            Err(cut) => cut,
+        };
+        let failure = held.failure();
+        match (cut, failure) {
+            (None, Some(error)) => Err(error),
+            (None, None) => unreachable!("what goes on has failed"),
+            (Some(panic), failure) => {
+                if let Some(error) = failure {
+                    held.report(ReportKind::Failed(&error));
+                }
+                panic.resume()
+            }
         }
-        .await)
     }
 
     /// Exits with [`Outcome::Completed`].
@@ -290,6 +314,7 @@ where
     )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
+        // What goes on beside it ends here.
         Exit {
             context: Some(held.release()),
             outcome: Some(outcome),
@@ -306,9 +331,10 @@ where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
-        let Some(held) = self.held.take() else {
+        let Some(mut held) = self.held.take() else {
             return;
         };
+        held.end_beside();
         #[cfg(feature = "std")]
         {
             let tie = self.tie.take();
@@ -325,6 +351,7 @@ pin_project_lite::pin_project! {
     struct Driven<'a, F> {
         #[pin]
         body: Option<F>,
+        beside: HeldBeside<'a>,
         nest: &'a mut Nest,
     }
 
@@ -339,15 +366,31 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for Driven<'_, F> {
-    type Output = F::Output;
+    /// What the body results in. Or what is beside has ended it: it has failed, or panicked.
+    type Output = Result<F::Output, Option<Panic>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let body = this.body.as_mut().as_pin_mut();
         let body = body.expect("a future was polled after its end");
-        let value = ready!(this.nest.during(|| body.poll(cx)));
-        this.nest.during(|| this.body.set(None));
-        Poll::Ready(value)
+        let beside = this.beside;
+        let polled = this.nest.during(|| match body.poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending => beside.poll(cx).map(Err),
+        });
+        let ended = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(value)) => Ok(value),
+            Poll::Ready(Err(ended)) => Err(ended.panic),
+        };
+        let dropped = this.nest.during(|| catch(|| this.body.set(None)));
+        if let Err(second) = dropped {
+            match ended {
+                Err(Some(_)) => second.discard(),
+                _ => second.resume(),
+            }
+        }
+        Poll::Ready(ended)
     }
 }
 

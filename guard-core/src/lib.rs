@@ -52,6 +52,8 @@ pub mod guide;
 pub use adapters::TimeoutError;
 #[cfg(feature = "alloc")]
 pub use adapters::{AsyncClose, closing, from_fns, optional};
+#[cfg(feature = "tokio")]
+pub use adapters::{Elapsed, deadline};
 #[cfg(feature = "std")]
 pub use adapters::{ReplaceError, lazy, swap};
 #[cfg(feature = "tokio")]

@@ -8,6 +8,81 @@
 /// clean-up, and it runs however the use ended.
 ///
 /// Python: the `yield` of an `@asynccontextmanager` function.
+///
+/// # Beside the block
+///
+/// `yield_resource!(place, future)` also drives `future` while the resource is lent, and `yield_resource!((), future)` does
+/// so with nothing to lend: a lease that is renewed, a heartbeat, a watchdog. The future may borrow the locals of the
+/// context. It results in a `Result<(), E>` with the context's error; in a context that cannot fail, in `()`.
+///
+/// - `Ok(())`: the block goes on by itself.
+/// - `Err(error)` ends the block, which is dropped where it waits. The yield then evaluates to
+///   [`Cancelled`](crate::Outcome::Cancelled), and when the exit is over, the use fails with `error`. An error of the exit is
+///   [reported](crate::set_reporter); [`try_with`](crate::AsyncContext::try_with) returns both.
+/// - A panic ends the block too. The yield evaluates to [`Panicked`](crate::Outcome::Panicked), and the panic goes on after
+///   the exit.
+///
+/// The block is polled first: if it has ended, its result stands. The future goes on while the use waits for what was
+/// dropped in its block, where an error is only reported. It is dropped when the exit begins.
+///
+/// A context that catches (`#[async_context(catch)]`) is told the error as
+/// [`Failed`](crate::Outcome::Failed), and may swallow it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use guard_core::{Outcome, async_context, async_with, yield_resource};
+/// use std::{io, time::Duration};
+/// use tokio::time::sleep;
+///
+/// struct Lease {
+///     renewals: u32,
+/// }
+///
+/// impl Lease {
+///     async fn renew(&mut self) -> io::Result<()> {
+///         self.renewals += 1;
+///         if self.renewals == 3 {
+///             return Err(io::Error::other("the lease was lost"));
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// #[async_context]
+/// async fn lease() -> io::Result<u32> {
+///     let mut lease = Lease { renewals: 0 };
+///     let mut token = 7;
+///     let outcome = yield_resource!(token, async {
+///         loop {
+///             sleep(Duration::from_secs(10)).await;
+///             lease.renew().await?;
+///         }
+///     });
+///     assert_eq!(outcome, Outcome::Cancelled);
+///     Ok(())
+/// }
+///
+/// async fn work() -> io::Result<()> {
+///     async_with!(token = lease()?, {
+///         assert_eq!(*token, 7);
+///         sleep(Duration::from_secs(3600)).await;
+///     });
+///     Ok(())
+/// }
+///
+/// assert_eq!(work().await.unwrap_err().to_string(), "the lease was lost");
+/// # }
+/// ```
+///
+/// It is driven in every form of a use: `async_with!`, `#[within]`, `.with` and its kin, and by a
+/// [`Guard`](crate::Guard) in [`drive`](crate::Guard::drive). In a context made of contexts whoever uses the outermost one
+/// drives it. It is not driven by exit stacks, [`optional`](crate::optional), [`lazy`](crate::lazy) and
+/// [`swap`](crate::swap), which panic when such a context is entered in them, nor by hand-written contexts around
+/// another one, where its resource cannot be lent.
+///
+/// # Cancellation
+///
+/// The block is dropped first, then what is beside it, then the context goes on as ever.
 #[macro_export]
 macro_rules! yield_resource {
     ($($place:tt)*) => {
@@ -391,6 +466,8 @@ pub use guard_macros::within;
 /// - When a [`yield_resource!`] stands in the block, that is in a context made of contexts, and the block
 ///   ends without an error, the contexts exit with the outcome that the yield told. So an inner transaction is
 ///   not committed when the use of the outer context has failed.
+/// - A context may end its block by what goes on [beside](yield_resource#beside-the-block) it. Then the contexts
+///   behind it in the call exit in place, with `Cancelled`.
 ///
 /// # Errors handled where they stand
 ///
@@ -495,11 +572,11 @@ macro_rules! __yield_resource {
         }
         $crate::__private::yield_resource!(@$($lent)*)
     }};
-    (@misplaced $caught:ty; $($resource:expr),*) => {{
+    (@misplaced $caught:ty; $($resource:expr),* $(,)?) => {{
         $(let _ = &mut $resource;)*
         $crate::__private::misplaced_yield::<$caught>()
     }};
-    ($($place:expr)?) => {
+    ($($place:expr),* $(,)?) => {
         $crate::__private::core::compile_error!(
             "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
         )

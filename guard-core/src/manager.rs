@@ -115,7 +115,7 @@ pub trait AsyncManager<X: 'static = ()> {
 
 macro_rules! body {
     ($manager:ident) => {
-        move |anchor: Anchor<M::Resource, X>| async move {
+        move |anchor: Anchor<M::Resource, X, M::Error>| async move {
             let mut manager = $manager;
             let resource = manager.enter().await?;
             let outcome = anchor.handle().lend(&anchor, resource).await;

@@ -301,6 +301,7 @@ pub fn all(error: TryWithError<(), Vec<Fault>, Fault>) -> Vec<Fault> {
             body.push(exit);
             body
         }
+        TryWithError::Beside { error, exit } => std::iter::once(error).chain(exit).collect(),
     }
 }
 

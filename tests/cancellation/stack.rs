@@ -40,6 +40,10 @@ fn all<T>(error: TryWithError<T, Fault, ExitErrors<Fault>>) -> Vec<Fault> {
         }
         TryWithError::Body(fault) => vec![fault],
         TryWithError::BodyAndExit { body, exit } => std::iter::once(body).chain(exit).collect(),
+        TryWithError::Beside { error, exit } => error
+            .into_iter()
+            .chain(exit.into_iter().flatten())
+            .collect(),
     }
 }
 

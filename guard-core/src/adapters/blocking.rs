@@ -130,7 +130,7 @@ where
     L: FnOnce(R, Outcome<X>) -> Result<(), E> + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<R, X>| async move {
+        move |anchor: Anchor<R, X, E>| async move {
             let acquired = tokio::task::spawn_blocking(acquire).await;
             let mut resource = match acquired {
                 Ok(acquired) => acquired?,

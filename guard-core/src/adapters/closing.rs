@@ -57,7 +57,7 @@ where
     T: AsyncClose<Error: fmt::Debug> + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<T, ()>| async move {
+        move |anchor: Anchor<T, (), T::Error>| async move {
             let mut value = value;
             let _ = anchor.handle().lend(&anchor, &mut value).await;
             value.close().await

@@ -30,7 +30,7 @@ where
 {
     pub(super) fn new(context: Pin<Box<C>>, nest: Nest) -> Self {
         Self {
-            held: Some(Held::new(context)),
+            held: Some(Held::without_beside(context, "`lazy` or `swap`")),
             nest,
             told: OnceLock::new(),
         }

@@ -6,6 +6,7 @@ use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::raw::Ask;
 use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -64,6 +65,12 @@ where
     }
 
     super::forward_to_context!(X);
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<Infallible> {
+        let this = self.project();
+        let error = this.context.failure(ask)?;
+        Self::failed(this.message, this.location, &error)
+    }
 
     fn identity(&self) -> Identity<Infallible> {
         self.context.identity().with_error(describe_type)

@@ -46,7 +46,7 @@ where
     Releasing: Future<Output = Result<(), E>> + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<R, ()>| async move {
+        move |anchor: Anchor<R, (), E>| async move {
             let mut resource = acquire().await?;
             let outcome = anchor.handle().lend(&anchor, &mut resource).await;
             release(resource, outcome).await

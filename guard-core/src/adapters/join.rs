@@ -10,6 +10,7 @@ use crate::cleanup::RuntimeId;
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
 use crate::order::Order;
 use crate::platform::panics::{Panic, catch};
+use crate::raw::{Ask, Beside, JoinedBeside};
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -48,6 +49,8 @@ where
     second_failed_first: bool,
     /// Whether it ended with a panic of the second, which is reported in that name.
     second_panicked: bool,
+    /// What goes on beside the two, if something does.
+    beside: Option<JoinedBeside>,
 }
 
 impl<A, B> fmt::Debug for Join<A, B>
@@ -184,6 +187,21 @@ impl<C: AsyncContext> Side<C> {
         }
     }
 
+    /// What goes on beside it, while its resource may be lent.
+    fn beside(&mut self, ask: Ask) -> Option<Beside> {
+        match self.state {
+            State::Entered => self.context_mut().beside(ask),
+            _ => None,
+        }
+    }
+
+    fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        match self.state {
+            State::Entered => self.context_mut().failure(ask),
+            _ => None,
+        }
+    }
+
     /// Whether it is not being entered any more.
     fn has_entered(&self) -> bool {
         !matches!(self.state, State::Entering | State::Settling)
@@ -232,6 +250,7 @@ where
         order: Order::Start,
         second_failed_first: false,
         second_panicked: false,
+        beside: None,
     }
 }
 
@@ -352,6 +371,22 @@ where
         this.second.tell(outcome);
         this.first.tell(outcome);
         None
+    }
+
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+        let this = self.get_mut();
+        let first = this.first.beside(ask);
+        let second = this.second.beside(ask);
+        this.beside = JoinedBeside::of(first, second);
+        this.beside.as_ref().map(JoinedBeside::get)
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<Self::Error> {
+        let this = self.get_mut();
+        if let Some(error) = this.first.failure(ask) {
+            return Some(JoinError::First(error));
+        }
+        this.second.failure(ask).map(JoinError::Second)
     }
 
     #[cfg(feature = "std")]

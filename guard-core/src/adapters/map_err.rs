@@ -4,6 +4,7 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::raw::Ask;
 use crate::report::{Identity, describe_debug};
 use crate::{AsyncContext, Outcome};
 
@@ -51,6 +52,11 @@ where
     }
 
     super::forward_to_context!(X);
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
+        let this = self.project();
+        this.context.failure(ask).map(this.convert)
+    }
 
     fn identity(&self) -> Identity<E> {
         self.context.identity().with_error(describe_debug)

@@ -14,6 +14,11 @@ macro_rules! forward_to_context {
             self.project().context.tell(outcome)
         }
 
+        #[inline]
+        fn beside(self: Pin<&mut Self>, ask: crate::raw::Ask) -> Option<crate::raw::Beside> {
+            self.project().context.beside(ask)
+        }
+
         #[cfg(feature = "std")]
         #[inline]
         fn runtime(&self) -> crate::cleanup::RuntimeId {
@@ -35,6 +40,8 @@ use forward_to_context;
 mod blocking;
 #[cfg(feature = "alloc")]
 mod closing;
+#[cfg(feature = "tokio")]
+mod deadline;
 #[cfg(feature = "std")]
 mod entered;
 #[cfg(feature = "std")]
@@ -59,6 +66,8 @@ mod with_error;
 pub use blocking::{blocking, blocking_catch};
 #[cfg(feature = "alloc")]
 pub use closing::{AsyncClose, closing};
+#[cfg(feature = "tokio")]
+pub use deadline::{Elapsed, deadline};
 #[cfg(feature = "std")]
 pub use exit_limit::{Bounded, Clock, ExitUntil, TimeoutError, Until};
 #[cfg(feature = "tokio")]

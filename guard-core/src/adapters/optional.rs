@@ -178,7 +178,8 @@ where
         {
             this.runtime = this.context.as_ref().map(AsyncContext::runtime);
         }
-        this.lent.held = this.context.take().map(Held::new);
+        let context = this.context.take();
+        this.lent.held = context.map(|context| Held::without_beside(context, "`optional`"));
         Poll::Ready(Ok(()))
     }
 

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::raw::Ask;
 use crate::report::{Identity, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -59,6 +60,11 @@ where
     }
 
     super::forward_to_context!(X);
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
+        let failure = self.project().context.failure(ask);
+        failure.map(|never| match never {})
+    }
 
     fn identity(&self) -> Identity<E> {
         self.context.identity().with_error(describe_type)

@@ -11,7 +11,7 @@ use crate::macro_support::Conclude;
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch;
-use crate::raw::{Anchor, Slot};
+use crate::raw::{Anchor, Ask, Beside, Slot};
 #[cfg(feature = "alloc")]
 use crate::report::ReportKind;
 use crate::report::Span;
@@ -28,7 +28,7 @@ pin_project_lite::pin_project! {
         #[pin]
         body: Body<F, Fut>,
         #[pin]
-        slot: Slot<R, X>,
+        slot: Slot<R, X, E>,
         phase: Phase,
         // Whether someone would have finished it, so that being dropped in its set-up is a loss too.
         guaranteed: bool,
@@ -168,7 +168,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
 
 impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut>
 where
-    F: FnOnce(Anchor<R, X>) -> Fut,
+    F: FnOnce(Anchor<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     /// Starts the body.
@@ -210,7 +210,7 @@ where
 
 impl<R: ?Sized, E, X, F, Fut> AsyncContext<X> for Coroutine<R, E, X, F, Fut>
 where
-    F: FnOnce(Anchor<R, X>) -> Fut,
+    F: FnOnce(Anchor<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     type Resource = R;
@@ -276,6 +276,25 @@ where
     }
 
     #[inline]
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+        let this = self.project();
+        let beside = this.slot.beside()?;
+        match this.phase {
+            // It stays at its yield when it has been told, until it is polled.
+            Phase::Lent | Phase::Exiting => Some(beside),
+            Phase::Entering | Phase::Panicked => None,
+        }
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
+        let this = self.project();
+        match this.phase {
+            Phase::Lent | Phase::Exiting => this.slot.failure(ask),
+            Phase::Entering | Phase::Panicked => None,
+        }
+    }
+
+    #[inline]
     fn identity(&self) -> Identity<E> {
         self.origin.identity()
     }
@@ -285,7 +304,7 @@ where
 #[cfg(feature = "alloc")]
 impl<R: ?Sized, E, X, F, Fut> Exit for Coroutine<R, E, X, F, Fut>
 where
-    F: FnOnce(Anchor<R, X>) -> Fut,
+    F: FnOnce(Anchor<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     fn is_in_set_up(&self) -> bool {
@@ -335,7 +354,7 @@ where
 pub(crate) fn scoped<R, E, X, F, Fut>(start: F, origin: Origin<E>) -> Coroutine<R, E, X, F, Fut>
 where
     R: ?Sized,
-    F: FnOnce(Anchor<R, X>) -> Fut,
+    F: FnOnce(Anchor<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     Coroutine::new(start, origin, false)

@@ -392,10 +392,12 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity().with_error(this.stack.identity.describe);
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
-                let entry = ContextEntry::new(held, identity);
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
-            })
+            this.stack
+                .shelf
+                .lend(Held::without_beside(context, "an exit stack"), |held| {
+                    let entry = ContextEntry::new(held, identity);
+                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
+                })
         })
     }
 
@@ -471,7 +473,8 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity().with_error(this.stack.identity.describe);
             let key = this.stack.next_key();
-            let entry = KeyedEntry::<C, E>::new(Held::new(context), identity);
+            let entry =
+                KeyedEntry::<C, E>::new(Held::without_beside(context, "an exit stack"), identity);
             this.stack
                 .shelf
                 .push(Box::new(Keyed::new(key, nest, entry)));
@@ -607,10 +610,12 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity();
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
-                let entry = CatchEntry(ContextEntry::new(held, identity));
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
-            })
+            this.stack
+                .shelf
+                .lend(Held::without_beside(context, "an exit stack"), |held| {
+                    let entry = CatchEntry(ContextEntry::new(held, identity));
+                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
+                })
         })
     }
 }
@@ -682,10 +687,12 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity().with_error(this.stack.identity.describe);
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
-                let entry = ContextEntry::new(held, identity);
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
-            })
+            this.stack
+                .shelf
+                .lend(Held::without_beside(context, "an exit stack"), |held| {
+                    let entry = ContextEntry::new(held, identity);
+                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+                })
         })
     }
 
@@ -790,10 +797,12 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let identity = context.identity();
             let key = this.stack.next_key();
-            this.stack.shelf.lend(Held::new(context), |held| {
-                let entry = CatchEntry(ContextEntry::new(held, identity));
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
-            })
+            this.stack
+                .shelf
+                .lend(Held::without_beside(context, "an exit stack"), |held| {
+                    let entry = CatchEntry(ContextEntry::new(held, identity));
+                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
+                })
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What `std`, `alloc` alone, and the model checker loom each give: one interface for all of them.
 
+pub(crate) mod coop;
 pub(crate) mod panics;
 #[cfg(feature = "alloc")]
 pub(crate) mod shared;

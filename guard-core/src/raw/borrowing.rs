@@ -3,7 +3,9 @@
 use core::marker::PhantomPinned;
 use core::pin::Pin;
 use core::ptr::NonNull;
+use core::task::{Context, Poll};
 
+use super::beside::{ASK, Beside, Ended};
 use crate::AsyncContext;
 use crate::using::Body;
 
@@ -16,6 +18,8 @@ where
     body: Option<Fut>,
     context: Option<C>,
     start: Option<F>,
+    /// What goes on beside the body. It is used only while the body is there.
+    beside: Option<Beside>,
     /// Knows the bound that makes [`Body`] of `F`, so that the type need not.
     begin: fn(F, NonNull<C::Resource>) -> Fut,
     _pinned: PhantomPinned,
@@ -36,6 +40,7 @@ where
         body: None,
         context: Some(context),
         start: Some(start),
+        beside: None,
         // SAFETY: `start_body` passes the resource of the pinned context, which stays borrowed as long
         // as the body exists: `context` panics while there is one, and the body is dropped before the
         // context. The body's type names the lifetime `'r`, which may be longer than that; but `F` works
@@ -67,14 +72,27 @@ where
         unsafe { self.map_unchecked_mut(|this| &mut this.context) }.set(None);
     }
 
-    /// Makes the body from the entered context's resource.
+    /// Makes the body from the entered context's resource. Whether something goes on beside it.
     #[inline]
-    pub(crate) fn start_body(mut self: Pin<&mut Self>) {
+    pub(crate) fn start_body(mut self: Pin<&mut Self>) -> bool {
+        let beside = self.as_mut().context().beside(ASK);
         let resource = NonNull::from(self.as_mut().context().resource());
         // SAFETY: neither pinned field is moved: `body` is `None` and becomes `Some` in place.
         let this = unsafe { self.get_unchecked_mut() };
         let start = this.start.take().expect("the body is started once");
         this.body = Some((this.begin)(start, resource));
+        this.beside = beside;
+        beside.is_some()
+    }
+
+    /// Goes on with what is beside the body.
+    pub(crate) fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        match self.beside {
+            // SAFETY: while there is a body nobody reaches the context: `context` panics, and `end_context` drops the
+            // body before. So it has not been polled nor dropped since it was asked.
+            Some(beside) if self.body.is_some() => unsafe { beside.poll(cx, false) },
+            _ => Poll::Pending,
+        }
     }
 
     /// The body, pinned.

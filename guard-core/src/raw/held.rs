@@ -4,8 +4,11 @@ use alloc::boxed::Box;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
+use core::task::{Context, Poll};
 
+use super::beside::{ASK, ASK_FOR_ALL, Beside, Ended, end_beside};
 use crate::AsyncContext;
+use crate::report::ReportKind;
 
 /// An entered context on the heap, and a borrow of its resource.
 pub(crate) struct Held<C, X>
@@ -13,8 +16,27 @@ where
     C: AsyncContext<X>,
 {
     pub(super) resource: NonNull<C::Resource>,
+    /// What goes on beside the one who uses the resource.
+    beside: Option<Beside>,
     context: Owner<C>,
     _outcome: PhantomData<fn(X)>,
+}
+
+/// What goes on beside the one who uses the resource of a [`Held`].
+pub(crate) struct HeldBeside<'a> {
+    beside: Option<Beside>,
+    _held: PhantomData<&'a mut ()>,
+}
+
+impl HeldBeside<'_> {
+    /// Goes on. Ready when it is to end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        match self.beside {
+            // SAFETY: the `Held` is borrowed exclusively. It has asked its context, and has not used it since.
+            Some(beside) => unsafe { beside.poll(cx, false) },
+            None => Poll::Pending,
+        }
+    }
 }
 
 /// A [`Held`] whose resource was lent, or is not to be: it can only be given back.
@@ -72,14 +94,58 @@ where
 {
     /// Borrows the resource of a context that has been entered.
     pub(crate) fn new(context: Pin<Box<C>>) -> Self {
-        let context = Owner::new(context);
-        // SAFETY: it comes from a box, so it is valid, exclusive and stays in place.
-        let resource = unsafe { Pin::new_unchecked(&mut *context.place.as_ptr()) }.resource();
+        let mut context = Owner::new(context);
+        let beside = context.as_mut().beside(ASK);
         Self {
-            resource: NonNull::from(resource),
+            resource: NonNull::from(context.as_mut().resource()),
+            beside,
             context,
             _outcome: PhantomData,
         }
+    }
+
+    /// [`new`](Self::new) for where nobody drives what goes on beside the one who uses the resource.
+    ///
+    /// # Panics
+    ///
+    /// If something does. `place` says where.
+    pub(crate) fn without_beside(context: Pin<Box<C>>, place: &str) -> Self {
+        let held = Self::new(context);
+        assert!(
+            held.beside.is_none(),
+            "`{}` goes on beside its block, which {place} cannot drive: use it with `async_with!` or `.with(…)`",
+            held.context.get().identity().path(),
+        );
+        held
+    }
+
+    /// The resource, and what goes on beside the one who uses it.
+    pub(crate) fn drive(&mut self) -> (&mut C::Resource, HeldBeside<'_>) {
+        // SAFETY: the context has not been used since it was asked.
+        let is_driven = self
+            .beside
+            .is_none_or(|beside| unsafe { beside.is_own_only() });
+        assert!(
+            is_driven,
+            "`{}` is made of a context that goes on beside its block. A guard cannot drive that, because its error \
+             is had only by exiting: use it with `async_with!` or `.with(…)`",
+            self.context.get().identity().path(),
+        );
+        let beside = HeldBeside {
+            beside: self.beside,
+            _held: PhantomData,
+        };
+        // SAFETY: as in `resource_mut`.
+        (unsafe { self.resource.as_mut() }, beside)
+    }
+
+    /// Takes the error out with which what goes on has failed.
+    pub(crate) fn failure(&mut self) -> Option<C::Error> {
+        let error = self.context.as_mut().failure(ASK_FOR_ALL);
+        // The context was used, so what it had lent is lent anew.
+        self.beside = self.context.as_mut().beside(ASK);
+        self.resource = NonNull::from(self.context.as_mut().resource());
+        error
     }
 
     pub(crate) fn resource(&self) -> &C::Resource {
@@ -93,13 +159,38 @@ where
         unsafe { self.resource.as_mut() }
     }
 
-    /// Ends the borrow of the resource and gives the context back.
-    pub(crate) fn release(self) -> Pin<Box<C>> {
+    /// Ends the borrow of the resource and gives the context back. What goes on is dropped.
+    pub(crate) fn release(mut self) -> Pin<Box<C>> {
+        self.end_beside();
         self.context.into_box()
+    }
+
+    /// Drops what goes on: the context is to be exited or dropped.
+    pub(crate) fn end_beside(&mut self) {
+        if self.beside.take().is_some() {
+            if let Err(panic) = end_beside(self.context.as_mut()) {
+                panic.report_to(self.context.get().identity());
+            }
+        }
+    }
+
+    /// Reports in the name of the context.
+    pub(crate) fn report(&self, kind: ReportKind<'_, C::Error>) {
+        self.context.get().report(kind);
     }
 }
 
 impl<C> Owner<C> {
+    fn get(&self) -> &C {
+        // SAFETY: it comes from a box, and nobody else uses it.
+        unsafe { self.place.as_ref() }
+    }
+
+    fn as_mut(&mut self) -> Pin<&mut C> {
+        // SAFETY: it comes from a pinned box, so it is valid, exclusive and stays in place.
+        unsafe { Pin::new_unchecked(self.place.as_mut()) }
+    }
+
     fn new(context: Pin<Box<C>>) -> Self {
         // SAFETY: the box is unpacked only to be packed again; until then the context stays where it is.
         let place = Box::into_raw(unsafe { Pin::into_inner_unchecked(context) });

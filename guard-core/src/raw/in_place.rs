@@ -4,7 +4,9 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
+use core::task::{Context, Poll};
 
+use super::beside::{ASK, Beside, Ended};
 use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
@@ -25,11 +27,14 @@ impl Tie {
 /// Where a block finds what it is lent, for `'r`.
 pub(crate) struct Lending<'r, R: ?Sized> {
     resource: Cell<Option<NonNull<R>>>,
+    /// What goes on beside the block. It is used only while the block may be using what it was lent.
+    beside: Cell<Option<Beside>>,
     /// What is lent can be written to, and ends with the tie, not before and not after.
     _lent: PhantomData<Cell<&'r mut R>>,
 }
 
-// SAFETY: it is a place to hand over a `&mut R`.
+// SAFETY: it is a place to hand over a `&mut R`. What goes on beside the block is a part of the context, which is a local of
+// the same function.
 unsafe impl<R: ?Sized + Send> Send for Lending<'_, R> {}
 // SAFETY: only the driver of a block and that block have a reference to it. Both are parts of one future, so one
 // thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
@@ -40,8 +45,15 @@ impl<'r, R: ?Sized> Lending<'r, R> {
     pub(crate) fn new(_: &'r Tie) -> Self {
         Self {
             resource: Cell::new(None),
+            beside: Cell::new(None),
             _lent: PhantomData,
         }
+    }
+
+    /// What goes on beside the block.
+    #[inline]
+    pub(crate) fn beside(&self) -> Option<Beside> {
+        self.beside.get()
     }
 
     /// What was lent. The block takes it once, where it begins.
@@ -110,15 +122,34 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
         unsafe { Pin::new_unchecked(self.context.as_mut().as_mut().unwrap_unchecked()) }
     }
 
-    /// Gives the block what the context lends.
+    /// Gives the block what the context lends. Whether something goes on beside the block.
     #[inline]
-    pub(crate) fn lend<X>(&mut self, lending: &Lending<'r, R>)
+    pub(crate) fn lend<X>(&mut self, lending: &Lending<'r, R>) -> bool
     where
         C: AsyncContext<X, Resource = R>,
     {
+        let beside = self.context().beside(ASK);
         let resource = NonNull::from(self.context().resource());
         self.state |= LENT;
         lending.resource.set(Some(resource));
+        if beside.is_some() {
+            lending.beside.set(beside);
+        }
+        beside.is_some()
+    }
+
+    /// Goes on with what is beside the block. `lending` is that of this use.
+    pub(crate) fn poll_beside(
+        &mut self,
+        lending: &Lending<'r, R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
+        match lending.beside() {
+            // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
+            // before. So it has not been polled nor dropped since it was asked, in `lend`.
+            Some(beside) if self.state == LENT => unsafe { beside.poll(cx, false) },
+            _ => Poll::Pending,
+        }
     }
 
     /// The block.

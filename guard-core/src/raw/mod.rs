@@ -1,6 +1,7 @@
 //! Every `unsafe` of the crate: what safe Rust cannot say, each a small type with a safe interface.
 //!
 //! - A coroutine lends a reference to one of its own locals to whoever polls it ([`Slot`]).
+//! - A future in a coroutine goes on while the coroutine lends ([`Beside`]).
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
 //! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
@@ -8,7 +9,7 @@
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
-//! The first five rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! The first six rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
 //! only pointer to its inside.
 //!
@@ -20,6 +21,7 @@
 //! generated code apart, gives that up.
 #![allow(unsafe_code)]
 
+mod beside;
 mod borrowing;
 #[cfg(feature = "alloc")]
 mod boxed;
@@ -38,6 +40,10 @@ mod slot;
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 mod spin;
 
+#[cfg(feature = "alloc")]
+pub(crate) use beside::JoinedBeside;
+pub(crate) use beside::{ASK, ENDED, ENDED_LATE, end_beside, poll_beside};
+pub(crate) use beside::{Around, Ask, Beside, Ended};
 pub(crate) use borrowing::{Borrowing, borrowing};
 #[cfg(feature = "alloc")]
 pub(crate) use boxed::boxed;
@@ -48,7 +54,7 @@ pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
-pub(crate) use held::{Held, Lent};
+pub(crate) use held::{Held, HeldBeside, Lent};
 pub use in_place::Tie;
 pub(crate) use in_place::{InPlace, Lending};
 #[cfg(feature = "alloc")]

@@ -8,34 +8,44 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
+use super::beside::{Ask, Beside, First, LendBeside};
 use crate::Outcome;
 
 /// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
 /// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
-pub(crate) struct Slot<R: ?Sized, X> {
+pub(crate) struct Slot<R: ?Sized, X, E> {
     /// Set while the body stands at its yield, by the [`Lend`] that holds the resource.
     lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
     /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`LendWaking`].
-    waker: Cell<Option<NonNull<Waker>>>,
+    pub(super) waker: Cell<Option<NonNull<Waker>>>,
+    /// What goes on beside the block, while the body stands at its yield.
+    pub(super) beside: First,
+    /// The driver knows of that.
+    asked: Cell<bool>,
     window: AtomicBool,
+    _error: PhantomData<fn(E) -> E>,
     _pinned: PhantomPinned,
 }
 
 // SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`);
-// sending it sends those.
-unsafe impl<R: ?Sized + Send, X: Send> Send for Slot<R, X> {}
+// sending it sends those. What goes on beside the
+// block is a part of the body that lies beside the slot, and is sent with it.
+unsafe impl<R: ?Sized + Send, X: Send, E> Send for Slot<R, X, E> {}
 // SAFETY: every method needs exclusive access, so `&Slot` gives access to nothing.
-unsafe impl<R: ?Sized, X> Sync for Slot<R, X> {}
+unsafe impl<R: ?Sized, X, E> Sync for Slot<R, X, E> {}
 
-impl<R: ?Sized, X> Slot<R, X> {
+impl<R: ?Sized, X, E> Slot<R, X, E> {
     #[inline]
     pub(crate) const fn new() -> Self {
         Self {
             lent: Cell::new(None),
             told: Cell::new(None),
             waker: Cell::new(None),
+            beside: Cell::new(None),
+            asked: Cell::new(false),
             window: AtomicBool::new(false),
+            _error: PhantomData,
             _pinned: PhantomPinned,
         }
     }
@@ -43,7 +53,7 @@ impl<R: ?Sized, X> Slot<R, X> {
     /// The coroutine's end of the slot. The caller puts it into the body future that lies beside this
     /// slot and is dropped before it; only generated code ever holds one (see [`Anchor`]).
     #[inline]
-    pub(crate) fn anchor(self: Pin<&mut Self>) -> Anchor<R, X> {
+    pub(crate) fn anchor(self: Pin<&mut Self>) -> Anchor<R, X, E> {
         // SAFETY: only the address is taken; nothing is moved.
         let slot = NonNull::from(unsafe { self.get_unchecked_mut() });
         Anchor {
@@ -69,12 +79,33 @@ impl<R: ?Sized, X> Slot<R, X> {
     pub(crate) fn resource<'a>(self: Pin<&'a mut Self>) -> Option<&'a mut R>
     where
         X: 'a,
+        E: 'a,
     {
+        // Else nobody would drive it, and nobody would notice.
+        if self.beside.get().is_some() && !self.asked.get() {
+            is_not_driven();
+        }
         // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place and does not use it itself.
         // It is unset by `tell`, without which the `Lend` does not end, and when the `Lend` is dropped. A `Lend`
         // is a temporary of the body, awaited where it was made, so it is not leaked unless the whole body is;
         // and the body can neither be polled nor dropped during `'a`: both need the coroutine that `'a` borrows.
         self.lent.get().map(|mut lent| unsafe { lent.as_mut() })
+    }
+
+    /// What goes on beside the block. The body stands at its yield, and stays there while this is used.
+    #[inline]
+    pub(crate) fn beside(self: Pin<&mut Self>) -> Option<Beside> {
+        let beside = Beside::of(&self.beside)?;
+        self.asked.set(true);
+        Some(beside)
+    }
+
+    /// Takes the error out with which the future beside the block has failed.
+    pub(crate) fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
+        let beside = Beside::of(&self.beside)?;
+        // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively. What is listed first by
+        // this slot's own handle has the error `E`, as the handle has.
+        unsafe { beside.failure(ask) }
     }
 
     /// Tells the suspended body how its use ended; it goes on when it is polled next.
@@ -92,29 +123,37 @@ impl<R: ?Sized, X> Slot<R, X> {
     }
 }
 
+#[cold]
+fn is_not_driven() -> ! {
+    panic!(
+        "something goes on beside the block of this context, and what uses the context cannot drive that: use it with \
+         `async_with!`, `.with(…)` or a guard, without a hand-written context around it"
+    )
+}
+
 /// The coroutine's end of its `Slot`, handed to the closure that makes the body future.
 ///
 /// Not public API: generated code keeps it in a local of the body future whose name nothing else can
 /// write, and lends through it. It makes from it, once, the [`Handle`] that the user's code moves; but a
 /// handle without its anchor can lend nothing, for rustc's messages need a name for it that code could
 /// come by as well.
-pub struct Anchor<R: ?Sized, X> {
-    slot: NonNull<Slot<R, X>>,
-    _invariant: PhantomData<Invariant<R, X>>,
+pub struct Anchor<R: ?Sized, X, E> {
+    pub(super) slot: NonNull<Slot<R, X, E>>,
+    _invariant: PhantomData<Invariant<R, X, E>>,
 }
 
-type Invariant<R, X> = fn(&mut R) -> Outcome<X>;
+type Invariant<R, X, E> = fn(&mut R, E) -> (Outcome<X>, E);
 
 // SAFETY: an anchor is a reference to a slot, which is what is sent; the slot is `Send` for these.
-unsafe impl<R: ?Sized + Send, X: Send> Send for Anchor<R, X> {}
+unsafe impl<R: ?Sized + Send, X: Send, E> Send for Anchor<R, X, E> {}
 // SAFETY: `&Anchor` gives out handles, which can be sent only if the slot can.
-unsafe impl<R: ?Sized, X> Sync for Anchor<R, X> {}
+unsafe impl<R: ?Sized, X, E> Sync for Anchor<R, X, E> {}
 
-impl<R: ?Sized, X> Anchor<R, X> {
+impl<R: ?Sized, X, E> Anchor<R, X, E> {
     /// The right to yield, once.
     #[must_use]
     #[inline]
-    pub fn handle(&self) -> Handle<'_, R, X> {
+    pub fn handle(&self) -> Handle<'_, R, X, E> {
         Handle {
             slot: self.slot,
             _anchor: PhantomData,
@@ -123,20 +162,20 @@ impl<R: ?Sized, X> Anchor<R, X> {
 }
 
 /// The turn to yield. It is moved by the yield, which is how rustc proves that there is one only.
-pub struct Handle<'s, R: ?Sized, X> {
-    slot: NonNull<Slot<R, X>>,
-    _anchor: PhantomData<&'s Anchor<R, X>>,
+pub struct Handle<'s, R: ?Sized, X, E> {
+    slot: NonNull<Slot<R, X, E>>,
+    _anchor: PhantomData<&'s Anchor<R, X, E>>,
 }
 
 // SAFETY: as for `Anchor`: what travels is the slot.
-unsafe impl<R: ?Sized + Send, X: Send> Send for Handle<'_, R, X> {}
+unsafe impl<R: ?Sized + Send, X: Send, E> Send for Handle<'_, R, X, E> {}
 // SAFETY: `&Handle` opens windows, which touch only an atomic.
-unsafe impl<R: ?Sized, X> Sync for Handle<'_, R, X> {}
+unsafe impl<R: ?Sized, X, E> Sync for Handle<'_, R, X, E> {}
 
-impl<'s, R: ?Sized, X> Handle<'s, R, X> {
+impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
     /// Lends the resource to the driver until it tells how the use ended.
     #[inline]
-    pub fn lend<'a>(self, anchor: &'a Anchor<R, X>, resource: &'a mut R) -> Lend<'a, R, X>
+    pub fn lend<'a>(self, anchor: &'a Anchor<R, X, E>, resource: &'a mut R) -> Lend<'a, R, X, E>
     where
         's: 'a,
     {
@@ -151,9 +190,9 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     #[inline]
     pub fn lend_waking<'a>(
         self,
-        anchor: &'a Anchor<R, X>,
+        anchor: &'a Anchor<R, X, E>,
         resource: &'a mut R,
-    ) -> LendWaking<'a, R, X>
+    ) -> LendWaking<'a, R, X, E>
     where
         's: 'a,
     {
@@ -162,6 +201,36 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
             waker: None,
             _pinned: PhantomPinned,
         }
+    }
+
+    /// [`lend`](Self::lend), and what goes on beside the block. It is made before the resource is borrowed.
+    #[inline]
+    pub fn lend_beside<'a, F>(
+        self,
+        anchor: &'a Anchor<R, X, E>,
+        beside: F,
+        resource: &'a mut R,
+    ) -> LendBeside<'a, R, X, E, F>
+    where
+        F: Future<Output = Result<(), E>>, // what goes on beside the block; to lend several, lend a tuple
+        's: 'a,
+    {
+        LendBeside::new(self.lend(anchor, resource), beside)
+    }
+
+    /// [`lend_beside`](Self::lend_beside) in a context that cannot fail.
+    #[inline]
+    pub fn lend_beside_unfailing<'a, F>(
+        self,
+        anchor: &'a Anchor<R, X, E>,
+        beside: F,
+        resource: &'a mut R,
+    ) -> LendBeside<'a, R, X, E, F>
+    where
+        F: Future<Output = ()>, // what goes on beside the block; to lend several, lend a tuple
+        's: 'a,
+    {
+        LendBeside::new(self.lend(anchor, resource), beside)
     }
 
     /// Marks `future` as a wait that a cancelled enter may give up.
@@ -174,21 +243,38 @@ impl<'s, R: ?Sized, X> Handle<'s, R, X> {
     }
 }
 
+impl<'s, R: ?Sized, Caught> Handle<'s, R, Caught, Caught> {
+    /// [`lend_beside`](Self::lend_beside) in a context that catches: it is told the error.
+    #[inline]
+    pub fn lend_beside_catching<'a, F>(
+        self,
+        anchor: &'a Anchor<R, Caught, Caught>,
+        beside: F,
+        resource: &'a mut R,
+    ) -> LendBeside<'a, R, Caught, Caught, F>
+    where
+        F: Future<Output = Result<(), Caught>>, // what goes on beside the block; to lend several, lend a tuple
+        's: 'a,
+    {
+        LendBeside::catching(self.lend(anchor, resource), beside)
+    }
+}
+
 /// The suspension of a body at its yield.
-pub struct Lend<'a, R: ?Sized, X> {
-    slot: NonNull<Slot<R, X>>,
+pub struct Lend<'a, R: ?Sized, X, E> {
+    slot: NonNull<Slot<R, X, E>>,
     resource: NonNull<R>,
-    _borrow: PhantomData<(&'a mut R, Invariant<R, X>)>,
+    _borrow: PhantomData<(&'a mut R, Invariant<R, X, E>)>,
 }
 
 // SAFETY: it is a `&mut R` and a reference to the slot; both can be sent when `R` and `X` can.
-unsafe impl<R: ?Sized + Send, X: Send> Send for Lend<'_, R, X> {}
+unsafe impl<R: ?Sized + Send, X: Send, E> Send for Lend<'_, R, X, E> {}
 // SAFETY: `&Lend` gives access to nothing.
-unsafe impl<R: ?Sized + Sync, X> Sync for Lend<'_, R, X> {}
+unsafe impl<R: ?Sized + Sync, X, E> Sync for Lend<'_, R, X, E> {}
 
-impl<R: ?Sized, X> Lend<'_, R, X> {
+impl<R: ?Sized, X, E> Lend<'_, R, X, E> {
     #[inline]
-    fn slot(&self) -> &Slot<R, X> {
+    pub(super) fn slot(&self) -> &Slot<R, X, E> {
         // SAFETY: a `Lend` borrows its anchor, which lives in a body future beside this slot
         // and is dropped before it. It is reached only while the driver polls or drops that body,
         // during which the driver itself does not touch the slot.
@@ -196,9 +282,9 @@ impl<R: ?Sized, X> Lend<'_, R, X> {
     }
 }
 
-impl<R: ?Sized, X> Unpin for Lend<'_, R, X> {}
+impl<R: ?Sized, X, E> Unpin for Lend<'_, R, X, E> {}
 
-impl<R: ?Sized, X> Future for Lend<'_, R, X> {
+impl<R: ?Sized, X, E> Future for Lend<'_, R, X, E> {
     type Output = Outcome<X>;
 
     #[inline]
@@ -213,7 +299,7 @@ impl<R: ?Sized, X> Future for Lend<'_, R, X> {
     }
 }
 
-impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
+impl<R: ?Sized, X, E> Drop for Lend<'_, R, X, E> {
     #[inline]
     fn drop(&mut self) {
         self.slot().lent.set(None);
@@ -221,14 +307,14 @@ impl<R: ?Sized, X> Drop for Lend<'_, R, X> {
 }
 
 /// The suspension of a body at a yield inside another macro.
-pub struct LendWaking<'a, R: ?Sized, X> {
-    lend: Lend<'a, R, X>,
+pub struct LendWaking<'a, R: ?Sized, X, E> {
+    lend: Lend<'a, R, X, E>,
     waker: Option<Waker>,
     // The slot points to `waker`.
     _pinned: PhantomPinned,
 }
 
-impl<R: ?Sized, X> Future for LendWaking<'_, R, X> {
+impl<R: ?Sized, X, E> Future for LendWaking<'_, R, X, E> {
     type Output = Outcome<X>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
@@ -244,7 +330,7 @@ impl<R: ?Sized, X> Future for LendWaking<'_, R, X> {
     }
 }
 
-impl<R: ?Sized, X> Drop for LendWaking<'_, R, X> {
+impl<R: ?Sized, X, E> Drop for LendWaking<'_, R, X, E> {
     fn drop(&mut self) {
         self.lend.slot().waker.set(None);
     }

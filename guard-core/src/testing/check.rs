@@ -21,6 +21,7 @@ use super::cancel::{Cut, Failure, Limits, Stalled, What, every_cut, reported, wa
 use super::reports::reports;
 use super::watch::Watch;
 use super::{Check, Checks, Verdict, caught, give_way};
+use crate::raw::ASK;
 use crate::{AsyncContext, Outcome};
 
 /// Checks that a context keeps the laws of the protocol.
@@ -280,6 +281,8 @@ where
     }
 
     fn resource(&mut self) -> *const () {
+        // What goes on beside the block is not driven here: it is not a part of the protocol.
+        let _ = self.context.as_mut().beside(ASK);
         ptr::from_ref(self.context.as_mut().resource()).cast()
     }
 

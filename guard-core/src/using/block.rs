@@ -6,13 +6,14 @@
 use core::convert::Infallible;
 use core::future::Future;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
+use super::driver::Ending;
 use super::failed::{is_err, is_ok_or_unit};
 use super::form::{Attempting, Catching, Handing, InFunction};
 use super::{Parts, Runs, Use};
-use crate::raw::{InPlace, Lending, Tie};
+use crate::raw::{Around, ENDED, ENDED_LATE, Ended as EndedBeside, InPlace, Lending, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
@@ -21,14 +22,15 @@ use crate::{AsyncContext, Outcome};
     reason = "futures of blocks are spelled out like this"
 )]
 #[inline]
-pub fn in_function<'a, 'r, C, B>(
+pub fn in_function<'a, 'r, C, B, O>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
-    link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<B::Output>, C::Error, InFunction>
+    link: &'a Link<'r, C::Resource, O>,
+) -> Use<InBlock<'a, 'r, C, C::Resource, B, O>, (), Ended<B::Output>, C::Error, InFunction>
 where
     C: AsyncContext,
     B: Future,
+    O: Outer,
 {
     Use::new(InBlock::new(context, block, link))
 }
@@ -80,23 +82,83 @@ where
 {
     let link = Link {
         lending: Lending::new(tie),
-        marks: AtomicU8::new(0),
+        marks: AtomicU16::new(0),
+        outer: Outermost,
     };
     (context, link)
 }
 
-/// The parts of a use whose block stands in the function around it.
-pub struct InBlock<'a, 'r, C, R: ?Sized, B> {
-    place: InPlace<'a, 'r, C, R, B>,
-    link: &'a Link<'r, R>,
+/// [`tied`] for a context of a call whose former context is used with `outer`.
+#[allow(
+    clippy::type_complexity,
+    reason = "futures of blocks are spelled out like this"
+)]
+#[inline]
+pub fn tied_inside<'a, 'r, C, X, R: ?Sized, O>(
+    context: Pin<&'a mut Option<C>>,
+    tie: &'r Tie,
+    outer: &'r Link<'_, R, O>,
+) -> (Pin<&'a mut Option<C>>, Link<'r, C::Resource, Inside<'r>>)
+where
+    C: AsyncContext<X>,
+{
+    outer.mark(HOLDS_USE);
+    let link = Link {
+        lending: Lending::new(tie),
+        marks: AtomicU16::new(0),
+        outer: Inside(&outer.marks),
+    };
+    (context, link)
 }
 
-impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
+/// What a use knows of the use of the former context of its call.
+pub trait Outer {
+    /// Whether what is beside that one has ended it.
+    fn is_cut(&self) -> bool;
+
+    /// Ends its block, of which this use is all.
+    fn finish(&self);
+}
+
+/// The first context of a call. There is none before it.
+pub struct Outermost;
+
+impl Outer for Outermost {
+    #[inline]
+    fn is_cut(&self) -> bool {
+        false
+    }
+
+    fn finish(&self) {}
+}
+
+/// The marks of the use of the former context.
+pub struct Inside<'r>(&'r AtomicU16);
+
+impl Outer for Inside<'_> {
+    #[inline]
+    fn is_cut(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & CUT != 0
+    }
+
+    fn finish(&self) {
+        let marks = self.0.load(Ordering::Relaxed);
+        self.0.store(marks | FINISHED, Ordering::Relaxed);
+    }
+}
+
+/// The parts of a use whose block stands in the function around it.
+pub struct InBlock<'a, 'r, C, R: ?Sized, B, O = Outermost> {
+    place: InPlace<'a, 'r, C, R, B>,
+    link: &'a Link<'r, R, O>,
+}
+
+impl<'a, 'r, C, R: ?Sized, B, O> InBlock<'a, 'r, C, R, B, O> {
     #[inline]
     fn new(
         context: Pin<&'a mut Option<C>>,
         block: Pin<&'a mut Option<B>>,
-        link: &'a Link<'r, R>,
+        link: &'a Link<'r, R, O>,
     ) -> Self {
         Self {
             place: InPlace::new(context, block),
@@ -107,7 +169,7 @@ impl<'a, 'r, C, R: ?Sized, B> InBlock<'a, 'r, C, R, B> {
 
 // Not only where `R` is the context's resource: to find out whether a future is `Send`, rustc asks this with the
 // lifetimes in `C` and `R` erased, and they would not match.
-impl<C, X, R, B> Parts<X> for InBlock<'_, '_, C, R, B>
+impl<C, X, R, B, O> Parts<X> for InBlock<'_, '_, C, R, B, O>
 where
     C: AsyncContext<X>,
     R: ?Sized,
@@ -130,18 +192,19 @@ where
     }
 }
 
-impl<'r, C, X, R, B> Runs<X> for InBlock<'_, 'r, C, R, B>
+impl<'r, C, X, R, B, O> Runs<X> for InBlock<'_, 'r, C, R, B, O>
 where
     C: AsyncContext<X, Resource = R>,
     R: ?Sized + 'r,
     B: Future,
+    O: Outer,
 {
     type Output = Left<B::Output>;
 
     #[inline]
-    fn lend(self: Pin<&mut Self>) {
+    fn lend(self: Pin<&mut Self>) -> bool {
         let this = self.get_mut();
-        this.place.lend(&this.link.lending);
+        this.place.lend(&this.link.lending)
     }
 
     #[inline]
@@ -156,35 +219,77 @@ where
         };
         Poll::Ready(Left { output, marks })
     }
+
+    fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndedBeside> {
+        let this = self.get_mut();
+        this.place.poll_beside(&this.link.lending, cx)
+    }
+
+    fn cut(self: Pin<&mut Self>) -> bool {
+        let link = self.get_mut().link;
+        let marks = link.marks.load(Ordering::Relaxed);
+        if marks & (YIELDS | HOLDS_USE) == HOLDS_USE {
+            link.mark(CUT);
+        }
+        marks & (YIELDS | HOLDS_USE) != 0
+    }
+
+    fn ending(output: &Left<B::Output>) -> Ending {
+        if output.marks & ENDED != 0 {
+            Ending::Beside
+        } else if output.marks & ENDED_LATE != 0 {
+            Ending::BesideLate
+        } else {
+            Ending::Own
+        }
+    }
+
+    #[inline]
+    fn is_cut(self: Pin<&mut Self>) -> bool {
+        self.link.outer.is_cut()
+    }
+
+    fn finish_outer(self: Pin<&mut Self>) {
+        self.link.outer.finish();
+    }
 }
 
 /// What a block and its driver tell each other.
 ///
 /// Its fields are atomic because the block, which has a reference to it, may be sent to another thread together
 /// with it. It is used by one thread at a time.
-pub struct Link<'r, R: ?Sized> {
+pub struct Link<'r, R: ?Sized, O = Outermost> {
     lending: Lending<'r, R>,
-    marks: AtomicU8,
+    marks: AtomicU16,
+    outer: O,
 }
 
 /// The block reached its end, or leaves by a jump. It is not polled again.
-const FINISHED: u8 = 1;
+const FINISHED: u16 = 1;
 /// The block leaves by a `return`, not by a `?`.
-const RETURNED: u8 = 2;
+const RETURNED: u16 = 2;
 /// What it leaves with has failed.
-const FAILED: u8 = 4;
+const FAILED: u16 = 4;
 /// It ends with `Ok` or `()`.
-const SUCCEEDED: u8 = 8;
+const SUCCEEDED: u16 = 8;
 
 /// What a `yield_resource!` in the block was told, if there is one and it was not told that all is well.
-const TOLD: u8 = 0xf0;
-const TOLD_FAILED: u8 = 0x10;
-const TOLD_PANICKED: u8 = 0x20;
-const TOLD_CANCELLED: u8 = 0x40;
+const TOLD: u16 = 0xf0;
+const TOLD_FAILED: u16 = 0x10;
+const TOLD_PANICKED: u16 = 0x20;
+const TOLD_CANCELLED: u16 = 0x40;
 /// Told that the body failed, in a context that catches: to end with a success is to swallow the error.
-const TOLD_TO_CATCH: u8 = 0x80;
+const TOLD_TO_CATCH: u16 = 0x80;
 
-impl<'r, R: ?Sized> Link<'r, R> {
+// Beside these there are `ENDED` and `ENDED_LATE`.
+/// There is a `yield_resource!` in the block, which has begun. What comes after it always runs, so the block is not dropped.
+const YIELDS: u16 = 0x400;
+/// The block consists of the use of the next context of the same call.
+const HOLDS_USE: u16 = 0x800;
+/// What is beside has ended the block. The use in it is to exit.
+const CUT: u16 = 0x1000;
+
+impl<'r, R: ?Sized, O> Link<'r, R, O> {
     /// The resource, for the block.
     #[inline]
     pub fn resource(&self) -> &'r mut R {
@@ -192,7 +297,7 @@ impl<'r, R: ?Sized> Link<'r, R> {
     }
 
     #[inline]
-    fn mark(&self, mark: u8) {
+    fn mark(&self, mark: u16) {
         let marks = self.marks.load(Ordering::Relaxed);
         self.marks.store(marks | mark, Ordering::Relaxed);
     }
@@ -221,6 +326,13 @@ impl<'r, R: ?Sized> Link<'r, R> {
         Finish { marks: &self.marks }
     }
 
+    /// Says that a yield follows, and lists for it what goes on beside this use.
+    #[inline]
+    pub fn around(&self) -> Around<'_> {
+        self.mark(YIELDS);
+        Around::new(self.lending.beside(), &self.marks)
+    }
+
     /// Passes on what a yield in the block was told, which the contexts in between are told too.
     #[inline]
     pub fn told<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
@@ -236,7 +348,7 @@ impl<'r, R: ?Sized> Link<'r, R> {
     }
 
     #[inline]
-    fn note<X>(&self, outcome: &Outcome<X>, failed: u8) {
+    fn note<X>(&self, outcome: &Outcome<X>, failed: u16) {
         let told = match outcome {
             Outcome::Completed => 0,
             Outcome::Failed(_) => failed,
@@ -250,7 +362,7 @@ impl<'r, R: ?Sized> Link<'r, R> {
 
 /// The end of a block that has nothing to return: it is not polled again.
 pub struct Finish<'a> {
-    marks: &'a AtomicU8,
+    marks: &'a AtomicU16,
 }
 
 impl Future for Finish<'_> {
@@ -268,7 +380,7 @@ impl Future for Finish<'_> {
 pub struct Left<T> {
     /// The output of the `async` block: what was returned, or what a `?` left with.
     pub(super) output: Option<T>,
-    marks: u8,
+    marks: u16,
 }
 
 impl<T> Left<T> {

@@ -9,7 +9,7 @@ use super::{Parts, Runs, Use};
 use crate::AsyncContext;
 use crate::context::Untyped;
 use crate::macro_support::CannotFail;
-use crate::raw::{Borrowing, borrowing};
+use crate::raw::{Borrowing, Ended as EndedBeside, borrowing};
 
 /// A closure that makes a future from an argument.
 ///
@@ -87,8 +87,12 @@ where
     type Output = Fut::Output;
 
     #[inline]
-    fn lend(self: Pin<&mut Self>) {
-        self.start_body();
+    fn lend(self: Pin<&mut Self>) -> bool {
+        self.start_body()
+    }
+
+    fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndedBeside> {
+        self.poll_beside(cx)
     }
 
     #[inline]

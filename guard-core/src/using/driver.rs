@@ -11,6 +11,7 @@ use core::task::{Context, Poll, ready};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::{Panic, catch};
+use crate::raw::{self, ASK, end_beside, poll_beside};
 use crate::report::{Identity, ReportKind};
 use crate::{AsyncContext, Outcome};
 
@@ -34,11 +35,45 @@ pub trait Runs<X>: Parts<X> {
     /// What the body ends with.
     type Output;
 
-    /// Gives the resource of the entered context to the body.
-    fn lend(self: Pin<&mut Self>);
+    /// Gives the resource of the entered context to the body. Whether something goes on beside the body.
+    fn lend(self: Pin<&mut Self>) -> bool;
 
     /// Polls the body, to which the resource was lent.
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output>;
+
+    /// Goes on with what is beside the body. Ready when that ends the body.
+    fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<raw::Ended>;
+
+    /// What is beside the body has ended it. `true`: the body goes on to its own end all the same, because it consists of
+    /// the next use of the same call, which is told to exit, or because a yield in it is over, and what comes after a
+    /// yield always runs.
+    fn cut(self: Pin<&mut Self>) -> bool {
+        false
+    }
+
+    /// Whether what is beside the body was driven, and has failed, while a yield in the body lent.
+    fn ending(_: &Self::Output) -> Ending {
+        Ending::Own
+    }
+
+    /// Whether the use of the former context of the same call ends this one.
+    #[inline]
+    fn is_cut(self: Pin<&mut Self>) -> bool {
+        false
+    }
+
+    /// Tells that one that this one has ended.
+    fn finish_outer(self: Pin<&mut Self>) {}
+}
+
+/// What has become of what is beside a body that has ended.
+pub enum Ending {
+    /// Nothing.
+    Own,
+    /// It has failed.
+    Beside,
+    /// It has failed when the outer use had ended.
+    BesideLate,
 }
 
 pin_project_lite::pin_project! {
@@ -93,12 +128,16 @@ enum Stage<X, K, E> {
     Enter,
     /// The body runs.
     Body,
+    /// The body runs, and something goes on beside it.
+    Beside,
+    /// The body has been ended like this, and goes on to its own end.
+    Cut(Ended<K, E>),
     /// The body has ended, and has been dropped. The use exits.
-    Exit(Ended<K>),
+    Exit(Ended<K, E>),
     /// The same, but the use waits for its nest before. The outcome is for the first poll of the exit.
-    Before(Option<Outcome<X>>, Ended<K>),
+    Before(Option<Outcome<X>>, Ended<K, E>),
     /// It has exited, and waits for its nest.
-    After(Ended<K>, Result<(), E>),
+    After(Ended<K, E>, Result<(), E>),
     /// It could not be entered, and waits for its nest.
     NotEntered(E),
     /// It has ended, and leaves something in its nest.
@@ -107,8 +146,16 @@ enum Stage<X, K, E> {
     Over,
 }
 
-/// How the body ended: with a value that the use keeps, or with a panic.
-type Ended<K> = Result<K, Panic>;
+/// How the body ended.
+enum Ended<K, E> {
+    /// With a value that the use keeps.
+    Kept(K),
+    Panicked(Panic),
+    /// What goes on beside it has ended it, with this error. Without one, the error is what the exit fails with.
+    Beside(Option<E>),
+    /// The use of the former context of the same call has ended it.
+    Outer,
+}
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
 where
@@ -135,10 +182,21 @@ where
             Stage::Enter | Stage::Left | Stage::Over => {
                 drop_context(this.nest, || this.parts.as_mut().end_context());
             }
-            Stage::Body => {
+            Stage::Body | Stage::Beside => {
                 let mut ending = EndContext::of(this.parts, this.nest);
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, || parts.as_mut().end_body());
+            }
+            Stage::Cut(ended) => {
+                let mut ending = EndContext::of(this.parts, this.nest);
+                let EndContext { parts, nest, .. } = &mut ending;
+                drop_block(nest, || parts.as_mut().end_body());
+                let mut context = parts.as_mut().context();
+                let identity = context.identity();
+                let failure = failure_of(context.as_mut());
+                drop(ending);
+                report_failure(identity, failure);
+                report_ended(identity, ended, None::<X>);
             }
             Stage::Exit(ended) => drop_waiting(this.parts, this.nest, ended, None),
             Stage::Before(outcome, ended) => {
@@ -171,7 +229,7 @@ where
 fn drop_waiting<P, X, K, E>(
     mut parts: Pin<&mut P>,
     nest: &mut Nest,
-    ended: Ended<K>,
+    ended: Ended<K, E>,
     untold: Option<X>,
 ) where
     P: Parts<X>,
@@ -184,13 +242,32 @@ fn drop_waiting<P, X, K, E>(
 }
 
 /// Reports what a body ended with, whose caller is gone.
-fn report_ended<X, K, E>(identity: Identity<E>, ended: Ended<K>, untold: Option<X>)
+fn report_ended<X, K, E>(identity: Identity<E>, ended: Ended<K, E>, untold: Option<X>)
 where
     K: Kept,
 {
     match ended {
-        Ok(kept) => kept.lost(identity, untold),
-        Err(panic) => panic.report_body_to(identity),
+        Ended::Kept(kept) => kept.lost(identity, untold),
+        Ended::Panicked(panic) => panic.report_body_to(identity),
+        Ended::Beside(Some(error)) => identity.report(ReportKind::Failed(&error)),
+        Ended::Beside(None) | Ended::Outer => {}
+    }
+}
+
+/// Takes out the error with which what is beside has failed. To convert it may panic.
+fn failure_of<C, X>(context: Pin<&mut C>) -> Result<Option<C::Error>, Panic>
+where
+    C: AsyncContext<X>,
+{
+    catch(|| context.failure(ASK))
+}
+
+/// Reports an error of what is beside, which is not what the use ends with.
+fn report_failure<E>(identity: Identity<E>, failure: Result<Option<E>, Panic>) {
+    match failure {
+        Ok(Some(error)) => identity.report(ReportKind::Failed(&error)),
+        Ok(None) => {}
+        Err(panic) => panic.report_to(identity),
     }
 }
 
@@ -222,6 +299,14 @@ where
     P: Parts<X>,
 {
     fn drop(&mut self) {
+        // It is there still if a destructor in it has panicked.
+        self.parts.as_mut().end_body();
+        let mut context = self.parts.as_mut().context();
+        let mut ended = Ok(());
+        drop_block(self.nest, || ended = end_beside(context.as_mut()));
+        if let Err(panic) = ended {
+            panic.report_to(context.identity());
+        }
         drop_context(self.nest, || self.parts.as_mut().end_context());
     }
 }
@@ -245,7 +330,12 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let outcome = match *self.stage {
-            Stage::Enter | Stage::Body => ready!(self.as_mut().run(cx)),
+            Stage::Enter | Stage::Body | Stage::Beside | Stage::Cut(_) => {
+                match self.as_mut().run(cx) {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending => ready!(self.as_mut().wait(cx)),
+                }
+            }
             // It has been told how its use ended.
             Stage::Exit(_) => Some(Outcome::Cancelled),
             _ => None,
@@ -254,7 +344,7 @@ where
             Some(outcome) => outcome,
             None => match ready!(self.as_mut().settle(cx)) {
                 ControlFlow::Continue(outcome) => outcome,
-                ControlFlow::Break(output) => return Poll::Ready(output),
+                ControlFlow::Break(output) => return output,
             },
         };
         self.exit(cx, outcome)
@@ -269,9 +359,15 @@ where
 {
     /// Enters, then runs the body. Ready with the outcome, if there is nothing to wait for before the exit.
     #[inline]
-    fn run(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
-        let this = self.project();
+    fn run(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        if self.as_mut().project().parts.is_cut() {
+            if let Some(ended) = self.as_mut().cut_by_outer() {
+                return ended;
+            }
+        }
+        let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
+        // The only place where a body is polled, so that it is inlined.
         let polled = this.nest.during(|| {
             let enters = matches!(**stage, Stage::Enter);
             if enters {
@@ -282,8 +378,8 @@ where
                 }
             }
             let polled = catch(|| {
-                if enters {
-                    parts.as_mut().lend();
+                if enters && parts.as_mut().lend() {
+                    stage.set(Stage::Beside);
                 }
                 let polled = parts.as_mut().poll_body(cx);
                 if polled.is_ready() {
@@ -307,16 +403,180 @@ where
         let (outcome, ended) = match polled {
             Polled::Pending => return Poll::Pending,
             Polled::Ended(output) => {
+                if !matches!(**stage, Stage::Body) {
+                    return self.end_of_body(output);
+                }
                 let (outcome, kept) = F::split(output);
-                (outcome, Ok(kept))
+                (outcome, Ended::Kept(kept))
             }
-            Polled::Panicked(panic) => (Outcome::Panicked, Err(panic)),
+            Polled::Panicked(panic) => return self.panic_of_body(panic),
             Polled::NotEntered(error) => {
                 stage.set(Stage::NotEntered(error));
                 return Poll::Ready(None);
             }
         };
         if this.nest.is_empty() {
+            stage.set(Stage::Exit(ended));
+            return Poll::Ready(Some(outcome));
+        }
+        stage.set(Stage::Before(Some(outcome), ended));
+        Poll::Ready(None)
+    }
+
+    /// The use of the former context of the same call ends this one, whose body may be running. Ready as
+    /// [`run`](Self::run) is, if the body is not to be polled any more.
+    #[cold]
+    fn cut_by_outer(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
+        let this = self.as_mut().project();
+        let (mut parts, stage) = (this.parts, this.stage);
+        match **stage {
+            Stage::Enter => {
+                // As any use that is dropped while it enters.
+                drop_context(this.nest, || parts.as_mut().end_context());
+                stage.set(Stage::Left);
+                parts.finish_outer();
+                Some(Poll::Pending)
+            }
+            Stage::Cut(_) => None,
+            _ if parts.cut() => {
+                stage.set(Stage::Cut(Ended::Outer));
+                None
+            }
+            _ => Some(self.cut_off(Ended::Outer)),
+        }
+    }
+
+    /// Waits for the body, and goes on with what is beside it. Ready as [`run`](Self::run) is.
+    #[inline]
+    fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        match *self.stage {
+            Stage::Beside => self.go_on_beside(cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Goes on with what is beside the body. Ready as [`run`](Self::run) is.
+    #[cold]
+    fn go_on_beside(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (mut parts, stage) = (this.parts, this.stage);
+        // The block has been polled first: if it has ended, that stands.
+        let ended = ready!(this.nest.during(|| parts.as_mut().poll_beside(cx)));
+        let ended = ended.panic.map_or(Ended::Beside(None), Ended::Panicked);
+        if !parts.cut() {
+            return self.cut_off(ended);
+        }
+        stage.set(Stage::Cut(ended));
+        // The next use of the same call has to see that.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The body has panicked, and is gone. Ready as [`run`](Self::run) is.
+    #[cold]
+    fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let panicked = match mem::replace(&mut **this.stage, Stage::Beside) {
+            Stage::Cut(Ended::Panicked(first)) => {
+                panic.report_body_to(this.parts.context().identity());
+                first
+            }
+            _ => panic,
+        };
+        self.conclude(Ended::Panicked(panicked))
+    }
+
+    /// A body has ended beside which something goes on, or which was ended by something else. Ready as
+    /// [`run`](Self::run) is.
+    #[cold]
+    fn end_of_body(mut self: Pin<&mut Self>, output: P::Output) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (parts, stage) = (this.parts, this.stage);
+        if let Stage::Cut(ended) = mem::replace(&mut **stage, Stage::Beside) {
+            lose::<F, P::Context, _, _>(parts.context().identity(), output);
+            return self.conclude(ended);
+        }
+        match P::ending(&output) {
+            Ending::Own => {}
+            Ending::Beside => {
+                lose::<F, P::Context, _, _>(parts.context().identity(), output);
+                return self.conclude(Ended::Beside(None));
+            }
+            Ending::BesideLate => {
+                let mut context = parts.context();
+                let failure = failure_of(context.as_mut());
+                report_failure(context.identity(), failure);
+            }
+        }
+        let (outcome, kept) = F::split(output);
+        self.begin_exit(outcome, Ended::Kept(kept))
+    }
+
+    /// Drops a body that was ended from outside of it.
+    fn cut_off(mut self: Pin<&mut Self>, ended: Ended<F::Kept, E>) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let mut parts = this.parts;
+        let dropped = this.nest.during(|| catch(|| parts.as_mut().end_body()));
+        if dropped.is_err() {
+            // It is gone all the same.
+            parts.as_mut().end_body();
+        }
+        let ended = match (ended, dropped) {
+            (ended, Ok(())) => ended,
+            (Ended::Panicked(first), Err(second)) => {
+                second.discard();
+                Ended::Panicked(first)
+            }
+            (_, Err(panic)) => Ended::Panicked(panic),
+        };
+        self.conclude(ended)
+    }
+
+    /// Goes on with the exit of a use whose body, which is gone, did not end by itself.
+    fn conclude(mut self: Pin<&mut Self>, ended: Ended<F::Kept, E>) -> Poll<Option<Outcome<X>>> {
+        let mut context = self.as_mut().project().parts.context();
+        let failure = failure_of(context.as_mut());
+        let ended = match (ended, failure) {
+            (Ended::Beside(_), Ok(error)) => Ended::Beside(error),
+            (Ended::Beside(_), Err(panic)) => Ended::Panicked(panic),
+            (ended, failure) => {
+                report_failure(context.identity(), failure);
+                ended
+            }
+        };
+        let outcome = match ended {
+            Ended::Panicked(_) => Outcome::Panicked,
+            _ => Outcome::Cancelled,
+        };
+        self.begin_exit(outcome, ended)
+    }
+
+    /// Drops what is beside, if the exit can begin at once. Ready as [`run`](Self::run) is.
+    fn begin_exit(
+        self: Pin<&mut Self>,
+        mut outcome: Outcome<X>,
+        mut ended: Ended<F::Kept, E>,
+    ) -> Poll<Option<Outcome<X>>> {
+        let this = self.project();
+        let (mut parts, stage, nest) = (this.parts, this.stage, this.nest);
+        if nest.is_empty() {
+            let mut context = parts.as_mut().context();
+            if let Err(panic) = nest.during(|| end_beside(context.as_mut())) {
+                let identity = context.identity();
+                if let Ended::Panicked(_) = ended {
+                    panic.report_to(identity);
+                } else {
+                    let untold = match outcome {
+                        Outcome::Failed(error) => Some(error),
+                        _ => None,
+                    };
+                    report_ended(identity, ended, untold);
+                    ended = Ended::Panicked(panic);
+                    outcome = Outcome::Panicked;
+                }
+            }
+        }
+        if nest.is_empty() {
             stage.set(Stage::Exit(ended));
             return Poll::Ready(Some(outcome));
         }
@@ -347,11 +607,11 @@ where
             unreachable!("the stage says that it exits");
         };
         if this.nest.is_empty() {
-            return Poll::Ready(self.end(ended, exited));
+            return self.end(ended, exited);
         }
         this.stage.set(Stage::After(ended, exited));
         match ready!(self.settle(cx)) {
-            ControlFlow::Break(output) => Poll::Ready(output),
+            ControlFlow::Break(output) => output,
             ControlFlow::Continue(_) => unreachable!("it has exited"),
         }
     }
@@ -360,11 +620,11 @@ where
     #[cold]
     fn exit_failed(self: Pin<&mut Self>, error: E) -> Result<(), E> {
         let this = self.project();
-        if let Stage::Exit(Ok(_)) = **this.stage {
-            return Err(error);
+        if let Stage::Exit(Ended::Panicked(_)) = **this.stage {
+            this.parts.context().report(ReportKind::Failed(&error));
+            return Ok(());
         }
-        this.parts.context().report(ReportKind::Failed(&error));
-        Ok(())
+        Err(error)
     }
 
     /// The exit panicked. After a panic of the body, which is what goes on, that is reported. Else it goes on, and
@@ -373,7 +633,7 @@ where
     fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
         let this = self.project();
         let identity = this.parts.context().identity();
-        if let Stage::Exit(Err(_)) = **this.stage {
+        if let Stage::Exit(Ended::Panicked(_)) = **this.stage {
             panic.report_to(identity);
             return Ok(());
         }
@@ -388,12 +648,21 @@ where
     fn settle(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<ControlFlow<F::Output, Outcome<X>>> {
+    ) -> Poll<ControlFlow<Poll<F::Output>, Outcome<X>>> {
         let this = self.as_mut().project();
-        let (parts, nest) = (this.parts, this.nest);
+        let (mut parts, nest) = (this.parts, this.nest);
         match &mut **this.stage {
             Stage::Before(outcome, _) => {
-                ready!(poll_settle_before_exit(parts.context(), nest, cx, outcome));
+                let mut context = parts.as_mut().context();
+                let settled = poll_settle_before_exit(context.as_mut(), nest, cx, outcome);
+                if settled.is_pending() {
+                    poll_late(context, nest, cx);
+                    return Poll::Pending;
+                }
+                if let Err(panic) = nest.during(|| end_beside(context.as_mut())) {
+                    panic.report_to(context.identity());
+                }
+                ready!(poll_settle_before_exit(context, nest, cx, outcome));
             }
             Stage::NotEntered(_) | Stage::After(..) => {
                 ready!(poll_settle(parts.context(), nest, cx));
@@ -406,19 +675,89 @@ where
                 ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))
             }
             Stage::After(ended, exited) => ControlFlow::Break(self.end(ended, exited)),
-            Stage::NotEntered(error) => ControlFlow::Break(F::not_entered(error)),
+            Stage::NotEntered(error) => ControlFlow::Break(Poll::Ready(F::not_entered(error))),
             _ => unreachable!("the stage says what is kept"),
         })
     }
 
     /// What the use results in.
     #[inline]
-    fn end(self: Pin<&mut Self>, ended: Ended<F::Kept>, exited: Result<(), E>) -> F::Output {
-        match (ended, exited) {
-            (Ok(kept), Ok(())) => F::finish(kept),
-            (Ok(kept), Err(error)) => self.end_failed(kept, error),
-            (Err(panic), _) => panic.resume(),
+    fn end(
+        self: Pin<&mut Self>,
+        ended: Ended<F::Kept, E>,
+        exited: Result<(), E>,
+    ) -> Poll<F::Output> {
+        let Ended::Kept(kept) = ended else {
+            return self.end_otherwise(ended, exited);
+        };
+        Poll::Ready(match exited {
+            Ok(()) => F::finish(kept),
+            Err(error) => self.end_failed(kept, error),
+        })
+    }
+
+    /// What the use results in, whose body did not end by itself.
+    #[cold]
+    fn end_otherwise(
+        self: Pin<&mut Self>,
+        ended: Ended<F::Kept, E>,
+        exited: Result<(), E>,
+    ) -> Poll<F::Output> {
+        Poll::Ready(match ended {
+            Ended::Kept(_) => unreachable!("it has ended by itself"),
+            Ended::Panicked(panic) => panic.resume(),
+            Ended::Beside(error) => self.end_beside(error, exited),
+            Ended::Outer => {
+                self.end_outer(exited);
+                return Poll::Pending;
+            }
+        })
+    }
+
+    /// What the use results in, whose body was ended by what goes on beside it.
+    #[cold]
+    fn end_beside(self: Pin<&mut Self>, error: Option<E>, exited: Result<(), E>) -> F::Output {
+        let mut parts = self.project().parts;
+        let context = parts.as_mut().context();
+        let (error, mut exit) = match (error, exited) {
+            (Some(error), exited) => (error, exited.err()),
+            (None, Err(error)) => (error, None),
+            (None, Ok(())) => {
+                let Some(swallowed) = F::swallowed() else {
+                    panic!(
+                        "what goes on beside the block of a context inside `{}` has ended the block, and that was \
+                         swallowed: so there is no value to go on with",
+                        context.identity().path(),
+                    );
+                };
+                return swallowed;
+            }
+        };
+        let identity = context.identity();
+        if !F::KEEPS_BOTH {
+            if let Some(error) = exit.take() {
+                context.report(ReportKind::Failed(&error));
+            }
         }
+        // As in `end_failed`.
+        if let Err(panic) = catch(|| parts.end_context()) {
+            identity.report(ReportKind::Failed(&error));
+            if let Some(error) = exit {
+                identity.report(ReportKind::Failed(&error));
+            }
+            panic.resume();
+        }
+        F::beside_failed(error, exit)
+    }
+
+    /// Ends for the use around it, which goes on with the error of what is beside that.
+    #[cold]
+    fn end_outer(self: Pin<&mut Self>, exited: Result<(), E>) {
+        let mut parts = self.project().parts;
+        if let Err(error) = exited {
+            parts.as_mut().context().report(ReportKind::Failed(&error));
+        }
+        parts.finish_outer();
     }
 
     /// What the use results in, whose exit failed.
@@ -438,6 +777,36 @@ where
         }
         F::exit_failed(kept, error)
     }
+}
+
+/// Goes on with what is beside a body that has ended, while its use waits.
+#[cold]
+fn poll_late<C, X>(mut context: Pin<&mut C>, nest: &mut Nest, cx: &mut Context<'_>)
+where
+    C: AsyncContext<X>,
+{
+    while let Poll::Ready(ended) = nest.during(|| poll_beside(context.as_mut(), cx, true)) {
+        if let Some(panic) = ended.panic {
+            panic.report_to(context.identity());
+        }
+        let failure = failure_of(context.as_mut());
+        report_failure(context.identity(), failure);
+    }
+}
+
+/// Reports what a body ended with that was ended before by something else.
+#[cold]
+fn lose<F, C, X, O>(identity: Identity<C::Error>, output: O)
+where
+    C: AsyncContext<X>,
+    F: Form<C, X, O>,
+{
+    let (outcome, kept) = F::split(output);
+    let untold = match outcome {
+        Outcome::Failed(error) => Some(error),
+        _ => None,
+    };
+    kept.lost(identity, untold);
 }
 
 impl<X, K, E> Stage<X, K, E> {

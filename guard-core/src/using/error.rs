@@ -26,6 +26,15 @@ pub enum TryWithError<T, X, E> {
         /// Why the clean-up failed.
         exit: E,
     },
+    /// What goes on beside the body ended it.
+    Beside {
+        /// Why it did.
+        error: E,
+        /// Why the clean-up failed, if it did, too.
+        ///
+        /// A context made of contexts has one error for both, `error`: what its own code made of it.
+        exit: Option<E>,
+    },
 }
 
 impl<T, X: fmt::Display, E: fmt::Display> fmt::Display for TryWithError<T, X, E> {
@@ -37,6 +46,11 @@ impl<T, X: fmt::Display, E: fmt::Display> fmt::Display for TryWithError<T, X, E>
             Self::BodyAndExit { body, exit } => {
                 write!(f, "{body} (and could not clean up: {exit})")
             }
+            Self::Beside { error, exit: None } => error.fmt(f),
+            Self::Beside {
+                error,
+                exit: Some(exit),
+            } => write!(f, "{error} (and could not clean up: {exit})"),
         }
     }
 }
@@ -51,6 +65,7 @@ where
         match self {
             // Their message is that of the whole; what follows is their own source.
             Self::Body(error) | Self::BodyAndExit { body: error, .. } => error.source(),
+            Self::Beside { error, .. } => error.source(),
             Self::Enter(error) | Self::Exit { error, .. } => Some(error),
         }
     }

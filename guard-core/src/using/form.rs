@@ -30,6 +30,16 @@ where
     fn finish(kept: Self::Kept) -> Self::Output;
     /// The context could not be exited, and the body's error does not come first.
     fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
+
+    /// Whether the result has a place for what the exit failed with, after what goes on beside the body has failed. Else
+    /// that is reported.
+    const KEEPS_BOTH: bool = false;
+    /// What goes on beside the body has ended it with `error`.
+    fn beside_failed(error: C::Error, exit: Option<C::Error>) -> Self::Output;
+    /// What goes on beside the body has ended it, and the context has swallowed the error.
+    fn swallowed() -> Option<Self::Output> {
+        None
+    }
 }
 
 /// The part of a body's output that the use keeps until it ends.
@@ -102,6 +112,10 @@ where
     fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
         Err(error.into())
     }
+
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+        Err(error.into())
+    }
 }
 
 /// Everything is returned.
@@ -140,6 +154,12 @@ where
             Ok(value) => TryWithError::Exit { value, error },
             Err(body) => TryWithError::BodyAndExit { body, exit: error },
         })
+    }
+
+    const KEEPS_BOTH: bool = true;
+
+    fn beside_failed(error: C::Error, exit: Option<C::Error>) -> Self::Output {
+        Err(TryWithError::Beside { error, exit })
     }
 }
 
@@ -195,6 +215,10 @@ where
     fn exit_failed(_: Value<T>, error: C::Error) -> T {
         <Self as Form<C, X, T>>::not_entered(error)
     }
+
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> T {
+        <Self as Form<C, X, T>>::not_entered(error)
+    }
 }
 
 impl<T> Kept for Option<T> {
@@ -240,6 +264,14 @@ where
 
     fn exit_failed(_: Option<T>, error: C::Error) -> Self::Output {
         Err(error)
+    }
+
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+        Err(error)
+    }
+
+    fn swallowed() -> Option<Self::Output> {
+        Some(Ok(None))
     }
 }
 
@@ -334,6 +366,10 @@ where
     fn exit_failed(_: Ended<T>, error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
+
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+        Next::Failed(error)
+    }
 }
 
 /// A block whose `?` ends it with an error that is a value for the function around it.
@@ -378,6 +414,10 @@ where
     }
 
     fn exit_failed(_: Ended<E>, error: C::Error) -> Self::Output {
+        Next::Failed(error)
+    }
+
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
         Next::Failed(error)
     }
 }
@@ -453,5 +493,13 @@ where
 
     fn exit_failed(_: Handing, error: C::Error) -> Self::Output {
         Next::Failed(error)
+    }
+
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+        Next::Failed(error)
+    }
+
+    fn swallowed() -> Option<Self::Output> {
+        Some(Next::Returned(()))
     }
 }

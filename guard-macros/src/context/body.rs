@@ -2,6 +2,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token};
 
@@ -81,6 +83,7 @@ impl Body {
         mut block: Block,
         args: &Args,
         caught: &TokenStream,
+        is_fallible: bool,
         function: &Function,
         errors: &mut Errors,
     ) -> Self {
@@ -89,6 +92,7 @@ impl Body {
         let is_instrumented = instrument::is_around(&block);
         let mut rewrite = Yields {
             is_instrumented,
+            is_fallible,
             args,
             caught,
             proof: &proof,
@@ -117,6 +121,8 @@ impl Body {
 
 struct Yields<'a> {
     is_instrumented: bool,
+    /// Whether the context can fail.
+    is_fallible: bool,
     args: &'a Args,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
@@ -125,8 +131,26 @@ struct Yields<'a> {
     errors: &'a mut Errors,
 }
 
+/// What a yield is given.
+struct Given {
+    /// What goes on beside the block.
+    beside: Option<Expr>,
+    /// A mutable reference to what is lent, where the user wrote the place.
+    lent: TokenStream,
+}
+
 impl Yields<'_> {
-    /// What a yield lends: a mutable reference, where the user wrote the place.
+    fn given(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<Given> {
+        let Some((place, beside)) = place_and_beside(tokens)? else {
+            let lent = self.lent(tokens, span)?;
+            return Ok(Given { beside: None, lent });
+        };
+        let lent = self.lent(&place.into_token_stream(), span)?;
+        let beside = Some(beside);
+        Ok(Given { beside, lent })
+    }
+
+    /// What a yield lends.
     fn lent(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<TokenStream> {
         let site = Span::mixed_site();
         if tokens.is_empty() {
@@ -189,12 +213,13 @@ impl Rewrite for Yields<'_> {
     fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
-        let lent = match self.lent(&call.tokens, span) {
-            Ok(lent) => lent,
+        let Given { beside, lent } = match self.given(&call.tokens, span) {
+            Ok(given) => given,
             Err(error) => {
                 self.errors.push(error);
                 let silenced = self.silenced();
-                let tokens = &call.tokens;
+                let tokens = call.tokens.clone().into_iter().skip_while(is_comma);
+                let tokens = tokens.collect::<TokenStream>();
                 let imported = with_arguments(call, quote!(@imported));
                 let silenced = self.by_path(call, quote!(#silenced #tokens));
                 return Some(quote!({ #imported; #silenced }));
@@ -202,15 +227,25 @@ impl Rewrite for Yields<'_> {
         };
         let handle = self.proof.handle(span);
         let site = Span::mixed_site().located_at(span);
-        let lend = match place {
-            Place::InMacro => Ident::new("lend_waking", site),
-            Place::Direct | Place::InAsyncWith => Ident::new("lend", site),
+        let lend = match (&beside, place) {
+            (Some(_), _) if !self.is_fallible => "lend_beside_unfailing",
+            (Some(_), _) if self.args.catch => "lend_beside_catching",
+            (Some(_), _) => "lend_beside",
+            (None, Place::InMacro) => "lend_waking",
+            (None, Place::Direct | Place::InAsyncWith) => "lend",
         };
+        // That what goes on is not what it has to be is told of what is called here, and of the future.
+        let lend = Ident::new(lend, site);
+        // It is made first, so that it may be made with what is lent.
+        let beside = beside.map(|beside| quote!(#beside,));
         let catch = self.args.catch.then(|| quote!(catch));
         let anchor = anchor();
         let imported = with_arguments(call, quote!(@imported));
         // By its path: what is called so where the user stands must not get hold of the anchor.
-        let lend = self.by_path(call, quote!(@#around #lend #handle #anchor #catch; #lent));
+        let lend = self.by_path(
+            call,
+            quote!(@#around #lend #handle #anchor #catch; #beside #lent),
+        );
         let prove = (place != Place::InMacro).then(|| self.proof.prove(&self.args.krate, span));
         Some(quote_spanned!(site=> { #prove #imported; #lend }))
     }
@@ -299,6 +334,32 @@ impl Rewrite for Yields<'_> {
         let site = Span::mixed_site().located_at(keyword);
         let keyword = Ident::new("return", keyword);
         Some(quote_spanned!(site=> #keyword #krate::__private::finish(#value, #proof)))
+    }
+}
+
+/// `place, future`. Other tokens are what one place is, or is not.
+fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
+    let parse = Punctuated::<Expr, Token![,]>::parse_terminated;
+    let first = tokens.clone().into_iter().next();
+    if first.as_ref().is_some_and(is_comma) {
+        return Err(Error::new_spanned(
+            tokens,
+            "nothing to lend? write `yield_resource!((), future)`",
+        ));
+    }
+    let Ok(given) = parse.parse2(tokens.clone()) else {
+        return Ok(None);
+    };
+    let mut given = given.into_iter();
+    match (given.next(), given.next(), given.next()) {
+        (Some(place), Some(beside), None) => Ok(Some((place, beside))),
+        (_, _, Some(_)) => Err(Error::new_spanned(
+            tokens,
+            "`yield_resource!` lends one place, and drives one future beside the block: write \
+             `yield_resource!(resource, future)`; to lend several, put them into a tuple or a struct, and to drive \
+             several, join them in one `async` block",
+        )),
+        _ => Ok(None),
     }
 }
 

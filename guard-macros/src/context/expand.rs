@@ -35,7 +35,7 @@ use crate::types::in_body;
 /// ```text
 /// fn open(path: PathBuf) -> impl AsyncContext<Resource = File, Error = …> + Send + 'static {
 ///     owned(&path);
-///     guaranteed::<_, _, (), _, _>(move |anchor: Anchor<File, ()>| async move {
+///     guaranteed::<_, _, (), _, _>(move |anchor: Anchor<File, (), io::Error>| async move {
 ///         let path = path;
 ///         let the_one_yield = anchor.handle();
 ///         let a_yield_on_every_path;
@@ -443,7 +443,7 @@ fn expand_body(
     code.set_span(block.brace_token.span.join());
     let making = quote_spanned!(declared=> #from::__private::#make);
     let start = quote_spanned!(here=>
-        move |#anchor: #private::Anchor<#resource, #caught>| async move #code
+        move |#anchor: #private::Anchor<#resource, #caught, #error>| async move #code
     );
     let printer = quote_spanned! {here=> {
         #[allow(unused_imports)]

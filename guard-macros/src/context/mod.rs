@@ -107,7 +107,8 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             let instrumented = instrument::Instrumented::take(&mut block);
             errors.take(returns.compare(&sig.output, &block, &args.krate));
             let caught = returns.caught(&args);
-            let body = Body::new(block, &args, &caught, function, errors);
+            let is_fallible = matches!(returns, Returns::Fallible { .. });
+            let body = Body::new(block, &args, &caught, is_fallible, function, errors);
             Some(Body {
                 instrumented,
                 ..body

@@ -58,7 +58,13 @@ fn a_guaranteed_context() {
                     _,
                     _,
                 >(
-                    move |__guard_anchor: ::guard_core::__private::Anchor<File, ()>| async move {
+                    move |
+                        __guard_anchor: ::guard_core::__private::Anchor<
+                            File,
+                            (),
+                            <io::Result<()> as ::guard_core::__private::Fallible>::Error,
+                        >|
+                    async move {
                         #[allow(clippy::no_effect_underscore_binding)]
                         let path = path;
                         let __guard_argument_1 = __guard_argument_1;
@@ -135,7 +141,13 @@ fn a_scoped_context_that_cannot_fail() {
                     _,
                     _,
                 >(
-                    move |__guard_anchor: crate::reexport::__private::Anchor<(), ()>| async move {
+                    move |
+                        __guard_anchor: crate::reexport::__private::Anchor<
+                            (),
+                            (),
+                            crate::reexport::__private::core::convert::Infallible,
+                        >|
+                    async move {
                         let _ = &self;
                         #[allow(clippy::no_effect_underscore_binding)]
                         let key = key;
@@ -213,7 +225,13 @@ fn a_boxed_context_that_stays_on_its_thread() {
                         _,
                         _,
                     >(
-                        move |__guard_anchor: ::guard_core::__private::Anchor<(), ()>| async move {
+                        move |
+                            __guard_anchor: ::guard_core::__private::Anchor<
+                                (),
+                                (),
+                                ::guard_core::__private::core::convert::Infallible,
+                            >|
+                        async move {
                             #[allow(clippy::no_effect_underscore_binding)]
                             let values = values;
                             #[allow(clippy::no_effect_underscore_binding)]
@@ -283,7 +301,7 @@ fn a_context_that_catches() {
                     _,
                     _,
                 >(
-                    move |__guard_anchor: ::guard_core::__private::Anchor<(), Error>| async move {
+                    move |__guard_anchor: ::guard_core::__private::Anchor<(), Error, Error>| async move {
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_anchor.handle();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
@@ -379,7 +397,13 @@ fn yields_in_a_use_and_in_another_macro() {
                     _,
                     _,
                 >(
-                    move |__guard_anchor: ::guard_core::__private::Anchor<u32, ()>| async move {
+                    move |
+                        __guard_anchor: ::guard_core::__private::Anchor<
+                            u32,
+                            (),
+                            ::guard_core::__private::core::convert::Infallible,
+                        >|
+                    async move {
                         #[allow(clippy::no_effect_underscore_binding)]
                         let which = which;
                         #[allow(unused_variables)]
@@ -469,7 +493,13 @@ fn a_wrong_definition_stays_with_its_errors() {
                     _,
                     _,
                 >(
-                    move |__guard_anchor: ::guard_core::__private::Anchor<u32, ()>| async move {
+                    move |
+                        __guard_anchor: ::guard_core::__private::Anchor<
+                            u32,
+                            (),
+                            ::guard_core::__private::core::convert::Infallible,
+                        >|
+                    async move {
                         #[allow(clippy::no_effect_underscore_binding)]
                         let text = text;
                         #[allow(unused_variables)]

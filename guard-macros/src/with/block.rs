@@ -1,6 +1,6 @@
 //! The block of a use: everything that leaves it is rewritten.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
@@ -33,7 +33,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let site = Span::mixed_site();
         Self {
             value: Ident::new("value", site),
@@ -184,7 +184,7 @@ impl Body {
 
 impl Rewrite for Body {
     fn yields(&mut self, call: &Macro, _: Place, _: &Around) -> Option<TokenStream> {
-        let link = &self.names.link;
+        let (krate, link) = (&self.krate, &self.names.link);
         // What `#[async_context]` made of the call says whether it catches.
         let catches = call
             .tokens
@@ -196,7 +196,22 @@ impl Rewrite for Body {
             if catches { "told_to_catch" } else { "told" },
             Span::mixed_site(),
         );
-        Some(quote!(#link.#told(#call)))
+        let told = quote!(#link.#told(#call));
+        let Some(anchor) = anchor_of(call) else {
+            return Some(told);
+        };
+        // What goes on beside the context of this block is driven by whoever drives the context that yields.
+        let around = Ident::new("around", Span::mixed_site());
+        let pin = quote!(#krate::__private::core::pin::pin);
+        Some(quote! {
+            match #link.around() {
+                #around => {
+                    let #around = #pin!(#around);
+                    #around.enter(&#anchor);
+                    #told
+                }
+            }
+        })
     }
 
     fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
@@ -261,6 +276,16 @@ impl Rewrite for Body {
         self.is_labelled = true;
         Some(quote!({ #keep #slot = #number; #keyword #leave }))
     }
+}
+
+/// The anchor, in what `#[async_context]` made of a yield.
+fn anchor_of(call: &Macro) -> Option<Ident> {
+    let before = call.tokens.clone().into_iter();
+    let mut before = before.take_while(|token| token.to_string() != ";");
+    before.find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "__guard_anchor" => Some(ident),
+        _ => None,
+    })
 }
 
 /// The value that a jump carries out of the block.

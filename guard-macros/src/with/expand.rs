@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::Path;
 
-use super::block::Body;
+use super::block::{Body, Names};
 use super::contexts::{bind, context_of, fail, own_error};
 use super::held::tie_of;
 use super::parse::{AsyncWith, Handling, Use};
@@ -55,7 +55,8 @@ use super::parse::{AsyncWith, Handling, Use};
 /// With `catch(…)` or `attempt(…)` the output of the `async` block is the error of a `?`, and a `return` is a jump
 /// as a `break` is.
 pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
-    let (first, rest) = with.split_first();
+    let inside = with.inside.clone();
+    let (first, rest) = with.split_first(Names::new().link);
     let block = match rest {
         // Several contexts are nested uses of one.
         Ok(rest) => syn::parse_quote!({ #krate::async_with! { #rest } }),
@@ -65,6 +66,7 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
         krate,
         &first,
         &Body::new(krate, block, first.handling().clone()),
+        inside.as_ref(),
     )
 }
 
@@ -87,7 +89,7 @@ pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
     }
 }
 
-fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
+fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) -> TokenStream {
     let [used, block, error, next, returned] = ["used", "block", "error", "next", "returned"]
         .map(|name| Ident::new(name, Span::mixed_site()));
     let private = quote!(#krate::__private);
@@ -97,6 +99,11 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
     let link = &body.names.link;
     let declarations = body.declarations();
     let tie = tie_of(first);
+    let tied = match inside {
+        None => quote!(tied(#used, &#tie)),
+        // What goes on beside the former context of the call may end this use.
+        Some(outer) => quote!(tied_inside(#used, &#tie, &#outer)),
+    };
     let given = context_of(&private, first.parts(), first.handling());
     let run = body.run(|run| bind(first.parts(), &quote!(#link.resource()), run));
     // The braces of the user's block, so that coverage counts its lines.
@@ -160,7 +167,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body) -> TokenStream {
             #used => {
                 let #used = #core::pin::pin!(#core::option::Option::Some(#used));
                 let #tie = #private::Tie::new();
-                let (#used, #link) = #private::tied(#used, &#tie);
+                let (#used, #link) = #private::#tied;
                 let #block = #core::pin::pin!(#core::option::Option::Some(async #braces));
                 let #next = #private::#drive(#used, #block, &#link).await;
                 #next

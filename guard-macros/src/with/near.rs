@@ -22,7 +22,11 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
     let mut parts = split(input, &mut mistakes);
     let block = take_block(&mut parts, &mut mistakes);
     let uses = uses(&parts, FORM, &mut mistakes);
-    let with = (!uses.is_empty()).then_some(AsyncWith { uses, block });
+    let with = (!uses.is_empty()).then_some(AsyncWith {
+        inside: None,
+        uses,
+        block,
+    });
     Near {
         error: mistakes.0.unwrap_or(error),
         with,

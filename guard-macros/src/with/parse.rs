@@ -8,6 +8,8 @@ use syn::{Block, Expr, ExprGroup, ExprTry, Pat, Token, Type, token};
 
 /// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
+    /// `@link;`: these are the later contexts of a call, and this is the link of the use around them.
+    pub(crate) inside: Option<Ident>,
     pub(crate) uses: Vec<Use>,
     pub(crate) block: Block,
 }
@@ -90,9 +92,10 @@ impl AsyncWith {
         self.uses.iter_mut().flat_map(Use::contexts_mut)
     }
 
-    /// All but the first context, around the same block.
-    pub(crate) fn split_first(mut self) -> (Use, Result<Self, Block>) {
+    /// All but the first context, around the same block. `link` is that of the use of the first.
+    pub(crate) fn split_first(mut self, link: Ident) -> (Use, Result<Self, Block>) {
         let first = self.uses.remove(0);
+        self.inside = Some(link);
         let rest = if self.uses.is_empty() {
             Err(self.block)
         } else {
@@ -109,6 +112,12 @@ pub(super) const FORM: Form = "async_with!(name = context?, { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut inside = None;
+        if input.peek(Token![@]) {
+            input.parse::<Token![@]>()?;
+            inside = Some(input.parse()?);
+            input.parse::<Token![;]>()?;
+        }
         let mut uses = Vec::new();
         loop {
             if input.is_empty() {
@@ -136,7 +145,11 @@ impl Parse for AsyncWith {
             return Err(input.error("nothing may follow the block of `async_with!`"));
         }
         check_handled(&uses)?;
-        Ok(Self { uses, block })
+        Ok(Self {
+            inside,
+            uses,
+            block,
+        })
     }
 }
 
@@ -349,8 +362,13 @@ fn nameless(input: ParseStream<'_>, form: Form) -> syn::Error {
 
 impl ToTokens for AsyncWith {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { uses, block } = self;
-        tokens.extend(quote!(#(#uses,)* #block));
+        let Self {
+            inside,
+            uses,
+            block,
+        } = self;
+        let inside = inside.as_ref().map(|link| quote!(@#link;));
+        tokens.extend(quote!(#inside #(#uses,)* #block));
     }
 }
 

@@ -223,7 +223,12 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
             },
         );
         let uses = uses.clone();
-        let with = expand::expand_function(krate, AsyncWith { uses, block });
+        let with = AsyncWith {
+            inside: None,
+            uses,
+            block,
+        };
+        let with = expand::expand_function(krate, with);
         around = quote!({ #with });
     }
     around

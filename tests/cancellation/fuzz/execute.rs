@@ -136,6 +136,9 @@ where
             Err(TryWithError::BodyAndExit { body, exit }) => both(Err(body), Err(exit))?,
             Err(TryWithError::Body(fault) | TryWithError::Enter(fault)) => return Err(fault),
             Err(TryWithError::Exit { value: (), error }) => return Err(error),
+            Err(TryWithError::Beside { error, exit }) => {
+                both(Err(error), exit.map_or(Ok(()), Err))?
+            }
         },
         Form::Within => decorated(context, body).await?,
         Form::Guard => {

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::cleanup::{Limit, RuntimeId, Stage, WaitLimit, drop_bounded, expire};
 use crate::platform::panics::catch;
+use crate::raw::{Ask, Beside};
 use crate::report::{Identity, ReportKind, describe_type};
 use crate::{AsyncContext, Outcome};
 pub use error::TimeoutError;
@@ -147,6 +148,15 @@ where
             Some(context) => context.tell(outcome),
             None => Some(outcome),
         }
+    }
+
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+        self.project().context.as_pin_mut()?.beside(ask)
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<Self::Error> {
+        let failure = self.project().context.as_pin_mut()?.failure(ask);
+        failure.map(TimeoutError::Context)
     }
 
     fn runtime(&self) -> RuntimeId {

@@ -1,0 +1,438 @@
+//! Attacks on the memory that what is beside a block borrows. AddressSanitizer and valgrind fail a test in which one
+//! succeeds: `.ci/sanitize asan -p guard-tests --test beside`.
+//!
+//! While the resource is lent, nothing may unwind through the body of the context, finish it, or drop a local of it.
+
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
+use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
+
+use crate::support::{
+    End, Error, Resource, Touch, lease, panic_of, plain, renew, scoped_lease, told, work,
+};
+
+/// What is beside panics while the block holds the resource, which it touches when it is dropped.
+#[test]
+fn a_panic_beside_the_block_does_not_unwind_through_what_it_borrows() {
+    let log = &Log::new();
+    let using = scoped_lease(log, End::Panics(2)).with(async |resource| work(resource, log).await);
+    assert_eq!(panic_of(using), "beside");
+    let line = "drop(renewal) drop(block) lease:Panicked released drop(resource)";
+    assert_eq!(log.line(), line);
+}
+
+/// The inner context's future fails while the user's block holds a local of the body around it.
+#[test]
+fn an_inner_context_does_not_end_while_the_outer_one_lends() {
+    #[async_context(scoped)]
+    async fn outer(log: &Log) -> Result<Resource, Error> {
+        async_with!(_lease = scoped_lease(log, End::Fails(3))?, {
+            let mut resource = Resource::new(log);
+            let outcome = yield_resource!(resource);
+            told(log, "outer", outcome);
+        });
+        Ok(())
+    }
+
+    let log = &Log::new();
+    let used = outer(log).with(async |resource| {
+        let touch = Touch(resource, log);
+        for _ in 0..5 {
+            yield_once().await;
+            touch.0.touch();
+        }
+        if true {
+            panic!("it went on")
+        }
+        Ok::<_, Error>(())
+    });
+    assert_eq!(block_on(used), Err(Error::Lost));
+    let line = "lost drop(renewal) drop(block) outer:Cancelled drop(resource) lease:Cancelled \
+                released drop(resource)";
+    assert_eq!(log.line(), line);
+}
+
+/// A block that is always ready to go on uses up the budget of its task.
+#[tokio::test]
+async fn a_block_does_not_starve_what_is_beside() {
+    #[async_context(scoped)]
+    async fn until(mut done: tokio::sync::mpsc::UnboundedReceiver<()>) -> Result<(), Error> {
+        yield_resource!((), async {
+            done.recv().await;
+            Err(Error::Lost)
+        });
+        Ok(())
+    }
+
+    let (done, receives) = tokio::sync::mpsc::unbounded_channel();
+    done.send(()).unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    sender.send(()).unwrap();
+    let used = until(receives).with(async |()| {
+        for _ in 0..100_000 {
+            receiver.recv().await;
+            sender.send(()).unwrap();
+        }
+        Ok::<_, Error>(())
+    });
+    assert_eq!(used.await, Err(Error::Lost));
+}
+
+/// Panics when it is dropped, and is over at its third poll.
+struct PanicsOnDrop<R> {
+    polls: usize,
+    result: Option<R>,
+    log: Log,
+}
+
+impl<R> PanicsOnDrop<R> {
+    fn new(log: &Log, polls: usize, result: R) -> Self {
+        Self {
+            polls,
+            result: Some(result),
+            log: log.clone(),
+        }
+    }
+}
+
+impl<R: Unpin> Future for PanicsOnDrop<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        if self.polls > 0 {
+            self.polls -= 1;
+            return Poll::Pending;
+        }
+        Poll::Ready(self.result.take().unwrap())
+    }
+}
+
+impl<R> Drop for PanicsOnDrop<R> {
+    fn drop(&mut self) {
+        self.log.push("drop(beside)");
+        assert!(std::thread::panicking(), "destructor");
+    }
+}
+
+#[async_context(scoped)]
+async fn panics_on_drop(
+    log: &Log,
+    polls: usize,
+    result: Result<(), Error>,
+) -> Result<Resource, Error> {
+    let mut resource = Resource::new(log);
+    let outcome = yield_resource!(resource, PanicsOnDrop::new(log, polls, result));
+    told(log, "context", outcome);
+    yield_once().await;
+    log.push("closed");
+    Ok(())
+}
+
+#[test]
+fn a_destructor_beside_the_block_that_panics_does_not_unwind_through_what_it_borrows() {
+    let log = &Log::new();
+    let line = "drop(beside) drop(block) context:Panicked closed drop(resource)";
+    for result in [Ok(()), Err(Error::Lost)] {
+        let using = panics_on_drop(log, 1, result);
+        assert_eq!(
+            panic_of(using.with(async |resource| work(resource, log).await)),
+            "destructor"
+        );
+        assert_eq!(log.line(), line);
+    }
+    // The block ends first. What comes after the yield runs all the same.
+    let using = panics_on_drop(log, 9, Ok(())).with(async |resource| {
+        yield_once().await;
+        resource.touch();
+        Ok::<_, Error>(())
+    });
+    assert_eq!(panic_of(using), "destructor");
+    assert_eq!(
+        log.line(),
+        "drop(beside) context:Panicked closed drop(resource)"
+    );
+}
+
+#[test]
+fn a_destructor_beside_a_cancelled_block_that_panics_is_contained() {
+    let log = &Log::new();
+    let using = panics_on_drop(log, 9, Ok(())).with(async |resource| work(resource, log).await);
+    {
+        let mut using = pin!(using);
+        assert!(poll_times(using.as_mut(), 3).is_pending());
+    }
+    assert_eq!(log.line(), "drop(block) drop(beside) drop(resource)");
+
+    let guard = block_on(panics_on_drop(log, 9, Ok(())).enter()).unwrap();
+    block_on(guard.exit()).unwrap();
+    assert_eq!(
+        log.line(),
+        "drop(beside) context:Completed closed drop(resource)"
+    );
+    drop(block_on(panics_on_drop(log, 9, Ok(())).enter()).unwrap());
+    assert_eq!(log.line(), "drop(beside) drop(resource)");
+}
+
+/// The block of a use whose destructor panics, too.
+#[test]
+fn a_block_whose_destructor_panics_is_gone_when_the_context_exits() {
+    struct PanicsToo<'a>(Touch<'a>);
+
+    impl Drop for PanicsToo<'_> {
+        fn drop(&mut self) {
+            self.0.0.touch();
+            assert!(std::thread::panicking(), "block");
+        }
+    }
+
+    let log = &Log::new();
+    for (end, panic) in [(End::Fails(1), "block"), (End::Panics(1), "beside")] {
+        let using = scoped_lease(log, end).with(async |resource| {
+            let _panics = PanicsToo(Touch(resource, log));
+            std::future::pending::<()>().await;
+            Ok::<_, Error>(())
+        });
+        assert_eq!(panic_of(using), panic);
+        assert!(
+            log.line()
+                .ends_with("drop(block) lease:Panicked released drop(resource)")
+        );
+    }
+}
+
+#[test]
+fn what_is_beside_a_boxed_context_is_driven_too() {
+    #[async_context]
+    async fn counts(log: Log) -> Result<u64, Error> {
+        let mut resource = 0;
+        let polls = AtomicUsize::new(0);
+        let counting = async {
+            loop {
+                polls.fetch_add(1, Ordering::Relaxed);
+                yield_once().await;
+            }
+        };
+        yield_resource!(resource, counting);
+        log.push(polls.load(Ordering::Relaxed));
+        Ok(())
+    }
+
+    let log = &Log::new();
+    for boxed in [true, false] {
+        let used = async |resource: &mut u64| {
+            for _ in 0..10 {
+                *resource += 1;
+                yield_once().await;
+            }
+            Ok::<_, Error>(*resource)
+        };
+        let used = if boxed {
+            block_on(counts(log.clone()).boxed().with(used))
+        } else {
+            block_on(counts(log.clone()).with(used))
+        };
+        assert_eq!((used, log.line()), (Ok(10), "10".into()));
+    }
+}
+
+/// Uses in the block of one that is ended from beside, a scoped one and a default one.
+#[tokio::test]
+async fn uses_in_the_block_are_gone_when_the_context_exits() {
+    let log = &Log::new();
+    let used = async {
+        async_with!(_lease = lease(log.clone(), End::Fails(4))?, {
+            async_with!(_scoped = scoped_lease(log, End::Never)?, {
+                async_with!(inner = plain(log.clone())?, { work(inner, log).await? });
+            });
+        });
+        Ok::<_, Error>(())
+    };
+    assert_eq!(used.await, Err(Error::Lost));
+    let line = log.line();
+    let (block, rest) = line.split_once("drop(block) plain:Cancelled").unwrap();
+    assert_eq!(block, "lost drop(renewal) ");
+    let (waited, exits) = rest.split_once("lease:Cancelled").unwrap();
+    assert!(waited.contains("closed drop(resource)"), "{line}");
+    assert!(exits.ends_with("released drop(resource)"), "{line}");
+}
+
+/// A yield in another macro, which polls it again when it likes.
+#[test]
+fn a_yield_inside_another_macro_is_driven() {
+    #[async_context(scoped)]
+    async fn selects(log: &Log, inner: End, own: End) -> Result<Resource, Error> {
+        async_with!(_inner = scoped_lease(log, inner)?, {
+            let mut resource = Resource::new(log);
+            tokio::select! {
+                biased;
+                () = std::future::pending() => {}
+                () = yield_once() => {
+                    let outcome = yield_resource!(resource, renew(log.clone(), own));
+                    told(log, "selects", outcome);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    for (inner, own) in [(End::Fails(2), End::Never), (End::Never, End::Fails(2))] {
+        let log = &Log::new();
+        let used = selects(log, inner, own).with(async |resource| work(resource, log).await);
+        assert_eq!(block_on(used), Err(Error::Lost));
+        let line = log.line();
+        assert!(
+            line.starts_with("lost drop(renewal) drop(block) "),
+            "{line}"
+        );
+        assert!(line.contains("selects:Cancelled"), "{line}");
+    }
+}
+
+/// The driver polls by a pointer into the heap; the guard that has it moves.
+#[test]
+fn a_guard_may_move_between_two_drives() {
+    let log = &Log::new();
+    let mut guard = block_on(lease(log.clone(), End::Fails(9)).enter()).unwrap();
+    for _ in 0..3 {
+        let mut place = Box::new([Some(guard)]);
+        let there = place[0].as_mut().unwrap();
+        block_on(there.drive(async |resource| {
+            resource.touch();
+            yield_once().await;
+            resource.touch();
+        }))
+        .unwrap();
+        guard = place[0].take().unwrap();
+    }
+    guard.touch();
+    // A drive that is dropped half-way can be begun again.
+    {
+        let mut driving = pin!(guard.drive(async |resource| work(resource, log).await));
+        assert!(poll_once(driving.as_mut()).is_pending());
+    }
+    guard.touch();
+    let lost = block_on(guard.drive(async |resource| work(resource, log).await));
+    assert_eq!(lost, Err(Error::Lost));
+    guard.touch();
+    block_on(guard.exit()).unwrap();
+}
+
+/// Whoever calls the protocol by hand, or wraps a context in a type of their own, does not drive what is beside it.
+#[test]
+fn who_cannot_drive_it_cannot_lend() {
+    struct Wrapper<C>(Pin<Box<C>>);
+
+    impl<C: AsyncContext> AsyncContext for Wrapper<C> {
+        type Resource = C::Resource;
+        type Error = C::Error;
+
+        fn poll_enter(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Result<(), Self::Error>> {
+            self.0.as_mut().poll_enter(cx)
+        }
+
+        fn resource(self: Pin<&mut Self>) -> &mut Self::Resource {
+            self.get_mut().0.as_mut().resource()
+        }
+
+        fn poll_exit(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            outcome: Outcome,
+        ) -> Poll<Result<(), Self::Error>> {
+            self.0.as_mut().poll_exit(cx, outcome)
+        }
+    }
+
+    let log = &Log::new();
+    let wrapper = Wrapper(Box::pin(lease(log.clone(), End::Never)));
+    let panic = panic_of(wrapper.with(async |_| Ok::<_, Error>(())));
+    assert!(panic.contains("cannot drive that"), "{panic}");
+    assert_eq!(log.line(), "lease:Panicked released drop(resource)");
+}
+
+/// It goes on while the use waits for what was dropped in its block; then its error is reported, and the value stands.
+#[tokio::test]
+async fn it_goes_on_while_the_use_waits() {
+    #[async_context]
+    async fn slow(log: Log) -> Result<(), Error> {
+        let _dropped = Dropped(log.clone(), "slow");
+        yield_resource!();
+        for _ in 0..9 {
+            tokio::task::yield_now().await;
+        }
+        log.push("slow");
+        Ok(())
+    }
+
+    let log = &Log::new();
+    let reports = guard_core::testing::reports();
+    for end in [End::Never, End::Fails(3), End::Panics(3)] {
+        let used = lease(log.clone(), end).with(async |resource| {
+            resource.touch();
+            let mut inner = Box::pin(slow(log.clone()).with(async |()| {
+                std::future::pending::<()>().await;
+                Ok::<_, Error>(())
+            }));
+            assert!(poll_once(inner.as_mut()).is_pending());
+            Ok::<_, Error>(7)
+        });
+        assert_eq!(used.await, Ok(7), "{end:?}");
+        let line = log.line();
+        let ended = "lease:Completed released drop(resource)";
+        assert!(line.ends_with(ended), "{line}");
+        let (waits, _) = line.split_once(ended).unwrap();
+        let expected = match end {
+            End::Fails(_) => "lost drop(renewal) slow drop(slow) ",
+            End::Panics(_) => "drop(renewal) slow drop(slow) ",
+            _ => "slow drop(slow) drop(renewal) ",
+        };
+        assert_eq!(waits, expected, "{end:?}");
+        let reported = reports.take();
+        assert_eq!(
+            reported.len(),
+            usize::from(end != End::Never),
+            "{reported:?}"
+        );
+    }
+}
+
+/// A future that borrows what stands before the yield, and is dropped before it.
+#[test]
+fn what_is_beside_may_borrow_the_locals_of_the_context() {
+    #[async_context(scoped)]
+    async fn borrows(log: &Log, polls: usize) -> Result<Resource, Error> {
+        let mut resource = Resource::new(log);
+        let mut shared = Resource::new(log);
+        let counted = AtomicUsize::new(0);
+        yield_resource!(resource, async {
+            loop {
+                shared.touch();
+                yield_once().await;
+                shared.touch();
+                if counted.fetch_add(1, Ordering::Relaxed) == polls {
+                    renew(log.clone(), End::Fails(1)).await?;
+                }
+            }
+        });
+        shared.touch();
+        log.push(counted.load(Ordering::Relaxed));
+        Ok(())
+    }
+
+    for polls in 0..5 {
+        let log = &Log::new();
+        let used = borrows(log, polls).with(async |resource| work(resource, log).await);
+        assert_eq!(block_on(used), Err(Error::Lost));
+        let line = format!(
+            "lost drop(renewal) drop(block) {} drop(resource) drop(resource)",
+            polls + 1
+        );
+        assert_eq!(log.line(), line);
+    }
+}

@@ -1,0 +1,7 @@
+//! What goes on beside a block: `yield_resource!(resource, future)`.
+
+mod attacks;
+mod composed;
+mod deadlines;
+mod forms;
+mod support;

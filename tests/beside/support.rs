@@ -1,0 +1,163 @@
+//! Contexts beside whose block something goes on.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use guard_core::{Outcome, async_context, yield_resource};
+use guard_tests::{Dropped, Log, block_on, yield_once};
+
+/// How what is beside the block ends, after so many polls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    Never,
+    Fine(usize),
+    Fails(usize),
+    Panics(usize),
+}
+
+/// What a lease fails with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// What is beside the block.
+    Lost,
+    /// The exit.
+    Exit,
+    /// The block.
+    Block,
+}
+
+/// Goes on beside a block.
+pub async fn renew(log: Log, end: End) -> Result<(), Error> {
+    let _dropped = Dropped(log.clone(), "renewal");
+    let polls = match end {
+        End::Never => usize::MAX,
+        End::Fine(polls) | End::Fails(polls) | End::Panics(polls) => polls,
+    };
+    for _ in 0..polls {
+        yield_once().await;
+    }
+    match end {
+        End::Panics(_) => panic!("beside"),
+        End::Fails(_) => {
+            log.push("lost");
+            Err(Error::Lost)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says what a yield told.
+pub fn told(log: &Log, name: &str, outcome: Outcome) {
+    log.push(format_args!("{name}:{outcome:?}"));
+}
+
+/// A lease that is renewed while it is held. Its resource is a local, so it moves if the context moves.
+#[async_context]
+pub async fn lease(log: Log, end: End) -> Result<Resource, Error> {
+    yield_once().await;
+    let mut resource = Resource::new(&log);
+    let outcome = yield_resource!(resource, renew(log.clone(), end));
+    told(&log, "lease", outcome);
+    yield_once().await;
+    log.push("released");
+    Ok(())
+}
+
+/// [`lease`] as a scoped context.
+#[async_context(scoped)]
+pub async fn scoped_lease(log: &Log, end: End) -> Result<Resource, Error> {
+    yield_once().await;
+    let mut resource = Resource::new(log);
+    let outcome = yield_resource!(resource, renew(log.clone(), end));
+    told(log, "lease", outcome);
+    yield_once().await;
+    log.push("released");
+    Ok(())
+}
+
+/// [`lease`] whose clean-up fails.
+#[async_context]
+pub async fn failing_lease(log: Log, end: End) -> Result<Resource, Error> {
+    let mut resource = Resource::new(&log);
+    let outcome = yield_resource!(resource, renew(log.clone(), end));
+    told(&log, "lease", outcome);
+    yield_once().await;
+    Err(Error::Exit)
+}
+
+/// A context beside which nothing goes on.
+#[async_context]
+pub async fn plain(log: Log) -> Result<Resource, Error> {
+    yield_once().await;
+    let mut resource = Resource::new(&log);
+    let outcome = yield_resource!(resource);
+    told(&log, "plain", outcome);
+    yield_once().await;
+    log.push("closed");
+    Ok(())
+}
+
+/// Bytes on the heap and in place. After they are dropped nobody may touch them.
+pub struct Resource {
+    pub bytes: Vec<u8>,
+    pub place: [u8; 32],
+    log: Log,
+}
+
+impl Resource {
+    pub fn new(log: &Log) -> Self {
+        Self {
+            bytes: vec![1; 100],
+            place: [1; 32],
+            log: log.clone(),
+        }
+    }
+
+    /// Reads and writes all of it.
+    pub fn touch(&mut self) {
+        assert!(self.bytes.iter().chain(&self.place).all(|byte| *byte == 1));
+        self.bytes.fill(1);
+        self.place.fill(1);
+    }
+}
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        self.touch();
+        self.log.push("drop(resource)");
+        self.bytes.fill(0);
+        self.place.fill(0);
+    }
+}
+
+/// Touches the resource when it is dropped.
+pub struct Touch<'a>(pub &'a mut Resource, pub &'a Log);
+
+impl Drop for Touch<'_> {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.1.push("drop(block)");
+    }
+}
+
+/// A block that uses the resource for ever.
+pub async fn work(resource: &mut Resource, log: &Log) -> Result<u32, Error> {
+    let touch = Touch(resource, log);
+    loop {
+        touch.0.touch();
+        yield_once().await;
+    }
+}
+
+/// The text of the panic with which `using` ends.
+pub fn panic_of<T>(using: impl Future<Output = T>) -> String {
+    let caught = catch_unwind(AssertUnwindSafe(|| block_on(using)));
+    text(caught.map(|_| ()).unwrap_err())
+}
+
+pub fn text(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => (*panic.downcast::<&str>().expect("a text")).to_string(),
+    }
+}
