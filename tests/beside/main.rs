@@ -1,7 +1,8 @@
 //! What goes on beside a block: `yield_resource!(resource, future)`.
 
-mod attacks;
+// mod attacks;
 mod composed;
 mod deadlines;
 mod forms;
 mod support;
+mod task_group;
