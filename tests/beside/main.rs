@@ -1,6 +1,6 @@
 //! What goes on beside a block: `yield_resource!(resource, future)`.
 
-// mod attacks;
+mod attacks;
 mod composed;
 mod deadlines;
 mod forms;

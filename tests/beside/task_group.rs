@@ -8,8 +8,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use futures::FutureExt;
 use guard_core::testing::{cancel_at_every_poll, reports};
 use guard_core::{
-    AsyncContext as _, GroupError, Outcome, TaskGroup, TaskStopped, TryWithError, async_context,
-    async_with, drain, task_group, yield_resource,
+    AsyncContext as _, GroupError, Outcome, TaskGroup, TaskStopped, TimeoutError, TryWithError,
+    async_context, async_with, drain, task_group, yield_resource,
 };
 use tokio::task::yield_now;
 
@@ -134,6 +134,35 @@ async fn an_error_ends_the_block_and_the_other_tasks() {
         pending().await
     });
     assert_eq!(used.await.unwrap_err().into_parts(), ("broken", vec![]));
+    assert_eq!(alive.count(), 0);
+}
+
+#[tokio::test]
+async fn an_error_after_the_block_aborts_the_other_tasks() {
+    let alive = Alive::default();
+    let used = async {
+        async_with!(group = task_group()?, {
+            group.spawn(alive.forever());
+            group.spawn(async { Err::<(), _>("broken") });
+        });
+        Ok::<(), Failed>(())
+    };
+    assert_eq!(used.await.unwrap_err().into_first(), "broken");
+    assert_eq!(alive.count(), 0);
+}
+
+#[tokio::test]
+async fn an_exit_that_is_given_up_aborts_the_tasks() {
+    let alive = Alive::default();
+    let group = task_group::<&str>().exit_until(std::future::ready(()));
+    let used = group.with(
+        async |group: &mut Group| -> Result<(), TimeoutError<Failed>> {
+            group.spawn(alive.forever());
+            Ok(())
+        },
+    );
+    assert_eq!(used.await, Err(TimeoutError::TimedOut));
+    yield_now().await;
     assert_eq!(alive.count(), 0);
 }
 
