@@ -37,8 +37,7 @@ mod outcome;
 mod platform;
 mod raw;
 mod report;
-// Its context is a function with the attribute.
-#[cfg(all(feature = "tokio", feature = "macros"))]
+#[cfg(feature = "tokio")]
 mod task_group;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -89,7 +88,7 @@ pub use report::Identity;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
 pub use report::{Report, ReportKind, set_reporter};
-#[cfg(all(feature = "tokio", feature = "macros"))]
+#[cfg(feature = "tokio")]
 pub use task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group};
 pub use using::TryWithError;
 

@@ -17,10 +17,11 @@ pub use error::GroupError;
 pub use handle::{TaskGroup, TaskHandle, TaskStopped};
 use state::{Closing, Shared};
 
-use crate::__private::yield_resource;
-use crate::macros::async_context;
+use crate::AsyncContext;
+use crate::macro_support::guaranteed;
 use crate::platform::panics::Panic;
-use crate::report::{Identity, ReportKind, describe_debug};
+use crate::raw::Anchor;
+use crate::report::{Identity, PrintDebug, ReportKind, describe_debug};
 
 /// A context that lends a [`TaskGroup`]: tasks that run beside the block, and none of which outlives it.
 ///
@@ -81,24 +82,33 @@ use crate::report::{Identity, ReportKind, describe_debug};
 /// # In Python
 ///
 /// `asyncio.TaskGroup`, and the nursery of Trio. There the errors come as an `ExceptionGroup`.
-#[async_context(crate = crate)]
-pub async fn task_group<E: fmt::Debug + Send + 'static>() -> Result<TaskGroup<E>, GroupError<E>> {
-    let shared = Shared::<E>::in_current_runtime();
-    // Also where the exit is never polled to its end.
-    let _closing = Closing(shared.clone());
-    let mut group = TaskGroup::new(shared.clone());
-    let failing = shared.clone();
-    let outcome = yield_resource!(group, first_failure(failing));
-    if !outcome.is_completed() {
-        shared.abort();
-    }
-    shared.ended().await;
-    let (errors, panic) = shared.take_failures();
-    match (panic, GroupError::new(errors)) {
-        (Some(panic), errors) => go_on(panic, errors),
-        (None, Some(errors)) => Err(errors),
-        (None, None) => Ok(()),
-    }
+#[track_caller]
+pub fn task_group<E>()
+-> impl AsyncContext<Resource = TaskGroup<E>, Error = GroupError<E>> + Send + 'static
+where
+    E: fmt::Debug + Send + 'static,
+{
+    guaranteed(
+        move |anchor: Anchor<TaskGroup<E>, (), GroupError<E>>| async move {
+            let shared = Shared::<E>::in_current_runtime();
+            // Also where the exit is never polled to its end.
+            let _closing = Closing(shared.clone());
+            let mut group = TaskGroup::new(shared.clone());
+            let failing = first_failure(shared.clone());
+            let lent = anchor.handle().lend_beside(&anchor, failing, &mut group);
+            if !lent.await.is_completed() {
+                shared.abort();
+            }
+            shared.ended().await;
+            let (errors, panic) = shared.take_failures();
+            match (panic, GroupError::new(errors)) {
+                (Some(panic), errors) => go_on(panic, errors),
+                (None, Some(errors)) => Err(errors),
+                (None, None) => Ok(()),
+            }
+        },
+        PrintDebug,
+    )
 }
 
 /// Ends the block when a task has failed or panicked.
