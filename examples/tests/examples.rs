@@ -117,6 +117,19 @@ fn axum_service() {
 }
 
 #[test]
+fn line_server() {
+    prints(
+        "line_server",
+        "
+        polite:  hello | ONE | bye
+        halting: hello | the server ends
+        silent:  hello | TWO | the server ends
+        the server has ended with 0 open sessions: a client has halted the server
+        ",
+    );
+}
+
+#[test]
 fn rotation() {
     prints(
         "rotation",

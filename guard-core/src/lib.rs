@@ -37,6 +37,8 @@ mod outcome;
 mod platform;
 mod raw;
 mod report;
+#[cfg(feature = "tokio")]
+mod task_group;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod using;
@@ -86,6 +88,8 @@ pub use report::Identity;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
 pub use report::{Report, ReportKind, set_reporter};
+#[cfg(feature = "tokio")]
+pub use task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group};
 pub use using::TryWithError;
 
 /// The parts of the exit stack that are rarely named.

@@ -5,3 +5,4 @@ mod composed;
 mod deadlines;
 mod forms;
 mod support;
+mod task_group;

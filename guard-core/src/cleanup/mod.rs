@@ -100,6 +100,8 @@ pub(crate) use kind::Kind;
 pub(crate) use limit::{Bound, Limit, Stage, WaitLimit};
 #[cfg(feature = "std")]
 pub use limit::{set_cleanup_timeout, set_wait_limit};
+#[cfg(feature = "tokio")]
+pub(crate) use nest::Leftover;
 #[cfg(feature = "std")]
 pub(crate) use nest::Nest;
 #[cfg(feature = "std")]

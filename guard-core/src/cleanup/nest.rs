@@ -169,6 +169,12 @@ impl Nest {
         unended(entries)
     }
 
+    /// Takes out what has not ended, for another place to leave it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_leftover(&mut self) -> Leftover {
+        Leftover(self.take())
+    }
+
     /// Adds the entries that a clean-up of this nest has left, which has ended.
     fn adopt(&mut self, ended: Option<Arc<Entry>>) {
         let left = ended.map_or_else(Vec::new, |ended| ended.left());
@@ -262,6 +268,18 @@ impl Nest {
                 return Some(entry.clone());
             }
         }
+    }
+}
+
+/// The clean-ups that a nest had when it ended.
+#[cfg(feature = "tokio")]
+pub(crate) struct Leftover(Vec<Arc<Entry>>);
+
+#[cfg(feature = "tokio")]
+impl Leftover {
+    /// Puts them into the current nest.
+    pub(crate) fn leave(self) {
+        self.0.into_iter().for_each(leave);
     }
 }
 

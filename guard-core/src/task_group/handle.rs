@@ -1,0 +1,133 @@
+//! What is lent to the block, and what `spawn` returns.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::state::Shared;
+use super::task::Task;
+
+/// A group of tasks, lent by [`task_group`](crate::task_group). A clone of it is the same group, for tasks that spawn tasks.
+pub struct TaskGroup<E> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E> TaskGroup<E> {
+    pub(super) fn new(shared: Arc<Shared<E>>) -> Self {
+        Self { shared }
+    }
+
+    /// The number of tasks that have not ended.
+    pub fn len(&self) -> usize {
+        self.shared.running()
+    }
+
+    /// Whether all tasks have ended.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<E: Send + 'static> TaskGroup<E> {
+    /// Spawns a task in the runtime in which the group was entered.
+    ///
+    /// An error or a panic of it ends the whole group: see [`task_group`](crate::task_group). The value is had by awaiting
+    /// the handle. The handle may be dropped: the task goes on in its group.
+    ///
+    /// If the group is ending (a task has failed, or the block was left with an error), or has ended, `future` is dropped
+    /// at once, and the handle results in [`TaskStopped`].
+    ///
+    /// ```
+    /// # use guard_core::{GroupError, async_with, task_group};
+    /// # use std::convert::Infallible;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), GroupError<Infallible>> {
+    /// async_with!(group = task_group::<Infallible>()?, {
+    ///     let answer = group.spawn(async { Ok(42) });
+    ///     assert_eq!(answer.await, Ok(42));
+    /// });
+    /// # Ok(()) }
+    /// ```
+    pub fn spawn<F, T>(&self, future: F) -> TaskHandle<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let Some(number) = self.shared.begin() else {
+            return TaskHandle { join: None };
+        };
+        let task = Task::new(future, number, self.shared.clone());
+        let join = self.shared.runtime().spawn(task);
+        self.shared.spawned(number, join.abort_handle());
+        TaskHandle { join: Some(join) }
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        Self::new(self.shared.clone())
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup")
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+/// A task of a [`TaskGroup`]: a future of its value.
+pub struct TaskHandle<T> {
+    /// `None` if the group had no place for it.
+    join: Option<JoinHandle<Option<T>>>,
+}
+
+impl<T> TaskHandle<T> {
+    /// Aborts this task only. The group goes on.
+    pub fn abort(&self) {
+        if let Some(join) = &self.join {
+            join.abort();
+        }
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.join.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl<T> Future for TaskHandle<T> {
+    type Output = Result<T, TaskStopped>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(join) = &mut self.join else {
+            return Poll::Ready(Err(TaskStopped(())));
+        };
+        let value = ready!(Pin::new(join).poll(cx)).ok().flatten();
+        Poll::Ready(value.ok_or(TaskStopped(())))
+    }
+}
+
+impl<T> fmt::Debug for TaskHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle")
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// A task has ended without a value: it failed, panicked or was aborted. Its group fails with the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskStopped(());
+
+impl fmt::Display for TaskStopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task failed, panicked or was aborted; its group has the reason")
+    }
+}
+
+impl core::error::Error for TaskStopped {}

@@ -1,0 +1,131 @@
+//! A group of tasks beside a block.
+//!
+//! - `state`: what the group, its tasks and its context share
+//! - `task`: the future that is spawned for a task
+//! - `handle`: what is lent, and what `spawn` returns
+//! - `error`: what a group fails with
+
+mod error;
+mod handle;
+mod state;
+mod task;
+
+use core::fmt;
+use std::sync::Arc;
+
+pub use error::GroupError;
+pub use handle::{TaskGroup, TaskHandle, TaskStopped};
+use state::{Closing, Shared};
+
+use crate::AsyncContext;
+use crate::macro_support::guaranteed;
+use crate::platform::panics::Panic;
+use crate::raw::Anchor;
+use crate::report::{Identity, PrintDebug, ReportKind, describe_debug};
+
+/// A context that lends a [`TaskGroup`]: tasks that run beside the block, and none of which outlives it.
+///
+/// - **At the end of the block** the exit waits for all tasks, also for those that tasks spawn meanwhile.
+/// - **If a task fails or panics** the block is dropped, the other tasks are aborted, and the exit waits for them. Then the use
+///   fails with the error, or the panic goes on.
+/// - **If the block fails, panics or is cancelled**, all tasks are aborted, and the exit waits for them: after a
+///   cancellation in the background.
+///
+/// To wait for an aborted task is to wait until its future has been dropped, and until the clean-ups of the contexts in it
+/// have ended.
+///
+/// # Examples
+///
+/// ```
+/// use guard_core::{GroupError, async_with, task_group};
+/// use std::io;
+///
+/// async fn size(path: &'static str) -> io::Result<u64> {
+/// #   if path == "none" { return Err(io::ErrorKind::NotFound.into()); }
+/// #   let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+///     Ok(tokio::fs::metadata(path).await?.len())
+/// }
+///
+/// async fn total(paths: [&'static str; 2]) -> Result<u64, GroupError<io::Error>> {
+///     async_with!(group = task_group()?, {
+///         let sizes = paths.map(|path| group.spawn(size(path)));
+///         let mut total = 0;
+///         for size in sizes {
+///             // If a task fails, the block ends here.
+///             total += size.await.unwrap_or(0);
+///         }
+///         Ok(total)
+///     })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// assert!(total(["Cargo.toml", "Cargo.toml"]).await.is_ok());
+/// let error = total(["Cargo.toml", "none"]).await.unwrap_err();
+/// assert_eq!(error.first().kind(), io::ErrorKind::NotFound);
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The first error of a task. Errors of tasks that fail while they are aborted are [reported](crate::set_reporter). If the block had
+/// ended before the first task failed, the error has all of them.
+///
+/// # Panics
+///
+/// The set-up panics outside of a tokio runtime.
+///
+/// # Cancellation
+///
+/// The tasks are aborted at once, in the destructor. What is left to wait for goes on in the background, and the use around
+/// it waits, as for any [guaranteed](crate::guide::cancellation) context.
+///
+/// # In Python
+///
+/// `asyncio.TaskGroup`, and the nursery of Trio. There the errors come as an `ExceptionGroup`.
+#[track_caller]
+pub fn task_group<E>()
+-> impl AsyncContext<Resource = TaskGroup<E>, Error = GroupError<E>> + Send + 'static
+where
+    E: fmt::Debug + Send + 'static,
+{
+    guaranteed(
+        move |anchor: Anchor<TaskGroup<E>, (), GroupError<E>>| async move {
+            let shared = Shared::<E>::in_current_runtime();
+            // Also where the exit is never polled to its end.
+            let _closing = Closing(shared.clone());
+            let mut group = TaskGroup::new(shared.clone());
+            let failing = first_failure(shared.clone());
+            let lent = anchor.handle().lend_beside(&anchor, failing, &mut group);
+            if !lent.await.is_completed() {
+                shared.abort();
+            }
+            shared.ended().await;
+            let (errors, panic) = shared.take_failures();
+            match (panic, GroupError::new(errors)) {
+                (Some(panic), errors) => go_on(panic, errors),
+                (None, Some(errors)) => Err(errors),
+                (None, None) => Ok(()),
+            }
+        },
+        PrintDebug,
+    )
+}
+
+/// Ends the block when a task has failed or panicked.
+async fn first_failure<E>(shared: Arc<Shared<E>>) -> Result<(), GroupError<E>> {
+    match shared.first_failure().await {
+        Ok(error) => Err(GroupError::one(error)),
+        Err(panic) => panic.resume(),
+    }
+}
+
+/// Goes on with the panic of a task. The errors have no caller then.
+fn go_on<E: fmt::Debug>(panic: Panic, errors: Option<GroupError<E>>) -> ! {
+    if let Some(errors) = errors {
+        let identity = Identity::here::<TaskGroup<E>>(describe_debug);
+        for error in errors {
+            identity.report(ReportKind::Failed(&error));
+        }
+    }
+    panic.resume()
+}

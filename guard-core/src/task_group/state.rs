@@ -1,0 +1,200 @@
+//! What a group, its tasks and its context share.
+
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use crate::cleanup::Leftover;
+use crate::platform::panics::{Panic, catch};
+use crate::platform::sync::{Mutex, lock};
+
+/// A group, for its context and its tasks.
+pub(super) struct Shared<E> {
+    runtime: Handle,
+    // Never held while a future, a destructor or a waker runs.
+    state: Mutex<State<E>>,
+}
+
+struct State<E> {
+    /// Whether tasks may begin.
+    is_open: bool,
+    next: u64,
+    /// The tasks that have not ended. Without a handle before `spawn` has returned.
+    running: BTreeMap<u64, Option<AbortHandle>>,
+    errors: Vec<E>,
+    panic: Option<Panic>,
+    /// The clean-ups that the tasks have left. The exit waits for them.
+    leftovers: Vec<Leftover>,
+    /// The waker of the future that waits for a failure.
+    failing: Option<Waker>,
+    /// The waker of the exit, which waits for the end of all tasks.
+    ending: Option<Waker>,
+}
+
+/// Closes the group when it is dropped, and aborts what is left of it.
+pub(super) struct Closing<E>(pub(super) Arc<Shared<E>>);
+
+impl<E> Drop for Closing<E> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<E> Shared<E> {
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub(super) fn in_current_runtime() -> Arc<Self> {
+        let Ok(runtime) = Handle::try_current() else {
+            panic!("`task_group` has to be entered in a tokio runtime, which runs its tasks");
+        };
+        Arc::new(Self {
+            runtime,
+            state: Mutex::new(State {
+                is_open: true,
+                next: 0,
+                running: BTreeMap::new(),
+                errors: Vec::new(),
+                panic: None,
+                leftovers: Vec::new(),
+                failing: None,
+                ending: None,
+            }),
+        })
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// The number of tasks that have not ended.
+    pub(super) fn running(&self) -> usize {
+        lock(&self.state).running.len()
+    }
+
+    /// A number for a new task, unless the group is ending.
+    pub(super) fn begin(&self) -> Option<u64> {
+        let mut state = lock(&self.state);
+        if !state.is_open {
+            return None;
+        }
+        let number = state.next;
+        state.next += 1;
+        state.running.insert(number, None);
+        Some(number)
+    }
+
+    /// Notes how the task can be aborted. Aborts it if the group has begun to end meanwhile.
+    pub(super) fn spawned(&self, number: u64, handle: AbortHandle) {
+        let mut state = lock(&self.state);
+        if state.is_open {
+            if let Some(running) = state.running.get_mut(&number) {
+                *running = Some(handle);
+            }
+            return;
+        }
+        drop(state);
+        handle.abort();
+    }
+
+    /// Notes that a task has ended. An error or a panic of it ends the group.
+    pub(super) fn task_ended(
+        &self,
+        number: u64,
+        error: Option<E>,
+        panic: Option<Panic>,
+        left: Leftover,
+    ) {
+        let has_failed = error.is_some() || panic.is_some();
+        let mut state = lock(&self.state);
+        state.running.remove(&number);
+        state.leftovers.push(left);
+        state.errors.extend(error);
+        let second = if state.panic.is_some() {
+            panic
+        } else {
+            state.panic = panic;
+            None
+        };
+        let is_last = state.running.is_empty();
+        let failing = state.failing.take_if(|_| has_failed);
+        let ending = state.ending.take_if(|_| is_last);
+        drop(state);
+        if has_failed {
+            self.abort();
+        }
+        for waker in failing.into_iter().chain(ending) {
+            wake(waker);
+        }
+        // Only one panic can go on. The panic hook has seen all.
+        if let Some(second) = second {
+            second.discard();
+        }
+    }
+
+    /// Aborts all tasks. No task begins any more.
+    pub(super) fn abort(&self) {
+        let mut state = lock(&self.state);
+        state.is_open = false;
+        let running = state.running.values_mut().filter_map(Option::take);
+        let handles: Vec<AbortHandle> = running.collect();
+        drop(state);
+        for handle in handles {
+            handle.abort();
+        }
+    }
+
+    /// Waits until a task fails or panics, and takes out how.
+    pub(super) async fn first_failure(&self) -> Result<E, Panic> {
+        poll_fn(|cx| {
+            let mut state = lock(&self.state);
+            if let Some(panic) = state.panic.take() {
+                return Poll::Ready(Err(panic));
+            }
+            if !state.errors.is_empty() {
+                return Poll::Ready(Ok(state.errors.remove(0)));
+            }
+            let replaced = state.failing.replace(cx.waker().clone());
+            drop(state);
+            drop(replaced);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until all tasks have ended, and closes the group. The use around then waits for the clean-ups that the
+    /// tasks have left.
+    pub(super) async fn ended(&self) {
+        let leftovers = poll_fn(|cx| {
+            let mut state = lock(&self.state);
+            if state.running.is_empty() {
+                state.is_open = false;
+                return Poll::Ready(core::mem::take(&mut state.leftovers));
+            }
+            let replaced = state.ending.replace(cx.waker().clone());
+            drop(state);
+            drop(replaced);
+            Poll::Pending
+        })
+        .await;
+        leftovers.into_iter().for_each(Leftover::leave);
+    }
+
+    /// The failures that nobody has taken out.
+    pub(super) fn take_failures(&self) -> (Vec<E>, Option<Panic>) {
+        let mut state = lock(&self.state);
+        (core::mem::take(&mut state.errors), state.panic.take())
+    }
+}
+
+/// A panic of a waker must not keep a task from ending.
+fn wake(waker: Waker) {
+    if let Err(panic) = catch(|| waker.wake()) {
+        panic.discard();
+    }
+}

@@ -1,0 +1,80 @@
+//! The future that is spawned for a task.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::Arc;
+
+use super::state::Shared;
+use crate::cleanup::Nest;
+use crate::platform::panics::{Panic, catch};
+
+pin_project_lite::pin_project! {
+    /// A task of a group. It has a nest of its own, and leaves what is in that to the group.
+    pub(super) struct Task<F, E> {
+        // `None` when it has ended.
+        #[pin]
+        future: Option<F>,
+        nest: Nest,
+        number: u64,
+        shared: Arc<Shared<E>>,
+    }
+
+    impl<F, E> PinnedDrop for Task<F, E> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.future.is_some() {
+                this.end(None, None);
+            }
+        }
+    }
+}
+
+impl<F, E> Task<F, E> {
+    pub(super) fn new(future: F, number: u64, shared: Arc<Shared<E>>) -> Self {
+        Self {
+            future: Some(future),
+            nest: Nest::new(),
+            number,
+            shared,
+        }
+    }
+
+    /// Drops the future, and tells the group. Returns whether the task has panicked, here or before.
+    fn end(self: Pin<&mut Self>, error: Option<E>, panic: Option<Panic>) -> bool {
+        let mut this = self.project();
+        let panic = match (panic, this.nest.during(|| catch(|| this.future.set(None)))) {
+            (panic, Ok(())) => panic,
+            (Some(first), Err(second)) => {
+                second.discard();
+                Some(first)
+            }
+            (None, Err(panic)) => Some(panic),
+        };
+        let has_panicked = panic.is_some();
+        let left = this.nest.take_leftover();
+        this.shared.task_ended(*this.number, error, panic, left);
+        has_panicked
+    }
+}
+
+impl<F, T, E> Future for Task<F, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    /// `None` if it has failed or panicked, which the group knows.
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let this = self.as_mut().project();
+        let future = this.future.as_pin_mut();
+        let future = future.expect("a future was polled after its end");
+        let (value, error, panic) = match this.nest.during(|| catch(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(value))) => (Some(value), None, None),
+            Ok(Poll::Ready(Err(error))) => (None, Some(error), None),
+            Err(panic) => (None, None, Some(panic)),
+        };
+        let has_panicked = self.end(error, panic);
+        Poll::Ready(value.filter(|_| !has_panicked))
+    }
+}
