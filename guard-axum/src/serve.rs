@@ -220,8 +220,13 @@ where
             Err(TryWithError::Body(cut_off)) => (Some(cut_off), None),
             Err(TryWithError::Exit { error, .. }) => (None, Some(error)),
             Err(TryWithError::BodyAndExit { body, exit }) => (Some(body), Some(exit)),
-            // What went on beside the lifespan has ended the service. There is one place, for what came first.
-            Err(TryWithError::Beside { error, .. }) => (None, Some(error)),
+            Err(TryWithError::Beside { error, exit }) => {
+                return Err(ServeError::Ended {
+                    error,
+                    exit,
+                    pending,
+                });
+            }
         };
         if cut_off.is_none() && lifespan.is_none() && pending.is_empty() {
             return Ok(());
@@ -245,6 +250,7 @@ where
 ///         Err(ServeError::StartUp(_)) => 1,
 ///         Err(ServeError::ShutDown { lifespan: Some(_), .. }) => 2,
 ///         Err(ServeError::ShutDown { .. }) => 3,
+///         Err(ServeError::Ended { .. }) => 4,
 ///     }
 /// }
 /// # let _ = exit_code;
@@ -259,8 +265,18 @@ pub enum ServeError<E> {
     ShutDown {
         /// Requests were dropped, because they had not ended in time.
         cut_off: Option<CutOff>,
-        /// The lifespan failed to exit, or what goes on beside it ended the service.
+        /// The lifespan failed to exit.
         lifespan: Option<E>,
+        /// If clean-ups in the background have not ended in time: all that go on in the process.
+        pending: Vec<PendingCleanup>,
+    },
+    /// What goes on [beside](guard_core::yield_resource) the lifespan has ended the service, such as a lease that was lost.
+    /// Running requests were dropped, and all was closed in its order.
+    Ended {
+        /// What it failed with.
+        error: E,
+        /// The lifespan also failed to exit.
+        exit: Option<E>,
         /// If clean-ups in the background have not ended in time: all that go on in the process.
         pending: Vec<PendingCleanup>,
     },
@@ -268,30 +284,33 @@ pub enum ServeError<E> {
 
 impl<E: fmt::Display> fmt::Display for ServeError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StartUp(error) => write!(f, "the service could not start: {error}"),
+        let mut parts = Vec::new();
+        let (exit, pending) = match self {
+            Self::StartUp(error) => return write!(f, "the service could not start: {error}"),
             Self::ShutDown {
                 cut_off,
                 lifespan,
                 pending,
             } => {
-                let mut separator = "";
-                if let Some(cut_off) = cut_off {
-                    write!(f, "{cut_off}")?;
-                    separator = "; ";
-                }
-                if let Some(error) = lifespan {
-                    write!(f, "{separator}the lifespan failed to exit: {error}")?;
-                    separator = "; ";
-                }
-                for cleanup in pending {
-                    let (name, age) = (cleanup.name(), cleanup.age());
-                    write!(f, "{separator}`{name}` has not cleaned up in {age:?}")?;
-                    separator = "; ";
-                }
-                Ok(())
+                parts.extend(cut_off.as_ref().map(CutOff::to_string));
+                (lifespan, pending)
             }
-        }
+            Self::Ended {
+                error,
+                exit,
+                pending,
+            } => {
+                parts.push(format!("the lifespan has ended the service: {error}"));
+                (exit, pending)
+            }
+        };
+        let failed = |error: &E| format!("the lifespan failed to exit: {error}");
+        parts.extend(exit.as_ref().map(failed));
+        parts.extend(pending.iter().map(|cleanup| {
+            let (name, age) = (cleanup.name(), cleanup.age());
+            format!("`{name}` has not cleaned up in {age:?}")
+        }));
+        f.write_str(&parts.join("; "))
     }
 }
 
@@ -299,6 +318,7 @@ impl<E: Error + 'static> Error for ServeError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::StartUp(error)
+            | Self::Ended { error, .. }
             | Self::ShutDown {
                 lifespan: Some(error),
                 ..

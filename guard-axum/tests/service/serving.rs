@@ -243,6 +243,47 @@ async fn errors_of_the_lifespan_at_the_end_are_returned_beside_what_was_cut_off(
     assert_eq!(error.source().unwrap().to_string(), "the lifespan fails");
 }
 
+/// A lifespan that ends its service when `stop` is dropped, and then fails to exit.
+#[async_context]
+async fn leased(log: Log, stop: oneshot::Receiver<()>) -> Result<Log, Refused> {
+    let mut lent = log.clone();
+    let lease = async move {
+        let _ = stop.await;
+        Err(Refused::Teapot("the lease is lost".to_owned()))
+    };
+    let outcome = yield_resource!(lent, lease);
+    log.push(format!("-lifespan{}", mark(outcome)));
+    Err(Refused::Teapot("the lifespan fails".to_owned()))
+}
+
+#[tokio::test]
+async fn what_goes_on_beside_the_lifespan_ends_the_service_and_no_error_is_lost() {
+    let log = Log::default();
+    let (listener, address) = bound().await;
+    let (lost, stop) = oneshot::channel();
+    let service = serve(
+        listener,
+        leased(log.clone(), stop),
+        routes(),
+        std::future::pending(),
+    );
+    let service = tokio::spawn(service.into_future());
+    assert_eq!(Sent::to(address, "/").await.answer().await.0, 200);
+    drop(lost);
+    let error = service.await.unwrap().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the lifespan has ended the service: the lease is lost; the lifespan failed to exit: the lifespan fails"
+    );
+    assert_eq!(error.source().unwrap().to_string(), "the lease is lost");
+    assert!(
+        log.line().ends_with("-lifespan:cancelled"),
+        "{}",
+        log.line()
+    );
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
 #[tokio::test]
 async fn a_panic_of_the_shutdown_goes_on_when_all_is_closed() {
     let log = Log::default();
