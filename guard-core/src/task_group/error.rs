@@ -70,10 +70,3 @@ impl<E: core::error::Error> core::error::Error for GroupError<E> {
         self.first.source()
     }
 }
-
-/// The first error.
-impl From<GroupError<Self>> for std::io::Error {
-    fn from(error: GroupError<Self>) -> Self {
-        error.first
-    }
-}
