@@ -7,8 +7,7 @@ use guard_core::{async_context, cancellable, yield_resource};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ExistenceCheck, RedisError, Script, SetExpiry, SetOptions};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 /// The first wait for a lock that is taken. Each wait is twice as long as the one before.
@@ -29,11 +28,13 @@ const RENEW: &str = "
 /// Holds the lock `key` while the body runs.
 ///
 /// The set-up waits until the lock is free. A wait that is cancelled stops at once. The exit releases the
-/// lock, however the body ended. The lock is renewed well before `ttl` has passed, so `ttl` does not limit
-/// the body. It is the time for which the lock stays taken if this process dies or loses the server, for
+/// lock, however the body ended. The lock is renewed beside the body, well before `ttl` has passed, so `ttl` does not
+/// limit the body. It is the time for which the lock stays taken if this process dies or loses the server, for
 /// example while it waits for the answer that it has the lock.
 ///
-/// The resource can tell whether the lock was [lost](Held::is_lost).
+/// If the lock is lost, the body ends where it waits. A body that computes for long can ask [`Held::is_lost`].
+///
+/// A guard renews nothing by itself: hold the lock in a block, or in `guard.drive`.
 ///
 /// # Errors
 ///
@@ -59,12 +60,15 @@ pub async fn lock(client: Client, key: String, ttl: Duration) -> Result<Held, Lo
     };
 
     let (keep, validity) = watch::channel(valid_until);
-    let mut renewal = JoinSet::new();
-    renewal.spawn(ours.clone().renew(connection.clone(), keep));
     let mut held = Held { validity };
-    yield_resource!(held);
-    renewal.shutdown().await;
-    if ours.release(connection).await? {
+    let mut is_lost = false;
+    let renewal = async {
+        ours.renew(connection.clone(), keep).await;
+        is_lost = true;
+        Err(LockError::Lost)
+    };
+    yield_resource!(held, renewal);
+    if ours.release(connection).await? || is_lost {
         Ok(())
     } else {
         Err(LockError::Lost)
@@ -82,20 +86,6 @@ impl Held {
     pub fn is_lost(&self) -> bool {
         // A renewal that has ended drops the sender.
         self.validity.has_changed().is_err() || *self.validity.borrow() <= Instant::now()
-    }
-
-    /// Waits until the lock is lost. Use it in `tokio::select!` beside the work.
-    pub async fn lost(&self) {
-        let mut validity = self.validity.clone();
-        loop {
-            let valid_until = *validity.borrow_and_update();
-            tokio::select! {
-                () = sleep_until(valid_until) => return,
-                renewed = validity.changed() => if renewed.is_err() {
-                    return;
-                },
-            }
-        }
     }
 }
 
@@ -126,7 +116,6 @@ impl From<RedisError> for LockError {
 }
 
 /// The lock of one holder.
-#[derive(Clone)]
 struct Holder {
     client: Client,
     key: String,
@@ -158,10 +147,10 @@ impl Holder {
     }
 
     /// Renews the lock again and again, and sends until when it is held. Ends when the lock is lost.
-    async fn renew(self, mut connection: MultiplexedConnection, keep: watch::Sender<Instant>) {
+    async fn renew(&self, mut connection: MultiplexedConnection, keep: watch::Sender<Instant>) {
         let mut valid_until = *keep.borrow();
         let mut pause = self.ttl / 3;
-        loop {
+        while Instant::now() < valid_until {
             sleep(pause).await;
             let renewed_until = Instant::now() + self.ttl;
             match timeout_at(valid_until, self.renew_once(&mut connection)).await {
