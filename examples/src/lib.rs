@@ -4,6 +4,8 @@
 pub mod blocking_library;
 pub mod files;
 pub mod http;
+#[path = "../job_worker/mod.rs"]
+pub mod job_worker;
 #[path = "../redis_lock/lock.rs"]
 pub mod redis_lock;
 pub mod servers;

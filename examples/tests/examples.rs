@@ -147,6 +147,28 @@ fn rotation() {
 }
 
 #[test]
+fn job_worker() {
+    prints(
+        "job_worker",
+        "
+        attempt 1 to send a mail
+        failed: the mail server is down
+        attempt 1 to draw a cat
+        attempt 1 to make a film
+        stopped, 1 cut off, 2 left
+        attempt 2 to send a mail
+        attempt 2 to make a film
+        attempt 1 to stop the service
+        stopped, 0 cut off, 0 left
+        job 1: did send a mail
+        job 2: did draw a cat
+        job 3: did make a film
+        job 4: did stop the service
+        ",
+    );
+}
+
+#[test]
 fn runtime_smol() {
     prints(
         "runtime_smol",
