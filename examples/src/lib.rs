@@ -8,6 +8,8 @@ pub mod http;
 pub mod job_worker;
 #[path = "../redis_lock/lock.rs"]
 pub mod redis_lock;
+#[path = "../savepoints/savepoint.rs"]
+pub mod savepoint;
 pub mod servers;
 #[path = "../axum_service/service/mod.rs"]
 pub mod service;

@@ -169,6 +169,20 @@ fn job_worker() {
 }
 
 #[test]
+fn savepoints() {
+    prints(
+        "savepoints",
+        r#"
+        a step that failed: ["before", "after"]
+        a step that was cancelled: ["before", "after"]
+        a last step that was cancelled: ["before"]
+        steps side by side: ["first", "third"]
+        a transaction that was cancelled: []
+        "#,
+    );
+}
+
+#[test]
 fn runtime_smol() {
     prints(
         "runtime_smol",
