@@ -6,6 +6,8 @@ pub mod files;
 pub mod http;
 #[path = "../job_worker/mod.rs"]
 pub mod job_worker;
+#[path = "../rate_limiter/limiter.rs"]
+pub mod rate_limiter;
 #[path = "../redis_lock/lock.rs"]
 pub mod redis_lock;
 #[path = "../savepoints/savepoint.rs"]

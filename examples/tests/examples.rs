@@ -183,6 +183,26 @@ fn savepoints() {
 }
 
 #[test]
+fn rate_limiter() {
+    prints(
+        "rate_limiter",
+        "
+        at    0 ms: a
+        at  100 ms: b
+        at  200 ms: busy
+        503 Service Unavailable, so one every 200ms
+        at  410 ms: hang
+        no answer, so one every 400ms
+        at 1110 ms: c
+        at 1510 ms: d
+        at 1810 ms: e
+        at 2010 ms: f
+        as fast as at first
+        ",
+    );
+}
+
+#[test]
 fn runtime_smol() {
     prints(
         "runtime_smol",
