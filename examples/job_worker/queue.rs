@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use guard_core::{Outcome, async_context, cancellable, yield_resource};
 use sqlx::{SqliteConnection, SqlitePool, query, query_as, query_scalar, raw_sql};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 /// `free_at` is the time from which a worker may take the job, in seconds. `lease` is the token of the worker
@@ -29,7 +28,8 @@ const TAKE: &str = "
     )
     RETURNING id, payload, attempts";
 const RENEW: &str = "UPDATE job SET free_at = unixepoch('subsec') + ? WHERE lease = ?";
-const COMPLETE: &str = "UPDATE job SET done = TRUE, lease = NULL WHERE lease = ?";
+/// The lease stays until the exit, so that its renewal does not take it for lost.
+const COMPLETE: &str = "UPDATE job SET done = TRUE WHERE lease = ? AND NOT done";
 const GIVE_BACK: &str =
     "UPDATE job SET lease = NULL, free_at = unixepoch('subsec') + ? WHERE lease = ?";
 
@@ -85,19 +85,24 @@ impl Queue {
 
     /// Takes the next job, and lends it. Lends `None` if there is nothing to do at the moment.
     ///
-    /// While the body runs, the lease of the job is renewed, so `lease` does not limit the body. The body does the
-    /// job, and calls [`Job::complete`] in the transaction of its results. A job that is not complete at the
-    /// exit goes back to the queue: after a pause if the body failed or panicked, and at once if it was
-    /// cancelled, since then it is not the job's fault. So no job is lost, and none is done twice.
+    /// The lease of the job is renewed beside the body, so `lease` does not limit it. If the lease is lost, the body
+    /// ends where it waits. The body does the job, and calls [`Job::complete`] in the transaction of its
+    /// results. A job that is not complete at the exit goes back to the queue: after a pause if the body failed or
+    /// panicked, and at once if it was cancelled, since then it is not the job's fault. So no job is lost, and
+    /// none is done twice.
+    ///
+    /// A guard renews nothing by itself: take the job in a block, or in `guard.drive`.
     ///
     /// # Errors
     ///
-    /// A statement fails. If that is the one that gives the job back, the job is free when its lease has expired.
+    /// The lease was lost, or a statement fails. If that is the one that gives the job back, the job is free when its
+    /// lease has expired.
     #[async_context(owned)]
-    pub async fn next(&self) -> sqlx::Result<Option<Job>> {
+    pub async fn next(&self) -> Result<Option<Job>, JobError> {
         let lease = Uuid::new_v4().to_string();
         // This wait holds nothing yet. The statement after it must not be cut off: it may take a job.
         let mut connection = cancellable!(self.pool.acquire())?;
+        let valid_until = Instant::now() + self.lease;
         let taken: Option<(i64, String, i64)> = query_as(TAKE)
             .bind(&lease)
             .bind(self.lease.as_secs_f64())
@@ -112,18 +117,19 @@ impl Queue {
             lease: lease.clone(),
         });
 
-        let mut renewal = JoinSet::new();
-        if job.is_some() {
-            renewal.spawn(renew(self.pool.clone(), lease.clone(), self.lease));
-        }
-        let outcome = yield_resource!(job);
-        renewal.shutdown().await;
-
-        let pause = match outcome {
+        let is_taken = job.is_some();
+        let renewal = async {
+            if !is_taken {
+                return Ok(());
+            }
+            self.renew(&lease, valid_until).await;
+            Err(JobError::LeaseLost)
+        };
+        let pause = match yield_resource!(job, renewal) {
             Outcome::Failed(()) | Outcome::Panicked => self.pause,
             Outcome::Completed | Outcome::Cancelled => Duration::ZERO,
         };
-        // This changes nothing if the job is complete, or if its lease was lost.
+        // This changes nothing if the lease was lost. A job that is complete is not taken again.
         query(GIVE_BACK)
             .bind(pause.as_secs_f64())
             .bind(&lease)
@@ -131,20 +137,23 @@ impl Queue {
             .await?;
         Ok(())
     }
-}
 
-/// Renews a lease until it is lost.
-async fn renew(pool: SqlitePool, lease: String, time: Duration) {
-    loop {
-        sleep(time / 3).await;
-        let renewed = query(RENEW)
-            .bind(time.as_secs_f64())
-            .bind(&lease)
-            .execute(&pool)
-            .await;
-        // After an error the next try may succeed before the lease expires.
-        if renewed.is_ok_and(|renewed| renewed.rows_affected() == 0) {
-            return;
+    /// Renews a lease until it is lost.
+    async fn renew(&self, lease: &str, mut valid_until: Instant) {
+        loop {
+            sleep(self.lease / 3).await;
+            let renewed_until = Instant::now() + self.lease;
+            let renewal = query(RENEW)
+                .bind(self.lease.as_secs_f64())
+                .bind(lease)
+                .execute(&self.pool);
+            match timeout_at(valid_until, renewal).await {
+                Ok(Ok(renewed)) if renewed.rows_affected() > 0 => valid_until = renewed_until,
+                // The next try may succeed before the lease expires.
+                Ok(Err(_)) if Instant::now() < valid_until => {}
+                // Another worker has the job, or the lease has expired.
+                _ => return,
+            }
         }
     }
 }
@@ -178,7 +187,7 @@ impl Job {
     }
 }
 
-/// Why a job could not be completed.
+/// Why a job could not be taken, completed or given back.
 #[derive(Debug)]
 pub enum JobError {
     /// An error of the database.

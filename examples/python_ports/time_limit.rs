@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use guard_core::{Outcome, async_context, async_with, settled, yield_resource};
-use tokio::time::{sleep, timeout};
+use guard_core::{Elapsed, Outcome, async_context, async_with, deadline, yield_resource};
+use tokio::time::sleep;
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
@@ -38,8 +38,11 @@ async fn work(name: &str, time: Duration) {
 }
 
 async fn limited(name: &str, time: Duration, limit: Duration) {
-    // `timeout` cuts off, and `settled` waits for the clean-ups, as `asyncio.timeout` does.
-    if settled(timeout(limit, work(name, time))).await.is_err() {
+    // The block ends where it waits, and the exit waits for what was cut off in it.
+    let done: Result<(), Elapsed> = async_with!(attempt(() = deadline(limit)?), {
+        work(name, time).await;
+    });
+    if done.is_err() {
         println!("{name} took too long");
     }
 }

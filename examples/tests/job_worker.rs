@@ -87,6 +87,12 @@ async fn results(queue: &Queue) -> sqlx::Result<Vec<i64>> {
         .await
 }
 
+async fn free_at(queue: &Queue) -> sqlx::Result<f64> {
+    query_scalar("SELECT free_at FROM job")
+        .fetch_one(queue.pool())
+        .await
+}
+
 async fn leases(queue: &Queue) -> sqlx::Result<i64> {
     query_scalar("SELECT COUNT(*) FROM job WHERE lease IS NOT NULL")
         .fetch_one(queue.pool())
@@ -232,20 +238,15 @@ async fn workers_cut_off_at_random_points_lose_no_job() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-#[within(queue = queue(Duration::from_millis(60))?)]
+#[within(queue = queue(Duration::from_millis(1500))?)]
 async fn the_lease_of_a_long_job_is_renewed() -> anyhow::Result<()> {
     add(queue, 1).await?;
-    let free_at = async || -> sqlx::Result<f64> {
-        query_scalar("SELECT free_at FROM job")
-            .fetch_one(queue.pool())
-            .await
-    };
     async_with!(job = queue.next()?, {
         assert!(job.is_some());
-        let (mut last, mut renewals) = (free_at().await?, 0);
+        let (mut last, mut renewals) = (free_at(queue).await?, 0);
         let renewed = async {
-            while renewals < 3 {
-                let now = free_at().await?;
+            while renewals < 2 {
+                let now = free_at(queue).await?;
                 renewals += u32::from(now > last);
                 last = now;
                 tokio::task::yield_now().await;
@@ -290,5 +291,46 @@ async fn a_job_whose_lease_was_lost_leaves_no_result() -> anyhow::Result<()> {
     });
     assert_eq!(results(queue).await?, [1]);
     assert_eq!(queue.left().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+#[within(queue = queue(Duration::from_millis(300))?)]
+async fn a_body_whose_lease_was_lost_ends_where_it_waits() -> anyhow::Result<()> {
+    add(queue, 1).await?;
+    let waits = async {
+        async_with!(job = queue.next()?, {
+            assert!(job.is_some());
+            query("UPDATE job SET lease = 'of another worker'")
+                .execute(queue.pool())
+                .await?;
+            pending::<()>().await;
+        });
+        anyhow::Ok(())
+    };
+    let lost = timeout(LIMIT, waits).await?.unwrap_err();
+    assert_eq!(lost.to_string(), "the lease of the job was lost");
+    // It was not given back, since it was another worker's.
+    assert_eq!(leases(queue).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+#[within(queue = queue(Duration::from_millis(1500))?)]
+async fn a_job_that_is_complete_is_not_lost_while_its_body_goes_on() -> anyhow::Result<()> {
+    add(queue, 1).await?;
+    async_with!(job = queue.next()?, {
+        finish(queue, job.as_ref().expect("there is a job")).await?;
+        let complete = free_at(queue).await?;
+        let renewed = async {
+            while free_at(queue).await? <= complete {
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        timeout(LIMIT, renewed).await??;
+    });
+    assert_eq!((leases(queue).await?, queue.left().await?), (0, 0));
+    assert_eq!(do_one(queue).await?, None);
     Ok(())
 }
