@@ -18,7 +18,7 @@ use guard_core::{async_context, async_with, yield_resource};
 use guard_examples::files::temporary_directory;
 use guard_examples::job_worker::{Job, Queue, run_workers};
 use guard_examples::session::session;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{query, query_as};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,7 +44,9 @@ async fn queue(file: &Path) -> sqlx::Result<Queue> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal);
+        .journal_mode(SqliteJournalMode::Wal)
+        // A commit does not wait for the disk. A power failure may undo the last ones, and corrupts nothing.
+        .synchronous(SqliteSynchronous::Normal);
     let pool = SqlitePoolOptions::new().connect_lazy_with(options);
     query("CREATE TABLE IF NOT EXISTS result (job INTEGER, text TEXT)")
         .execute(&pool)

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use guard_core::{async_with, drain};
+use guard_examples::files::temporary_directory;
 use guard_examples::savepoint::{SharedTransaction, shared_transaction, step};
 use guard_examples::session::session;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, query, query_scalar};
 use tokio::time::timeout;
 
@@ -122,19 +123,24 @@ async fn both_cancelled(pool: &SqlitePool) -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // A single connection: what one use leaves open, the next one would see.
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect("sqlite::memory:")
-        .await?;
-    query("CREATE TABLE note (text TEXT)")
-        .execute(&pool)
-        .await?;
-    failing(&pool).await?;
-    cancelled(&pool).await?;
-    cancelled_last(&pool).await?;
-    side_by_side(&pool).await?;
-    both_cancelled(&pool).await?;
-    pool.close().await;
+    async_with!(directory = temporary_directory()?, {
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("notes.db"))
+            .create_if_missing(true);
+        // A single connection: what one use leaves open, the next one would see.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await?;
+        query("CREATE TABLE note (text TEXT)")
+            .execute(&pool)
+            .await?;
+        failing(&pool).await?;
+        cancelled(&pool).await?;
+        cancelled_last(&pool).await?;
+        side_by_side(&pool).await?;
+        both_cancelled(&pool).await?;
+        pool.close().await;
+    });
     Ok(())
 }

@@ -16,7 +16,7 @@ use guard_examples::files::temporary_directory;
 use guard_examples::job_worker::{Job, Queue, run_workers};
 use guard_examples::session::session;
 use poll_until::poll_until;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{query, query_scalar};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -33,7 +33,9 @@ async fn queue(lease: Duration) -> anyhow::Result<Queue> {
         let options = SqliteConnectOptions::new()
             .filename(directory.path().join("jobs.db"))
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal);
+            .journal_mode(SqliteJournalMode::Wal)
+            // A slow disk holds up nobody.
+            .synchronous(SqliteSynchronous::Off);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options);

@@ -6,23 +6,30 @@ mod poll_until;
 use anyhow::{anyhow, bail, ensure};
 use guard_core::testing::cancel_at_every_poll;
 use guard_core::{async_context, async_with, within, yield_resource};
+use guard_examples::files::temporary_directory;
 use guard_examples::savepoint::{SharedTransaction, shared_transaction, step};
 use poll_until::poll_until;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, query, query_scalar};
 
-/// A database in memory, with a single connection: what one use leaves open, the next one would see.
+/// A database with a single connection: what one use leaves open, the next one would see.
 #[async_context]
-async fn database() -> sqlx::Result<SqlitePool> {
-    let mut pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect("sqlite::memory:")
-        .await?;
-    query("CREATE TABLE note (text TEXT)")
-        .execute(&pool)
-        .await?;
-    yield_resource!(pool);
-    pool.close().await;
+async fn database() -> anyhow::Result<SqlitePool> {
+    // Not in memory: sqlx closes a connection that is being tested when `acquire` is cancelled.
+    async_with!(directory = temporary_directory()?, {
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("notes.db"))
+            .create_if_missing(true)
+            .synchronous(SqliteSynchronous::Off);
+        let mut pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(options);
+        query("CREATE TABLE note (text TEXT)")
+            .execute(&pool)
+            .await?;
+        yield_resource!(pool);
+        pool.close().await;
+    });
     Ok(())
 }
 
