@@ -4,6 +4,8 @@
 //! cargo test -p guard-examples --features services --test test_fixtures_services
 //! ```
 
+use anyhow::ensure;
+use guard_core::testing::cancel_at_every_poll;
 use guard_core::{AsyncContext, async_with, within};
 use guard_examples::servers::postgres;
 use guard_examples::test_database::test_database_on;
@@ -63,6 +65,26 @@ async fn the_database_is_dropped_after_a_panic_and_with_a_connection_in_use() ->
     assert!(tokio::spawn(panicking).await.unwrap_err().is_panic());
     assert_eq!(databases(server.url()).await?, 0);
     Ok(())
+}
+
+#[tokio::test]
+#[within(server = postgres()?)]
+async fn the_database_is_dropped_after_a_test_that_is_cut_at_any_point() -> anyhow::Result<()> {
+    cancel_at_every_poll(
+        async || {
+            async_with!(db = test_database_on(server.url().to_owned())?, {
+                check_in(db, "Ada").await?;
+            });
+            anyhow::Ok(())
+        },
+        async |cut| {
+            let left = databases(server.url()).await?;
+            ensure!(left == 0, "{left} databases are left");
+            ensure!(cut.reports().is_empty(), "an error was lost");
+            Ok(())
+        },
+    )
+    .await
 }
 
 /// The number of test databases.

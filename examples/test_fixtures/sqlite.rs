@@ -9,14 +9,16 @@
 #[path = "../tests/support/alone.rs"]
 mod alone;
 
+use std::future::pending;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use alone::{alone, is_alone};
-use anyhow::ensure;
-use guard_core::within;
+use anyhow::{bail, ensure};
+use guard_core::{settled, within};
 use guard_examples::test_database::test_database;
 use sqlx::{SqlitePool, query, query_scalar};
+use tokio::sync::Notify;
 
 async fn check_in(db: &SqlitePool, name: &str) -> sqlx::Result<()> {
     query("INSERT INTO guest VALUES (?)")
@@ -80,6 +82,35 @@ async fn one_that_panics_with_its_attributes_in_the_other_order() -> anyhow::Res
     Ok(())
 }
 
+/// A test that hangs, and is cut off by a time limit around it. `settled` waits for the clean-up.
+#[tokio::test]
+async fn one_that_is_cut() -> anyhow::Result<()> {
+    let printed = Notify::new();
+    settled(until(printed.notified(), hangs(&printed))).await
+}
+
+#[within(db = test_database()?)]
+async fn hangs(printed: &Notify) -> anyhow::Result<()> {
+    print_file(db).await?;
+    if is_alone() {
+        printed.notify_one();
+        pending::<()>().await;
+    }
+    Ok(())
+}
+
+/// A time limit for which no time has to pass.
+async fn until(
+    limit: impl Future,
+    test: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        biased;
+        done = test => done,
+        _ = limit => bail!("expected"),
+    }
+}
+
 /// Prints the path of the database for the tests below.
 async fn print_file(db: &SqlitePool) -> anyhow::Result<()> {
     check_in(db, "somebody").await?;
@@ -123,4 +154,9 @@ fn the_database_is_gone_after_a_test_that_panics() {
     assert!(!leaves_nothing(
         "one_that_panics_with_its_attributes_in_the_other_order"
     ));
+}
+
+#[test]
+fn the_database_is_gone_after_a_test_that_is_cut() {
+    assert!(!leaves_nothing("one_that_is_cut"));
 }

@@ -147,6 +147,62 @@ fn rotation() {
 }
 
 #[test]
+fn job_worker() {
+    prints(
+        "job_worker",
+        "
+        attempt 1 to send a mail
+        failed: the mail server is down
+        attempt 1 to draw a cat
+        attempt 1 to make a film
+        stopped, 1 cut off, 2 left
+        attempt 2 to send a mail
+        attempt 2 to make a film
+        attempt 1 to stop the service
+        stopped, 0 cut off, 0 left
+        job 1: did send a mail
+        job 2: did draw a cat
+        job 3: did make a film
+        job 4: did stop the service
+        ",
+    );
+}
+
+#[test]
+fn savepoints() {
+    prints(
+        "savepoints",
+        r#"
+        a step that failed: ["before", "after"]
+        a step that was cancelled: ["before", "after"]
+        a last step that was cancelled: ["before"]
+        steps side by side: ["first", "third"]
+        a transaction that was cancelled: []
+        "#,
+    );
+}
+
+#[test]
+fn rate_limiter() {
+    prints(
+        "rate_limiter",
+        "
+        at    0 ms: a
+        at  100 ms: b
+        at  200 ms: busy
+        503 Service Unavailable, so one every 200ms
+        at  410 ms: hang
+        no answer, so one every 400ms
+        at 1110 ms: c
+        at 1510 ms: d
+        at 1810 ms: e
+        at 2010 ms: f
+        as fast as at first
+        ",
+    );
+}
+
+#[test]
 fn runtime_smol() {
     prints(
         "runtime_smol",
