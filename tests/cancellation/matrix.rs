@@ -54,7 +54,7 @@ fn every(default: usize) -> usize {
 /// Every plan of one level, and a sample of those of two and three, unless `GUARD_MATRIX_EVERY` says otherwise: with 1,
 /// every one, and where every run takes long, as under a sanitizer, fewer.
 pub fn plans(depth: usize) -> Vec<Plan> {
-    sample(depth, [1, 5, 25][depth - 1])
+    sample(depth, [1, 7, 50][depth - 1])
 }
 
 fn sample(depth: usize, default: usize) -> Vec<Plan> {
