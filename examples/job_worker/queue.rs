@@ -163,7 +163,7 @@ impl Queue {
 pub struct Job {
     /// Its number in the table.
     pub id: i64,
-    /// What is to be done.
+    /// The work of the job.
     pub payload: String,
     /// The first attempt is 1.
     pub attempt: i64,

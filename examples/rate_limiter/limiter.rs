@@ -52,7 +52,7 @@ impl RateLimiter {
 
     /// Waits for a turn.
     ///
-    /// Whoever is cancelled while it waits takes no turn. The exit is told how the request ended, which a
+    /// A request that is cancelled while it waits takes no turn. The exit is told how the request ended, which a
     /// destructor cannot know: one that completed makes the interval shorter by `fastest`. One that failed, or that was
     /// cancelled by a time limit, doubles the interval.
     #[async_context(owned)]

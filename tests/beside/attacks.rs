@@ -14,7 +14,8 @@ use crate::support::{
     End, Error, Resource, Touch, lease, panic_of, plain, renew, scoped_lease, told, work,
 };
 
-/// What is beside panics while the block holds the resource, which it touches when it is dropped.
+/// The future beside the block panics while the block holds the resource. The block touches the resource when it is
+/// dropped.
 #[test]
 fn a_panic_beside_the_block_does_not_unwind_through_what_it_borrows() {
     let log = &Log::new();

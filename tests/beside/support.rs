@@ -18,7 +18,7 @@ pub enum End {
 /// What a lease fails with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
-    /// What is beside the block.
+    /// The future beside the block.
     Lost,
     /// The exit.
     Exit,

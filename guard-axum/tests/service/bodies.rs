@@ -1,4 +1,4 @@
-//! What is sent after the handler has answered: streams and upgraded connections.
+//! Streams and upgraded connections, which go on after the handler has answered.
 
 use std::time::Duration;
 

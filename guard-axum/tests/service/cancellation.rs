@@ -12,7 +12,7 @@ use crate::support::{
     A, B, C, D, Failing, Log, Refused, Sent, bare, logged, memory, page, quiet_panic, request,
 };
 
-/// What was entered has exited once. If the handler was reached, that is in reverse order; before it, one that was still
+/// Checks that each dependency that was entered has exited once. If the handler was reached, that is in reverse order; before it, one that was still
 /// being entered exits on its own.
 fn check(line: &str) {
     let mut open: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is wrong, and what it says.
+//! Wrong uses, and their messages.
 
 use std::sync::{Arc, Mutex};
 

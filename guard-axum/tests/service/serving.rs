@@ -332,7 +332,7 @@ async fn clean_ups_that_take_too_long_are_named() {
     let ServeError::ShutDown { pending, .. } = &error else {
         panic!("{error:?}")
     };
-    // Those of tests that run beside this one are listed too.
+    // The clean-ups of other tests in this process are listed too.
     let lengthy = pending.iter().filter(|p| p.name().ends_with("lengthy"));
     assert_eq!(lengthy.count(), 1, "{pending:?}");
     let text = error.to_string();

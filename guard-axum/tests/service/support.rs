@@ -19,7 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::yield_now;
 use tower::ServiceExt;
 
-/// What has happened. Clones share it.
+/// The log of a test. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     events: Arc<Mutex<Vec<String>>>,

@@ -396,9 +396,9 @@ pub struct Around<'a> {
     _pinned: PhantomPinned,
 }
 
-/// What is beside the use has ended it.
+/// Mark of a use: the future beside its block has ended the block.
 pub(crate) const ENDED: u16 = 0x100;
-/// What is beside the use has failed when the outer use had ended.
+/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended.
 pub(crate) const ENDED_LATE: u16 = 0x200;
 
 // SAFETY: it points to parts of the same body, which is sent as a whole.

@@ -1,4 +1,4 @@
-//! What is lent to the block, and what `spawn` returns.
+//! `TaskGroup`, which the context lends, and `TaskHandle`, which `spawn` returns.
 
 use core::fmt;
 use core::future::Future;

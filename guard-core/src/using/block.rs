@@ -286,7 +286,7 @@ const TOLD_TO_CATCH: u16 = 0x80;
 const YIELDS: u16 = 0x400;
 /// The block consists of the use of the next context of the same call.
 const HOLDS_USE: u16 = 0x800;
-/// What is beside has ended the block. The use in it is to exit.
+/// The future beside the block has ended it. The next use of the call, which the block consists of, is to exit.
 const CUT: u16 = 0x1000;
 
 impl<'r, R: ?Sized, O> Link<'r, R, O> {

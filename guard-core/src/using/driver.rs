@@ -44,7 +44,7 @@ pub trait Runs<X>: Parts<X> {
     /// Goes on with what is beside the body. Ready when that ends the body.
     fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<raw::Ended>;
 
-    /// What is beside the body has ended it. `true`: the body goes on to its own end all the same, because it consists of
+    /// The future beside the body has ended it. `true`: the body goes on to its own end all the same, because it consists of
     /// the next use of the same call, which is told to exit, or because a yield in it is over, and what comes after a
     /// yield always runs.
     fn cut(self: Pin<&mut Self>) -> bool {
@@ -66,7 +66,7 @@ pub trait Runs<X>: Parts<X> {
     fn finish_outer(self: Pin<&mut Self>) {}
 }
 
-/// What has become of what is beside a body that has ended.
+/// How the future beside a body has ended, when the body ended.
 pub enum Ending {
     /// Nothing.
     Own,
