@@ -26,7 +26,7 @@ use crate::Outcome;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::macro_support::CannotFail;
 use crate::raw::{Ask, Beside};
-use crate::report::{Identity, ReportKind};
+use crate::report::{ReportKind, ReportSource};
 use crate::using::closure::closure;
 use crate::using::form::{BothErrors, FirstError};
 #[cfg(feature = "alloc")]
@@ -136,23 +136,23 @@ pub trait AsyncContext<X = ()> {
         WaitLimit::General
     }
 
-    /// Who the context is, for [reports](crate::set_reporter) about what no caller hears of.
+    /// How the [reports](crate::set_reporter) about what no caller hears of are made.
     ///
     /// Provided: its type. Contexts that know their name, the place where they were made and how to
     /// print their error say so; one that wraps another passes on what that says.
     #[inline]
     #[doc(hidden)]
-    fn identity(&self) -> Identity<Self::Error> {
-        Identity::of_type::<Self>()
+    fn report_source(&self) -> ReportSource<Self::Error> {
+        ReportSource::of_type::<Self>()
     }
 
     /// Tells the [reporter](crate::set_reporter) about a loss that no caller will hear of.
     ///
-    /// Provided: in the name of its `identity`.
+    /// Provided: by its `report_source`.
     #[inline]
     #[doc(hidden)]
     fn report(&self, kind: ReportKind<'_, Self::Error>) {
-        self.identity().report(kind);
+        self.report_source().report(kind);
     }
 
     /// Uses the context for the time of `body`, whose error `E` can take the context's.
@@ -723,8 +723,8 @@ where
     }
 
     #[inline]
-    fn identity(&self) -> Identity<C::Error> {
-        (**self).identity()
+    fn report_source(&self) -> ReportSource<C::Error> {
+        (**self).report_source()
     }
 
     #[inline]

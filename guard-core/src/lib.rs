@@ -83,10 +83,10 @@ pub use macros::{async_context, within};
 pub use manager::manage;
 pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
-#[doc(hidden)]
-pub use report::Identity;
 #[cfg(feature = "std")]
 pub use report::OwnedReport;
+#[doc(hidden)]
+pub use report::ReportSource;
 pub use report::{Report, ReportKind, set_reporter};
 #[cfg(feature = "tokio")]
 pub use task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group};

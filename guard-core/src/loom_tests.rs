@@ -20,7 +20,7 @@ use crate::cleanup::{
 };
 use crate::platform::panics::Panic;
 use crate::platform::sync::Installed;
-use crate::report::{Identity, Who};
+use crate::report::{Identity, ReportSource};
 
 /// Something that must have happened in at least one order of events. Not loom's, because it is about
 /// all of them.
@@ -48,8 +48,8 @@ fn model_of_three(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-fn who() -> Who {
-    Identity::<()>::of_type::<Fate>().who()
+fn who() -> Identity {
+    ReportSource::<()>::of_type::<Fate>().who()
 }
 
 /// A clean-up that goes on in the background and waits for `inside`.

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::raw::Ask;
-use crate::report::{Identity, describe_type};
+use crate::report::{ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -72,7 +72,7 @@ where
         Self::failed(this.message, this.location, &error)
     }
 
-    fn identity(&self) -> Identity<Infallible> {
-        self.context.identity().with_error(describe_type)
+    fn report_source(&self) -> ReportSource<Infallible> {
+        self.context.report_source().with_error(describe_type)
     }
 }

@@ -11,7 +11,7 @@ use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
 use crate::order::Order;
 use crate::platform::panics::{Panic, catch};
 use crate::raw::{Ask, Beside, JoinedBeside};
-use crate::report::{Identity, ReportKind, describe_type};
+use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.
@@ -226,7 +226,7 @@ impl<C: AsyncContext> Side<C> {
             None => {}
             Some(Fault::Enter(error)) => self.context().report(ReportKind::SetUpFailed(&error)),
             Some(Fault::Exit(error)) => self.context().report(ReportKind::Failed(&error)),
-            Some(Fault::Panic(panic)) => panic.report_to(self.context().identity()),
+            Some(Fault::Panic(panic)) => panic.report_to(self.context().report_source()),
         }
     }
 }
@@ -395,11 +395,17 @@ where
         first.joined(self.second.context().runtime())
     }
 
-    fn identity(&self) -> Identity<Self::Error> {
+    fn report_source(&self) -> ReportSource<Self::Error> {
         if self.second_panicked {
-            self.second.context().identity().with_error(describe_type)
+            self.second
+                .context()
+                .report_source()
+                .with_error(describe_type)
         } else {
-            self.first.context().identity().with_error(describe_type)
+            self.first
+                .context()
+                .report_source()
+                .with_error(describe_type)
         }
     }
 
@@ -407,7 +413,7 @@ where
         match kind.error() {
             Some(JoinError::First(error)) => self.first.context().report(kind.with_error(error)),
             Some(JoinError::Second(error)) => self.second.context().report(kind.with_error(error)),
-            None => self.identity().report(kind),
+            None => self.report_source().report(kind),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::guard::Entering;
 use crate::order::Order;
 use crate::platform::panics::catch;
 use crate::platform::sync::{Mutex, lock};
-use crate::report::{Identity, ReportKind};
+use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.
@@ -524,17 +524,17 @@ where
         }
     }
 
-    fn identity(&self) -> Identity<C::Error> {
+    fn report_source(&self) -> ReportSource<C::Error> {
         match &self.exiting {
-            Some(exiting) => exiting.context().identity(),
-            None => Identity::of_type::<C>(),
+            Some(exiting) => exiting.context().report_source(),
+            None => ReportSource::of_type::<C>(),
         }
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
         match &self.exiting {
             Some(exiting) => exiting.context().report(kind),
-            None => self.identity().report(kind),
+            None => self.report_source().report(kind),
         }
     }
 }

@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::raw::Ask;
-use crate::report::{Identity, describe_debug};
+use crate::report::{ReportSource, describe_debug};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -58,7 +58,7 @@ where
         this.context.failure(ask).map(this.convert)
     }
 
-    fn identity(&self) -> Identity<E> {
-        self.context.identity().with_error(describe_debug)
+    fn report_source(&self) -> ReportSource<E> {
+        self.context.report_source().with_error(describe_debug)
     }
 }

@@ -1,7 +1,7 @@
 //! Contexts made of values, functions and other contexts.
 
 /// The methods of the protocol that an adapter passes on to the field `context`. What it does not pass on is what it
-/// changes: entering, exiting, and its identity.
+/// changes: entering, exiting, and how its reports are made.
 macro_rules! forward_to_context {
     ($X:ident) => {
         #[inline]

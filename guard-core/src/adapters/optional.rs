@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::order::Order;
 use crate::raw::Held;
-use crate::report::{Identity, ReportKind};
+use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 /// Uses a context if there is one, and lends what [may hold](OptionalResource) its resource.
@@ -230,17 +230,17 @@ where
         }
     }
 
-    fn identity(&self) -> Identity<C::Error> {
+    fn report_source(&self) -> ReportSource<C::Error> {
         match &self.context {
-            Some(context) => context.identity(),
-            None => Identity::of_type::<C>(),
+            Some(context) => context.report_source(),
+            None => ReportSource::of_type::<C>(),
         }
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
         match &self.context {
             Some(context) => context.report(kind),
-            None => self.identity().report(kind),
+            None => self.report_source().report(kind),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
 use crate::order::Order;
 use crate::platform::sync::{Mutex, lock};
-use crate::report::{Identity, ReportKind};
+use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.
@@ -389,7 +389,7 @@ where
             // All who read borrow the handle, so they are gone, or were leaked and are never.
             match Arc::into_inner(shared.entered) {
                 Some(entered) => self.exiting = Some(entered.exiting()),
-                None => Identity::<C::Error>::of_type::<C>().report(ReportKind::Abandoned),
+                None => ReportSource::<C::Error>::of_type::<C>().report(ReportKind::Abandoned),
             }
         }
         self.exiting.as_mut()
@@ -475,11 +475,11 @@ where
         }
     }
 
-    fn identity(&self) -> Identity<C::Error> {
+    fn report_source(&self) -> ReportSource<C::Error> {
         match (&self.exiting, &self.first) {
-            (Some(exiting), _) => exiting.context().identity(),
-            (None, Some(first)) => first.identity(),
-            (None, None) => Identity::of_type::<C>(),
+            (Some(exiting), _) => exiting.context().report_source(),
+            (None, Some(first)) => first.report_source(),
+            (None, None) => ReportSource::of_type::<C>(),
         }
     }
 
@@ -487,7 +487,7 @@ where
         match (&self.exiting, &self.first) {
             (Some(exiting), _) => exiting.context().report(kind),
             (None, Some(first)) => first.report(kind),
-            (None, None) => self.identity().report(kind),
+            (None, None) => self.report_source().report(kind),
         }
     }
 }

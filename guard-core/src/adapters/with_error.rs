@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::raw::Ask;
-use crate::report::{Identity, describe_type};
+use crate::report::{ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -66,7 +66,7 @@ where
         failure.map(|never| match never {})
     }
 
-    fn identity(&self) -> Identity<E> {
-        self.context.identity().with_error(describe_type)
+    fn report_source(&self) -> ReportSource<E> {
+        self.context.report_source().with_error(describe_type)
     }
 }

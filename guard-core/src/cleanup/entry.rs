@@ -12,11 +12,11 @@ use std::vec::Vec;
 use super::runtime::RuntimeId;
 use crate::platform::panics::catch;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
-use crate::report::{OwnedReport, Who};
+use crate::report::{Identity, OwnedReport};
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
 pub(crate) struct Entry {
-    pub(super) who: Who,
+    pub(super) identity: Identity,
     /// Where it goes on.
     pub(super) runtime: RuntimeId,
     /// Its use was dropped during the set-up.
@@ -73,14 +73,14 @@ impl Failures {
 
 impl Entry {
     pub(crate) fn new(
-        who: Who,
+        identity: Identity,
         runtime: RuntimeId,
         began_in_set_up: bool,
         inside: Vec<Arc<Entry>>,
         listener: Option<Arc<Failures>>,
     ) -> Self {
         Self {
-            who,
+            identity,
             runtime,
             began_in_set_up,
             began: Instant::now(),

@@ -14,12 +14,12 @@ use super::registry::register;
 use super::runtime::Runtime;
 use super::task::Task;
 use crate::platform::panics::catch;
-use crate::report::{Identity, Who};
+use crate::report::{Identity, ReportSource};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.
 #[cold]
 #[inline(never)]
-pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, who: Who, runtime: &Runtime) {
+pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, runtime: &Runtime) {
     // A destructor must not panic, whatever a runtime, a spawner or a reporter does.
     contained(move || {
         let Notes {
@@ -33,7 +33,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, who: Who, runtime: &
             return drop(exit);
         }
         let entry = Arc::new(Entry::new(
-            who,
+            identity,
             E::id(runtime),
             exit.is_in_set_up(),
             inside.clone(),
@@ -62,7 +62,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, who: Who, runtime: &
         }
         task.register(register(&entry));
         if let Err(panic) = catch(|| E::spawn(task, runtime)) {
-            panic.report_to(Identity::<()>::of(who));
+            panic.report_to(ReportSource::<()>::of(identity));
         }
         match guard {
             Some(opened) => leave_guard(entry, opened),

@@ -239,7 +239,7 @@ impl Nest {
         for ended in ended {
             self.adopt(Some(ended));
         }
-        late.iter().map(|entry| entry.who.name()).collect()
+        late.iter().map(|entry| entry.identity.path()).collect()
     }
 
     /// Frees the memory if there is no entry left.

@@ -190,13 +190,13 @@ pub fn pending_cleanups() -> Vec<PendingCleanup> {
     let pending = entries.iter().map(|entry| {
         let inside = entry.inside();
         PendingCleanup {
-            name: entry.who.name(),
-            location: entry.who.location,
+            name: entry.identity.path(),
+            location: entry.identity.location,
             age: entry.began.elapsed(),
             waits_for: inside
                 .iter()
                 .filter(|inner| entry.runtime.waits_for(inner.runtime) && !inner.began_in_set_up)
-                .map(|inner| inner.who.name())
+                .map(|inner| inner.identity.path())
                 .collect(),
         }
     });

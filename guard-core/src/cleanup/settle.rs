@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::limit::WaitLimit;
 use super::nest::Nest;
 use super::runtime::{Runtime, RuntimeId};
-use crate::report::{Identity, ReportKind, Who};
+use crate::report::{Identity, ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 /// Ready when the use may go on: before its exit, after it, or after its set-up failed.
@@ -83,19 +83,23 @@ pub(super) fn poll_nest(
 
 /// [`poll_settle`] for an entry of a stack, which is not a use but has a nest.
 #[inline]
-pub(crate) fn poll_settle_part(nest: &mut Nest, cx: &mut Context<'_>, who: Who) -> Poll<()> {
+pub(crate) fn poll_settle_part(
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+    identity: Identity,
+) -> Poll<()> {
     if nest.is_empty() {
         return Poll::Ready(());
     }
-    poll_wait_part(nest, cx, who)
+    poll_wait_part(nest, cx, identity)
 }
 
 #[cold]
-fn poll_wait_part(nest: &mut Nest, cx: &mut Context<'_>, who: Who) -> Poll<()> {
+fn poll_wait_part(nest: &mut Nest, cx: &mut Context<'_>, identity: Identity) -> Poll<()> {
     let runtime = Runtime::current().id_on_this_thread();
     let overtaken = ready!(poll_nest(nest, runtime, cx, |_| WaitLimit::General));
     if !overtaken.is_empty() {
-        Identity::<()>::of(who).report(ReportKind::Overtook {
+        ReportSource::<()>::of(identity).report(ReportKind::Overtook {
             overtaken: &overtaken,
         });
     }

@@ -16,7 +16,7 @@ use super::registry::Registered;
 use super::runtime::Runtime;
 use super::settle::poll_nest;
 use crate::platform::panics::catch;
-use crate::report::{Identity, ReportKind, listen};
+use crate::report::{ReportKind, ReportSource, listen};
 
 /// The future that runs a clean-up to its end. If it is dropped before, the clean-up gets its last poll.
 pub(crate) struct Task<E: ?Sized + Kind>(Option<Box<Work<E>>>);
@@ -207,7 +207,7 @@ impl<E: ?Sized + Kind> Work<E> {
     }
 
     fn report(&self, kind: ReportKind<'_, ()>) {
-        Identity::of(self.entry.who).report(kind);
+        ReportSource::of(self.entry.identity).report(kind);
     }
 
     /// The exit has ended: drops what is left of it.
@@ -216,7 +216,7 @@ impl<E: ?Sized + Kind> Work<E> {
         if let Some(exit) = self.exit.take() {
             let dropped = catch(|| self.nest.during(|| drop(exit)));
             if let Err(panic) = dropped {
-                panic.report_to(Identity::<()>::of(self.entry.who));
+                panic.report_to(ReportSource::<()>::of(self.entry.identity));
             }
         }
     }
@@ -228,7 +228,7 @@ impl<E: ?Sized + Kind> Work<E> {
             match catch(|| self.nest.during(|| expire(|| drop(exit)))) {
                 Ok(true) => {}
                 Ok(false) => self.report(ReportKind::TimedOut),
-                Err(panic) => panic.report_to(Identity::<()>::of(self.entry.who)),
+                Err(panic) => panic.report_to(ReportSource::<()>::of(self.entry.identity)),
             }
         }
     }
@@ -261,7 +261,7 @@ impl<E: ?Sized + Kind> Work<E> {
         left.iter().cloned().for_each(leave);
         if let Some(bound) = self.bound.take() {
             if let Err(panic) = catch(|| drop(bound)) {
-                panic.report_to(Identity::<()>::of(self.entry.who));
+                panic.report_to(ReportSource::<()>::of(self.entry.identity));
             }
         }
         drop(self.registered.take());

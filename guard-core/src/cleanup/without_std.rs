@@ -76,7 +76,7 @@ where
 pub(crate) fn poll_settle_part(
     _: &mut Nest,
     _: &mut Context<'_>,
-    _: crate::report::Who,
+    _: crate::report::Identity,
 ) -> Poll<()> {
     Poll::Ready(())
 }
@@ -99,7 +99,7 @@ mod background {
     use crate::cleanup::exit::Exit;
     use crate::cleanup::runtime::Runtime;
     use crate::cleanup::spawner;
-    use crate::report::Who;
+    use crate::report::Identity;
 
     /// The two kinds of clean-ups: those that may go to the spawner, and those that stay on one thread.
     pub(crate) trait Kind: Exit + 'static {
@@ -122,7 +122,7 @@ mod background {
 
     /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else gives it to the
     /// spawner.
-    pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, _: Who, _: &Runtime) {
+    pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, _: Identity, _: &Runtime) {
         let is_in_set_up = exit.is_in_set_up();
         let mut task = Task { exit, is_in_set_up };
         let mut cx = Context::from_waker(Waker::noop());

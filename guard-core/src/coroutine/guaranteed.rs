@@ -13,7 +13,7 @@ use crate::cleanup::RuntimeId;
 use crate::cleanup::{Exit, Kind, Runtime, hand_off};
 use crate::macro_support::Conclude;
 use crate::raw::{Anchor, Ask, Beside, boxed};
-use crate::report::{Identity, Origin};
+use crate::report::{Origin, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 /// Which threads may run the clean-up of a context `C`.
@@ -97,8 +97,8 @@ where
     #[cold]
     fn hand_off(&mut self) {
         if let State::Running(coroutine, runtime) = mem::replace(&mut self.state, State::Gone) {
-            let who = coroutine.identity().who();
-            hand_off(T::erase(coroutine), who, &runtime);
+            let identity = coroutine.report_source().identity();
+            hand_off(T::erase(coroutine), identity, &runtime);
         }
     }
 
@@ -175,11 +175,11 @@ where
         }
     }
 
-    fn identity(&self) -> Identity<E> {
+    fn report_source(&self) -> ReportSource<E> {
         match &self.state {
-            State::Start(_, origin) => origin.identity(),
-            State::Running(coroutine, _) => coroutine.identity(),
-            State::Gone => Identity::of_type::<Self>(),
+            State::Start(_, origin) => origin.report_source(),
+            State::Running(coroutine, _) => coroutine.report_source(),
+            State::Gone => ReportSource::of_type::<Self>(),
         }
     }
 }

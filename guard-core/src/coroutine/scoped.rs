@@ -15,7 +15,7 @@ use crate::raw::{Anchor, Ask, Beside, Slot};
 #[cfg(feature = "alloc")]
 use crate::report::ReportKind;
 use crate::report::Span;
-use crate::report::{Identity, Origin};
+use crate::report::{Origin, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -140,12 +140,12 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     #[cold]
     fn abandon(mut self: Pin<&mut Self>) {
         /// Reports when the body is gone, also if one of its destructors panics.
-        struct Reporting<E>(Option<Identity<E>>);
+        struct Reporting<E>(Option<ReportSource<E>>);
 
         impl<E> Drop for Reporting<E> {
             fn drop(&mut self) {
-                if let Some(identity) = self.0 {
-                    identity.report(dropped());
+                if let Some(source) = self.0 {
+                    source.report(dropped());
                 }
             }
         }
@@ -153,12 +153,12 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
         let dropped = catch(|| {
-            let _reporting = Reporting(unfinished.then_some(this.origin.identity()));
+            let _reporting = Reporting(unfinished.then_some(this.origin.report_source()));
             this.span.inside(|| this.body.set(Body::Ended));
         });
         if let Err(panic) = dropped {
             if unfinished && *this.guaranteed {
-                panic.report_to(this.origin.identity());
+                panic.report_to(this.origin.report_source());
             } else {
                 panic.resume();
             }
@@ -178,7 +178,7 @@ where
         if let BodyReplaced::Start { start } = this.body.as_mut().project_replace(Body::Ended) {
             let future = start(this.slot.as_mut().anchor());
             this.body.set(Body::Running { future });
-            *this.span = Span::open(|| this.origin.identity().path());
+            *this.span = Span::open(|| this.origin.report_source().path());
         }
     }
 
@@ -235,7 +235,7 @@ where
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => panic!(
                 "the context `{}` returned without reaching its `yield_resource!`",
-                this.origin.identity().path()
+                this.origin.report_source().path()
             ),
         }
     }
@@ -295,8 +295,8 @@ where
     }
 
     #[inline]
-    fn identity(&self) -> Identity<E> {
-        self.origin.identity()
+    fn report_source(&self) -> ReportSource<E> {
+        self.origin.report_source()
     }
 }
 
@@ -316,7 +316,7 @@ where
             Poll::Ready(Ok(())) => Poll::Ready(true),
             Poll::Ready(Err(error)) => {
                 self.origin
-                    .identity()
+                    .report_source()
                     .report(ReportKind::SetUpFailed(&error));
                 Poll::Ready(false)
             }
@@ -333,7 +333,9 @@ where
     fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let exited = AsyncContext::poll_exit(self.as_mut(), cx, Outcome::Cancelled);
         if let Err(error) = core::task::ready!(exited) {
-            self.origin.identity().report(ReportKind::Failed(&error));
+            self.origin
+                .report_source()
+                .report(ReportKind::Failed(&error));
         }
         Poll::Ready(())
     }
@@ -345,7 +347,7 @@ where
 
     #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
-        panic.report_to(self.origin.identity());
+        panic.report_to(self.origin.report_source());
     }
 }
 

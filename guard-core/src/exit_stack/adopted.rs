@@ -6,13 +6,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::cleanup::dropped;
-use crate::report::Identity;
+use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
 /// A value whose release is the exit. It is entered from the beginning.
 pub(super) struct Adopted<T, F, Fut, E> {
     state: State<T, F, Fut>,
-    identity: Identity<E>,
+    source: ReportSource<E>,
 }
 
 enum State<T, F, Fut> {
@@ -23,10 +23,10 @@ enum State<T, F, Fut> {
 }
 
 impl<T, F, Fut, E> Adopted<T, F, Fut, E> {
-    pub(super) fn new(value: T, release: F, identity: Identity<E>) -> Self {
+    pub(super) fn new(value: T, release: F, source: ReportSource<E>) -> Self {
         Self {
             state: State::Held(value, release),
-            identity,
+            source,
         }
     }
 }
@@ -71,8 +71,8 @@ where
         polled
     }
 
-    fn identity(&self) -> Identity<E> {
-        self.identity
+    fn report_source(&self) -> ReportSource<E> {
+        self.source
     }
 }
 
@@ -80,7 +80,7 @@ impl<T, F, Fut, E> Drop for Adopted<T, F, Fut, E> {
     fn drop(&mut self) {
         if !matches!(self.state, State::Done) {
             self.state = State::Done;
-            self.identity.report(dropped());
+            self.source.report(dropped());
         }
     }
 }

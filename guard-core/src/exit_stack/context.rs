@@ -12,7 +12,7 @@ use super::stack::{AsyncExitStack, ScopedExitStack};
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
 use crate::order::Order;
-use crate::report::{Identity, ReportKind, describe_debug};
+use crate::report::{ReportKind, ReportSource, describe_debug};
 use crate::{AsyncContext, Outcome};
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
@@ -160,8 +160,8 @@ where
         self.stack.runtime()
     }
 
-    fn identity(&self) -> Identity<E> {
-        *self.failed.first().unwrap_or(&self.stack.identity())
+    fn report_source(&self) -> ReportSource<E> {
+        *self.failed.first().unwrap_or(&self.stack.report_source())
     }
 }
 
@@ -218,8 +218,8 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         None
     }
 
-    fn identity(&self) -> Identity<E> {
-        *self.failed.first().unwrap_or(&self.stack.identity())
+    fn report_source(&self) -> ReportSource<E> {
+        *self.failed.first().unwrap_or(&self.stack.report_source())
     }
 }
 
@@ -278,18 +278,18 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         self.0.stack.runtime()
     }
 
-    fn identity(&self) -> Identity<ExitErrors<E>> {
-        self.0.identity().with_error(describe_debug)
+    fn report_source(&self) -> ReportSource<ExitErrors<E>> {
+        self.0.report_source().with_error(describe_debug)
     }
 
     fn report(&self, kind: ReportKind<'_, ExitErrors<E>>) {
         match kind.error() {
             Some(errors) => {
-                for (error, who) in errors.iter().zip(&self.0.failed) {
-                    who.report(kind.with_error(error));
+                for (error, source) in errors.iter().zip(&self.0.failed) {
+                    source.report(kind.with_error(error));
                 }
             }
-            None => self.identity().report(kind),
+            None => self.report_source().report(kind),
         }
     }
 }

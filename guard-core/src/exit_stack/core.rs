@@ -12,7 +12,7 @@ use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
 use crate::platform::panics::catch;
 use crate::platform::shared::Shared;
 use crate::raw::Shelf;
-use crate::report::Identity;
+use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ pub(super) struct Stack<T: ?Sized, E> {
     late: Option<Late<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
     unwinding: Shared<Unwinding<T, E>>,
-    pub(super) identity: Identity<E>,
+    pub(super) source: ReportSource<E>,
 }
 
 /// The unwinding that has begun, and the entry that is being exited.
@@ -81,7 +81,7 @@ struct Unwinding<T: ?Sized, E> {
 impl<T: ?Sized, E> Unpin for Stack<T, E> {}
 
 impl<T: ?Sized, E> Stack<T, E> {
-    pub(super) const fn new(identity: Identity<E>) -> Self {
+    pub(super) const fn new(source: ReportSource<E>) -> Self {
         Self {
             shelf: Shelf::new(),
             last_key: Shared::new(None),
@@ -91,7 +91,7 @@ impl<T: ?Sized, E> Stack<T, E> {
                 current: None,
                 has_begun: false,
             }),
-            identity,
+            source,
         }
     }
 
@@ -145,7 +145,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     pub(super) fn take(&mut self) -> Self {
-        let mut taken = Self::new(self.identity);
+        let mut taken = Self::new(self.source);
         *taken.last_key.get_mut() = *self.last_key.get_mut();
         core::mem::swap(taken.shelf.entries(), self.shelf.entries());
         taken.late = self.late.take();
@@ -156,23 +156,23 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Begins an unwinding of which nobody will hear, or makes one of that which has begun. One that is told how its
     /// use ended, and waits, goes on with that.
     pub(super) fn cancel(&mut self) {
-        let identity = self.identity;
+        let source = self.source;
         let Unwinding {
             course, has_begun, ..
         } = self.unwinding.get_mut();
         match course {
             Some(_) if !*has_begun => {}
             Some(course) => course.cancel(),
-            None => course.insert(Course::new(identity)).cancel(),
+            None => course.insert(Course::new(source)).cancel(),
         }
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
     pub(super) fn begin<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
-        let identity = self.identity;
+        let source = self.source;
         match &mut self.unwinding.get_mut().course {
             Some(course) => M::go_on(course, outcome),
-            begun => M::begin(begun.insert(Course::new(identity)), outcome),
+            begun => M::begin(begun.insert(Course::new(source)), outcome),
         }
     }
 
@@ -209,12 +209,12 @@ impl<T: ?Sized, E> Stack<T, E> {
                 break;
             };
             ready!(exit_entry::<T, E, M>(entry, cx, course));
-            let who = entry.entry.identity();
+            let source = entry.entry.report_source();
             if let Some(mut exited) = current.take() {
                 // The entries left in its nest go to the nest of the stack.
                 let _left = core::mem::take(&mut exited.nest);
                 if let Err(panic) = catch(|| drop(exited)) {
-                    course.panicked(panic, who);
+                    course.panicked(panic, source);
                 }
             }
         }
@@ -246,7 +246,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             }
             let pending = self.unwinding.get_mut().current.take();
             if let Err(panic) = catch(|| pending.map(drop_entry)) {
-                panic.report_to(self.identity);
+                panic.report_to(self.source);
             }
         }
     }
@@ -275,17 +275,17 @@ where
         ..
     } = keyed;
     if let Progress::Before = progress {
-        ready!(poll_settle_part(nest, cx, entry.identity().who()));
+        ready!(poll_settle_part(nest, cx, entry.report_source().identity()));
         *progress = Progress::Exiting;
     }
     if let Progress::Exiting = progress {
         match nest.during(|| catch(|| entry.poll_exit(cx, course))) {
             Ok(exited) => ready!(exited),
-            Err(panic) => course.panicked(panic, entry.identity()),
+            Err(panic) => course.panicked(panic, entry.report_source()),
         }
         *progress = Progress::After;
     }
-    poll_settle_part(nest, cx, entry.identity().who())
+    poll_settle_part(nest, cx, entry.report_source().identity())
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {
@@ -300,7 +300,7 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         // One by one, the last first, and without recursion. A panic of one must not change that. What one hands
         // off waits for what those above it have handed off.
         let mut above = Nest::new();
-        let identity = self.identity;
+        let source = self.source;
         let mut drop_one = |entry| {
             let mut left = Nest::new();
             let mut dropped = Ok(());
@@ -308,7 +308,7 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
                 dropped = catch(|| drop_context(&mut above, || drop_entry(entry)));
             });
             if let Err(panic) = dropped {
-                panic.report_to(identity);
+                panic.report_to(source);
             }
             above = left;
         };

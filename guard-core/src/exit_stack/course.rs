@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::errors::ExitErrors;
 use crate::Outcome;
 use crate::platform::panics::{Panic, catch};
-use crate::report::{Identity, ReportKind};
+use crate::report::{ReportKind, ReportSource};
 
 /// What a stack wants to know of the error that its use failed with.
 pub trait StackMode<E> {
@@ -20,7 +20,7 @@ pub trait StackMode<E> {
     #[doc(hidden)]
     fn told(course: &mut Course<E>) -> Outcome<Self::Caught>;
     #[doc(hidden)]
-    fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>);
+    fn answered(course: &mut Course<E>, answer: Result<(), E>, source: ReportSource<E>);
 }
 
 /// The stack is told only that its use failed: the error is the caller's, and stays so.
@@ -41,26 +41,26 @@ pub struct Course<E> {
     /// The error was taken out of `errors` and offered to the current entry.
     offered: bool,
     /// The stack.
-    identity: Identity<E>,
+    source: ReportSource<E>,
 }
 
 /// Who failed or panicked, for what a caller reports.
-pub(super) type Whose<E> = Vec<Identity<E>>;
+pub(super) type Whose<E> = Vec<ReportSource<E>>;
 
 /// What went wrong, and with whom.
 struct By<T, E> {
     what: T,
-    who: Identity<E>,
+    source: ReportSource<E>,
 }
 
 impl<E> Course<E> {
-    pub(super) fn new(identity: Identity<E>) -> Self {
+    pub(super) fn new(source: ReportSource<E>) -> Self {
         Self {
             outcome: Outcome::Completed,
             errors: VecDeque::new(),
             panic: None,
             offered: false,
-            identity,
+            source,
         }
     }
 
@@ -76,14 +76,13 @@ impl<E> Course<E> {
     }
 
     /// An entry failed.
-    pub(super) fn failed(&mut self, what: E, who: Identity<E>) {
+    pub(super) fn failed(&mut self, what: E, source: ReportSource<E>) {
         if self.outcome.is_completed() {
             self.outcome = Outcome::Failed(());
         }
-        self.errors.push_back(By { what, who });
+        self.errors.push_back(By { what, source });
     }
 
-    /// An entry panicked. The first panic is the one to go on.
     /// What has begun as a success goes on as this.
     pub(super) fn worsen(&mut self, outcome: Outcome) {
         if self.outcome.is_completed() {
@@ -91,15 +90,21 @@ impl<E> Course<E> {
         }
     }
 
-    pub(super) fn panicked(&mut self, panic: Panic, who: Identity<E>) {
+    /// An entry panicked. The first panic is the one to go on.
+    pub(super) fn panicked(&mut self, panic: Panic, source: ReportSource<E>) {
         // A panic in the background does not make a cancelled use a panicked one.
         if !self.outcome.is_cancelled() {
             self.outcome = Outcome::Panicked;
         }
         self.offered = false;
         match &self.panic {
-            None => self.panic = Some(By { what: panic, who }),
-            Some(_) => panic.report_to(who),
+            None => {
+                self.panic = Some(By {
+                    what: panic,
+                    source,
+                })
+            }
+            Some(_) => panic.report_to(source),
         }
     }
 
@@ -107,7 +112,7 @@ impl<E> Course<E> {
     /// the errors are.
     pub(super) fn finish(mut self, whose: &mut Whose<E>) -> Result<(), ExitErrors<E>> {
         self.resume_panic(whose);
-        whose.extend(self.errors.iter().map(|error| error.who));
+        whose.extend(self.errors.iter().map(|error| error.source));
         let errors = self.errors.into_iter().map(|error| error.what).collect();
         ExitErrors::new(errors).map_or(Ok(()), Err)
     }
@@ -119,7 +124,7 @@ impl<E> Course<E> {
         let first = self.errors.pop_front();
         self.report_errors();
         first.map_or(Ok(()), |error| {
-            whose.push(error.who);
+            whose.push(error.source);
             Err(error.what)
         })
     }
@@ -127,7 +132,7 @@ impl<E> Course<E> {
     fn resume_panic(&mut self, whose: &mut Whose<E>) {
         if let Some(panic) = self.panic.take() {
             self.report_errors();
-            whose.push(panic.who);
+            whose.push(panic.source);
             panic.what.resume();
         }
     }
@@ -136,16 +141,16 @@ impl<E> Course<E> {
     pub(super) fn finish_unheard(mut self) {
         self.report_errors();
         if let Some(panic) = self.panic.take() {
-            panic.what.report_to(panic.who);
+            panic.what.report_to(panic.source);
         }
     }
 
     fn report_errors(&mut self) {
-        for By { what, who } in self.errors.drain(..) {
-            who.report(ReportKind::Failed(&what));
+        for By { what, source } in self.errors.drain(..) {
+            source.report(ReportKind::Failed(&what));
             // A panic of its destructor is not to keep the others from being reported.
             if let Err(panic) = catch(|| drop(what)) {
-                panic.report_to(who);
+                panic.report_to(source);
             }
         }
     }
@@ -164,9 +169,9 @@ impl<E> StackMode<E> for Plain {
         course.outcome
     }
 
-    fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>) {
+    fn answered(course: &mut Course<E>, answer: Result<(), E>, source: ReportSource<E>) {
         if let Err(error) = answer {
-            course.failed(error, who);
+            course.failed(error, source);
         }
     }
 }
@@ -177,15 +182,18 @@ impl<E> StackMode<E> for Catching {
     fn begin(course: &mut Course<E>, outcome: Outcome<E>) {
         course.outcome = outcome.without_error();
         if let Outcome::Failed(error) = outcome {
-            let who = course.identity;
-            course.errors.push_back(By { what: error, who });
+            let source = course.source;
+            course.errors.push_back(By {
+                what: error,
+                source,
+            });
         }
     }
 
     fn go_on(course: &mut Course<E>, outcome: Outcome<E>) {
         // Whatever the unwinding began with, no error is lost.
         if let Outcome::Failed(error) = outcome {
-            course.failed(error, course.identity);
+            course.failed(error, course.source);
         }
     }
 
@@ -197,11 +205,11 @@ impl<E> StackMode<E> for Catching {
         })
     }
 
-    fn answered(course: &mut Course<E>, answer: Result<(), E>, who: Identity<E>) {
+    fn answered(course: &mut Course<E>, answer: Result<(), E>, source: ReportSource<E>) {
         let offered = core::mem::take(&mut course.offered);
         match answer {
-            Err(what) if offered => course.errors.push_front(By { what, who }),
-            Err(error) => course.failed(error, who),
+            Err(what) if offered => course.errors.push_front(By { what, source }),
+            Err(error) => course.failed(error, source),
             // Swallowed; what failed besides is not part of that, and nobody else will hear of it.
             Ok(()) if offered => {
                 course.outcome = Outcome::Completed;

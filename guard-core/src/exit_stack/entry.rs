@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 use super::course::{Course, StackMode};
 use crate::cleanup::dropped;
 use crate::raw::Lent;
-use crate::report::Identity;
+use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
@@ -18,7 +18,7 @@ pub(super) trait Entry<E, M> {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()>;
 
     /// Who it is, in reports.
-    fn identity(&self) -> Identity<E>;
+    fn report_source(&self) -> ReportSource<E>;
 
     /// The entry itself, if its resource is had by a key.
     fn lent(&self) -> Option<&(dyn Any + Send)> {
@@ -37,7 +37,7 @@ where
     C: AsyncContext<X>,
 {
     state: ContextState<C, X>,
-    identity: Identity<E>,
+    source: ReportSource<E>,
 }
 
 enum ContextState<C, X>
@@ -56,18 +56,20 @@ impl<C, X, E> ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    pub(super) fn new(held: Lent<C, X>, identity: Identity<E>) -> Self {
+    pub(super) fn new(held: Lent<C, X>, source: ReportSource<E>) -> Self {
         Self {
             state: ContextState::Held(held),
-            identity,
+            source,
         }
     }
 
-    fn identity(&self) -> Identity<E> {
+    fn report_source(&self) -> ReportSource<E> {
         match &self.state {
             // If it has panicked, it knows who did.
-            ContextState::Exiting(context) => context.identity().with_error(self.identity.describe),
-            _ => self.identity,
+            ContextState::Exiting(context) => {
+                context.report_source().with_error(self.source.describe)
+            }
+            _ => self.source,
         }
     }
 
@@ -91,7 +93,7 @@ where
         };
         let exited = ready!(context.as_mut().poll_exit(cx, told));
         // It knows now who failed, where it is made of others.
-        self.identity = context.identity().with_error(self.identity.describe);
+        self.source = context.report_source().with_error(self.source.describe);
         if let ContextState::Exiting(context) =
             core::mem::replace(&mut self.state, ContextState::Gone)
         {
@@ -108,13 +110,13 @@ where
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || course.outcome())) {
-            course.failed(error.into(), self.identity);
+            course.failed(error.into(), self.source);
         }
         Poll::Ready(())
     }
 
-    fn identity(&self) -> Identity<E> {
-        ContextEntry::identity(self)
+    fn report_source(&self) -> ReportSource<E> {
+        ContextEntry::report_source(self)
     }
 }
 
@@ -130,19 +132,19 @@ where
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         let answer = ready!(self.0.poll(cx, || M::told(course)));
-        M::answered(course, answer, self.0.identity);
+        M::answered(course, answer, self.0.source);
         Poll::Ready(())
     }
 
-    fn identity(&self) -> Identity<E> {
-        self.0.identity()
+    fn report_source(&self) -> ReportSource<E> {
+        self.0.report_source()
     }
 }
 
 /// A function to be called, and its future.
 pub(super) struct CallEntry<E, F, Fut> {
     state: CallState<F, Fut>,
-    identity: Identity<E>,
+    source: ReportSource<E>,
 }
 
 enum CallState<F, Fut> {
@@ -152,10 +154,10 @@ enum CallState<F, Fut> {
 }
 
 impl<E, F, Fut> CallEntry<E, F, Fut> {
-    pub(super) fn new(call: F, identity: Identity<E>) -> Self {
+    pub(super) fn new(call: F, source: ReportSource<E>) -> Self {
         Self {
             state: CallState::Waiting(call),
-            identity,
+            source,
         }
     }
 }
@@ -180,7 +182,7 @@ where
         match running.as_mut().poll(cx) {
             Poll::Ready(answer) => {
                 drop(running);
-                M::answered(course, answer, self.identity);
+                M::answered(course, answer, self.source);
                 Poll::Ready(())
             }
             Poll::Pending => {
@@ -190,8 +192,8 @@ where
         }
     }
 
-    fn identity(&self) -> Identity<E> {
-        self.identity
+    fn report_source(&self) -> ReportSource<E> {
+        self.source
     }
 }
 
@@ -199,7 +201,7 @@ impl<E, F, Fut> Drop for CallEntry<E, F, Fut> {
     fn drop(&mut self) {
         if !matches!(self.state, CallState::Done) {
             self.state = CallState::Done;
-            self.identity.report(dropped());
+            self.source.report(dropped());
         }
     }
 }

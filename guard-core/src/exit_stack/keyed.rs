@@ -10,7 +10,7 @@ use super::course::Course;
 use super::entry::{ContextEntry, Entry};
 use crate::AsyncContext;
 use crate::raw::Held;
-use crate::report::Identity;
+use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, and the type of its resource: `stack[&key]` is the resource, and
 /// [`release`](crate::AsyncExitStack::release) exits the entry early.
@@ -89,7 +89,7 @@ enum State<C, E>
 where
     C: AsyncContext,
 {
-    Held(Held<C, ()>, Identity<E>),
+    Held(Held<C, ()>, ReportSource<E>),
     Exiting(ContextEntry<C, (), E>),
     /// Between the two.
     Gone,
@@ -99,8 +99,8 @@ impl<C, E> KeyedEntry<C, E>
 where
     C: AsyncContext,
 {
-    pub(super) fn new(held: Held<C, ()>, identity: Identity<E>) -> Self {
-        Self(State::Held(held, identity))
+    pub(super) fn new(held: Held<C, ()>, source: ReportSource<E>) -> Self {
+        Self(State::Held(held, source))
     }
 
     fn resource(&self) -> Option<&C::Resource> {
@@ -126,8 +126,8 @@ where
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {
-            if let State::Held(held, identity) = core::mem::replace(&mut self.0, State::Gone) {
-                self.0 = State::Exiting(ContextEntry::new(held.into(), identity));
+            if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
+                self.0 = State::Exiting(ContextEntry::new(held.into(), source));
             }
         }
         match &mut self.0 {
@@ -136,10 +136,10 @@ where
         }
     }
 
-    fn identity(&self) -> Identity<E> {
+    fn report_source(&self) -> ReportSource<E> {
         match &self.0 {
-            State::Held(_, identity) => *identity,
-            State::Exiting(entry) => Entry::<E, M>::identity(entry),
+            State::Held(_, source) => *source,
+            State::Exiting(entry) => Entry::<E, M>::report_source(entry),
             State::Gone => unreachable!("it is gone only while it is being replaced"),
         }
     }

@@ -24,7 +24,7 @@ use crate::context::FromContext;
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch;
 use crate::raw::Held;
-use crate::report::{Identity, describe_debug};
+use crate::report::{ReportSource, describe_debug};
 use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].
@@ -159,7 +159,7 @@ where
     #[track_caller]
     pub(super) fn with_mode() -> Self {
         Self {
-            stack: Stack::new(Identity::here::<Self>(describe_debug)),
+            stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
             runtime: Runtime::current(),
             is_context: false,
         }
@@ -196,7 +196,7 @@ impl<E: fmt::Debug, M: StackMode<E>> ScopedExitStack<'_, E, M> {
     #[track_caller]
     pub(super) fn with_mode() -> Self {
         Self {
-            stack: Stack::new(Identity::here::<Self>(describe_debug)),
+            stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
         }
     }
 }
@@ -246,7 +246,7 @@ macro_rules! methods {
                     stack: &mut self.stack,
                     entry: Some(entry),
                 };
-                let mut course = Course::new(releasing.stack.identity);
+                let mut course = Course::new(releasing.stack.source);
                 core::future::poll_fn(|cx| match &mut releasing.entry {
                     Some(entry) => exit_entry::<_, E, M>(entry, cx, &mut course),
                     None => Poll::Ready(()),
@@ -254,9 +254,9 @@ macro_rules! methods {
                 .await;
                 if let Some(mut entry) = releasing.entry.take() {
                     let _left = core::mem::take(&mut entry.nest);
-                    let who = entry.entry.identity();
+                    let source = entry.entry.report_source();
                     if let Err(panic) = catch(|| drop(entry)) {
-                        course.panicked(panic, who);
+                        course.panicked(panic, source);
                     }
                 }
                 course.finish_primary(&mut Vec::new()).map(|()| true)
@@ -335,8 +335,8 @@ macro_rules! methods {
                 self.stack.poll_course::<M>(cx)
             }
 
-            pub(super) fn identity(&self) -> Identity<E> {
-                self.stack.identity
+            pub(super) fn report_source(&self) -> ReportSource<E> {
+                self.stack.source
             }
         }
     };
@@ -346,14 +346,14 @@ macro_rules! methods {
 #[allow(clippy::type_complexity, reason = "the closure has no name")]
 fn deferred<E, F, Fut>(
     callback: F,
-    identity: Identity<E>,
+    source: ReportSource<E>,
 ) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, (), E>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
-    let adopted = Adopted::new((), move |()| callback(), identity);
-    ContextEntry::new(Held::new(Box::pin(adopted)).into(), identity)
+    let adopted = Adopted::new((), move |()| callback(), source);
+    ContextEntry::new(Held::new(Box::pin(adopted)).into(), source)
 }
 
 methods! {
@@ -390,12 +390,14 @@ where
         E: FromContext<C::Error>,
     {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
-            let identity = context.identity().with_error(this.stack.identity.describe);
+            let source = context
+                .report_source()
+                .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
             this.stack
                 .shelf
                 .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = ContextEntry::new(held, identity);
+                    let entry = ContextEntry::new(held, source);
                     Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
                 })
         })
@@ -471,10 +473,12 @@ where
         E: FromContext<C::Error>,
     {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
-            let identity = context.identity().with_error(this.stack.identity.describe);
+            let source = context
+                .report_source()
+                .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
             let entry =
-                KeyedEntry::<C, E>::new(Held::without_beside(context, "an exit stack"), identity);
+                KeyedEntry::<C, E>::new(Held::without_beside(context, "an exit stack"), source);
             this.stack
                 .shelf
                 .push(Box::new(Keyed::new(key, nest, entry)));
@@ -514,7 +518,7 @@ where
         F: FnOnce(T) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let adopted = Adopted::new(value, release, self.stack.identity);
+        let adopted = Adopted::new(value, release, self.stack.source);
         self.lend(adopted)
     }
 
@@ -538,7 +542,7 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        self.push(deferred(callback, self.stack.identity))
+        self.push(deferred(callback, self.stack.source))
     }
 
     /// Adds a synchronous callback.
@@ -563,7 +567,7 @@ where
         F: FnOnce(Outcome<M::Caught>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        self.push(CallEntry::new(exit, self.stack.identity))
+        self.push(CallEntry::new(exit, self.stack.source))
     }
 
     fn lend<C>(&self, entered: C) -> &mut C::Resource
@@ -571,10 +575,10 @@ where
         C: AsyncContext<Error = E> + Send + 'static,
         C::Resource: Send + 'static,
     {
-        let identity = self.stack.identity;
+        let source = self.stack.source;
         let key = self.stack.next_key();
         self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
-            let entry = ContextEntry::new(held, identity);
+            let entry = ContextEntry::new(held, source);
             Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>
         })
     }
@@ -608,12 +612,12 @@ where
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
-            let identity = context.identity();
+            let source = context.report_source();
             let key = this.stack.next_key();
             this.stack
                 .shelf
                 .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = CatchEntry(ContextEntry::new(held, identity));
+                    let entry = CatchEntry(ContextEntry::new(held, source));
                     Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
                 })
         })
@@ -685,12 +689,14 @@ where
         E: FromContext<C::Error>,
     {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
-            let identity = context.identity().with_error(this.stack.identity.describe);
+            let source = context
+                .report_source()
+                .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
             this.stack
                 .shelf
                 .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = ContextEntry::new(held, identity);
+                    let entry = ContextEntry::new(held, source);
                     Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
                 })
         })
@@ -704,7 +710,7 @@ where
         F: FnOnce(T) -> Fut + 'a,
         Fut: Future<Output = Result<(), E>> + 'a,
     {
-        let adopted = Adopted::new(value, release, self.stack.identity);
+        let adopted = Adopted::new(value, release, self.stack.source);
         self.lend(adopted)
     }
 
@@ -728,7 +734,7 @@ where
         F: FnOnce() -> Fut + 'a,
         Fut: Future<Output = Result<(), E>> + 'a,
     {
-        self.push(deferred(callback, self.stack.identity))
+        self.push(deferred(callback, self.stack.source))
     }
 
     /// Adds a synchronous callback.
@@ -753,7 +759,7 @@ where
         F: FnOnce(Outcome<M::Caught>) -> Fut + 'a,
         Fut: Future<Output = Result<(), E>> + 'a,
     {
-        self.push(CallEntry::new(exit, self.stack.identity))
+        self.push(CallEntry::new(exit, self.stack.source))
     }
 
     fn lend<C>(&self, entered: C) -> &mut C::Resource
@@ -761,10 +767,10 @@ where
         C: AsyncContext<Error = E> + 'a,
         C::Resource: 'a,
     {
-        let identity = self.stack.identity;
+        let source = self.stack.source;
         let key = self.stack.next_key();
         self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
-            let entry = ContextEntry::new(held, identity);
+            let entry = ContextEntry::new(held, source);
             Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Borrowed<'a, E, M>>>
         })
     }
@@ -795,12 +801,12 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         C::Resource: 'a,
     {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
-            let identity = context.identity();
+            let source = context.report_source();
             let key = this.stack.next_key();
             this.stack
                 .shelf
                 .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = CatchEntry(ContextEntry::new(held, identity));
+                    let entry = CatchEntry(ContextEntry::new(held, source));
                     Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
                 })
         })
@@ -849,7 +855,7 @@ where
     pub fn handle(&mut self) -> StackHandle<E, M> {
         StackHandle {
             late: self.stack.late(),
-            identity: self.stack.identity,
+            source: self.stack.source,
         }
     }
 }
@@ -894,12 +900,12 @@ where
         } else {
             Runtime::current()
         };
-        let who = left.stack.identity.who();
+        let identity = left.stack.source.identity();
         let left: Pin<Box<dyn Exit + Send>> = Box::pin(left);
         if self.is_context {
-            hand_off(left, who, &runtime);
+            hand_off(left, identity, &runtime);
         } else {
-            drop_owned(|| hand_off(left, who, &runtime));
+            drop_owned(|| hand_off(left, identity, &runtime));
         }
     }
 }
@@ -936,7 +942,7 @@ where
 
     #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
-        panic.report_to(self.stack.identity);
+        panic.report_to(self.stack.source);
     }
 }
 
@@ -947,7 +953,7 @@ where
     M: StackMode<E> + 'static,
 {
     late: Late<Keyed<Owned<E, M>>>,
-    identity: Identity<E>,
+    source: ReportSource<E>,
 }
 
 impl<E, M> Clone for StackHandle<E, M>
@@ -958,7 +964,7 @@ where
     fn clone(&self) -> Self {
         Self {
             late: self.late.clone(),
-            identity: self.identity,
+            source: self.source,
         }
     }
 }
@@ -982,7 +988,7 @@ where
         let mut callback = Some(callback);
         self.late.push_with(|| {
             let callback = callback.take()?;
-            let entry = deferred(callback, self.identity);
+            let entry = deferred(callback, self.source);
             let key = Key::LATE;
             Some(Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>)
         });

@@ -114,7 +114,7 @@ where
         assert!(
             held.beside.is_none(),
             "`{}` goes on beside its block, which {place} cannot drive: use it with `async_with!` or `.with(…)`",
-            held.context.get().identity().path(),
+            held.context.get().report_source().path(),
         );
         held
     }
@@ -129,7 +129,7 @@ where
             is_driven,
             "`{}` is made of a context that goes on beside its block. A guard cannot drive that, because its error \
              is had only by exiting: use it with `async_with!` or `.with(…)`",
-            self.context.get().identity().path(),
+            self.context.get().report_source().path(),
         );
         let beside = HeldBeside {
             beside: self.beside,
@@ -169,7 +169,7 @@ where
     pub(crate) fn end_beside(&mut self) {
         if self.beside.take().is_some() {
             if let Err(panic) = end_beside(self.context.as_mut()) {
-                panic.report_to(self.context.get().identity());
+                panic.report_to(self.context.get().report_source());
             }
         }
     }

@@ -5,23 +5,23 @@ mod identity;
 mod owned;
 mod panic;
 mod reporter;
+mod source;
 mod span;
 
 use core::any::Any;
 use core::fmt;
 use core::panic::Location;
 
-pub use identity::Identity;
-pub(crate) use identity::Origin;
 #[cfg(feature = "alloc")]
-pub(crate) use identity::Who;
-pub(crate) use identity::{Print, PrintDebug};
-pub(crate) use identity::{describe_debug, describe_display, describe_type};
+pub(crate) use identity::Identity;
 #[cfg(feature = "std")]
 pub use owned::OwnedReport;
 #[cfg(feature = "std")]
 pub(crate) use reporter::listen;
 pub use reporter::set_reporter;
+pub use source::ReportSource;
+pub(crate) use source::{Origin, Print, PrintDebug};
+pub(crate) use source::{describe_debug, describe_display, describe_type};
 pub(crate) use span::Span;
 
 /// What happened to a clean-up, or to its error, that no caller will hear of.

@@ -21,7 +21,7 @@ use crate::AsyncContext;
 use crate::macro_support::guaranteed;
 use crate::platform::panics::Panic;
 use crate::raw::Anchor;
-use crate::report::{Identity, PrintDebug, ReportKind, describe_debug};
+use crate::report::{PrintDebug, ReportKind, ReportSource, describe_debug};
 
 /// A context that lends a [`TaskGroup`]: tasks that run beside the block, and none of which outlives it.
 ///
@@ -122,9 +122,9 @@ async fn first_failure<E>(shared: Arc<Shared<E>>) -> Result<(), GroupError<E>> {
 /// Goes on with the panic of a task. The errors have no caller then.
 fn go_on<E: fmt::Debug>(panic: Panic, errors: Option<GroupError<E>>) -> ! {
     if let Some(errors) = errors {
-        let identity = Identity::here::<TaskGroup<E>>(describe_debug);
+        let source = ReportSource::here::<TaskGroup<E>>(describe_debug);
         for error in errors {
-            identity.report(ReportKind::Failed(&error));
+            source.report(ReportKind::Failed(&error));
         }
     }
     panic.resume()

@@ -12,7 +12,7 @@ use super::form::{Form, Kept};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::{Panic, catch};
 use crate::raw::{self, ASK, end_beside, poll_beside};
-use crate::report::{Identity, ReportKind};
+use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
 /// The context of a use and its body, which borrows what the context lends.
@@ -192,11 +192,11 @@ where
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, || parts.as_mut().end_body());
                 let mut context = parts.as_mut().context();
-                let identity = context.identity();
+                let source = context.report_source();
                 let failure = failure_of(context.as_mut());
                 drop(ending);
-                report_failure(identity, failure);
-                report_ended(identity, ended, None::<X>);
+                report_failure(source, failure);
+                report_ended(source, ended, None::<X>);
             }
             Stage::Exit(ended) => drop_waiting(this.parts, this.nest, ended, None),
             Stage::Before(outcome, ended) => {
@@ -236,20 +236,20 @@ fn drop_waiting<P, X, K, E>(
     P::Context: AsyncContext<X, Error = E>,
     K: Kept,
 {
-    let identity = parts.as_mut().context().identity();
+    let source = parts.as_mut().context().report_source();
     drop(EndContext::of(parts, nest));
-    report_ended(identity, ended, untold);
+    report_ended(source, ended, untold);
 }
 
 /// Reports what a body ended with, whose caller is gone.
-fn report_ended<X, K, E>(identity: Identity<E>, ended: Ended<K, E>, untold: Option<X>)
+fn report_ended<X, K, E>(source: ReportSource<E>, ended: Ended<K, E>, untold: Option<X>)
 where
     K: Kept,
 {
     match ended {
-        Ended::Kept(kept) => kept.lost(identity, untold),
-        Ended::Panicked(panic) => panic.report_body_to(identity),
-        Ended::Beside(Some(error)) => identity.report(ReportKind::Failed(&error)),
+        Ended::Kept(kept) => kept.lost(source, untold),
+        Ended::Panicked(panic) => panic.report_body_to(source),
+        Ended::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
         Ended::Beside(None) | Ended::Outer => {}
     }
 }
@@ -263,11 +263,11 @@ where
 }
 
 /// Reports an error of what is beside, which is not what the use ends with.
-fn report_failure<E>(identity: Identity<E>, failure: Result<Option<E>, Panic>) {
+fn report_failure<E>(source: ReportSource<E>, failure: Result<Option<E>, Panic>) {
     match failure {
-        Ok(Some(error)) => identity.report(ReportKind::Failed(&error)),
+        Ok(Some(error)) => source.report(ReportKind::Failed(&error)),
         Ok(None) => {}
-        Err(panic) => panic.report_to(identity),
+        Err(panic) => panic.report_to(source),
     }
 }
 
@@ -305,7 +305,7 @@ where
         let mut ended = Ok(());
         drop_block(self.nest, || ended = end_beside(context.as_mut()));
         if let Err(panic) = ended {
-            panic.report_to(context.identity());
+            panic.report_to(context.report_source());
         }
         drop_context(self.nest, || self.parts.as_mut().end_context());
     }
@@ -478,7 +478,7 @@ where
         let this = self.as_mut().project();
         let panicked = match mem::replace(&mut **this.stage, Stage::Beside) {
             Stage::Cut(Ended::Panicked(first)) => {
-                panic.report_body_to(this.parts.context().identity());
+                panic.report_body_to(this.parts.context().report_source());
                 first
             }
             _ => panic,
@@ -493,19 +493,19 @@ where
         let this = self.as_mut().project();
         let (parts, stage) = (this.parts, this.stage);
         if let Stage::Cut(ended) = mem::replace(&mut **stage, Stage::Beside) {
-            lose::<F, P::Context, _, _>(parts.context().identity(), output);
+            lose::<F, P::Context, _, _>(parts.context().report_source(), output);
             return self.conclude(ended);
         }
         match P::ending(&output) {
             Ending::Own => {}
             Ending::Beside => {
-                lose::<F, P::Context, _, _>(parts.context().identity(), output);
+                lose::<F, P::Context, _, _>(parts.context().report_source(), output);
                 return self.conclude(Ended::Beside(None));
             }
             Ending::BesideLate => {
                 let mut context = parts.context();
                 let failure = failure_of(context.as_mut());
-                report_failure(context.identity(), failure);
+                report_failure(context.report_source(), failure);
             }
         }
         let (outcome, kept) = F::split(output);
@@ -540,7 +540,7 @@ where
             (Ended::Beside(_), Ok(error)) => Ended::Beside(error),
             (Ended::Beside(_), Err(panic)) => Ended::Panicked(panic),
             (ended, failure) => {
-                report_failure(context.identity(), failure);
+                report_failure(context.report_source(), failure);
                 ended
             }
         };
@@ -562,15 +562,15 @@ where
         if nest.is_empty() {
             let mut context = parts.as_mut().context();
             if let Err(panic) = nest.during(|| end_beside(context.as_mut())) {
-                let identity = context.identity();
+                let source = context.report_source();
                 if let Ended::Panicked(_) = ended {
-                    panic.report_to(identity);
+                    panic.report_to(source);
                 } else {
                     let untold = match outcome {
                         Outcome::Failed(error) => Some(error),
                         _ => None,
                     };
-                    report_ended(identity, ended, untold);
+                    report_ended(source, ended, untold);
                     ended = Ended::Panicked(panic);
                     outcome = Outcome::Panicked;
                 }
@@ -632,13 +632,13 @@ where
     #[cold]
     fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
         let this = self.project();
-        let identity = this.parts.context().identity();
+        let source = this.parts.context().report_source();
         if let Stage::Exit(Ended::Panicked(_)) = **this.stage {
-            panic.report_to(identity);
+            panic.report_to(source);
             return Ok(());
         }
         if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Left) {
-            report_ended(identity, ended, None::<X>);
+            report_ended(source, ended, None::<X>);
         }
         panic.resume()
     }
@@ -660,7 +660,7 @@ where
                     return Poll::Pending;
                 }
                 if let Err(panic) = nest.during(|| end_beside(context.as_mut())) {
-                    panic.report_to(context.identity());
+                    panic.report_to(context.report_source());
                 }
                 ready!(poll_settle_before_exit(context, nest, cx, outcome));
             }
@@ -727,13 +727,13 @@ where
                     panic!(
                         "what goes on beside the block of a context inside `{}` has ended the block, and that was \
                          swallowed: so there is no value to go on with",
-                        context.identity().path(),
+                        context.report_source().path(),
                     );
                 };
                 return swallowed;
             }
         };
-        let identity = context.identity();
+        let source = context.report_source();
         if !F::KEEPS_BOTH {
             if let Some(error) = exit.take() {
                 context.report(ReportKind::Failed(&error));
@@ -741,9 +741,9 @@ where
         }
         // As in `end_failed`.
         if let Err(panic) = catch(|| parts.end_context()) {
-            identity.report(ReportKind::Failed(&error));
+            source.report(ReportKind::Failed(&error));
             if let Some(error) = exit {
-                identity.report(ReportKind::Failed(&error));
+                source.report(ReportKind::Failed(&error));
             }
             panic.resume();
         }
@@ -770,9 +770,9 @@ where
             return F::finish(kept);
         }
         // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
-        let identity = context.identity();
+        let source = context.report_source();
         if let Err(panic) = catch(|| parts.end_context()) {
-            identity.report(ReportKind::Failed(&error));
+            source.report(ReportKind::Failed(&error));
             panic.resume();
         }
         F::exit_failed(kept, error)
@@ -787,16 +787,16 @@ where
 {
     while let Poll::Ready(ended) = nest.during(|| poll_beside(context.as_mut(), cx, true)) {
         if let Some(panic) = ended.panic {
-            panic.report_to(context.identity());
+            panic.report_to(context.report_source());
         }
         let failure = failure_of(context.as_mut());
-        report_failure(context.identity(), failure);
+        report_failure(context.report_source(), failure);
     }
 }
 
 /// Reports what a body ended with that was ended before by something else.
 #[cold]
-fn lose<F, C, X, O>(identity: Identity<C::Error>, output: O)
+fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
 where
     C: AsyncContext<X>,
     F: Form<C, X, O>,
@@ -806,7 +806,7 @@ where
         Outcome::Failed(error) => Some(error),
         _ => None,
     };
-    kept.lost(identity, untold);
+    kept.lost(source, untold);
 }
 
 impl<X, K, E> Stage<X, K, E> {

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use crate::context::FromContext;
 use crate::macro_support::CannotFail;
-use crate::report::{Identity, ReportKind, describe_display, describe_type};
+use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
 use crate::using::TryWithError;
 use crate::using::block::{Ended, Left};
 use crate::using::failed::is_err;
@@ -46,19 +46,19 @@ where
 pub trait Kept {
     /// The caller is gone, who would have been told what the body ended with. `untold` is an error that the context
     /// was to be handed, and was not.
-    fn lost<E, X>(self, identity: Identity<E>, untold: Option<X>);
+    fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>);
 }
 
 /// Reports what a body failed with.
-fn report_lost<E, T>(identity: Identity<E>, error: &T) {
-    let identity = identity.with_error(describe_type::<T>);
-    identity.report_body(ReportKind::Failed(error));
+fn report_lost<E, T>(source: ReportSource<E>, error: &T) {
+    let source = source.with_error(describe_type::<T>);
+    source.report_body(ReportKind::Failed(error));
 }
 
 /// [`report_lost`] for what a block left in a variable of the function around it.
-fn report_lost_value<E>(identity: Identity<E>) {
-    let identity = identity.with_error(describe_display);
-    identity.report_body(ReportKind::Failed(&"with an `Err` as its value"));
+fn report_lost_value<E>(source: ReportSource<E>) {
+    let source = source.with_error(describe_display);
+    source.report_body(ReportKind::Failed(&"with an `Err` as its value"));
 }
 
 #[inline]
@@ -70,9 +70,9 @@ fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
 }
 
 impl<T, E> Kept for Result<T, E> {
-    fn lost<C, X>(self, identity: Identity<C>, _: Option<X>) {
+    fn lost<C, X>(self, source: ReportSource<C>, _: Option<X>) {
         if let Err(error) = self {
-            report_lost(identity, &error);
+            report_lost(source, &error);
         }
     }
 }
@@ -167,9 +167,9 @@ where
 pub struct Value<T>(T);
 
 impl<T> Kept for Value<T> {
-    fn lost<E, X>(self, identity: Identity<E>, _: Option<X>) {
+    fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         if is_err(&self.0) {
-            report_lost(identity, &self.0);
+            report_lost(source, &self.0);
         }
     }
 }
@@ -222,9 +222,9 @@ where
 }
 
 impl<T> Kept for Option<T> {
-    fn lost<E, X>(self, identity: Identity<E>, untold: Option<X>) {
+    fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         if let Some(error) = untold {
-            report_lost(identity, &error);
+            report_lost(source, &error);
         }
     }
 }
@@ -305,13 +305,13 @@ impl<T> Ended<T> {
 }
 
 impl<T> Kept for Ended<T> {
-    fn lost<E, X>(self, identity: Identity<E>, _: Option<X>) {
+    fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         match self {
             Self::Returned {
                 value,
                 failed: true,
-            } => report_lost(identity, &value),
-            Self::Finished { failed: true } => report_lost_value(identity),
+            } => report_lost(source, &value),
+            Self::Finished { failed: true } => report_lost_value(source),
             _ => {}
         }
     }
@@ -431,13 +431,13 @@ pub enum Handing {
 }
 
 impl Kept for Handing {
-    fn lost<E, X>(self, identity: Identity<E>, untold: Option<X>) {
+    fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         match self {
-            Self::Finished { failed: true } => report_lost_value(identity),
+            Self::Finished { failed: true } => report_lost_value(source),
             Self::Finished { failed: false } => {}
             Self::Handed => {
                 if let Some(error) = untold {
-                    report_lost(identity, &error);
+                    report_lost(source, &error);
                 }
             }
         }

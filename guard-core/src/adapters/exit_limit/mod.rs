@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::cleanup::{Limit, RuntimeId, Stage, WaitLimit, drop_bounded, expire};
 use crate::platform::panics::catch;
 use crate::raw::{Ask, Beside};
-use crate::report::{Identity, ReportKind, describe_type};
+use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 pub use error::TimeoutError;
 use panicking::Panicking;
@@ -38,7 +38,7 @@ pub trait Clock {
 
     /// Goes on in the background, for all that is left to do there.
     #[doc(hidden)]
-    fn into_limit(self, who: Identity<Infallible>) -> Rc<dyn Limit>;
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit>;
 }
 
 pin_project_lite::pin_project! {
@@ -50,7 +50,7 @@ pin_project_lite::pin_project! {
         #[pin]
         context: Option<C>,
         clock: Panicking<K>,
-        identity: Identity<Infallible>,
+        source: ReportSource<Infallible>,
     }
 
     impl<C, K> PinnedDrop for Bounded<C, K>
@@ -62,10 +62,10 @@ pin_project_lite::pin_project! {
             if this.context.is_none() {
                 return;
             }
-            match this.clock.take_over(*this.identity) {
+            match this.clock.take_over(*this.source) {
                 Some(limit) => {
                     drop_bounded(&limit, || this.context.set(None));
-                    discard(limit, *this.identity);
+                    discard(limit, *this.source);
                 }
                 None => this.context.set(None),
             }
@@ -86,11 +86,11 @@ impl<C, K: Clock> Bounded<C, K> {
     where
         C: AsyncContext<X>,
     {
-        let identity = context.identity().with_error(describe_type);
+        let source = context.report_source().with_error(describe_type);
         Self {
             context: Some(context),
             clock: Panicking::new(clock),
-            identity,
+            source,
         }
     }
 }
@@ -124,7 +124,7 @@ where
         let mut this = self.project();
         let context = this.context.as_mut().as_pin_mut().expect(GONE);
         if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
-            if let Some(panic) = this.clock.end(*this.identity) {
+            if let Some(panic) = this.clock.end(*this.source) {
                 if let (Err(error), Some(context)) = (&exited, &*this.context) {
                     context.report(ReportKind::Failed(error));
                 }
@@ -133,12 +133,12 @@ where
             return Poll::Ready(exited.map_err(TimeoutError::Context));
         }
         ready!(this.clock.poll_over(Stage::Exit, cx));
-        let identity = this.context.as_ref().as_pin_ref();
-        let identity = identity.map(|context| context.identity());
+        let source = this.context.as_ref().as_pin_ref();
+        let source = source.map(|context| context.report_source());
         // A context that reports its own end says more than this one could.
         let reported = expire(|| this.context.set(None));
-        if let (false, Some(identity)) = (reported, identity) {
-            identity.report(ReportKind::TimedOut);
+        if let (false, Some(source)) = (reported, source) {
+            source.report(ReportKind::TimedOut);
         }
         Poll::Ready(Err(TimeoutError::TimedOut))
     }
@@ -174,14 +174,11 @@ where
         WaitLimit::Own(this.clock.poll_over(Stage::Wait, cx))
     }
 
-    fn identity(&self) -> Identity<Self::Error> {
+    fn report_source(&self) -> ReportSource<Self::Error> {
         match &self.context {
-            Some(context) => context.identity().with_error(describe_type),
+            Some(context) => context.report_source().with_error(describe_type),
             // It was dropped when its time was up, and that was reported in its own name.
-            None => Identity {
-                has_reported: true,
-                ..self.identity.with_error(describe_type)
-            },
+            None => self.source.with_error(describe_type).with_known_failure(),
         }
     }
 
@@ -191,15 +188,15 @@ where
             (Some(context), Some(TimeoutError::Context(error))) => {
                 context.report(kind.with_error(error));
             }
-            _ => self.identity().report(kind),
+            _ => self.report_source().report(kind),
         }
     }
 }
 
 /// Drops a part of a limit. A panic of that is reported: neither what the clean-up ended with nor those that wait
 /// for it are to be lost by it.
-fn discard<T>(limit: T, identity: Identity<Infallible>) {
+fn discard<T>(limit: T, source: ReportSource<Infallible>) {
     if let Err(panic) = catch(|| drop(limit)) {
-        panic.report_to(identity);
+        panic.report_to(source);
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{Clock, discard};
 use crate::cleanup::{Limit, Stage};
 use crate::platform::panics::{Panic, catch};
-use crate::report::Identity;
+use crate::report::ReportSource;
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.
 pub(super) struct Panicking<K>(State<K>);
@@ -48,7 +48,7 @@ impl<K: Clock> Panicking<K> {
     }
 
     /// The exit is over. Returns the panic that is to go on.
-    pub(super) fn end(&mut self, who: Identity<Infallible>) -> Option<Panic> {
+    pub(super) fn end(&mut self, who: ReportSource<Infallible>) -> Option<Panic> {
         match self.take() {
             State::Running(clock) => {
                 discard(clock, who);
@@ -60,7 +60,7 @@ impl<K: Clock> Panicking<K> {
     }
 
     /// Goes on in the background. A panic, of which no caller hears, is reported.
-    pub(super) fn take_over(&mut self, who: Identity<Infallible>) -> Option<Rc<dyn Limit>> {
+    pub(super) fn take_over(&mut self, who: ReportSource<Infallible>) -> Option<Rc<dyn Limit>> {
         match self.take() {
             State::Running(clock) => Some(clock.into_limit(who)),
             State::Broken(panic) => {

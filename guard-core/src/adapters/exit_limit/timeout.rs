@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Clock;
 use crate::cleanup::{Bound, Limit, Stage};
 use crate::platform::panics::catch;
-use crate::report::Identity;
+use crate::report::ReportSource;
 
 /// The limit of [`exit_timeout`](crate::AsyncContext::exit_timeout): so much for the wait, and then for the exit.
 ///
@@ -60,7 +60,7 @@ impl Clock for Timeout {
         }
     }
 
-    fn into_limit(self, who: Identity<Infallible>) -> Rc<dyn Limit> {
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
         let begun = self.running.map(|(stage, sleep)| (stage, sleep.deadline()));
         Rc::new(Left {
             duration: self.duration,
@@ -75,7 +75,7 @@ struct Left {
     duration: Duration,
     /// What runs already, and when its time is up.
     begun: Option<(Stage, Instant)>,
-    who: Identity<Infallible>,
+    who: ReportSource<Infallible>,
 }
 
 impl Limit for Left {
@@ -91,7 +91,7 @@ impl Limit for Left {
 struct InBackground {
     timeout: Timeout,
     begun: Option<(Stage, Instant)>,
-    who: Identity<Infallible>,
+    who: ReportSource<Infallible>,
 }
 
 impl Bound for InBackground {

@@ -15,7 +15,7 @@ use super::{Clock, discard};
 use crate::cleanup::{Bound, Limit, Stage};
 use crate::platform::panics::catch;
 use crate::platform::sync::{Mutex, lock};
-use crate::report::Identity;
+use crate::report::ReportSource;
 
 /// The limit of [`exit_until`](crate::AsyncContext::exit_until): it bounds the wait and the exit together.
 pub struct Until<L> {
@@ -71,7 +71,7 @@ where
         polled
     }
 
-    fn into_limit(self, who: Identity<Infallible>) -> Rc<dyn Limit> {
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
         let limit = match self.limit {
             State::Set(limit) => Some(Box::pin(limit)),
             State::Running(limit) => Some(limit),
@@ -97,7 +97,7 @@ struct Left(Arc<Shared>);
 struct Shared {
     state: Mutex<Sharing>,
     waiting: Arc<Waiting>,
-    who: Identity<Infallible>,
+    who: ReportSource<Infallible>,
 }
 
 struct Sharing {

@@ -1,0 +1,210 @@
+//! How a context reports what no caller hears of.
+
+use core::any::type_name;
+use core::fmt;
+use core::panic::Location;
+
+use super::identity::Identity;
+use super::reporter::deliver;
+use super::{Report, ReportKind};
+
+/// How to print an error of a type about which nothing else is known.
+pub(crate) type Describe<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
+
+/// The last resort of a [`Describe`].
+pub(crate) fn describe_type<E>(_: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "an error of type `{}`", type_name::<E>())
+}
+
+pub(crate) fn describe_display<E: fmt::Display>(
+    error: &E,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    error.fmt(f)
+}
+
+pub(crate) fn describe_debug<E: fmt::Debug>(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    error.fmt(f)
+}
+
+/// How an error is printed, as a type, so that a context need not carry it.
+pub trait Print<E> {
+    /// Prints.
+    #[doc(hidden)]
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// `describe_debug` as a type.
+pub struct PrintDebug;
+
+impl<E: fmt::Debug> Print<E> for PrintDebug {
+    fn print(error: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe_debug(error, f)
+    }
+}
+
+/// A [`ReportSource`] in two words: most contexts only carry it, and never report anything.
+pub(crate) struct Origin<E> {
+    source_at: fn(&'static Location<'static>) -> ReportSource<E>,
+    location: &'static Location<'static>,
+}
+
+impl<E> Clone for Origin<E> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Origin<E> {}
+
+impl<E> Origin<E> {
+    /// A context that is made by the caller, and named after `N`.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn here<N: ?Sized, P: Print<E>>(_: P) -> Self {
+        fn source_at<N: ?Sized, E, P: Print<E>>(
+            location: &'static Location<'static>,
+        ) -> ReportSource<E> {
+            ReportSource::new(Identity::made_at::<N>(location), P::print)
+        }
+
+        Self {
+            source_at: source_at::<N, E, P>,
+            location: Location::caller(),
+        }
+    }
+
+    /// How its reports are made.
+    #[inline]
+    pub(crate) fn report_source(self) -> ReportSource<E> {
+        (self.source_at)(self.location)
+    }
+}
+
+/// How the reports of a context are made: which context it is, and how its errors are printed.
+pub struct ReportSource<E> {
+    identity: Identity,
+    pub(crate) describe: Describe<E>,
+    /// What its exit fails with has been reported when it happened, and is not to be reported again.
+    failure_is_known: bool,
+}
+
+impl<E> fmt::Debug for ReportSource<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportSource")
+            .field("name", &self.path())
+            .field("location", &self.identity.location)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E> Clone for ReportSource<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for ReportSource<E> {}
+
+impl<E> ReportSource<E> {
+    #[inline]
+    fn new(identity: Identity, describe: Describe<E>) -> Self {
+        Self {
+            identity,
+            describe,
+            failure_is_known: false,
+        }
+    }
+
+    /// A context that is made by the caller, and named after `N`.
+    #[track_caller]
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn here<N: ?Sized>(describe: Describe<E>) -> Self {
+        Self::new(Identity::made_at::<N>(Location::caller()), describe)
+    }
+
+    /// A context that is known by its type only.
+    #[inline]
+    pub(crate) fn of_type<C: ?Sized>() -> Self {
+        Self::new(Identity::of_type::<C>(), describe_type::<E>)
+    }
+
+    /// A context of which no error is to be printed.
+    #[cfg(feature = "std")]
+    pub(crate) fn of(identity: Identity) -> Self {
+        Self::new(identity, describe_type::<E>)
+    }
+
+    /// The same context, whose error is now another.
+    #[inline]
+    pub(crate) fn with_error<F>(self, describe: Describe<F>) -> ReportSource<F> {
+        ReportSource {
+            identity: self.identity,
+            describe,
+            failure_is_known: self.failure_is_known,
+        }
+    }
+
+    /// The same context, whose failure has been reported.
+    #[cfg(feature = "std")]
+    pub(crate) fn with_known_failure(self) -> Self {
+        Self {
+            failure_is_known: true,
+            ..self
+        }
+    }
+
+    /// Which context it is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The path of the function, or of the type.
+    pub(crate) fn path(&self) -> &'static str {
+        self.identity.path()
+    }
+
+    /// Reports what concerns the clean-up.
+    pub(crate) fn report(&self, kind: ReportKind<'_, E>) {
+        self.send(kind, false);
+    }
+
+    /// Reports the error or the panic of a body whose caller is gone.
+    pub(crate) fn report_body(&self, kind: ReportKind<'_, E>) {
+        self.send(kind, true);
+    }
+
+    fn send(&self, kind: ReportKind<'_, E>, of_body: bool) {
+        struct Described<'a, E> {
+            error: &'a E,
+            describe: Describe<E>,
+        }
+        impl<E> fmt::Display for Described<'_, E> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (self.describe)(self.error, f)
+            }
+        }
+
+        // A panic comes on top of that: a destructor's, when the context was dropped.
+        if self.failure_is_known && !matches!(kind, ReportKind::Panicked(_)) {
+            return;
+        }
+        let described = kind.error().map(|error| Described {
+            error,
+            describe: self.describe,
+        });
+        let error: &dyn fmt::Display = match &described {
+            Some(described) => described,
+            None => &"",
+        };
+        deliver(&Report {
+            name: self.path(),
+            location: self.identity.location,
+            kind: kind.with_error(error),
+            of_body,
+        });
+    }
+}
