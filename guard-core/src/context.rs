@@ -19,6 +19,8 @@ pub use crate::adapters::{Join, JoinError, Optional, OptionalResource};
 pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
 #[cfg(feature = "alloc")]
 pub use crate::guard::{Enter, Exit};
+#[cfg(feature = "alloc")]
+pub use crate::raw::Pair as JoinResource;
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
 use crate::Outcome;

@@ -102,7 +102,7 @@ impl<E> Course<E> {
                 self.panic = Some(By {
                     what: panic,
                     source,
-                })
+                });
             }
             Some(_) => panic.report_to(source),
         }

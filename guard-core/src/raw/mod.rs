@@ -5,11 +5,12 @@
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
 //! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
+//! - Two resources are lent by one reference ([`Pair`]).
 //! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
-//! The first six rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! The first seven rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
 //! only pointer to its inside.
 //!
@@ -35,6 +36,8 @@ mod fn_cell;
 mod held;
 mod in_place;
 #[cfg(feature = "alloc")]
+mod pair;
+#[cfg(feature = "alloc")]
 mod shelf;
 mod slot;
 #[cfg(all(feature = "alloc", not(feature = "std")))]
@@ -57,6 +60,10 @@ pub(crate) use fn_cell::FnCell;
 pub(crate) use held::{Held, HeldBeside, Lent};
 pub use in_place::Tie;
 pub(crate) use in_place::{InPlace, Lending};
+#[cfg(feature = "alloc")]
+pub use pair::Pair;
+#[cfg(feature = "alloc")]
+pub(crate) use pair::PairPlace;
 #[cfg(feature = "alloc")]
 pub(crate) use shelf::Shelf;
 pub(crate) use slot::Slot;
