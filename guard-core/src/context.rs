@@ -29,8 +29,8 @@ use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::macro_support::CannotFail;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::closure::closure;
-use crate::using::form::{BothErrors, FirstError};
+use crate::using::closure::{Applies, Never, closure};
+use crate::using::form::{ByFrom, FirstError};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -565,13 +565,43 @@ pub trait AsyncContext<X = ()> {
 #[diagnostic::on_unimplemented(
     message = "the error of this context, `{F}`, does not become `{Self}`",
     label = "`{F}` does not convert into `{Self}`",
-    note = "where `{F}` is `Infallible`, this context cannot fail: give it an error with `.with_error::<{Self}>()`",
-    note = "where it can fail, convert its error with `.map_err(…)`, or implement `From<{F}>` for `{Self}`"
+    note = "a context that cannot fail, whose error is `Infallible`, is given one by `.with_error::<{Self}>()`",
+    note = "one that can fail has its error converted by `.map_err(…)`, or by an implementation of `From<{F}>` for `{Self}`"
 )]
-pub trait FromContext<F>: From<F> {}
+pub trait FromContext<F> {
+    /// How [`with`](AsyncContext::with) ends. Of no type where the error does not convert, so that the future says nothing.
+    #[doc(hidden)]
+    type FirstError;
+
+    /// Converts.
+    #[doc(hidden)]
+    fn from_context(error: F) -> Self;
+}
 
 #[diagnostic::do_not_recommend]
-impl<E: From<F>, F> FromContext<F> for E {}
+impl<E: From<F>, F> FromContext<F> for E {
+    type FirstError = FirstError<ByFrom>;
+
+    #[inline]
+    fn from_context(error: F) -> Self {
+        error.into()
+    }
+}
+
+// It never applies. rustc looks at the bounds of an implementation before it chooses it only where there are several; so
+// it says that this trait is missing, and `FirstError` is of no type.
+#[diagnostic::do_not_recommend]
+#[doc(hidden)]
+impl<E, F> FromContext<F> for E
+where
+    Never<E>: Applies,
+{
+    type FirstError = FirstError<ByFrom>;
+
+    fn from_context(_: F) -> Self {
+        unreachable!("nothing is `Applies`")
+    }
+}
 
 /// No context is one.
 #[doc(hidden)]
@@ -623,16 +653,14 @@ impl<F: Body<A>, A> Called for (F, A) {}
     note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
 )]
 pub trait Untyped: Default + sealed::Sealed {
-    /// How [`with`](AsyncContext::with) ends.
-    type FirstError;
-    /// How [`try_with`](AsyncContext::try_with) ends.
-    type BothErrors;
+    /// How a use ends: `F`. Of no type for a context that catches, so that the future says nothing.
+    #[doc(hidden)]
+    type Form<F>;
 }
 
 #[diagnostic::do_not_recommend]
 impl Untyped for () {
-    type FirstError = FirstError;
-    type BothErrors = BothErrors;
+    type Form<F> = F;
 }
 
 mod sealed {

@@ -1,13 +1,14 @@
 //! Using a context for the time of an asynchronous closure: `with`, `try_with`, `run`, `catch`.
 
 use core::future::Future;
+use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::form::{Decision, Kept, Value};
+use super::form::{BothErrors, Decision, FirstError, Kept, Same, Value};
 use super::{Parts, Runs, Use};
 use crate::AsyncContext;
-use crate::context::Untyped;
+use crate::context::{FromContext, Untyped};
 use crate::macro_support::CannotFail;
 use crate::raw::{Borrowing, Ended as EndedBeside, borrowing};
 
@@ -104,33 +105,66 @@ where
     }
 }
 
-// The form is a projection of the bound that the method has, so that it is of no type where the bound does
-// not hold: else that is said again of the `.await`.
+// Where a bound of the method does not hold, one of these parameters is a projection of what is missing, so it is of no
+// type. Else that would be said a second time, of the `.await`.
 
 /// The future of [`with`](AsyncContext::with).
 pub type With<C, X, F, Fut, T, E> = Use<
-    Borrowing<C, X, F, Fut>,
+    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
     X,
     Result<T, E>,
     <C as AsyncContext<X>>::Error,
-    <X as Untyped>::FirstError,
+    <X as Untyped>::Form<<E as FromContext<<C as AsyncContext<X>>::Error>>::FirstError>,
+>;
+/// The future of [`WithError::with`](crate::context::WithError::with).
+pub type WithSameError<C, F, Fut, T, E> = Use<
+    Borrowing<C, (), F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
+    (),
+    Result<T, E>,
+    E,
+    FirstError<Same>,
 >;
 /// The future of [`try_with`](AsyncContext::try_with).
 pub type TryWith<C, X, F, Fut, T, E> = Use<
-    Borrowing<C, X, F, Fut>,
+    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
     X,
     Result<T, E>,
     <C as AsyncContext<X>>::Error,
-    <X as Untyped>::BothErrors,
+    <X as Untyped>::Form<BothErrors>,
 >;
 /// The future of [`run`](AsyncContext::run).
 pub type Run<C, X, F, Fut, T> = Use<
-    Borrowing<C, X, F, Fut>,
+    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
     X,
     Value<T>,
     <C as AsyncContext<X>>::Error,
     <<C as AsyncContext<X>>::Error as CannotFail>::NoError,
 >;
 /// The future of [`catch`](AsyncContext::catch).
-pub type Catch<C, X, F, Fut, T> =
-    Use<Borrowing<C, X, F, Fut>, X, Option<T>, <C as AsyncContext<X>>::Error, Decision>;
+pub type Catch<C, X, F, Fut, T> = Use<
+    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
+    X,
+    Option<T>,
+    <C as AsyncContext<X>>::Error,
+    Decision,
+>;
+
+/// The future that has this output: of no type where there is no output, because there is no future.
+#[doc(hidden)]
+pub trait OutputOf<Fut> {
+    /// The future.
+    type Future;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, Fut> OutputOf<Fut> for T {
+    type Future = Fut;
+}
+
+/// Has no [`Applies`].
+#[doc(hidden)]
+pub struct Never<T>(PhantomData<T>);
+
+/// Nothing has it.
+#[doc(hidden)]
+pub trait Applies {}

@@ -1,6 +1,7 @@
 //! What becomes of a body's output and of an exit's result: the difference between the forms of a use.
 
 use core::convert::Infallible;
+use core::marker::PhantomData;
 
 use crate::context::FromContext;
 use crate::macro_support::CannotFail;
@@ -78,13 +79,41 @@ impl<T, E> Kept for Result<T, E> {
 }
 
 /// The body's error first; an exit error that nobody sees is reported.
-pub enum FirstError {}
+///
+/// `By` says how the context's error becomes the body's.
+pub struct FirstError<By>(PhantomData<By>);
 
-impl<C, X, T, E> Form<C, X, Result<T, E>> for FirstError
+/// How one error becomes another.
+pub trait Convert<F, E> {
+    /// Converts.
+    fn convert(error: F) -> E;
+}
+
+/// By [`From`].
+pub enum ByFrom {}
+
+impl<F, E: FromContext<F>> Convert<F, E> for ByFrom {
+    #[inline]
+    fn convert(error: F) -> E {
+        E::from_context(error)
+    }
+}
+
+/// They are the same, so that each tells what the other is.
+pub enum Same {}
+
+impl<E> Convert<E, E> for Same {
+    #[inline]
+    fn convert(error: E) -> E {
+        error
+    }
+}
+
+impl<C, X, T, E, By> Form<C, X, Result<T, E>> for FirstError<By>
 where
     C: AsyncContext<X>,
     X: Default,
-    E: FromContext<C::Error>,
+    By: Convert<C::Error, E>,
 {
     type Kept = Result<T, E>;
     type Output = Result<T, E>;
@@ -96,7 +125,7 @@ where
 
     #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
-        Err(error.into())
+        Err(By::convert(error))
     }
 
     #[inline]
@@ -110,11 +139,11 @@ where
     }
 
     fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
-        Err(error.into())
+        Err(By::convert(error))
     }
 
     fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
-        Err(error.into())
+        Err(By::convert(error))
     }
 }
 
