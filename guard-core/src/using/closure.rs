@@ -117,7 +117,7 @@ pub type With<C, X, F, Fut, T, E> = Use<
     <X as Untyped>::Form<<E as FromContext<<C as AsyncContext<X>>::Error>>::FirstError>,
 >;
 /// The future of [`WithError::with`](crate::context::WithError::with).
-pub type WithSameError<C, F, Fut, T, E> = Use<
+pub(crate) type WithSameError<C, F, Fut, T, E> = Use<
     Borrowing<C, (), F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
     (),
     Result<T, E>,
