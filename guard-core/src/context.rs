@@ -29,8 +29,8 @@ use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::macro_support::CannotFail;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::closure::{Applies, Never, closure};
-use crate::using::form::{ByFrom, FirstError};
+use crate::using::closure::{Converting, closure};
+use crate::using::form::{BothErrors, FirstError};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -60,6 +60,7 @@ use alloc::boxed::Box;
     label = "not a context for this use",
     note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
+    note = "nor is a guard, which has been entered: leave out `.enter().await`",
     note = "to name the type of a context, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
@@ -238,7 +239,7 @@ pub trait AsyncContext<X = ()> {
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
         (F, &'r mut Self::Resource): Called,
     {
-        closure(self, body)
+        Converting::new(closure(self, body), E::from)
     }
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
@@ -568,40 +569,10 @@ pub trait AsyncContext<X = ()> {
     note = "a context that cannot fail, whose error is `Infallible`, is given one by `.with_error::<{Self}>()`",
     note = "one that can fail has its error converted by `.map_err(…)`, or by an implementation of `From<{F}>` for `{Self}`"
 )]
-pub trait FromContext<F> {
-    /// How [`with`](AsyncContext::with) ends. Of no type where the error does not convert, so that the future says nothing.
-    #[doc(hidden)]
-    type FirstError;
-
-    /// Converts.
-    #[doc(hidden)]
-    fn from_context(error: F) -> Self;
-}
+pub trait FromContext<F>: From<F> {}
 
 #[diagnostic::do_not_recommend]
-impl<E: From<F>, F> FromContext<F> for E {
-    type FirstError = FirstError<ByFrom>;
-
-    #[inline]
-    fn from_context(error: F) -> Self {
-        error.into()
-    }
-}
-
-// It never applies. rustc looks at the bounds of an implementation before it chooses it only where there are several; so
-// it says that this trait is missing, and `FirstError` is of no type.
-#[diagnostic::do_not_recommend]
-#[doc(hidden)]
-impl<E, F> FromContext<F> for E
-where
-    Never<E>: Applies,
-{
-    type FirstError = FirstError<ByFrom>;
-
-    fn from_context(_: F) -> Self {
-        unreachable!("nothing is `Applies`")
-    }
-}
+impl<E: From<F>, F> FromContext<F> for E {}
 
 /// No context is one.
 #[doc(hidden)]
@@ -653,14 +624,16 @@ impl<F: Body<A>, A> Called for (F, A) {}
     note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
 )]
 pub trait Untyped: Default + sealed::Sealed {
-    /// How a use ends: `F`. Of no type for a context that catches, so that the future says nothing.
-    #[doc(hidden)]
-    type Form<F>;
+    /// How [`with`](AsyncContext::with) ends.
+    type FirstError;
+    /// How [`try_with`](AsyncContext::try_with) ends.
+    type BothErrors;
 }
 
 #[diagnostic::do_not_recommend]
 impl Untyped for () {
-    type Form<F> = F;
+    type FirstError = FirstError;
+    type BothErrors = BothErrors;
 }
 
 mod sealed {

@@ -1,15 +1,15 @@
 //! A context that cannot fail, where one that can is asked for.
 
-use core::convert::Infallible;
+use core::convert::{Infallible, identity};
 use core::fmt;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::context::{Body, Called};
+use crate::context::{Body, Called, With};
 use crate::raw::Ask;
 use crate::report::{ReportSource, describe_type};
-use crate::using::closure::{WithSameError, closure};
+use crate::using::closure::{Converting, closure};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -63,14 +63,14 @@ where
     pub fn with<'r, T, F>(
         self,
         body: F,
-    ) -> WithSameError<Self, F, <F as Body<&'r mut C::Resource>>::Fut, T, E>
+    ) -> With<Self, (), F, <F as Body<&'r mut C::Resource>>::Fut, T, E>
     where
         C::Resource: 'r,
         F: for<'a> Body<&'a mut C::Resource, Out = Result<T, E>>
             + for<'a> AsyncFnOnce(&'a mut C::Resource) -> Result<T, E>,
         (F, &'r mut C::Resource): Called,
     {
-        closure(self, body)
+        Converting::new(closure(self, body), identity)
     }
 }
 

@@ -7,7 +7,6 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
-use crate::context::FromContext;
 use crate::cleanup::dropped;
 use crate::raw::Lent;
 use crate::report::ReportSource;
@@ -107,11 +106,11 @@ where
 impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
 where
     C: AsyncContext,
-    E: FromContext<C::Error>,
+    E: From<C::Error>,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || course.outcome())) {
-            course.failed(E::from_context(error), self.source);
+            course.failed(error.into(), self.source);
         }
         Poll::Ready(())
     }

@@ -8,7 +8,6 @@ use core::task::{Context, Poll};
 use super::core::Key;
 use super::course::Course;
 use super::entry::{ContextEntry, Entry};
-use crate::context::FromContext;
 use crate::AsyncContext;
 use crate::raw::Held;
 use crate::report::ReportSource;
@@ -123,7 +122,7 @@ impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
 where
     C: AsyncContext + Send + 'static,
     C::Resource: Send,
-    E: FromContext<C::Error> + 'static,
+    E: From<C::Error> + 'static,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {

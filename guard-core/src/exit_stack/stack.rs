@@ -389,7 +389,7 @@ where
         C::Resource: Send + 'static,
         E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -472,7 +472,7 @@ where
         C::Resource: Send + 'static,
         E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -611,7 +611,7 @@ where
         C: AsyncContext<E, Error = E> + Send + 'static,
         C::Resource: Send + 'static,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
             this.stack
@@ -688,7 +688,7 @@ where
         C::Resource: 'a,
         E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -800,7 +800,7 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         C: AsyncContext<E, Error = E> + 'a,
         C::Resource: 'a,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
             this.stack

@@ -1,14 +1,14 @@
 //! Using a context for the time of an asynchronous closure: `with`, `try_with`, `run`, `catch`.
 
+use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::form::{BothErrors, Decision, FirstError, Kept, Same, Value};
+use super::form::{BodyOrContext, Decision, Kept, Value};
 use super::{Parts, Runs, Use};
 use crate::AsyncContext;
-use crate::context::{FromContext, Untyped};
+use crate::context::Untyped;
 use crate::macro_support::CannotFail;
 use crate::raw::{Borrowing, Ended as EndedBeside, borrowing};
 
@@ -109,20 +109,16 @@ where
 // type. Else that would be said a second time, of the `.await`.
 
 /// The future of [`with`](AsyncContext::with).
-pub type With<C, X, F, Fut, T, E> = Use<
-    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
-    X,
-    Result<T, E>,
-    <C as AsyncContext<X>>::Error,
-    <X as Untyped>::Form<<E as FromContext<<C as AsyncContext<X>>::Error>>::FirstError>,
->;
-/// The future of [`WithError::with`](crate::context::WithError::with).
-pub(crate) type WithSameError<C, F, Fut, T, E> = Use<
-    Borrowing<C, (), F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
-    (),
-    Result<T, E>,
+pub type With<C, X, F, Fut, T, E> = Converting<
+    Use<
+        Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
+        X,
+        Result<T, E>,
+        <C as AsyncContext<X>>::Error,
+        <X as Untyped>::FirstError,
+    >,
     E,
-    FirstError<Same>,
+    <C as AsyncContext<X>>::Error,
 >;
 /// The future of [`try_with`](AsyncContext::try_with).
 pub type TryWith<C, X, F, Fut, T, E> = Use<
@@ -130,11 +126,11 @@ pub type TryWith<C, X, F, Fut, T, E> = Use<
     X,
     Result<T, E>,
     <C as AsyncContext<X>>::Error,
-    <X as Untyped>::Form<BothErrors>,
+    <X as Untyped>::BothErrors,
 >;
 /// The future of [`run`](AsyncContext::run).
 pub type Run<C, X, F, Fut, T> = Use<
-    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
+    Borrowing<C, X, F, Fut>,
     X,
     Value<T>,
     <C as AsyncContext<X>>::Error,
@@ -157,14 +153,47 @@ pub trait OutputOf<Fut> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, Fut> OutputOf<Fut> for T {
+impl<T, E, Fut> OutputOf<Fut> for Result<T, E> {
     type Future = Fut;
 }
 
-/// Has no [`Applies`].
-#[doc(hidden)]
-pub struct Never<T>(PhantomData<T>);
+pin_project_lite::pin_project! {
+    /// The future of [`with`](AsyncContext::with): of a use, with the context's error converted into the body's.
+    ///
+    /// It knows the bound that makes the conversion, so that the type need not, and its `.await` says nothing of it.
+    #[must_use = "the context is entered and the body run when this is awaited: `.await`"]
+    pub struct Converting<U, E, C> {
+        #[pin]
+        used: U,
+        convert: fn(C) -> E,
+    }
+}
 
-/// Nothing has it.
-#[doc(hidden)]
-pub trait Applies {}
+impl<U, E, C> Converting<U, E, C> {
+    #[inline]
+    pub(crate) fn new(used: U, convert: fn(C) -> E) -> Self {
+        Self { used, convert }
+    }
+}
+
+impl<U, T, E, C> Future for Converting<U, E, C>
+where
+    U: Future<Output = Result<T, BodyOrContext<E, C>>>,
+{
+    type Output = Result<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let this = self.project();
+        this.used.poll(cx).map_err(|error| match error {
+            BodyOrContext::Body(error) => error,
+            BodyOrContext::Context(error) => (this.convert)(error),
+        })
+    }
+}
+
+impl<U, E, C> fmt::Debug for Converting<U, E, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Use").finish_non_exhaustive()
+    }
+}

@@ -1,9 +1,7 @@
 //! What becomes of a body's output and of an exit's result: the difference between the forms of a use.
 
 use core::convert::Infallible;
-use core::marker::PhantomData;
 
-use crate::context::FromContext;
 use crate::macro_support::CannotFail;
 use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
 use crate::using::TryWithError;
@@ -78,45 +76,22 @@ impl<T, E> Kept for Result<T, E> {
     }
 }
 
+/// The error of the body, or of the context.
+pub enum BodyOrContext<E, C> {
+    Body(E),
+    Context(C),
+}
+
 /// The body's error first; an exit error that nobody sees is reported.
-///
-/// `By` says how the context's error becomes the body's.
-pub struct FirstError<By>(PhantomData<By>);
+pub enum FirstError {}
 
-/// How one error becomes another.
-pub trait Convert<F, E> {
-    /// Converts.
-    fn convert(error: F) -> E;
-}
-
-/// By [`From`].
-pub enum ByFrom {}
-
-impl<F, E: FromContext<F>> Convert<F, E> for ByFrom {
-    #[inline]
-    fn convert(error: F) -> E {
-        E::from_context(error)
-    }
-}
-
-/// They are the same, so that each tells what the other is.
-pub enum Same {}
-
-impl<E> Convert<E, E> for Same {
-    #[inline]
-    fn convert(error: E) -> E {
-        error
-    }
-}
-
-impl<C, X, T, E, By> Form<C, X, Result<T, E>> for FirstError<By>
+impl<C, X, T, E> Form<C, X, Result<T, E>> for FirstError
 where
     C: AsyncContext<X>,
     X: Default,
-    By: Convert<C::Error, E>,
 {
     type Kept = Result<T, E>;
-    type Output = Result<T, E>;
+    type Output = Result<T, BodyOrContext<E, C::Error>>;
 
     #[inline]
     fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
@@ -125,7 +100,7 @@ where
 
     #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
-        Err(By::convert(error))
+        Err(BodyOrContext::Context(error))
     }
 
     #[inline]
@@ -135,15 +110,15 @@ where
 
     #[inline]
     fn finish(kept: Self::Kept) -> Self::Output {
-        kept
+        kept.map_err(BodyOrContext::Body)
     }
 
     fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
-        Err(By::convert(error))
+        Err(BodyOrContext::Context(error))
     }
 
     fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
-        Err(By::convert(error))
+        Err(BodyOrContext::Context(error))
     }
 }
 

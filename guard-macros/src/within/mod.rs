@@ -8,11 +8,11 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token};
 
+use self::tests::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::Function;
 use crate::rewrite::mentions;
 use crate::types::{future_of, in_body};
-use self::tests::body_of_a_test;
 use crate::with::{AsyncWith, Form, Use, check_handled, expand, read_uses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {

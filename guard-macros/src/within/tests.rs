@@ -97,9 +97,5 @@ fn only_calls_a_case(sig: &Signature, block: &Block) -> bool {
     });
     let names: Option<Vec<_>> = names.collect();
     let passed: Option<Vec<_>> = passed.collect();
-    is_numbered
-        && sig.inputs.is_empty()
-        && !lets.is_empty()
-        && names.is_some()
-        && names == passed
+    is_numbered && sig.inputs.is_empty() && !lets.is_empty() && names.is_some() && names == passed
 }
