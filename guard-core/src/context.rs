@@ -23,10 +23,20 @@ pub use crate::guard::{Enter, Exit};
 pub use crate::raw::Pair as JoinResource;
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
+// Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::macro_support::KeepSelf;
+#[doc(hidden)]
+pub use crate::macro_support::{
+    Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
+};
+
 use crate::Outcome;
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-use crate::macro_support::CannotFail;
+#[doc(hidden)]
+pub use crate::macro_support::CannotFail;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::closure::{Converting, closure};
