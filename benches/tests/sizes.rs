@@ -6,7 +6,7 @@ use guard_benches::programs;
 const LIMITS: [(&str, usize); 9] = [
     ("scoped, async_with!", 208),
     ("scoped, run", 136),
-    ("scoped, with", 160),
+    ("scoped, with", 168),
     ("scoped, within", 216),
     ("three scoped, one call", 624),
     ("two scoped, join", 424),

@@ -23,13 +23,23 @@ pub use crate::guard::{Enter, Exit};
 pub use crate::raw::Pair as JoinResource;
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
+// Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::macro_support::KeepSelf;
+#[doc(hidden)]
+pub use crate::macro_support::{
+    Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
+};
+
 use crate::Outcome;
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-use crate::macro_support::CannotFail;
+#[doc(hidden)]
+pub use crate::macro_support::CannotFail;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::closure::closure;
+use crate::using::closure::{Converting, closure};
 use crate::using::form::{BothErrors, FirstError};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
@@ -60,6 +70,7 @@ use alloc::boxed::Box;
     label = "not a context for this use",
     note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
+    note = "nor is a guard, which has been entered: leave out `.enter().await`",
     note = "to name the type of a context, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
@@ -238,7 +249,7 @@ pub trait AsyncContext<X = ()> {
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
         (F, &'r mut Self::Resource): Called,
     {
-        closure(self, body)
+        Converting::new(closure(self, body), E::from)
     }
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
@@ -565,8 +576,8 @@ pub trait AsyncContext<X = ()> {
 #[diagnostic::on_unimplemented(
     message = "the error of this context, `{F}`, does not become `{Self}`",
     label = "`{F}` does not convert into `{Self}`",
-    note = "where `{F}` is `Infallible`, this context cannot fail: give it an error with `.with_error::<{Self}>()`",
-    note = "where it can fail, convert its error with `.map_err(…)`, or implement `From<{F}>` for `{Self}`"
+    note = "a context that cannot fail, whose error is `Infallible`, is given one by `.with_error::<{Self}>()`",
+    note = "one that can fail has its error converted by `.map_err(…)`, or by an implementation of `From<{F}>` for `{Self}`"
 )]
 pub trait FromContext<F>: From<F> {}
 

@@ -394,7 +394,8 @@ pub use guard_macros::async_context;
 ///
 /// Together with `#[tokio::test]`, above or below it, it makes fixtures whose teardown is asynchronous and
 /// also runs when the test fails or panics. It works on the methods of an `impl` with `#[async_trait]`, and above
-/// or below `#[async_recursion]`. A plain function that returns a future is an error.
+/// or below `#[async_recursion]`, `#[sqlx::test]`, and `#[rstest]` with fixtures only. If `#[rstest]` has cases or values,
+/// `#[within]` belongs above it. A plain function that returns a future is an error.
 ///
 /// `crate = path` among the arguments says where guard-core is, if it was renamed or re-exported.
 ///

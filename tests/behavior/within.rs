@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use guard_core::{Outcome, async_context, within, yield_resource};
+use guard_core::{AsyncContext, Outcome, async_context, within, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_once};
 
 /// A context that lends a name, and logs the name and the outcome.
@@ -53,6 +53,35 @@ fn every_call_has_its_own_context() {
         log.line(),
         "enter(bc) body exit(bc!, Completed) enter(a) body exit(a!, Completed)"
     );
+}
+
+#[test]
+fn contexts_stand_in_the_test_that_an_attribute_above_has_put_into_another_function() {
+    // As `#[rstest]` without cases, and `#[sqlx::test]`.
+    #[within(lent = traced(log.clone(), name.to_owned()).expect("a name"))]
+    async fn stored(log: Log) {
+        async fn stored(log: &Log, name: &str) {
+            log.push(format_args!("body({lent}, {name})"));
+        }
+        let name = "a";
+        stored(&log, name).await;
+    }
+
+    #[within(lent = traced(log.clone(), name.to_owned())?)]
+    fn blocking(log: Log) -> Result<usize, String> {
+        async fn blocking(log: &Log, name: &str) -> Result<usize, String> {
+            log.push(format_args!("body({lent}, {name})"));
+            Ok(lent.len())
+        }
+        block_on(blocking(&log, "b"))
+    }
+
+    let log = Log::new();
+    block_on(stored(log.clone()));
+    assert_eq!(log.line(), "enter(a) body(a, a) exit(a, Completed)");
+    let log = Log::new();
+    assert_eq!(blocking(log.clone()), Ok(1));
+    assert_eq!(log.line(), "enter(b) body(b, b) exit(b, Completed)");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! A context that cannot fail, where one that can is asked for.
 
-use core::convert::Infallible;
+use core::convert::{Infallible, identity};
 use core::fmt;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::context::{Body, Called, With};
 use crate::raw::Ask;
 use crate::report::{ReportSource, describe_type};
+use crate::using::closure::{Converting, closure};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -26,6 +28,49 @@ impl<C, E> WithError<C, E> {
             context,
             _error: PhantomData,
         }
+    }
+}
+
+impl<C, E> WithError<C, E>
+where
+    C: AsyncContext<Error = Infallible>,
+{
+    /// As [`AsyncContext::with`]; the error that is asked for is that of the body.
+    ///
+    /// So it need not be named:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// use guard_core::{AsyncContext, nullcontext};
+    /// use std::io;
+    ///
+    /// let answer = nullcontext(42)
+    ///     .with_error()
+    ///     .with(async |answer| Ok::<_, io::Error>(*answer))
+    ///     .await?;
+    /// assert_eq!(answer, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The body's.
+    ///
+    /// # Panics
+    ///
+    /// As [`AsyncContext::with`], and so is cancellation.
+    #[inline]
+    pub fn with<'r, T, F>(
+        self,
+        body: F,
+    ) -> With<Self, (), F, <F as Body<&'r mut C::Resource>>::Fut, T, E>
+    where
+        C::Resource: 'r,
+        F: for<'a> Body<&'a mut C::Resource, Out = Result<T, E>>
+            + for<'a> AsyncFnOnce(&'a mut C::Resource) -> Result<T, E>,
+        (F, &'r mut C::Resource): Called,
+    {
+        Converting::new(closure(self, body), identity)
     }
 }
 

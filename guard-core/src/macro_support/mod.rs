@@ -11,7 +11,8 @@ mod returns;
 
 pub use cannot_fail::CannotFail;
 pub use classify::{
-    GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe, Reports, given,
+    FutureAndContext, GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe,
+    NeedsNoQuestionMark, Reports, UsedWithoutCatch, given,
 };
 pub use definition::{
     Conclude, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield, scoped,

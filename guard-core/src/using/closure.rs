@@ -1,10 +1,11 @@
 //! Using a context for the time of an asynchronous closure: `with`, `try_with`, `run`, `catch`.
 
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::form::{Decision, Kept, Value};
+use super::form::{BodyOrContext, Decision, Kept, Value};
 use super::{Parts, Runs, Use};
 use crate::AsyncContext;
 use crate::context::Untyped;
@@ -104,20 +105,24 @@ where
     }
 }
 
-// The form is a projection of the bound that the method has, so that it is of no type where the bound does
-// not hold: else that is said again of the `.await`.
+// Where a bound of the method does not hold, one of these parameters is a projection of what is missing, so it is of no
+// type. Else that would be said a second time, of the `.await`.
 
 /// The future of [`with`](AsyncContext::with).
-pub type With<C, X, F, Fut, T, E> = Use<
-    Borrowing<C, X, F, Fut>,
-    X,
-    Result<T, E>,
+pub type With<C, X, F, Fut, T, E> = Converting<
+    Use<
+        Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
+        X,
+        Result<T, E>,
+        <C as AsyncContext<X>>::Error,
+        <X as Untyped>::FirstError,
+    >,
+    E,
     <C as AsyncContext<X>>::Error,
-    <X as Untyped>::FirstError,
 >;
 /// The future of [`try_with`](AsyncContext::try_with).
 pub type TryWith<C, X, F, Fut, T, E> = Use<
-    Borrowing<C, X, F, Fut>,
+    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
     X,
     Result<T, E>,
     <C as AsyncContext<X>>::Error,
@@ -132,5 +137,63 @@ pub type Run<C, X, F, Fut, T> = Use<
     <<C as AsyncContext<X>>::Error as CannotFail>::NoError,
 >;
 /// The future of [`catch`](AsyncContext::catch).
-pub type Catch<C, X, F, Fut, T> =
-    Use<Borrowing<C, X, F, Fut>, X, Option<T>, <C as AsyncContext<X>>::Error, Decision>;
+pub type Catch<C, X, F, Fut, T> = Use<
+    Borrowing<C, X, F, <<Fut as Future>::Output as OutputOf<Fut>>::Future>,
+    X,
+    Option<T>,
+    <C as AsyncContext<X>>::Error,
+    Decision,
+>;
+
+/// The future that has this output: of no type where there is no output, because there is no future.
+#[doc(hidden)]
+pub trait OutputOf<Fut> {
+    /// The future.
+    type Future;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E, Fut> OutputOf<Fut> for Result<T, E> {
+    type Future = Fut;
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`with`](AsyncContext::with): of a use, with the context's error converted into the body's.
+    ///
+    /// It knows the bound that makes the conversion, so that the type need not, and its `.await` says nothing of it.
+    #[must_use = "the context is entered and the body run when this is awaited: `.await`"]
+    pub struct Converting<U, E, C> {
+        #[pin]
+        used: U,
+        convert: fn(C) -> E,
+    }
+}
+
+impl<U, E, C> Converting<U, E, C> {
+    #[inline]
+    pub(crate) fn new(used: U, convert: fn(C) -> E) -> Self {
+        Self { used, convert }
+    }
+}
+
+impl<U, T, E, C> Future for Converting<U, E, C>
+where
+    U: Future<Output = Result<T, BodyOrContext<E, C>>>,
+{
+    type Output = Result<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let this = self.project();
+        this.used.poll(cx).map_err(|error| match error {
+            BodyOrContext::Body(error) => error,
+            BodyOrContext::Context(error) => (this.convert)(error),
+        })
+    }
+}
+
+impl<U, E, C> fmt::Debug for Converting<U, E, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Use").finish_non_exhaustive()
+    }
+}

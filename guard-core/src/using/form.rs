@@ -2,7 +2,6 @@
 
 use core::convert::Infallible;
 
-use crate::context::FromContext;
 use crate::macro_support::CannotFail;
 use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
 use crate::using::TryWithError;
@@ -77,6 +76,12 @@ impl<T, E> Kept for Result<T, E> {
     }
 }
 
+/// The error of the body, or of the context.
+pub enum BodyOrContext<E, C> {
+    Body(E),
+    Context(C),
+}
+
 /// The body's error first; an exit error that nobody sees is reported.
 pub enum FirstError {}
 
@@ -84,10 +89,9 @@ impl<C, X, T, E> Form<C, X, Result<T, E>> for FirstError
 where
     C: AsyncContext<X>,
     X: Default,
-    E: FromContext<C::Error>,
 {
     type Kept = Result<T, E>;
-    type Output = Result<T, E>;
+    type Output = Result<T, BodyOrContext<E, C::Error>>;
 
     #[inline]
     fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
@@ -96,7 +100,7 @@ where
 
     #[inline]
     fn not_entered(error: C::Error) -> Self::Output {
-        Err(error.into())
+        Err(BodyOrContext::Context(error))
     }
 
     #[inline]
@@ -106,15 +110,15 @@ where
 
     #[inline]
     fn finish(kept: Self::Kept) -> Self::Output {
-        kept
+        kept.map_err(BodyOrContext::Body)
     }
 
     fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
-        Err(error.into())
+        Err(BodyOrContext::Context(error))
     }
 
     fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
-        Err(error.into())
+        Err(BodyOrContext::Context(error))
     }
 }
 

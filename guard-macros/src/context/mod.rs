@@ -3,6 +3,7 @@
 mod body;
 mod expand;
 mod instrument;
+mod near;
 mod ownership;
 mod receiver;
 mod returns;

@@ -597,7 +597,10 @@ fn a_use() {
                         }
                     }
                 }
-                guard_core::__private::carried(value)
+                {
+                    let out = guard_core::__private::carried(value);
+                    out
+                }
             }
         "#]],
     );
@@ -676,7 +679,10 @@ fn a_use_that_is_left_in_every_way() {
                     1 => break 'outer guard_core::__private::carried(carried_1),
                     _ => {}
                 }
-                guard_core::__private::carried(value)
+                {
+                    let out = guard_core::__private::carried(value);
+                    out
+                }
             }
         "#]],
     );

@@ -110,7 +110,16 @@ fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) ->
     let mut braces = Group::new(Delimiter::Brace, run);
     braces.set_span(body.braces.span.join());
     let jump = body.jump();
-    let carried = quote!(#private::carried(#value));
+    // Bound, so that rustc says of a value of the wrong type what it is, and not what it is carried in; and shows the block.
+    let out = Ident::new("out", Span::mixed_site());
+    let shown = Ident::new(
+        "out",
+        Span::mixed_site().located_at(body.braces.span.join()),
+    );
+    let carried = quote!({
+        let #out = #private::carried(#value);
+        #shown
+    });
     let (drive, end) = match first.handling() {
         Handling::Function => {
             let return_it = body.returned(&returned);

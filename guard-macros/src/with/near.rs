@@ -160,6 +160,10 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 ),
             );
         }
+        [TokenTree::Ident(word)] if word == "move" => mistakes.tell(
+            word,
+            "the block of `async_with!` borrows what it uses, and needs no `move`: write `{ … }`",
+        ),
         [
             TokenTree::Punct(quote),
             TokenTree::Ident(label),

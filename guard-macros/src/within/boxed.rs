@@ -83,6 +83,7 @@ fn with_self(args: &Args, this: &Ident) -> Args {
     Args {
         krate: args.krate.clone(),
         uses: args.uses.iter().map(renamed).collect(),
+        span: args.span,
     }
 }
 

@@ -1,12 +1,14 @@
 //! `#[within]`: contexts around the body of an async function.
 
 mod boxed;
+mod tests;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token};
 
+use self::tests::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::Function;
 use crate::rewrite::mentions;
@@ -68,13 +70,17 @@ struct Args {
     krate: Path,
     /// The contexts, the outermost first; one list for each use of `async_with!`.
     uses: Vec<Vec<Use>>,
+    /// Where they begin.
+    span: Span,
 }
 
 impl Args {
     fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let first = tokens.clone().into_iter().next();
         let mut args = Self {
             krate: parse_quote!(::guard_core),
             uses: Vec::new(),
+            span: first.map_or_else(Span::call_site, |first| first.span()),
         };
         let mut one = TokenStream::new();
         for token in tokens {
@@ -156,12 +162,8 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
             "`#[within]` belongs on a function with a body",
         ));
     };
-    if has_inner(body, &function.sig.ident) {
-        return Err(Error::new_spanned(
-            &function.sig.ident,
-            "an attribute above, such as `#[rstest]` or `#[sqlx::test]`, has put the body into a function of its own: \
-             write `#[within]` above that attribute",
-        ));
+    if let Some(body) = body_of_a_test(args, &function.sig, body)? {
+        return Ok(body);
     }
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
@@ -184,20 +186,6 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
             "`#[within]` belongs on an `async fn`: write `async` before `fn`",
         ))
     }
-}
-
-/// Whether a function of that name stands in the body, as attributes for tests put the body of the test into one.
-fn has_inner(body: &TokenStream, name: &Ident) -> bool {
-    let Some(TokenTree::Group(body)) = body.clone().into_iter().next() else {
-        return false;
-    };
-    let tokens: Vec<_> = body.stream().into_iter().collect();
-    tokens.windows(2).any(|pair| {
-        let [TokenTree::Ident(keyword), TokenTree::Ident(ident)] = pair else {
-            return false;
-        };
-        keyword == "fn" && ident == name
-    })
 }
 
 /// Puts the contexts around `body`, braces included.
@@ -246,20 +234,26 @@ fn in_braces(span: Span, tokens: &TokenStream) -> Block {
 
 /// What `#[tokio::test]` and `#[tokio::main]` make: `let body = async { … };`, and a runtime that blocks on it.
 fn blocked_on(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
-    let Some((Stmt::Local(local), rest)) = block.stmts.split_first_mut() else {
+    let Some(code) = blocked_block(block) else {
         return false;
+    };
+    let around = around(args, &code.to_token_stream(), output);
+    *code = in_braces(code.brace_token.span.join(), &around);
+    true
+}
+
+/// The block of that `async { … }`.
+fn blocked_block(block: &mut Block) -> Option<&mut Block> {
+    let (Stmt::Local(local), rest) = block.stmts.split_first_mut()? else {
+        return None;
     };
     let is_body = matches!(&local.pat, Pat::Ident(pat) if pat.ident == "body");
     let blocks = |word: &str| word == "block_on";
     if !is_body || !rest.iter().any(|stmt| mentions(&quote!(#stmt), &blocks)) {
-        return false;
+        return None;
     }
-    match local.init.as_mut().map(|init| &mut *init.expr) {
-        Some(Expr::Async(code)) => {
-            let around = around(args, &code.block.to_token_stream(), output);
-            code.block = in_braces(code.block.brace_token.span.join(), &around);
-            true
-        }
-        _ => false,
+    match &mut *local.init.as_mut()?.expr {
+        Expr::Async(code) => Some(&mut code.block),
+        _ => None,
     }
 }

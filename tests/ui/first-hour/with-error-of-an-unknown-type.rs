@@ -7,8 +7,13 @@ async fn lock() -> u32 {
     yield_resource!(turns);
 }
 
+async fn read() -> io::Result<u32> {
+    Ok(1)
+}
+
 async fn turn() -> io::Result<u32> {
-    lock().with_error().with(async |turns| Ok::<_, io::Error>(*turns)).await
+    let turn = lock().with_error().with(async |turns| Ok(*turns + read().await?)).await?;
+    Ok(turn)
 }
 
 fn main() {}

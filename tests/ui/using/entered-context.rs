@@ -1,0 +1,18 @@
+use guard_core::{AsyncContext, async_context, async_with, yield_resource};
+use std::io;
+
+#[async_context]
+async fn numbers() -> io::Result<Vec<u32>> {
+    let mut numbers = vec![1];
+    yield_resource!(numbers);
+    Ok(())
+}
+
+async fn push() -> io::Result<()> {
+    async_with!(numbers = numbers().enter().await?, {
+        numbers.push(2);
+    });
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use guard_core::{async_context, yield_resource};
+use std::io;
+
+#[async_context]
+async fn number() -> io::Result<u32> {
+    let mut number = 1;
+    let outcome = yield_resource!(number).await;
+    println!("{outcome:?}");
+    Ok(())
+}
+
+fn main() {}
