@@ -7,7 +7,8 @@ use core::task::{Context, Poll, ready};
 
 use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
-use super::stack::{AsyncExitStack, ScopedExitStack};
+use super::owned::AsyncExitStack;
+use super::scoped::ScopedExitStack;
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
