@@ -11,6 +11,7 @@ use super::owned::{AsyncExitStack, Owned};
 use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;
+use crate::using::besides::Adding;
 
 impl<E, M> AsyncExitStack<E, M>
 where
@@ -18,8 +19,10 @@ where
     M: StackMode<E> + 'static,
 {
     pub(super) fn take(&mut self) -> Self {
+        self.besides.clear();
         Self {
             stack: self.stack.take(),
+            besides: Adding::nowhere(),
             runtime: self.runtime.clone(),
             is_context: false,
         }
@@ -66,6 +69,7 @@ where
     /// Hands off the exit of the entries, which goes on without the stack.
     #[cold]
     fn hand_off(&mut self) {
+        self.besides.clear();
         let mut stack = self.stack.take();
         stack.cancel();
         let left = Orphan::<E, M> {

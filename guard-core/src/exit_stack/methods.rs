@@ -14,7 +14,7 @@ use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
 use crate::Outcome;
 use crate::platform::panics::catch;
-use crate::raw::Held;
+use crate::raw::{Ask, Shelved};
 use crate::report::ReportSource;
 
 /// What both forms have and what asks for nothing. The methods with bounds are written out, twice: rustc quotes a
@@ -31,6 +31,8 @@ macro_rules! methods {
             }
 
             /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
+            ///
+            /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
             ///
             /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
             /// is does not compile. What goes early while others stay in use is better entered by itself, with
@@ -73,7 +75,8 @@ macro_rules! methods {
 
             /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
             /// then, and closing it does nothing. A key is one of the new stack from then on: it is looked up
-            /// there, and is of no entry here.
+            /// there, and is of no entry here. What goes on [beside](crate::yield_resource#beside-the-block) the entries
+            /// stands still from then on, since nobody drives it; it is dropped when they are exited.
             ///
             /// Python: `pop_all`.
             pub fn pop_all(&mut self) -> Self {
@@ -129,6 +132,11 @@ macro_rules! methods {
                 course.finish_primary(&mut Vec::new())
             }
 
+            /// The error with which something beside an entry has failed, and whose it is.
+            pub(super) fn failure(&mut self, ask: Ask) -> Option<(E, ReportSource<E>)> {
+                self.stack.failure::<M>(ask)
+            }
+
             pub(super) fn end_of_use(&mut self, outcome: Outcome<M::Caught>) {
                 self.stack.end_of_use::<M>(outcome);
             }
@@ -151,6 +159,10 @@ macro_rules! methods {
     };
 }
 
+/// Where nobody drives what goes on beside an entry, and what to do.
+pub(super) const NOT_DRIVEN: &str = "an exit stack drives only in a use of its own, and not after that: enter it in \
+    `async_with!(stack = exit_stack()?, { … })`, with the `?`, or in `exit_stack().with(…)`, on the stack that is lent there";
+
 /// A callback as an entry: the release of nothing.
 #[allow(clippy::type_complexity, reason = "the closure has no name")]
 pub(super) fn deferred<E, F, Fut>(
@@ -162,7 +174,8 @@ where
     Fut: Future<Output = Result<(), E>>,
 {
     let adopted = Adopted::new((), move |()| callback(), source);
-    ContextEntry::new(Held::new(Box::pin(adopted)).into(), source)
+    let shelved = Shelved::alone(Box::pin(adopted));
+    ContextEntry::new(shelved.into_kept(), source)
 }
 
 methods! {

@@ -1,10 +1,12 @@
 //! The stack that owns what is on it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use core::future::Future;
 use core::ops::{Index, IndexMut};
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::core::{Key, Keyed, Stack};
@@ -12,16 +14,19 @@ use super::course::{Catching, Plain, StackMode};
 use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::keyed::{EntryKey, KeyedEntry};
-use super::methods::deferred;
+use super::methods::{NOT_DRIVEN, deferred};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
 use crate::context::FromContext;
-use crate::raw::Held;
+use crate::raw::{Drive, Driven, Place, Shelved};
 use crate::report::{ReportSource, describe_debug};
+use crate::using::besides::Adding;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].
 pub(super) type Owned<E, M> = dyn Entry<E, M> + Send;
+/// What goes on beside one of them.
+pub(super) type OwnedBeside = dyn Drive + Send + Sync;
 
 /// Contexts and clean-ups that are added at run time, and exited last in, first out.
 ///
@@ -83,6 +88,8 @@ where
     M: StackMode<E> + 'static,
 {
     pub(super) stack: Stack<Owned<E, M>, E>,
+    /// What goes on beside the entries, in a use.
+    pub(super) besides: Adding<OwnedBeside>,
     pub(super) runtime: Runtime,
     /// It is the context of a use, not owned by itself.
     pub(super) is_context: bool,
@@ -135,6 +142,7 @@ where
     pub(super) fn with_mode() -> Self {
         Self {
             stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
+            besides: Adding::nowhere(),
             runtime: Runtime::current(),
             is_context: false,
         }
@@ -162,9 +170,16 @@ where
     /// A context that cannot fail is added as `context.with_error::<E>()`. To have the resource again later, and in
     /// a struct beside the stack: [`enter_keyed`](Self::enter_keyed). Python: `enter_async_context`.
     ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
     /// # Errors
     ///
     /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
     ///
     /// # Cancellation
     ///
@@ -181,12 +196,11 @@ where
                 .report_source()
                 .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
-            this.stack
-                .shelf
-                .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = ContextEntry::new(held, source);
-                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
-                })
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = ContextEntry::new(kept, source);
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
+            })
         })
     }
 
@@ -246,9 +260,16 @@ where
     ///
     /// Python: `enter_async_context`, whose value is kept in `self`.
     ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
     /// # Errors
     ///
     /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
     ///
     /// # Cancellation
     ///
@@ -264,8 +285,7 @@ where
                 .report_source()
                 .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
-            let entry =
-                KeyedEntry::<C, E>::new(Held::without_beside(context, "an exit stack"), source);
+            let entry = KeyedEntry::<C, E>::new(this.shelve(context), source);
             this.stack
                 .shelf
                 .push(Box::new(Keyed::new(key, nest, entry)));
@@ -364,10 +384,27 @@ where
     {
         let source = self.stack.source;
         let key = self.stack.next_key();
-        self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
-            let entry = ContextEntry::new(held, source);
+        let shelved = Shelved::alone(Box::pin(entered));
+        self.stack.shelf.lend(shelved, |kept| {
+            let entry = ContextEntry::new(kept, source);
             Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>
         })
+    }
+
+    /// Keeps an entered context. What goes on beside it is driven beside the block that has the stack.
+    fn shelve<C, X>(&self, context: Pin<Box<C>>) -> Shelved<C, X>
+    where
+        C: AsyncContext<X> + Send + 'static,
+        C::Resource: Send,
+        X: 'static,
+    {
+        let driver = self.besides.driver(self).map(|add| {
+            move |driven: &Arc<Place<Driven<C, X>>>| {
+                let driven = Arc::downgrade(driven);
+                add(driven);
+            }
+        });
+        Shelved::new(context, driver, NOT_DRIVEN)
     }
 
     fn push(&self, entry: impl Entry<E, M> + Send + 'static) -> Key {
@@ -386,9 +423,16 @@ where
     /// Enters a context that catches: when the stack is closed it is offered the error as it then
     /// stands, and swallows, replaces or raises it.
     ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
     /// # Errors
     ///
     /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
     ///
     /// # Cancellation
     ///
@@ -401,12 +445,11 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
-            this.stack
-                .shelf
-                .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = CatchEntry(ContextEntry::new(held, source));
-                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
-                })
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = CatchEntry(ContextEntry::new(kept, source));
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
+            })
         })
     }
 }

@@ -1,21 +1,24 @@
 //! The stack for entries that borrow.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use core::future::Future;
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::core::{Key, Keyed, Stack};
 use super::course::{Catching, Plain, StackMode};
 use super::enter::{EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
-use super::methods::deferred;
+use super::methods::{NOT_DRIVEN, deferred};
 use crate::adapters::NullContext;
 use crate::cleanup::Nest;
 use crate::context::FromContext;
-use crate::raw::Held;
+use crate::raw::{Drive, Driven, Place, Shelved};
 use crate::report::{ReportSource, describe_debug};
+use crate::using::besides::Adding;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of a [`ScopedExitStack`].
@@ -31,6 +34,8 @@ where
     M: StackMode<E>,
 {
     pub(super) stack: Stack<Borrowed<'a, E, M>, E>,
+    /// What goes on beside the entries, in a use.
+    pub(super) besides: Adding<dyn Drive + 'a>,
 }
 
 // As for an `AsyncExitStack`.
@@ -59,6 +64,7 @@ impl<E: fmt::Debug, M: StackMode<E>> ScopedExitStack<'_, E, M> {
     pub(super) fn with_mode() -> Self {
         Self {
             stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
+            besides: Adding::nowhere(),
         }
     }
 }
@@ -80,9 +86,16 @@ where
     ///
     /// A context that cannot fail is added as `context.with_error::<E>()`. Python: `enter_async_context`.
     ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
     /// # Errors
     ///
     /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
     ///
     /// # Cancellation
     ///
@@ -99,12 +112,11 @@ where
                 .report_source()
                 .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
-            this.stack
-                .shelf
-                .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = ContextEntry::new(held, source);
-                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
-                })
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = ContextEntry::new(kept, source);
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+            })
         })
     }
 
@@ -175,10 +187,26 @@ where
     {
         let source = self.stack.source;
         let key = self.stack.next_key();
-        self.stack.shelf.lend(Held::new(Box::pin(entered)), |held| {
-            let entry = ContextEntry::new(held, source);
+        let shelved = Shelved::alone(Box::pin(entered));
+        self.stack.shelf.lend(shelved, |kept| {
+            let entry = ContextEntry::new(kept, source);
             Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Borrowed<'a, E, M>>>
         })
+    }
+
+    /// Keeps an entered context. What goes on beside it is driven beside the block that has the stack.
+    fn shelve<C, X>(&self, context: Pin<Box<C>>) -> Shelved<C, X>
+    where
+        C: AsyncContext<X> + 'a,
+        X: 'a,
+    {
+        let driver = self.besides.driver(self).map(|add| {
+            move |driven: &Arc<Place<Driven<C, X>>>| {
+                let driven = Arc::downgrade(driven);
+                add(driven);
+            }
+        });
+        Shelved::new(context, driver, NOT_DRIVEN)
     }
 
     fn push(&self, entry: impl Entry<E, M> + 'a) -> Key {
@@ -194,9 +222,16 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
     /// Enters a context that catches: when the stack is closed it is offered the error as it then
     /// stands, and swallows, replaces or raises it.
     ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
     /// # Errors
     ///
     /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
     ///
     /// # Cancellation
     ///
@@ -209,20 +244,21 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
-            this.stack
-                .shelf
-                .lend(Held::without_beside(context, "an exit stack"), |held| {
-                    let entry = CatchEntry(ContextEntry::new(held, source));
-                    Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
-                })
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = CatchEntry(ContextEntry::new(kept, source));
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
+            })
         })
     }
 }
 
 impl<E, M: StackMode<E>> ScopedExitStack<'_, E, M> {
     pub(super) fn take(&mut self) -> Self {
+        self.besides.clear();
         Self {
             stack: self.stack.take(),
+            besides: Adding::nowhere(),
         }
     }
 }
