@@ -255,8 +255,8 @@ where
     ///
     /// A panic of `body` goes on, and the guard is still to be exited. So does a panic of what goes on beside it.
     ///
-    /// It panics at once if something goes on beside a context that the context is made of: the error of that is had only
-    /// by exiting.
+    /// It panics if something goes on beside a context that the context is made of, because the error of that is had only
+    /// by exiting: at once, or, where that context was entered on a stack while `body` ran, when it has ended `body`.
     ///
     /// # Cancellation
     ///
@@ -280,7 +280,7 @@ where
         let failure = held.failure();
         match (cut, failure) {
             (None, Some(error)) => Err(error),
-            (None, None) => unreachable!("what goes on has failed"),
+            (None, None) => panic!("{}", crate::raw::NOT_TOLD),
             (Some(panic), failure) => {
                 if let Some(error) = failure {
                     held.report(ReportKind::Failed(&error));

@@ -76,9 +76,10 @@
 ///
 /// It is driven in every form of a use: `async_with!`, `#[within]`, `.with` and its kin, and by a
 /// [`Guard`](crate::Guard) in [`drive`](crate::Guard::drive). In a context made of contexts whoever uses the outermost one
-/// drives it. It is not driven by exit stacks, [`optional`](crate::optional), [`lazy`](crate::lazy) and
-/// [`swap`](crate::swap), which panic when such a context is entered in them, nor by hand-written contexts around
-/// another one, where its resource cannot be lent.
+/// drives it. On an [exit stack](crate::exit_stack) and in [`optional`](crate::optional), [`lazy`](crate::lazy) and
+/// [`swap`](crate::swap) it is driven by their use, from when the context is entered. A stack that is owned has nobody who
+/// could drive it, and panics when such a context is entered. So do hand-written contexts around another one when its
+/// resource is lent.
 ///
 /// # Cancellation
 ///

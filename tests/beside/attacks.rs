@@ -403,6 +403,89 @@ async fn it_goes_on_while_the_use_waits() {
     }
 }
 
+/// A context beside whose block something goes on for ever, and touches a local of the context at each poll.
+#[async_context(scoped)]
+async fn touches_a_local(log: &Log) -> Result<Resource, Error> {
+    let mut resource = Resource::new(log);
+    let mut local = Resource::new(log);
+    let touching = async {
+        let _dropped = Dropped(log.clone(), "beside");
+        loop {
+            local.touch();
+            yield_once().await;
+        }
+    };
+    let outcome = yield_resource!(resource, touching);
+    local.touch();
+    told(log, "context", outcome);
+    Ok(())
+}
+
+/// A clean-up that takes some polls, as the caller of a use that it drops unfinished waits for.
+async fn leave_a_clean_up(log: &Log) {
+    #[async_context]
+    async fn slow(log: Log) -> Result<(), Error> {
+        yield_resource!();
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        log.push("slow");
+        Ok(())
+    }
+
+    let mut inner = Box::pin(slow(log.clone()).with(async |()| {
+        std::future::pending::<()>().await;
+        Ok::<_, Error>(())
+    }));
+    assert!(poll_once(inner.as_mut()).is_pending());
+}
+
+/// The use waits for a clean-up, and what is beside goes on. The use is cut off after each poll of that. With a guard
+/// nobody goes on with it then.
+#[tokio::test]
+async fn what_goes_on_while_the_use_waits_is_dropped_before_what_it_borrows() {
+    let log = &Log::new();
+    let mut ends = [0; 2];
+    for polls in 1..12 {
+        let used = touches_a_local(log).with(async |resource| {
+            yield_once().await;
+            leave_a_clean_up(log).await;
+            resource.touch();
+            Ok::<_, Error>(())
+        });
+        let guarded = async {
+            let mut guard = touches_a_local(log).enter().await?;
+            guard.drive(async |_| leave_a_clean_up(log).await).await?;
+            guard.drive(async |_| yield_once().await).await?;
+            guard.touch();
+            guard.exit().await
+        };
+        let used: Pin<Box<dyn Future<Output = Result<(), Error>>>> = Box::pin(used);
+        for (way, mut using) in [used, Box::pin(guarded)].into_iter().enumerate() {
+            for _ in 0..polls {
+                if poll_once(using.as_mut()).is_ready() {
+                    ends[way] += 1;
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(using);
+            guard_core::drain().await;
+            let line = log.line();
+            let beside = line.find("drop(beside)");
+            assert!(
+                beside < line.find("drop(resource)"),
+                "{way} {polls}: {line}"
+            );
+            assert!(
+                line.find("context:").is_none_or(|told| beside < Some(told)),
+                "{way} {polls}: {line}"
+            );
+        }
+    }
+    assert!(ends.iter().all(|ended| (1..11).contains(ended)), "{ends:?}");
+}
+
 /// A future that borrows what stands before the yield, and is dropped before it.
 #[test]
 fn what_is_beside_may_borrow_the_locals_of_the_context() {

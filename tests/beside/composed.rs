@@ -2,10 +2,7 @@
 
 use std::pin::pin;
 
-use guard_core::{
-    AsyncContext, Outcome, TryWithError, async_context, async_with, exit_stack, lazy, optional,
-    swap, yield_resource,
-};
+use guard_core::{AsyncContext, Outcome, TryWithError, async_context, async_with, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_times, yield_once};
 
 use crate::support::{End, Error, Resource, lease, panic_of, plain, scoped_lease, told, work};
@@ -331,25 +328,9 @@ fn an_error_that_is_swallowed_inside_a_context_leaves_no_value() {
 }
 
 #[test]
-fn what_cannot_be_driven_is_refused() {
+fn a_guard_refuses_what_goes_on_inside_its_context() {
     let log = &Log::new();
     let refuses = |panic: String, what: &str| assert!(panic.contains(what), "{panic}");
-    let stack = exit_stack::<Error>().with(async |stack| {
-        stack.enter(lease(log.clone(), End::Never)).await?;
-        Ok::<_, Error>(())
-    });
-    refuses(panic_of(stack), "which an exit stack cannot drive");
-    let optional = optional(Some(lease(log.clone(), End::Never)));
-    let optional = optional.with(async |_| Ok::<_, Error>(()));
-    refuses(panic_of(optional), "which `optional` cannot drive");
-    let lazy = lazy(|| lease(log.clone(), End::Never)).with(async |lazy| {
-        lazy.get().await?;
-        Ok::<_, Error>(())
-    });
-    refuses(panic_of(lazy), "which `lazy` or `swap` cannot drive");
-    let swap = swap(lease(log.clone(), End::Never)).with(async |_| Ok::<_, Error>(()));
-    refuses(panic_of(swap), "which `lazy` or `swap` cannot drive");
-
     let mut guard = block_on(outer(log.clone(), End::Never).enter()).unwrap();
     let driven = panic_of(guard.drive(async |resource| resource.touch()));
     refuses(driven, "A guard cannot drive that");

@@ -4,5 +4,7 @@ mod attacks;
 mod composed;
 mod deadlines;
 mod forms;
+mod handles;
+mod stacks;
 mod support;
 mod task_group;

@@ -3,12 +3,20 @@
 use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
-use crate::raw::Held;
-use crate::report::ReportKind;
+use crate::platform::panics::Panic;
+use crate::raw::{Ask, Driven, Kept, Place, Shelved};
+use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
+
+/// An entered context, for the driver of what goes on beside it.
+pub(super) type Shared<C> = Place<Driven<C, ()>>;
+
+/// Where nobody drives what goes on beside it, and what to do.
+const NOT_DRIVEN: &str = "`lazy` and `swap` drive only in a use of their own: use them with `async_with!` or `.with(…)`, on \
+    the handle that is lent there, without a hand-written context around them";
 
 /// An entered context whose resource is lent, with what its set-up left.
 ///
@@ -18,7 +26,9 @@ where
     C: AsyncContext,
 {
     /// `None` when it is taken apart.
-    held: Option<Held<C, ()>>,
+    held: Option<Shelved<C, ()>>,
+    /// In whose name something is reported while it is lent.
+    source: ReportSource<C::Error>,
     nest: Nest,
     /// What it is told when it is dropped.
     told: OnceLock<Outcome>,
@@ -28,9 +38,15 @@ impl<C> Entered<C>
 where
     C: AsyncContext,
 {
-    pub(super) fn new(context: Pin<Box<C>>, nest: Nest) -> Self {
+    /// `driver` is given what goes on beside it.
+    pub(super) fn new(
+        context: Pin<Box<C>>,
+        nest: Nest,
+        driver: Option<impl FnOnce(&Arc<Shared<C>>)>,
+    ) -> Self {
         Self {
-            held: Some(Held::without_beside(context, "`lazy` or `swap`")),
+            source: context.report_source(),
+            held: Some(Shelved::new(context, driver, NOT_DRIVEN)),
             nest,
             told: OnceLock::new(),
         }
@@ -48,6 +64,21 @@ where
         held.expect("only its end takes it").resource_mut()
     }
 
+    /// Takes the error out with which what goes on beside it has failed.
+    pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        self.held.as_mut()?.failure(ask)
+    }
+
+    /// In whose name something is reported while it is lent.
+    pub(super) fn report_source(&self) -> ReportSource<C::Error> {
+        self.source
+    }
+
+    /// Drops what goes on beside it.
+    pub(super) fn end_beside(&self) -> Result<(), Panic> {
+        self.held.as_ref().map_or(Ok(()), Shelved::end_beside)
+    }
+
     /// Says how its use ended, for when the last who shares it drops it.
     pub(super) fn tell(&self, outcome: Outcome) {
         let _ = self.told.set(outcome);
@@ -57,7 +88,7 @@ where
     pub(super) fn exiting(mut self) -> Exiting<C> {
         let held = self.held.take().expect("only its end takes it");
         Exiting {
-            context: Some(held.release()),
+            place: Some(Where::Kept(held.into_kept())),
             nest: core::mem::take(&mut self.nest),
             outcome: None,
             exited: None,
@@ -74,11 +105,11 @@ where
         let Some(held) = self.held.take() else {
             return;
         };
-        let mut context = held.release();
+        let mut kept = held.into_kept();
         if let Some(told) = self.told.take() {
-            context.as_mut().tell(told);
+            kept.with(|context| context.tell(told));
         }
-        drop_context(&mut self.nest, || drop(context));
+        drop_context(&mut self.nest, || drop(kept));
     }
 }
 
@@ -88,12 +119,22 @@ where
     C: AsyncContext,
 {
     /// `None` when it is dropped.
-    context: Option<Pin<Box<C>>>,
+    place: Option<Where<C>>,
     nest: Nest,
     outcome: Option<Outcome>,
     /// How it exited, until somebody is told.
     exited: Option<Result<(), C::Error>>,
     step: Step,
+}
+
+/// Where it is.
+enum Where<C>
+where
+    C: AsyncContext,
+{
+    /// Where the driver may go on with what is beside it.
+    Kept(Kept<C, ()>),
+    Here(Pin<Box<C>>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,20 +151,36 @@ impl<C> Exiting<C>
 where
     C: AsyncContext,
 {
-    pub(super) fn context(&self) -> &C {
-        self.context.as_ref().expect("only its end takes it")
+    /// Looks at the context, if no driver is using it.
+    pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
+        match self.place.as_ref()? {
+            Where::Kept(kept) => kept.look(look),
+            Where::Here(context) => Some(look(context)),
+        }
     }
 
-    pub(super) fn context_mut(&mut self) -> Pin<&mut C> {
-        let context = self.context.as_mut();
-        context.expect("only its end takes it").as_mut()
+    /// Uses the context, if no driver is using it.
+    pub(super) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
+        match self.place.as_mut()? {
+            Where::Kept(kept) => kept.with(action),
+            Where::Here(context) => Some(action(context.as_mut())),
+        }
+    }
+
+    /// Takes the error out with which what goes on beside it has failed.
+    pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        match self.place.as_mut()? {
+            Where::Kept(kept) => kept.failure(ask),
+            Where::Here(_) => None,
+        }
     }
 
     /// Tells it how its use ended, before the exit begins.
     pub(super) fn tell(&mut self, outcome: Outcome) {
         if self.step == Step::Entered {
             self.step = Step::Told;
-            self.outcome = self.context_mut().tell(outcome);
+            let told = self.with(|context| context.tell(outcome));
+            self.outcome = told.unwrap_or(Some(outcome));
         }
     }
 
@@ -133,12 +190,18 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
-        let context = self.context.as_mut();
-        let mut context = context.expect("only its end takes it").as_mut();
         if self.step == Step::Entered {
             self.step = Step::Told;
             self.outcome = Some(outcome);
         }
+        if let Some(Where::Kept(kept)) = &mut self.place {
+            let context = ready!(kept.poll_release(cx));
+            self.place = Some(Where::Here(context));
+        }
+        let Some(Where::Here(context)) = &mut self.place else {
+            unreachable!("only its end takes it");
+        };
+        let mut context = context.as_mut();
         if self.step == Step::Told {
             let (nest, outcome) = (&mut self.nest, &mut self.outcome);
             ready!(poll_settle_before_exit(context.as_mut(), nest, cx, outcome));
@@ -166,12 +229,11 @@ where
     C: AsyncContext,
 {
     fn drop(&mut self) {
-        let Some(context) = self.context.take() else {
-            return;
-        };
         if let Some(Err(error)) = self.exited.take() {
-            context.report(ReportKind::Failed(&error));
+            self.look(|context| context.report(ReportKind::Failed(&error)));
         }
-        drop_context(&mut self.nest, || drop(context));
+        if let Some(place) = self.place.take() {
+            drop_context(&mut self.nest, || drop(place));
+        }
     }
 }

@@ -9,13 +9,15 @@ use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 use std::vec::Vec;
 
-use super::entered::{Entered, Exiting};
+use super::entered::{Entered, Exiting, Shared};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
 use crate::order::Order;
 use crate::platform::panics::catch;
 use crate::platform::sync::{Mutex, lock};
+use crate::raw::{self, Beside};
 use crate::report::{ReportKind, ReportSource};
+use crate::using::besides::{Adding, Driving};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.
@@ -23,6 +25,9 @@ use crate::{AsyncContext, Outcome};
 /// For what not every use needs: a connection, a cache, a temporary directory. `make` is called when
 /// somebody asks, and the context that it returns is entered. Those who ask meanwhile wait for that; those who ask later
 /// get the same resource. The context is exited at the end of the use, with its outcome, and only if it was entered.
+///
+/// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven from when it is entered. If it fails, it
+/// ends the block of this use.
 ///
 /// A set-up that fails may be tried again: the error goes to the one who drove the set-up, and the next who asks, or who
 /// waits already, calls `make` again.
@@ -68,6 +73,9 @@ use crate::{AsyncContext, Outcome};
 ///
 /// A panic of `make` or of the set-up goes on in the one who asks, and the set-up may be tried again.
 ///
+/// Who asks gets a panic too if something goes on beside the context and nobody drives it: the lazy context was entered on an
+/// exit stack that is owned, or is inside a hand-written context.
+///
 /// # Cancellation
 ///
 /// One who asks and is dropped leaves the set-up to the others who wait. When the last one is dropped, so is
@@ -86,7 +94,9 @@ where
                 entering: None,
             })),
             askers: Arc::default(),
+            besides: Adding::nowhere(),
         },
+        besides: Driving::new(),
         order: Order::Start,
         exiting: None,
     }
@@ -98,6 +108,7 @@ where
     C: AsyncContext,
 {
     lent: LazyResource<C, M>,
+    besides: Driving<Shared<C>>,
     order: Order,
     /// The context, if there is one, from when it is not lent any more.
     exiting: Option<Exiting<C>>,
@@ -112,6 +123,8 @@ where
     /// `None` while somebody works on it.
     work: Mutex<Option<Work<C, M>>>,
     askers: Arc<Askers>,
+    /// What goes on beside the context.
+    besides: Adding<Shared<C>>,
 }
 
 struct Work<C, M>
@@ -314,7 +327,11 @@ where
         }
         let waker = Waker::from(self.askers.clone());
         let entered = Pin::new(entering).poll(&mut Context::from_waker(&waker));
-        entered.map_ok(|(context, nest)| Entered::new(context, nest))
+        entered.map_ok(|(context, nest)| {
+            let driver = self.besides.driver(self);
+            let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
+            Entered::new(context, nest, driver)
+        })
     }
 }
 
@@ -510,31 +527,50 @@ where
         }
     }
 
+    fn beside(self: Pin<&mut Self>, _: raw::Ask) -> Option<Beside> {
+        let Self { lent, besides, .. } = self.get_mut();
+        Some(besides.beside(lent, |lent| &mut lent.besides))
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: raw::Ask) -> Option<C::Error> {
+        let this = self.get_mut();
+        match (this.lent.entered.get_mut(), &mut this.exiting) {
+            (Some(entered), _) => entered.failure(ask),
+            (None, Some(exiting)) => exiting.failure(ask),
+            (None, None) => None,
+        }
+    }
+
     fn runtime(&self) -> RuntimeId {
         match &self.exiting {
-            Some(exiting) => exiting.context().runtime(),
-            None => Runtime::current().id_on_this_thread(),
+            Some(exiting) => exiting.look(AsyncContext::runtime),
+            None => None,
         }
+        .unwrap_or_else(|| Runtime::current().id_on_this_thread())
     }
 
     fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         match self.get_mut().take_back() {
-            Some(exiting) => exiting.context_mut().poll_wait_limit(cx),
-            None => WaitLimit::General,
+            Some(exiting) => exiting.with(|context| context.poll_wait_limit(cx)),
+            None => None,
         }
+        .unwrap_or(WaitLimit::General)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {
-        match &self.exiting {
-            Some(exiting) => exiting.context().report_source(),
-            None => ReportSource::of_type::<C>(),
-        }
+        let exiting = self.exiting.as_ref();
+        let source = exiting.and_then(|exiting| exiting.look(AsyncContext::report_source));
+        let lent = || self.lent.entered.get().map(Entered::report_source);
+        source
+            .or_else(lent)
+            .unwrap_or_else(ReportSource::of_type::<C>)
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
-        match &self.exiting {
-            Some(exiting) => exiting.context().report(kind),
-            None => self.report_source().report(kind),
+        let exiting = self.exiting.as_ref();
+        let reported = exiting.and_then(|exiting| exiting.look(|context| context.report(kind)));
+        if reported.is_none() {
+            self.report_source().report(kind);
         }
     }
 }

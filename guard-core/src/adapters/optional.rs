@@ -1,6 +1,7 @@
 //! A context that is there or not.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -8,7 +9,7 @@ use core::task::{Context, Poll, ready};
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::order::Order;
-use crate::raw::Held;
+use crate::raw::{Ask, Beside, Drive, Driven, Kept, Place, Shelved, is_not_driven};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -17,6 +18,8 @@ use crate::{AsyncContext, Outcome};
 /// For what is configured or not: a cache, a lock, a metrics server. Without a context entering and exiting do
 /// nothing. A context is moved to the heap, one allocation. Its guarantees stay its own: a guaranteed one is
 /// cleaned up also when its user is cancelled.
+///
+/// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven as if it were used itself.
 ///
 /// Where there are two *kinds* of contexts, which lend the same type, [box](AsyncContext::boxed) both.
 ///
@@ -68,6 +71,11 @@ where
     Optional {
         context: context.map(Box::pin),
         lent: OptionalResource { held: None },
+        kept: None,
+        driven: None,
+        is_asked: false,
+        outcome: None,
+        source: None,
         order: Order::Start,
         #[cfg(feature = "std")]
         runtime: None,
@@ -79,9 +87,19 @@ pub struct Optional<C>
 where
     C: AsyncContext,
 {
-    /// While it is not lent.
+    /// Before it is lent, and while it exits.
     context: Option<Pin<Box<C>>>,
     lent: OptionalResource<C>,
+    /// Between the two.
+    kept: Option<Kept<C, ()>>,
+    /// If something goes on beside it: the same context, for the driver.
+    driven: Option<Arc<Place<Driven<C, ()>>>>,
+    /// The driver knows of that.
+    is_asked: bool,
+    /// What it was told first.
+    outcome: Option<Outcome>,
+    /// In whose name something is reported while it is lent.
+    source: Option<ReportSource<C::Error>>,
     order: Order,
     /// The context's, once it was entered.
     #[cfg(feature = "std")]
@@ -92,12 +110,30 @@ impl<C> Optional<C>
 where
     C: AsyncContext,
 {
-    /// Ends the lending, and gives the context, if there is one.
-    fn take_back(&mut self) -> Option<Pin<&mut C>> {
+    /// Ends the lending.
+    fn take_back(&mut self) {
         if let Some(held) = self.lent.held.take() {
-            self.context = Some(held.release());
+            self.kept = Some(held.into_kept());
         }
-        self.context.as_mut().map(Pin::as_mut)
+    }
+
+    /// Uses the context that was lent, if there is one and no driver is using it.
+    fn with_kept<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
+        self.take_back();
+        match (&mut self.kept, &mut self.context) {
+            (Some(kept), _) => kept.with(action),
+            (None, Some(context)) => Some(action(context.as_mut())),
+            (None, None) => None,
+        }
+    }
+
+    /// Looks at the context, if it is not lent.
+    fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
+        match (&self.kept, &self.context) {
+            (Some(kept), _) => kept.look(look),
+            (None, Some(context)) => Some(look(context)),
+            (None, None) => None,
+        }
     }
 }
 
@@ -106,7 +142,7 @@ pub struct OptionalResource<C>
 where
     C: AsyncContext,
 {
-    held: Option<Held<C, ()>>,
+    held: Option<Shelved<C, ()>>,
 }
 
 impl<C> OptionalResource<C>
@@ -116,13 +152,13 @@ where
     /// The resource, if there is a context.
     #[must_use]
     pub fn get(&self) -> Option<&C::Resource> {
-        self.held.as_ref().map(Held::resource)
+        self.held.as_ref().map(Shelved::resource)
     }
 
     /// The resource, if there is a context, to be changed.
     #[must_use]
     pub fn get_mut(&mut self) -> Option<&mut C::Resource> {
-        self.held.as_mut().map(Held::resource_mut)
+        self.held.as_mut().map(Shelved::resource_mut)
     }
 
     /// Whether there is a context.
@@ -178,14 +214,23 @@ where
         {
             this.runtime = this.context.as_ref().map(AsyncContext::runtime);
         }
-        let context = this.context.take();
-        this.lent.held = context.map(|context| Held::without_beside(context, "`optional`"));
+        if let Some(context) = this.context.take() {
+            this.source = Some(context.report_source());
+            let driven = &mut this.driven;
+            let driver = |shared: &Arc<_>| *driven = Some(Arc::clone(shared));
+            this.lent.held = Some(Shelved::new(context, Some(driver), "`optional` drives"));
+        }
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut OptionalResource<C> {
         let this = self.get_mut();
         this.order.lend();
+        if let Some(driven) = &this.driven {
+            if !this.is_asked && !driven.refuse() {
+                is_not_driven();
+            }
+        }
         &mut this.lent
     }
 
@@ -196,8 +241,14 @@ where
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
         this.order.exit();
-        let exited = match this.take_back() {
-            Some(context) => context.poll_exit(cx, outcome),
+        let outcome = *this.outcome.get_or_insert(outcome);
+        this.take_back();
+        if let Some(kept) = &mut this.kept {
+            this.context = Some(ready!(kept.poll_release(cx)));
+            this.kept = None;
+        }
+        let exited = match &mut this.context {
+            Some(context) => context.as_mut().poll_exit(cx, outcome),
             None => Poll::Ready(Ok(())),
         };
         if exited.is_ready() {
@@ -207,40 +258,50 @@ where
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
-        match self.get_mut().take_back() {
-            Some(context) => context.tell(outcome),
-            None => Some(outcome),
+        let told = self.get_mut().with_kept(|context| context.tell(outcome));
+        told.unwrap_or(Some(outcome))
+    }
+
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+        let this = self.get_mut();
+        this.is_asked = true;
+        this.driven.as_ref().map(Place::beside)
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
+        let this = self.get_mut();
+        match (&mut this.lent.held, &mut this.kept) {
+            (Some(held), _) => held.failure(ask),
+            (None, Some(kept)) => kept.failure(ask),
+            (None, None) => None,
         }
     }
 
     #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
-        match (&self.context, self.runtime) {
-            (_, Some(runtime)) => runtime,
-            (Some(context), None) => context.runtime(),
+        match (self.runtime, &self.context) {
+            (Some(runtime), _) => runtime,
+            (None, Some(context)) => context.runtime(),
             (None, None) => Runtime::current().id(),
         }
     }
 
     #[cfg(feature = "std")]
     fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        match self.get_mut().take_back() {
-            Some(context) => context.poll_wait_limit(cx),
-            None => WaitLimit::General,
-        }
+        let limit = self
+            .get_mut()
+            .with_kept(|context| context.poll_wait_limit(cx));
+        limit.unwrap_or(WaitLimit::General)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {
-        match &self.context {
-            Some(context) => context.report_source(),
-            None => ReportSource::of_type::<C>(),
-        }
+        let source = self.look(AsyncContext::report_source).or(self.source);
+        source.unwrap_or_else(ReportSource::of_type::<C>)
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
-        match &self.context {
-            Some(context) => context.report(kind),
-            None => self.report_source().report(kind),
+        if self.look(|context| context.report(kind)).is_none() {
+            self.report_source().report(kind);
         }
     }
 }

@@ -12,8 +12,11 @@ use super::entered::{Entered, Exiting};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
 use crate::order::Order;
+use crate::platform::panics::Panic;
 use crate::platform::sync::{Mutex, lock};
+use crate::raw::{Ask, Beside, Driven, Place};
 use crate::report::{ReportKind, ReportSource};
+use crate::using::besides::{Adding, Driving};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.
@@ -23,6 +26,9 @@ use crate::{AsyncContext, Outcome};
 /// one, and exits the former when nobody reads it any more: there is no moment without a resource. At the
 /// end of the use the current one is exited, with the outcome of the use; those that were replaced are told
 /// [`Completed`](Outcome::Completed).
+///
+/// What goes on [beside](crate::yield_resource#beside-the-block) the current context is driven. If it fails, it ends the block
+/// of this use. When the context is replaced, it is dropped, though some may still read the resource.
 ///
 /// All contexts are of one type: [box](AsyncContext::boxed) them if they are of several kinds. To let tasks use the handle,
 /// share a guard of it: `Arc::new(swap(first).enter().await?)`.
@@ -72,7 +78,9 @@ where
         first: Some(Box::pin(first)),
         lent: SwapResource {
             current: Mutex::new(None),
+            besides: Adding::nowhere(),
         },
+        besides: Driving::new(),
         exiting: None,
         order: Order::Start,
         runtime: None,
@@ -87,6 +95,7 @@ where
     /// Until it is entered.
     first: Option<Pin<Box<C>>>,
     lent: SwapResource<C>,
+    besides: Driving<Place<Driven<C, ()>>>,
     /// The current context, from when it is not lent any more.
     exiting: Option<Exiting<C>>,
     order: Order,
@@ -101,6 +110,8 @@ where
 {
     /// `None` only while the use is not entered.
     current: Mutex<Option<Shared<C>>>,
+    /// What goes on beside it.
+    besides: Adding<Place<Driven<C, ()>>>,
 }
 
 /// An entered context, and how many read it.
@@ -273,6 +284,9 @@ where
     ///
     /// A panic of a context goes on. One of the set-up of `next` changes nothing.
     ///
+    /// It panics if something goes on beside `next` and nobody drives it: the use was entered on an exit stack that is owned,
+    /// or is inside a hand-written context.
+    ///
     /// # Cancellation
     ///
     /// Dropped while it enters `next`, it changes nothing, and drops `next`, whose set-up is finished in the background
@@ -299,14 +313,31 @@ where
     pub async fn try_replace(&self, next: C) -> Result<(), ReplaceError<C::Error>> {
         let entered = Entering::new(next).await;
         let (context, nest) = entered.map_err(ReplaceError::Enter)?;
-        let next = Shared::new(Entered::new(context, nest));
+        let driver = self.besides.driver(self);
+        let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
+        let next = Shared::new(Entered::new(context, nest, driver));
         let former = lock(&self.current).replace(next);
         let mut former = Former {
             shared: Some(former.expect("there is one in a use")),
         };
+        if let Err(panic) = former.end_beside() {
+            panic.resume();
+        }
         let mut exiting = poll_fn(|cx| former.poll_alone(cx)).await;
         let exited = poll_fn(|cx| exiting.poll(cx, Outcome::Completed)).await;
         exited.map_err(ReplaceError::Exit)
+    }
+}
+
+impl<C> SwapResource<C>
+where
+    C: AsyncContext,
+{
+    fn current_mut(&mut self) -> &mut Option<Shared<C>> {
+        match self.current.get_mut() {
+            Ok(current) => current,
+            Err(poisoned) => poisoned.into_inner(),
+        }
     }
 }
 
@@ -335,6 +366,12 @@ impl<C> Former<C>
 where
     C: AsyncContext,
 {
+    /// Drops what goes on beside it: it is not the current one any more.
+    fn end_beside(&self) -> Result<(), Panic> {
+        let shared = self.shared.as_ref();
+        shared.map_or(Ok(()), |shared| shared.entered.end_beside())
+    }
+
     /// Ready when nobody else has it.
     fn poll_alone(&mut self, cx: &Context<'_>) -> Poll<Exiting<C>> {
         let shared = self.shared.as_ref().expect("it is not alone yet");
@@ -379,13 +416,18 @@ impl<C> Swap<C>
 where
     C: AsyncContext,
 {
+    /// Looks at the context, if it is not lent.
+    fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
+        match (&self.exiting, &self.first) {
+            (Some(exiting), _) => exiting.look(look),
+            (None, Some(first)) => Some(look(first)),
+            (None, None) => None,
+        }
+    }
+
     /// Ends the lending, and gives the current context, if there is one.
     fn take_back(&mut self) -> Option<&mut Exiting<C>> {
-        let current = match self.lent.current.get_mut() {
-            Ok(current) => current,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        if let Some(shared) = current.take() {
+        if let Some(shared) = self.lent.current_mut().take() {
             // All who read borrow the handle, so they are gone, or were leaked and are never.
             match Arc::into_inner(shared.entered) {
                 Some(entered) => self.exiting = Some(entered.exiting()),
@@ -418,14 +460,19 @@ where
         this.runtime = Some(first.runtime());
         this.order.entered();
         let first = this.first.take().expect("it was just polled");
-        let entered = Shared::new(Entered::new(first, crate::cleanup::Nest::new()));
-        *lock(&this.lent.current) = Some(entered);
+        let driver = |shared: &_| {
+            let adding = &mut this.lent.besides;
+            this.besides.add(adding, Arc::downgrade(shared));
+        };
+        let entered = Entered::new(first, crate::cleanup::Nest::new(), Some(driver));
+        *lock(&this.lent.current) = Some(Shared::new(entered));
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut SwapResource<C> {
         let this = self.get_mut();
         this.order.lend();
+        this.besides.lend();
         &mut this.lent
     }
 
@@ -456,12 +503,28 @@ where
         }
     }
 
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+        let Self { lent, besides, .. } = self.get_mut();
+        Some(besides.beside(lent, |lent| &mut lent.besides))
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
+        let this = self.get_mut();
+        if let Some(exiting) = &mut this.exiting {
+            return exiting.failure(ask);
+        }
+        // All who read borrow the handle, so they are gone, or were leaked.
+        let current = this.lent.current_mut().as_mut()?;
+        Arc::get_mut(&mut current.entered)?.failure(ask)
+    }
+
     fn runtime(&self) -> RuntimeId {
-        match (&self.exiting, &self.first, self.runtime) {
-            (Some(exiting), ..) => exiting.context().runtime(),
-            (None, _, Some(runtime)) => runtime,
-            (None, Some(first), None) => first.runtime(),
-            (None, None, None) => Runtime::current().id(),
+        let exiting = self.exiting.as_ref();
+        let exiting = exiting.and_then(|exiting| exiting.look(AsyncContext::runtime));
+        match (exiting.or(self.runtime), &self.first) {
+            (Some(runtime), _) => runtime,
+            (None, Some(first)) => first.runtime(),
+            (None, None) => Runtime::current().id(),
         }
     }
 
@@ -469,25 +532,27 @@ where
         if let Some(first) = &mut self.first {
             return first.as_mut().poll_wait_limit(cx);
         }
-        match self.get_mut().take_back() {
-            Some(exiting) => exiting.context_mut().poll_wait_limit(cx),
-            None => WaitLimit::General,
-        }
+        let exiting = self.get_mut().take_back();
+        let limit = exiting.and_then(|it| it.with(|context| context.poll_wait_limit(cx)));
+        limit.unwrap_or(WaitLimit::General)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {
-        match (&self.exiting, &self.first) {
-            (Some(exiting), _) => exiting.context().report_source(),
-            (None, Some(first)) => first.report_source(),
-            (None, None) => ReportSource::of_type::<C>(),
-        }
+        let source = self.look(AsyncContext::report_source);
+        let lent = || {
+            let current = lock(&self.lent.current);
+            current
+                .as_ref()
+                .map(|shared| shared.entered.report_source())
+        };
+        source
+            .or_else(lent)
+            .unwrap_or_else(ReportSource::of_type::<C>)
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
-        match (&self.exiting, &self.first) {
-            (Some(exiting), _) => exiting.context().report(kind),
-            (None, Some(first)) => first.report(kind),
-            (None, None) => self.report_source().report(kind),
+        if self.look(|context| context.report(kind)).is_none() {
+            self.report_source().report(kind);
         }
     }
 }

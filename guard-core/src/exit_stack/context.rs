@@ -7,12 +7,15 @@ use core::task::{Context, Poll, ready};
 
 use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
-use super::stack::{AsyncExitStack, ScopedExitStack};
+use super::owned::{AsyncExitStack, OwnedBeside};
+use super::scoped::ScopedExitStack;
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
 use crate::order::Order;
+use crate::raw::{Ask, Beside, Drive};
 use crate::report::{ReportKind, ReportSource, describe_debug};
+use crate::using::besides::Driving;
 use crate::{AsyncContext, Outcome};
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
@@ -21,6 +24,10 @@ use crate::{AsyncContext, Outcome};
 /// returned and the others are [reported](crate::set_reporter); with
 /// [`all_errors`](ExitStackContext::all_errors) it returns them all. In [`async_with!`](crate::async_with) the `?` after it
 /// may be left out; then every error is reported.
+///
+/// What goes on [beside](crate::yield_resource#beside-the-block) an entry is driven while the stack is used. If it fails,
+/// the block is dropped, the entries are told [`Cancelled`](Outcome::Cancelled), and the use fails with that error. The stack of
+/// a use without the `?` has no error, and takes no such entries.
 ///
 /// Python: `async with AsyncExitStack() as stack`.
 #[track_caller]
@@ -39,6 +46,7 @@ where
 {
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
+        besides: Driving::new(),
         failed: Whose::new(),
         is_told: false,
         order: Order::Start,
@@ -53,6 +61,7 @@ where
     M: StackMode<E> + 'static,
 {
     stack: AsyncExitStack<E, M>,
+    besides: Driving<OwnedBeside>,
     /// Whose error or panic the exit ended with: it is reported in that name.
     failed: Whose<E>,
     /// The outcome has been told.
@@ -68,6 +77,7 @@ where
     fn of(stack: AsyncExitStack<E, M>) -> Self {
         Self {
             stack,
+            besides: Driving::new(),
             failed: Whose::new(),
             is_told: false,
             order: Order::Start,
@@ -137,6 +147,7 @@ where
             failed,
             is_told,
             order,
+            ..
         } = self.get_mut();
         order.exit();
         if !core::mem::replace(is_told, true) {
@@ -144,6 +155,7 @@ where
         }
         let course = ready!(stack.poll_close(cx, &mut None));
         order.end();
+        failed.clear();
         Poll::Ready(course.finish_primary(failed))
     }
 
@@ -153,6 +165,18 @@ where
             this.stack.end_of_use(outcome);
         }
         None
+    }
+
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+        let Self { stack, besides, .. } = self.get_mut();
+        Some(besides.beside(stack, |stack| &mut stack.besides))
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
+        let Self { stack, failed, .. } = self.get_mut();
+        let (error, source) = stack.failure(ask)?;
+        *failed = Whose::from([source]);
+        Some(error)
     }
 
     #[cfg(feature = "std")]
@@ -168,6 +192,7 @@ where
 /// The context of [`scoped_exit_stack`].
 struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
+    besides: Driving<dyn Drive + 'a>,
     /// Whose error or panic the exit ended with: it is reported in that name.
     failed: Whose<E>,
     /// The outcome has been told.
@@ -200,6 +225,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
             failed,
             is_told,
             order,
+            ..
         } = self.get_mut();
         order.exit();
         if !core::mem::replace(is_told, true) {
@@ -207,6 +233,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         }
         let course = ready!(stack.poll_close(cx, &mut None));
         order.end();
+        failed.clear();
         Poll::Ready(course.finish_primary(failed))
     }
 
@@ -216,6 +243,18 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
             this.stack.end_of_use(outcome);
         }
         None
+    }
+
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+        let Self { stack, besides, .. } = self.get_mut();
+        Some(besides.beside(stack, |stack| &mut stack.besides))
+    }
+
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
+        let Self { stack, failed, .. } = self.get_mut();
+        let (error, source) = stack.failure(ask)?;
+        *failed = Whose::from([source]);
+        Some(error)
     }
 
     fn report_source(&self) -> ReportSource<E> {
@@ -255,6 +294,7 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
             failed,
             is_told,
             order,
+            ..
         } = &mut self.get_mut().0;
         order.exit();
         if !core::mem::replace(is_told, true) {
@@ -262,6 +302,7 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         }
         let course = ready!(stack.poll_close(cx, &mut None));
         order.end();
+        failed.clear();
         Poll::Ready(course.finish(failed))
     }
 
@@ -271,6 +312,15 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
             this.0.stack.end_of_use(outcome);
         }
         None
+    }
+
+    fn beside(mut self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+        Pin::new(&mut self.0).beside(ask)
+    }
+
+    fn failure(mut self: Pin<&mut Self>, ask: Ask) -> Option<ExitErrors<E>> {
+        let error = Pin::new(&mut self.0).failure(ask)?;
+        ExitErrors::new([error].into())
     }
 
     #[cfg(feature = "std")]

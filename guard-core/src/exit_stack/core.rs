@@ -11,7 +11,7 @@ use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
 use crate::platform::panics::catch;
 use crate::platform::shared::Shared;
-use crate::raw::Shelf;
+use crate::raw::{Ask, Shelf};
 use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
@@ -183,6 +183,17 @@ impl<T: ?Sized, E> Stack<T, E> {
         if let Some(course) = &mut self.unwinding.get_mut().course {
             course.worsen(told);
         }
+    }
+
+    /// The error with which something beside an entry has failed, and whose it is.
+    pub(super) fn failure<M>(&mut self, ask: Ask) -> Option<(E, ReportSource<E>)>
+    where
+        T: Entry<E, M>,
+    {
+        self.shelf.entries().iter_mut().find_map(|keyed| {
+            let error = keyed.entry.failure(ask)?;
+            Some((error, keyed.entry.report_source()))
+        })
     }
 
     /// Exits the entries, last in first out, those included that are added meanwhile.

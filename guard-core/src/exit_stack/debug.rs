@@ -4,7 +4,9 @@ use core::fmt;
 
 use super::context::{AllErrors, ExitStackContext, Reporting};
 use super::course::StackMode;
-use super::stack::{AsyncExitStack, ScopedExitStack, StackHandle};
+use super::handle::StackHandle;
+use super::owned::AsyncExitStack;
+use super::scoped::ScopedExitStack;
 
 impl<E, M> fmt::Debug for AsyncExitStack<E, M>
 where

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use super::course::{Course, StackMode};
 use crate::cleanup::dropped;
-use crate::raw::Lent;
+use crate::raw::{Ask, Kept};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
@@ -19,6 +19,11 @@ pub(super) trait Entry<E, M> {
 
     /// Who it is, in reports.
     fn report_source(&self) -> ReportSource<E>;
+
+    /// Takes the error out with which something beside it has failed.
+    fn failure(&mut self, _: Ask) -> Option<E> {
+        None
+    }
 
     /// The entry itself, if its resource is had by a key.
     fn lent(&self) -> Option<&(dyn Any + Send)> {
@@ -44,7 +49,7 @@ enum ContextState<C, X>
 where
     C: AsyncContext<X>,
 {
-    Held(Lent<C, X>),
+    Held(Kept<C, X>),
     Exiting(Pin<Box<C>>),
     /// Dropped with the entry, when it is noted how it exited.
     Exited(#[allow(dead_code, reason = "only to be dropped")] Pin<Box<C>>),
@@ -56,9 +61,9 @@ impl<C, X, E> ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    pub(super) fn new(held: Lent<C, X>, source: ReportSource<E>) -> Self {
+    pub(super) fn new(kept: Kept<C, X>, source: ReportSource<E>) -> Self {
         Self {
-            state: ContextState::Held(held),
+            state: ContextState::Held(kept),
             source,
         }
     }
@@ -73,6 +78,13 @@ where
         }
     }
 
+    fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        match &mut self.state {
+            ContextState::Held(kept) => kept.failure(ask),
+            _ => None,
+        }
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -80,13 +92,11 @@ where
     ) -> Poll<Result<(), C::Error>> {
         // Later polls only carry on; what they tell is ignored.
         let mut told = Outcome::Cancelled;
-        if let ContextState::Held(_) = self.state {
-            if let ContextState::Held(held) =
-                core::mem::replace(&mut self.state, ContextState::Gone)
-            {
-                self.state = ContextState::Exiting(held.release());
-                told = outcome();
-            }
+        if let ContextState::Held(kept) = &mut self.state {
+            // A driver may be using it, if the stack was moved out of its use.
+            let context = ready!(kept.poll_release(cx));
+            self.state = ContextState::Exiting(context);
+            told = outcome();
         }
         let ContextState::Exiting(context) = &mut self.state else {
             panic!("an entry of an exit stack was exited twice");
@@ -115,6 +125,10 @@ where
         Poll::Ready(())
     }
 
+    fn failure(&mut self, ask: Ask) -> Option<E> {
+        ContextEntry::failure(self, ask).map(E::from)
+    }
+
     fn report_source(&self) -> ReportSource<E> {
         ContextEntry::report_source(self)
     }
@@ -134,6 +148,10 @@ where
         let answer = ready!(self.0.poll(cx, || M::told(course)));
         M::answered(course, answer, self.0.source);
         Poll::Ready(())
+    }
+
+    fn failure(&mut self, ask: Ask) -> Option<E> {
+        self.0.failure(ask)
     }
 
     fn report_source(&self) -> ReportSource<E> {

@@ -9,7 +9,7 @@ use super::core::Key;
 use super::course::Course;
 use super::entry::{ContextEntry, Entry};
 use crate::AsyncContext;
-use crate::raw::Held;
+use crate::raw::{Ask, Shelved};
 use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, and the type of its resource: `stack[&key]` is the resource, and
@@ -89,7 +89,7 @@ enum State<C, E>
 where
     C: AsyncContext,
 {
-    Held(Held<C, ()>, ReportSource<E>),
+    Held(Shelved<C, ()>, ReportSource<E>),
     Exiting(ContextEntry<C, (), E>),
     /// Between the two.
     Gone,
@@ -99,7 +99,7 @@ impl<C, E> KeyedEntry<C, E>
 where
     C: AsyncContext,
 {
-    pub(super) fn new(held: Held<C, ()>, source: ReportSource<E>) -> Self {
+    pub(super) fn new(held: Shelved<C, ()>, source: ReportSource<E>) -> Self {
         Self(State::Held(held, source))
     }
 
@@ -127,12 +127,19 @@ where
     fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {
             if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
-                self.0 = State::Exiting(ContextEntry::new(held.into(), source));
+                self.0 = State::Exiting(ContextEntry::new(held.into_kept(), source));
             }
         }
         match &mut self.0 {
             State::Exiting(entry) => Entry::<E, M>::poll_exit(entry, cx, course),
             _ => panic!("an entry of an exit stack was exited twice"),
+        }
+    }
+
+    fn failure(&mut self, ask: Ask) -> Option<E> {
+        match &mut self.0 {
+            State::Held(held, _) => held.failure(ask).map(E::from),
+            _ => None,
         }
     }
 

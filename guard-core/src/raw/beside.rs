@@ -14,6 +14,7 @@ use core::task::{Context, Poll, Waker, ready};
 use super::slot::{Anchor, Lend};
 use crate::platform::coop::unconstrained;
 use crate::platform::panics::{Panic, catch};
+use crate::report::Span;
 use crate::{AsyncContext, Outcome};
 
 /// What the hidden methods of a context are asked with. Only this crate can name it, so nobody else can call those
@@ -71,8 +72,13 @@ struct What {
     poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended>,
     /// Drops the future.
     end: unsafe fn(NonNull<Node>) -> Result<(), Panic>,
+    /// Nobody drives it. Whether nothing goes on; then nothing ever will.
+    refuse: unsafe fn(NonNull<Node>) -> bool,
     /// Whether it is a [`Head`] with the type of the context's own error.
     is_own: bool,
+    /// Whether the context has the error before it exits.
+    #[cfg(feature = "alloc")]
+    is_told: bool,
 }
 
 impl Beside {
@@ -110,12 +116,35 @@ impl Beside {
         unsafe { (self.0.as_ref().what.end)(self.0) }
     }
 
-    /// Whether it is one future of the context itself, whose error can be had before the context exits.
+    /// Nobody will drive it. Whether nothing goes on, and, since it is refused from now on, never will.
+    ///
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll).
+    pub(super) unsafe fn refuse(self) -> bool {
+        let mut next = Some(self.0);
+        while let Some(node) = next {
+            // SAFETY: as in `poll`.
+            let (what, after) = unsafe { (node.as_ref().what, node.as_ref().next.get()) };
+            // SAFETY: as in `poll`.
+            if !unsafe { (what.refuse)(node) } {
+                return false;
+            }
+            next = after;
+        }
+        true
+    }
+
+    /// Whether an error of it can be had before the context exits.
+    ///
+    /// # Safety
+    ///
+    /// It is valid.
     #[cfg(feature = "alloc")]
-    pub(super) unsafe fn is_own_only(self) -> bool {
+    pub(super) unsafe fn is_told(self) -> bool {
         // SAFETY: the caller says that it is valid.
         let node = unsafe { self.0.as_ref() };
-        node.what.is_own && node.next.get().is_none()
+        node.what.is_told && node.next.get().is_none()
     }
 
     /// Takes the error out with which the context's own future has failed.
@@ -201,6 +230,8 @@ struct Going<E, F> {
     head: Head<E>,
     /// `None` when it is over. Pinned.
     future: Option<F>,
+    /// That of the body.
+    span: Span,
     _pinned: PhantomPinned,
 }
 
@@ -211,7 +242,10 @@ where
     const WHAT: &'static What = &What {
         poll: Self::poll,
         end: Self::end,
+        refuse: |_| false,
         is_own: true,
+        #[cfg(feature = "alloc")]
+        is_told: true,
     };
 
     fn new(future: F, catches: bool) -> Self {
@@ -226,6 +260,7 @@ where
                 error: None,
             },
             future: Some(future),
+            span: Span::none(),
             _pinned: PhantomPinned,
         }
     }
@@ -237,19 +272,21 @@ where
         let going = node.as_ptr().cast::<Self>();
         // SAFETY: the caller says that nobody else uses it. The node is the first field of the first field, both with
         // the layout of C, and the pointer was made from one to all of it.
-        let (head, future) = unsafe { (&mut (*going).head, &mut (*going).future) };
+        let (head, future, span) =
+            unsafe { (&mut (*going).head, &mut (*going).future, &(*going).span) };
         // SAFETY: it is pinned, and is never moved out of its place.
         let mut future = unsafe { Pin::new_unchecked(future) };
         let Some(mut running) = future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let ended = match catch(|| unconstrained(cx, |cx| running.as_mut().poll(cx))) {
+        let mut poll = || unconstrained(cx, |cx| running.as_mut().poll(cx));
+        let ended = match catch(|| span.inside(&mut poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(ended)) => Ok(ended.ends()),
             Err(panic) => Err(panic),
         };
         // Its destructor may panic too.
-        let dropped = catch(|| future.set(None));
+        let dropped = catch(|| span.inside(|| future.set(None)));
         match (ended, dropped) {
             (Err(panic), dropped) => {
                 // The first panic goes on.
@@ -279,8 +316,9 @@ where
     unsafe fn end(node: NonNull<Node>) -> Result<(), Panic> {
         let going = node.as_ptr().cast::<Self>();
         // SAFETY: as in `poll`.
-        let mut future = unsafe { Pin::new_unchecked(&mut (*going).future) };
-        catch(|| future.set(None))
+        let (mut future, span) =
+            unsafe { (Pin::new_unchecked(&mut (*going).future), &(*going).span) };
+        catch(|| span.inside(|| future.set(None)))
     }
 }
 
@@ -366,6 +404,7 @@ impl<R: ?Sized, X, E, F> Future for LendBeside<'_, R, X, E, F> {
         slot.waker.set(Some(waker));
         if !this.is_listed {
             this.is_listed = true;
+            this.going.span = Span::current();
             this.going.head.node.next.set(slot.beside.get());
         }
         // It is the first of the list: what was listed before is around it. The pointer is made anew at each poll, so
@@ -410,7 +449,10 @@ impl<'a> Around<'a> {
     const WHAT: &'static What = &What {
         poll: Self::poll,
         end: |_| Ok(()),
+        refuse: Self::refuse,
         is_own: false,
+        #[cfg(feature = "alloc")]
+        is_told: false,
     };
 
     #[inline]
@@ -462,6 +504,16 @@ impl<'a> Around<'a> {
         }
         Poll::Ready(ended)
     }
+
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll).
+    unsafe fn refuse(node: NonNull<Node>) -> bool {
+        // SAFETY: as in `poll`.
+        let this = unsafe { node.cast::<Around<'_>>().as_ref() };
+        // SAFETY: as in `poll`.
+        this.beside.is_none_or(|beside| unsafe { beside.refuse() })
+    }
 }
 
 impl Drop for Around<'_> {
@@ -497,7 +549,9 @@ impl JoinedBeside {
     const WHAT: &'static What = &What {
         poll: Self::poll,
         end: Self::end,
+        refuse: Self::refuse,
         is_own: false,
+        is_told: false,
     };
 
     /// Joins what goes on beside either, if something does.
@@ -554,6 +608,20 @@ impl JoinedBeside {
         }
         ended
     }
+
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll).
+    unsafe fn refuse(node: NonNull<Node>) -> bool {
+        // SAFETY: as in `poll`.
+        let parts = unsafe { (*node.cast::<Joined>().as_ptr()).parts };
+        // SAFETY: as the caller says.
+        let mut refused = parts
+            .into_iter()
+            .flatten()
+            .map(|beside| unsafe { beside.refuse() });
+        refused.all(|refused| refused)
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -562,5 +630,117 @@ impl Drop for JoinedBeside {
         // SAFETY: it comes from a box, and the handles of it are not used any more: the joined contexts are dropped, or
         // were asked anew.
         drop(unsafe { alloc::boxed::Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// Something that a driver goes on with, whoever has it: through a shared reference, also while the one who may add to it
+/// or end it is moved.
+#[cfg(feature = "alloc")]
+pub(crate) trait Drive {
+    /// Goes on. Ready when it ends the block. An error that is `late` is for a report only: the block has ended.
+    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended>;
+
+    /// Drops what goes on.
+    fn end(&self) -> Result<(), Panic>;
+
+    /// Nobody drives it. Whether nothing goes on; then nothing ever will.
+    fn refuse(&self) -> bool;
+}
+
+/// What a driver goes on with, in a place of its own, which stays where it is.
+#[cfg(feature = "alloc")]
+#[repr(C)]
+pub(crate) struct Place<D> {
+    node: Node,
+    drive: D,
+}
+
+// SAFETY: of the node only `what` and `next` are read, and `next` is never set: nothing lists a `Place`.
+#[cfg(feature = "alloc")]
+unsafe impl<D: Send> Send for Place<D> {}
+// SAFETY: as above.
+#[cfg(feature = "alloc")]
+unsafe impl<D: Sync> Sync for Place<D> {}
+
+// What is polled runs under a catch of its own.
+#[cfg(feature = "alloc")]
+impl<D> core::panic::UnwindSafe for Place<D> {}
+#[cfg(feature = "alloc")]
+impl<D> core::panic::RefUnwindSafe for Place<D> {}
+
+#[cfg(feature = "alloc")]
+impl<D: Drive> Place<D> {
+    const WHAT: &'static What = &What {
+        poll: Self::poll_node,
+        end: Self::end_node,
+        refuse: Self::refuse_node,
+        is_own: false,
+        is_told: true,
+    };
+
+    pub(crate) fn new(drive: D) -> alloc::sync::Arc<Self> {
+        alloc::sync::Arc::new(Self {
+            node: Node {
+                what: Self::WHAT,
+                next: Cell::new(None),
+            },
+            drive,
+        })
+    }
+
+    /// For the driver. The context that answers with it keeps `this` as long as it is to be valid.
+    pub(crate) fn beside(this: &alloc::sync::Arc<Self>) -> Beside {
+        let place = alloc::sync::Arc::as_ptr(this).cast_mut();
+        // SAFETY: a pointer to what is shared is not null.
+        Beside(unsafe { NonNull::new_unchecked(place) }.cast())
+    }
+
+    /// # Safety
+    ///
+    /// `node` is that of a `Place` of this type, which is there.
+    unsafe fn poll_node(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it. It
+        // is only shared.
+        unsafe { node.cast::<Self>().as_ref() }.drive.poll(cx, late)
+    }
+
+    /// # Safety
+    ///
+    /// As for [`poll_node`](Self::poll_node).
+    unsafe fn end_node(node: NonNull<Node>) -> Result<(), Panic> {
+        // SAFETY: as in `poll_node`.
+        unsafe { node.cast::<Self>().as_ref() }.drive.end()
+    }
+
+    /// # Safety
+    ///
+    /// As for [`poll_node`](Self::poll_node).
+    unsafe fn refuse_node(node: NonNull<Node>) -> bool {
+        // SAFETY: as in `poll_node`.
+        unsafe { node.cast::<Self>().as_ref() }.drive.refuse()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<D> core::ops::Deref for Place<D> {
+    type Target = D;
+
+    fn deref(&self) -> &D {
+        &self.drive
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<D: Drive> Drive for Place<D> {
+    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        self.drive.poll(cx, late)
+    }
+
+    fn end(&self) -> Result<(), Panic> {
+        self.drive.end()
+    }
+
+    fn refuse(&self) -> bool {
+        self.drive.refuse()
     }
 }

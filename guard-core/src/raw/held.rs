@@ -6,9 +6,13 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, ASK_FOR_ALL, Beside, Ended, end_beside};
+use super::beside::{ASK, ASK_FOR_ALL, Ask, Beside, Ended, end_beside};
 use crate::AsyncContext;
 use crate::report::ReportKind;
+
+/// Why a guard does not drive something.
+pub(crate) const NOT_TOLD: &str = "it is made of a context that goes on beside its block. A guard cannot drive that, because \
+    its error is had only by exiting: use it with `async_with!` or `.with(…)`";
 
 /// An entered context on the heap, and a borrow of its resource.
 pub(crate) struct Held<C, X>
@@ -17,8 +21,8 @@ where
 {
     pub(super) resource: NonNull<C::Resource>,
     /// What goes on beside the one who uses the resource.
-    beside: Option<Beside>,
-    context: Owner<C>,
+    pub(super) beside: Option<Beside>,
+    pub(super) context: Owner<C>,
     _outcome: PhantomData<fn(X)>,
 }
 
@@ -39,32 +43,8 @@ impl HeldBeside<'_> {
     }
 }
 
-/// A [`Held`] whose resource was lent, or is not to be: it can only be given back.
-pub(crate) struct Lent<C, X>(Held<C, X>)
-where
-    C: AsyncContext<X>;
-
-impl<C, X> Lent<C, X>
-where
-    C: AsyncContext<X>,
-{
-    /// Ends the borrow of the resource and gives the context back.
-    pub(crate) fn release(self) -> Pin<Box<C>> {
-        self.0.release()
-    }
-}
-
-impl<C, X> From<Held<C, X>> for Lent<C, X>
-where
-    C: AsyncContext<X>,
-{
-    fn from(held: Held<C, X>) -> Self {
-        Self(held)
-    }
-}
-
 /// A pinned box; a raw pointer because moving a `Box` claims that nothing else points into it.
-struct Owner<C> {
+pub(super) struct Owner<C> {
     place: NonNull<C>,
     _owns: PhantomData<C>,
 }
@@ -104,31 +84,15 @@ where
         }
     }
 
-    /// [`new`](Self::new) for where nobody drives what goes on beside the one who uses the resource.
-    ///
-    /// # Panics
-    ///
-    /// If something does. `place` says where.
-    pub(crate) fn without_beside(context: Pin<Box<C>>, place: &str) -> Self {
-        let held = Self::new(context);
-        assert!(
-            held.beside.is_none(),
-            "`{}` goes on beside its block, which {place} cannot drive: use it with `async_with!` or `.with(…)`",
-            held.context.get().report_source().path(),
-        );
-        held
-    }
-
     /// The resource, and what goes on beside the one who uses it.
     pub(crate) fn drive(&mut self) -> (&mut C::Resource, HeldBeside<'_>) {
         // SAFETY: the context has not been used since it was asked.
         let is_driven = self
             .beside
-            .is_none_or(|beside| unsafe { beside.is_own_only() });
+            .is_none_or(|beside| unsafe { beside.is_told() || beside.refuse() });
         assert!(
             is_driven,
-            "`{}` is made of a context that goes on beside its block. A guard cannot drive that, because its error \
-             is had only by exiting: use it with `async_with!` or `.with(…)`",
+            "`{}`: {NOT_TOLD}",
             self.context.get().report_source().path(),
         );
         let beside = HeldBeside {
@@ -141,7 +105,11 @@ where
 
     /// Takes the error out with which what goes on has failed.
     pub(crate) fn failure(&mut self) -> Option<C::Error> {
-        let error = self.context.as_mut().failure(ASK_FOR_ALL);
+        self.failure_for(ASK_FOR_ALL)
+    }
+
+    pub(super) fn failure_for(&mut self, ask: Ask) -> Option<C::Error> {
+        let error = self.context.as_mut().failure(ask);
         // The context was used, so what it had lent is lent anew.
         self.beside = self.context.as_mut().beside(ASK);
         self.resource = NonNull::from(self.context.as_mut().resource());
@@ -181,12 +149,12 @@ where
 }
 
 impl<C> Owner<C> {
-    fn get(&self) -> &C {
+    pub(super) fn get(&self) -> &C {
         // SAFETY: it comes from a box, and nobody else uses it.
         unsafe { self.place.as_ref() }
     }
 
-    fn as_mut(&mut self) -> Pin<&mut C> {
+    pub(super) fn as_mut(&mut self) -> Pin<&mut C> {
         // SAFETY: it comes from a pinned box, so it is valid, exclusive and stays in place.
         unsafe { Pin::new_unchecked(self.place.as_mut()) }
     }

@@ -6,11 +6,12 @@
 //! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
 //! - Two resources are lent by one reference ([`Pair`]).
+//! - A driver goes on with what is beside a context whose handle is somebody else's ([`Driven`]).
 //! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
-//! The first seven rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! The first eight rest on pinning: what is pinned is dropped before its memory is reused, and each type
 //! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
 //! only pointer to its inside.
 //!
@@ -28,6 +29,8 @@ mod borrowing;
 mod boxed;
 #[cfg(feature = "std")]
 mod current;
+#[cfg(feature = "alloc")]
+mod driven;
 #[cfg(feature = "std")]
 mod exclusive;
 #[cfg(not(feature = "std"))]
@@ -43,21 +46,23 @@ mod slot;
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 mod spin;
 
-#[cfg(feature = "alloc")]
-pub(crate) use beside::JoinedBeside;
 pub(crate) use beside::{ASK, ENDED, ENDED_LATE, end_beside, poll_beside};
 pub(crate) use beside::{Around, Ask, Beside, Ended};
+#[cfg(feature = "alloc")]
+pub(crate) use beside::{Drive, JoinedBeside, Place};
 pub(crate) use borrowing::{Borrowing, borrowing};
 #[cfg(feature = "alloc")]
 pub(crate) use boxed::boxed;
 #[cfg(feature = "std")]
 pub(crate) use current::Current;
+#[cfg(feature = "alloc")]
+pub(crate) use driven::{Driven, Kept, Shelved};
 #[cfg(feature = "std")]
 pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
-pub(crate) use held::{Held, HeldBeside, Lent};
+pub(crate) use held::{Held, HeldBeside, NOT_TOLD};
 pub use in_place::Tie;
 pub(crate) use in_place::{InPlace, Lending};
 #[cfg(feature = "alloc")]
@@ -67,6 +72,8 @@ pub(crate) use pair::PairPlace;
 #[cfg(feature = "alloc")]
 pub(crate) use shelf::Shelf;
 pub(crate) use slot::Slot;
+#[cfg(feature = "alloc")]
+pub(crate) use slot::is_not_driven;
 pub use slot::{Anchor, Handle};
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 pub(crate) use spin::Shared;

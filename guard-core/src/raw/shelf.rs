@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
-use super::{Held, Lent};
+use super::{Kept, Shelved};
 use crate::AsyncContext;
 use crate::platform::shared::Shared;
 
@@ -38,19 +38,19 @@ impl<T: ?Sized> Shelf<T> {
     )]
     pub(crate) fn lend<C, X>(
         &self,
-        held: Held<C, X>,
-        into_entry: impl FnOnce(Lent<C, X>) -> Box<T>,
+        shelved: Shelved<C, X>,
+        into_entry: impl FnOnce(Kept<C, X>) -> Box<T>,
     ) -> &mut C::Resource
     where
         C: AsyncContext<X>,
     {
-        let mut resource = held.resource;
-        self.push(into_entry(held.into()));
-        // SAFETY: `held` borrows the resource from a context in a box of its own. `into_entry` is given a
-        // `Lent`, by which the resource cannot be had, also not by what `look` finds; all that can be done
-        // with it is to end the borrow, which takes it by value. Entries can be taken, moved or dropped only
-        // through `&mut Shelf` or its destructor, hence after the borrow of `self` that the reference
-        // carries. The resource is lent once, here.
+        let (mut resource, kept) = shelved.into_parts();
+        self.push(into_entry(kept));
+        // SAFETY: `shelved` borrows the resource from a context in a box of its own. `into_entry` is given a
+        // `Kept`, by which the resource cannot be had, also not by what `look` finds; all that can be done
+        // with it is to end the borrow, for which it is taken, or borrowed exclusively. Entries can be taken, changed,
+        // moved or dropped only through `&mut Shelf` or its destructor, hence after the borrow of `self` that the
+        // reference carries. The resource is lent once, here.
         unsafe { resource.as_mut() }
     }
 

@@ -82,8 +82,13 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         E: 'a,
     {
         // Else nobody would drive it, and nobody would notice.
-        if self.beside.get().is_some() && !self.asked.get() {
-            is_not_driven();
+        if !self.asked.get() {
+            if let Some(beside) = Beside::of(&self.beside) {
+                // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively.
+                if !unsafe { beside.refuse() } {
+                    is_not_driven();
+                }
+            }
         }
         // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place and does not use it itself.
         // It is unset by `tell`, without which the `Lend` does not end, and when the `Lend` is dropped. A `Lend`
@@ -124,7 +129,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
 }
 
 #[cold]
-fn is_not_driven() -> ! {
+pub(crate) fn is_not_driven() -> ! {
     panic!(
         "something goes on beside the block of this context, and what uses the context cannot drive that: use it with \
          `async_with!`, `.with(…)` or a guard, without a hand-written context around it"

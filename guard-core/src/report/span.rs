@@ -37,6 +37,16 @@ impl Span {
         }
     }
 
+    /// The span in which the caller is: that of a context, or one inside it, where its own code is the caller.
+    pub(crate) fn current() -> Self {
+        Self {
+            #[cfg(feature = "tracing")]
+            span: tracing::Span::current(),
+            #[cfg(feature = "tracing")]
+            dispatch: None,
+        }
+    }
+
     /// The subscriber where the context was entered, if there was one.
     #[cfg(feature = "tracing")]
     pub(crate) fn dispatch(&self) -> Option<&tracing::Dispatch> {

@@ -7,7 +7,7 @@
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
 //! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
 //!
-//! `failed` decides whether a value is a failure.
+//! `failed` decides whether a value is a failure. `besides` has what goes on beside a block that adds to it.
 //!
 //! ```text
 //!          poll_enter        poll_body          poll_exit
@@ -19,6 +19,8 @@
 //!    └─────────────────┴────────────────┴─► waits for the nest, then goes on
 //! ```
 
+#[cfg(feature = "alloc")]
+pub(crate) mod besides;
 pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;

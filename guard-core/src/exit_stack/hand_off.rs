@@ -1,0 +1,128 @@
+//! An owned stack whose entries are moved to another, or handed off.
+
+use alloc::boxed::Box;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use super::core::Stack;
+use super::course::StackMode;
+use super::handle::StackHandle;
+use super::owned::{AsyncExitStack, Owned};
+use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
+#[cfg(feature = "std")]
+use crate::platform::panics::Panic;
+use crate::using::besides::Adding;
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    pub(super) fn take(&mut self) -> Self {
+        self.besides.clear();
+        Self {
+            stack: self.stack.take(),
+            besides: Adding::nowhere(),
+            runtime: self.runtime.clone(),
+            is_context: false,
+        }
+    }
+
+    /// The stack is used here, wherever it was made.
+    pub(super) fn entered(&mut self) {
+        self.runtime = Runtime::current();
+        self.is_context = true;
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn runtime(&self) -> crate::cleanup::RuntimeId {
+        self.runtime.id()
+    }
+
+    /// Adds entries from elsewhere, also while the stack is being closed: those are exited next.
+    pub fn handle(&mut self) -> StackHandle<E, M> {
+        StackHandle {
+            late: self.stack.late(),
+            source: self.stack.source,
+        }
+    }
+}
+
+impl<E, M> Drop for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn drop(&mut self) {
+        if self.stack.close_if_empty() {
+            return;
+        }
+        self.hand_off();
+    }
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    /// Hands off the exit of the entries, which goes on without the stack.
+    #[cold]
+    fn hand_off(&mut self) {
+        self.besides.clear();
+        let mut stack = self.stack.take();
+        stack.cancel();
+        let left = Orphan::<E, M> {
+            stack,
+            _mode: core::marker::PhantomData,
+        };
+        let runtime = if self.runtime.is_some() {
+            self.runtime.clone()
+        } else {
+            Runtime::current()
+        };
+        let identity = left.stack.source.identity();
+        let left: Pin<Box<dyn Exit + Send>> = Box::pin(left);
+        if self.is_context {
+            hand_off(left, identity, &runtime);
+        } else {
+            drop_owned(|| hand_off(left, identity, &runtime));
+        }
+    }
+}
+
+/// A stack whose owner is gone.
+struct Orphan<E, M> {
+    stack: Stack<Owned<E, M>, E>,
+    _mode: core::marker::PhantomData<fn() -> M>,
+}
+
+impl<E, M> Unpin for Orphan<E, M> {}
+
+impl<E, M> Exit for Orphan<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // The panics of entries are caught one by one.
+            ready!(self.stack.poll_course::<M>(cx)).finish_unheard();
+            if self.stack.close_if_empty() {
+                return Poll::Ready(());
+            }
+            self.stack.cancel();
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.stack.poll_last::<M>(cx);
+        Poll::Ready(())
+    }
+
+    #[cfg(feature = "std")]
+    fn panicked(&self, panic: Panic) {
+        panic.report_to(self.stack.source);
+    }
+}

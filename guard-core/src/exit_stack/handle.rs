@@ -1,0 +1,65 @@
+//! Adding entries from elsewhere.
+
+use alloc::boxed::Box;
+use core::future::Future;
+
+use super::core::{Key, Keyed};
+use super::course::{Plain, StackMode};
+use super::late::{Late, StackClosed};
+use super::methods::deferred;
+use super::owned::Owned;
+use crate::cleanup::Nest;
+use crate::report::ReportSource;
+
+/// Adds entries to an [`AsyncExitStack`] from elsewhere: see [`handle`](AsyncExitStack::handle).
+pub struct StackHandle<E, M = Plain>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    pub(super) late: Late<Keyed<Owned<E, M>>>,
+    pub(super) source: ReportSource<E>,
+}
+
+impl<E, M> Clone for StackHandle<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    fn clone(&self) -> Self {
+        Self {
+            late: self.late.clone(),
+            source: self.source,
+        }
+    }
+}
+
+impl<E, M> StackHandle<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    /// Adds an asynchronous callback, the next to be called when the stack is closed, or at once if it is
+    /// being closed.
+    ///
+    /// # Errors
+    ///
+    /// The stack is gone; the callback is given back uncalled.
+    pub fn defer<F, Fut>(&self, callback: F) -> Result<(), StackClosed<F>>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let mut callback = Some(callback);
+        self.late.push_with(|| {
+            let callback = callback.take()?;
+            let entry = deferred(callback, self.source);
+            let key = Key::LATE;
+            Some(Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>)
+        });
+        match callback {
+            None => Ok(()),
+            Some(callback) => Err(StackClosed(callback)),
+        }
+    }
+}

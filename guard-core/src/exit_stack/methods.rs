@@ -1,0 +1,201 @@
+//! What both forms of the stack have.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::task::{Context, Poll};
+
+use super::adopted::Adopted;
+use super::core::{Key, Keyed, Stack, exit_entry};
+use super::course::{Course, StackMode};
+use super::entry::ContextEntry;
+use super::errors::ExitErrors;
+use super::owned::AsyncExitStack;
+use super::scoped::ScopedExitStack;
+use crate::Outcome;
+use crate::platform::panics::catch;
+use crate::raw::{Ask, Shelved};
+use crate::report::ReportSource;
+
+/// What both forms have and what asks for nothing. The methods with bounds are written out, twice: rustc quotes a
+/// bound that a caller does not meet, and would quote this macro.
+macro_rules! methods {
+    (impl [$($generics:tt)*] $name:ty where [$($where:tt)*];) => {
+        impl<$($generics)*> $name
+        where
+            $($where)*
+        {
+            /// The key of the entry that was added last, also by [`enter`](Self::enter), which lends instead.
+            pub fn last_key(&self) -> Option<Key> {
+                self.stack.last_key()
+            }
+
+            /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
+            ///
+            /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
+            ///
+            /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
+            /// is does not compile. What goes early while others stay in use is better entered by itself, with
+            /// [`AsyncContext::enter`].
+            ///
+            /// # Errors
+            ///
+            /// The entry's exit failed.
+            ///
+            /// # Panics
+            ///
+            /// A panic of the entry goes on.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future puts the entry back, to be the next to be exited.
+            pub async fn release(&mut self, key: impl Into<Key>) -> Result<bool, E> {
+                let Some(entry) = self.stack.remove(key.into()) else {
+                    return Ok(false);
+                };
+                let mut releasing = Releasing {
+                    stack: &mut self.stack,
+                    entry: Some(entry),
+                };
+                let mut course = Course::new(releasing.stack.source);
+                core::future::poll_fn(|cx| match &mut releasing.entry {
+                    Some(entry) => exit_entry::<_, E, M>(entry, cx, &mut course),
+                    None => Poll::Ready(()),
+                })
+                .await;
+                if let Some(mut entry) = releasing.entry.take() {
+                    let _left = core::mem::take(&mut entry.nest);
+                    let source = entry.entry.report_source();
+                    if let Err(panic) = catch(|| drop(entry)) {
+                        course.panicked(panic, source);
+                    }
+                }
+                course.finish_primary(&mut Vec::new()).map(|()| true)
+            }
+
+            /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
+            /// then, and closing it does nothing. A key is one of the new stack from then on: it is looked up
+            /// there, and is of no entry here. What goes on [beside](crate::yield_resource#beside-the-block) the entries
+            /// stands still from then on, since nobody drives it; it is dropped when they are exited.
+            ///
+            /// Python: `pop_all`.
+            pub fn pop_all(&mut self) -> Self {
+                self.take()
+            }
+
+            /// Exits all entries, last in first out, those included that are added meanwhile. The stack is
+            /// empty then, and can be used again.
+            ///
+            /// Python: `aclose`, which is always told that all went well.
+            ///
+            /// # Errors
+            ///
+            /// All errors of the entries, in the order in which they happened; on a stack that catches, also
+            /// that of the outcome, unless it was swallowed.
+            ///
+            /// # Panics
+            ///
+            /// With the first panic of an entry, when all have been exited.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future keeps what is left, and the entry that is being exited stays half-way: the
+            /// next `close` goes on from there, with the outcome of the first; an error that the next one is told
+            /// is added. If the stack is dropped instead,
+            /// the entry goes on, and the others are told `Cancelled`.
+            pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
+                let mut outcome = Some(outcome);
+                let course = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
+                course.finish(&mut Vec::new())
+            }
+
+            /// Exits all entries, as [`close`](Self::close) does with [`Outcome::Completed`], and ends the stack.
+            ///
+            /// Python: `aclose`.
+            ///
+            /// # Errors
+            ///
+            /// The error of the entry that failed first. The others are [reported](crate::set_reporter);
+            /// [`close`](Self::close) returns them all.
+            ///
+            /// # Panics
+            ///
+            /// With the first panic of an entry, when all have been exited. Their errors are reported then.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future drops the stack, whose remaining entries are told
+            /// [`Cancelled`](Outcome::Cancelled).
+            pub async fn aclose(mut self) -> Result<(), E> {
+                let mut outcome = Some(Outcome::Completed);
+                let course = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
+                course.finish_primary(&mut Vec::new())
+            }
+
+            /// The error with which something beside an entry has failed, and whose it is.
+            pub(super) fn failure(&mut self, ask: Ask) -> Option<(E, ReportSource<E>)> {
+                self.stack.failure::<M>(ask)
+            }
+
+            pub(super) fn end_of_use(&mut self, outcome: Outcome<M::Caught>) {
+                self.stack.end_of_use::<M>(outcome);
+            }
+
+            pub(super) fn poll_close(
+                &mut self,
+                cx: &mut Context<'_>,
+                outcome: &mut Option<Outcome<M::Caught>>,
+            ) -> Poll<Course<E>> {
+                if let Some(outcome) = outcome.take() {
+                    self.stack.begin::<M>(outcome);
+                }
+                self.stack.poll_course::<M>(cx)
+            }
+
+            pub(super) fn report_source(&self) -> ReportSource<E> {
+                self.stack.source
+            }
+        }
+    };
+}
+
+/// Where nobody drives what goes on beside an entry, and what to do.
+pub(super) const NOT_DRIVEN: &str = "an exit stack drives only in a use of its own, and not after that: enter it in \
+    `async_with!(stack = exit_stack()?, { … })`, with the `?`, or in `exit_stack().with(…)`, on the stack that is lent there";
+
+/// A callback as an entry: the release of nothing.
+#[allow(clippy::type_complexity, reason = "the closure has no name")]
+pub(super) fn deferred<E, F, Fut>(
+    callback: F,
+    source: ReportSource<E>,
+) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, (), E>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let adopted = Adopted::new((), move |()| callback(), source);
+    let shelved = Shelved::alone(Box::pin(adopted));
+    ContextEntry::new(shelved.into_kept(), source)
+}
+
+methods! {
+    impl [E, M] AsyncExitStack<E, M> where [E: Send + 'static, M: StackMode<E> + 'static];
+}
+
+methods! {
+    impl ['a, E, M] ScopedExitStack<'a, E, M> where [E: 'a, M: StackMode<E> + 'a];
+}
+
+/// An entry that is being exited by itself. If that is not awaited to its end, it goes back.
+struct Releasing<'s, T: ?Sized, E> {
+    stack: &'s mut Stack<T, E>,
+    entry: Option<Box<Keyed<T>>>,
+}
+
+impl<T: ?Sized, E> Drop for Releasing<'_, T, E> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.stack.put_back(entry);
+        }
+    }
+}

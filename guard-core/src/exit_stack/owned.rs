@@ -1,0 +1,495 @@
+//! The stack that owns what is on it.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::ops::{Index, IndexMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+
+use super::adopted::Adopted;
+use super::core::{Key, Keyed, Stack};
+use super::course::{Catching, Plain, StackMode};
+use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
+use super::keyed::{EntryKey, KeyedEntry};
+use super::methods::{NOT_DRIVEN, deferred};
+use crate::adapters::NullContext;
+use crate::cleanup::{Nest, Runtime};
+use crate::context::FromContext;
+use crate::raw::{Drive, Driven, Place, Shelved};
+use crate::report::{ReportSource, describe_debug};
+use crate::using::besides::Adding;
+use crate::{AsyncContext, Outcome};
+
+/// The entries of an [`AsyncExitStack`].
+pub(super) type Owned<E, M> = dyn Entry<E, M> + Send;
+/// What goes on beside one of them.
+pub(super) type OwnedBeside = dyn Drive + Send + Sync;
+
+/// Contexts and clean-ups that are added at run time, and exited last in, first out.
+///
+/// For what no nesting of blocks can say: contexts entered conditionally, in loops, in a constructor.
+/// [`exit_stack`](crate::exit_stack) makes a context of one, which closes it in the end; a stack that is
+/// owned, say in a struct, is closed by hand.
+///
+/// Python: `AsyncExitStack`.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::io::Error> {
+/// use guard_core::{async_context, async_with, exit_stack, yield_resource};
+///
+/// #[async_context]
+/// async fn buffer(name: &'static str) -> Result<String, std::io::Error> {
+///     let mut text = String::from(name);
+///     yield_resource!(text);
+///     println!("{text}");
+///     Ok(())
+/// }
+///
+/// async_with!(stack = exit_stack::<std::io::Error>()?, {
+///     let first = stack.enter(buffer("first")).await?;
+///     let second = stack.enter(buffer("second")).await?;
+///     // Both are in use at the same time.
+///     first.push_str(second);
+///     stack.defer(async || {
+///         println!("before the buffers");
+///         Ok(())
+///     });
+/// });
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// Every entry is exited exactly once, whatever the others do. Their errors convert into `E`; all are
+/// kept in order, in [`ExitErrors`].
+///
+/// # Panics
+///
+/// A panic of an entry goes on when all entries have been exited.
+///
+/// # Cancellation
+///
+/// A stack that is dropped, also in the middle of being closed, is closed in the background with
+/// [`Outcome::Cancelled`], as a guaranteed context would be. [`ScopedExitStack`] is for entries that
+/// borrow.
+///
+/// A context that is dropped while it is being entered is not on the stack, and a stack that is owned does
+/// not wait for it. Where that order matters, as in a constructor, fill the stack in
+/// `async_with!(stack = exit_stack()?, { … })`, which waits, and end with [`pop_all`](Self::pop_all).
+#[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
+pub struct AsyncExitStack<E, M = Plain>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    pub(super) stack: Stack<Owned<E, M>, E>,
+    /// What goes on beside the entries, in a use.
+    pub(super) besides: Adding<OwnedBeside>,
+    pub(super) runtime: Runtime,
+    /// It is the context of a use, not owned by itself.
+    pub(super) is_context: bool,
+}
+
+// Each entry runs under a catch of its own, and an entry that has panicked is never used again.
+impl<E, M> UnwindSafe for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+}
+
+impl<E, M> RefUnwindSafe for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+}
+
+impl<E> AsyncExitStack<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    /// An empty stack. It does not allocate until something is added.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E> AsyncExitStack<E, Catching>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    /// An empty stack that is given the error with which its use failed, so that entries can swallow or
+    /// replace it.
+    #[track_caller]
+    pub fn catching() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: fmt::Debug + Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    #[track_caller]
+    pub(super) fn with_mode() -> Self {
+        Self {
+            stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
+            besides: Adding::nowhere(),
+            runtime: Runtime::current(),
+            is_context: false,
+        }
+    }
+}
+
+impl<E> Default for AsyncExitStack<E>
+where
+    E: fmt::Debug + Send + 'static,
+{
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E, M> AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+{
+    /// Enters a context and lends its resource, for as long as the stack is not changed otherwise: the
+    /// resources of several entries can be in use at the same time.
+    ///
+    /// A context that cannot fail is added as `context.with_error::<E>()`. To have the resource again later, and in
+    /// a struct beside the stack: [`enter_keyed`](Self::enter_keyed). Python: `enter_async_context`.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being entered. It is on the stack from the very
+    /// poll in which it has been entered.
+    pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
+    where
+        C: AsyncContext + Send + 'static,
+        C::Resource: Send + 'static,
+        E: FromContext<C::Error>,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let source = context
+                .report_source()
+                .with_error(this.stack.source.describe);
+            let key = this.stack.next_key();
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = ContextEntry::new(kept, source);
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
+            })
+        })
+    }
+
+    /// Enters a context and gives a key, by which its resource is had as often as one likes: `stack[&key]`.
+    ///
+    /// So a struct can own a stack, open sessions in it, and close them all later:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// use guard_core::{AsyncExitStack, EntryKey, async_context, async_with, exit_stack, yield_resource};
+    /// use std::io;
+    ///
+    /// #[async_context]
+    /// async fn session(name: &'static str) -> io::Result<Vec<&'static str>> {
+    ///     let mut requests = vec![name];
+    ///     yield_resource!(requests);
+    ///     Ok(())
+    /// }
+    ///
+    /// struct Client {
+    ///     stack: AsyncExitStack<io::Error>,
+    ///     users: EntryKey<Vec<&'static str>>,
+    ///     orders: EntryKey<Vec<&'static str>>,
+    /// }
+    ///
+    /// impl Client {
+    ///     async fn open() -> io::Result<Self> {
+    ///         // If the second cannot be entered, the first is exited.
+    ///         async_with!(stack = exit_stack::<io::Error>()?, {
+    ///             let users = stack.enter_keyed(session("users")).await?;
+    ///             let orders = stack.enter_keyed(session("orders")).await?;
+    ///             return Ok(Self { stack: stack.pop_all(), users, orders });
+    ///         })
+    ///     }
+    ///
+    ///     fn order(&mut self) -> usize {
+    ///         let users = self.stack[&self.users].len();
+    ///         self.stack[&self.orders].push("order");
+    ///         users + self.stack[&self.orders].len()
+    ///     }
+    ///
+    ///     async fn log_out(&mut self) -> io::Result<bool> {
+    ///         self.stack.release(self.users).await
+    ///     }
+    ///
+    ///     async fn close(self) -> io::Result<()> {
+    ///         self.stack.aclose().await
+    ///     }
+    /// }
+    ///
+    /// let mut client = Client::open().await?;
+    /// assert_eq!(client.order(), 3);
+    /// assert!(client.log_out().await?);
+    /// client.close().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Python: `enter_async_context`, whose value is kept in `self`.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`enter`](Self::enter).
+    pub fn enter_keyed<C>(&self, context: C) -> EnterKeyed<'_, Self, C, E>
+    where
+        C: AsyncContext + Send + 'static,
+        C::Resource: Send + 'static,
+        E: FromContext<C::Error>,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let source = context
+                .report_source()
+                .with_error(this.stack.source.describe);
+            let key = this.stack.next_key();
+            let entry = KeyedEntry::<C, E>::new(this.shelve(context), source);
+            this.stack
+                .shelf
+                .push(Box::new(Keyed::new(key, nest, entry)));
+            EntryKey::of::<C, E>(key)
+        })
+    }
+
+    /// The resource of an entry, if it is on this stack and is not being exited. `stack[&key]` is the form
+    /// that panics.
+    ///
+    /// It asks for `Sync`, since stacks can be shared; [`get_mut`](Self::get_mut) does not.
+    pub fn get<R>(&self, key: &EntryKey<R>) -> Option<&R>
+    where
+        R: Sync + ?Sized,
+    {
+        let EntryKey { key, look, .. } = *key;
+        self.stack.shelf.look(
+            |entry| entry.key == key,
+            |entry| entry.entry.lent().and_then(look),
+        )
+    }
+
+    /// The resource of an entry, exclusively, if it is on this stack and is not being exited.
+    pub fn get_mut<R>(&mut self, key: &EntryKey<R>) -> Option<&mut R>
+    where
+        R: ?Sized,
+    {
+        let entry = self.stack.find(key.key)?;
+        entry.entry.lent_mut().and_then(key.look_mut)
+    }
+
+    /// Adds a value that is there already, with its asynchronous release, and lends it.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
+    where
+        T: Send + 'static,
+        F: FnOnce(T) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let adopted = Adopted::new(value, release, self.stack.source);
+        self.lend(adopted)
+    }
+
+    /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
+    ///
+    /// Python: `enter_context`.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn keep<T>(&self, value: T) -> &mut T
+    where
+        T: Send + 'static,
+    {
+        // An entry is dropped when it has been exited.
+        self.lend(NullContext::entered(value).with_error())
+    }
+
+    /// Adds an asynchronous callback. It is not told the outcome.
+    ///
+    /// Python: `push_async_callback`.
+    pub fn defer<F, Fut>(&self, callback: F) -> Key
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.push(deferred(callback, self.stack.source))
+    }
+
+    /// Adds a synchronous callback.
+    ///
+    /// Python: `callback`.
+    pub fn callback<F>(&self, callback: F) -> Key
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.defer(move || {
+            callback();
+            core::future::ready(Ok(()))
+        })
+    }
+
+    /// Adds an asynchronous callback that is told the outcome as it then stands.
+    ///
+    /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
+    /// it or another. Python: `push_async_exit`.
+    pub fn push_exit<F, Fut>(&self, exit: F) -> Key
+    where
+        F: FnOnce(Outcome<M::Caught>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.push(CallEntry::new(exit, self.stack.source))
+    }
+
+    fn lend<C>(&self, entered: C) -> &mut C::Resource
+    where
+        C: AsyncContext<Error = E> + Send + 'static,
+        C::Resource: Send + 'static,
+    {
+        let source = self.stack.source;
+        let key = self.stack.next_key();
+        let shelved = Shelved::alone(Box::pin(entered));
+        self.stack.shelf.lend(shelved, |kept| {
+            let entry = ContextEntry::new(kept, source);
+            Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>
+        })
+    }
+
+    /// Keeps an entered context. What goes on beside it is driven beside the block that has the stack.
+    fn shelve<C, X>(&self, context: Pin<Box<C>>) -> Shelved<C, X>
+    where
+        C: AsyncContext<X> + Send + 'static,
+        C::Resource: Send,
+        X: 'static,
+    {
+        let driver = self.besides.driver(self).map(|add| {
+            move |driven: &Arc<Place<Driven<C, X>>>| {
+                let driven = Arc::downgrade(driven);
+                add(driven);
+            }
+        });
+        Shelved::new(context, driver, NOT_DRIVEN)
+    }
+
+    fn push(&self, entry: impl Entry<E, M> + Send + 'static) -> Key {
+        let key = self.stack.next_key();
+        self.stack
+            .shelf
+            .push(Box::new(Keyed::new(key, Nest::new(), entry)));
+        key
+    }
+}
+
+impl<E> AsyncExitStack<E, Catching>
+where
+    E: Send + 'static,
+{
+    /// Enters a context that catches: when the stack is closed it is offered the error as it then
+    /// stands, and swallows, replaces or raises it.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`enter`](Self::enter).
+    pub fn enter_catch<C>(&self, context: C) -> EnterLent<'_, Self, C, E, E>
+    where
+        C: AsyncContext<E, Error = E> + Send + 'static,
+        C::Resource: Send + 'static,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let source = context.report_source();
+            let key = this.stack.next_key();
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = CatchEntry(ContextEntry::new(kept, source));
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
+            })
+        })
+    }
+}
+
+impl<E, M, R> Index<&EntryKey<R>> for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+    R: Sync + ?Sized,
+{
+    type Output = R;
+
+    /// The resource that was entered with this key.
+    ///
+    /// # Panics
+    ///
+    /// The key is of another stack, or the entry has been released. [`get`](AsyncExitStack::get) returns an `Option`.
+    #[track_caller]
+    fn index(&self, key: &EntryKey<R>) -> &R {
+        self.get(key).unwrap_or_else(|| not_there())
+    }
+}
+
+impl<E, M, R> IndexMut<&EntryKey<R>> for AsyncExitStack<E, M>
+where
+    E: Send + 'static,
+    M: StackMode<E> + 'static,
+    R: Sync + ?Sized,
+{
+    #[track_caller]
+    fn index_mut(&mut self, key: &EntryKey<R>) -> &mut R {
+        self.get_mut(key).unwrap_or_else(|| not_there())
+    }
+}
+
+#[cold]
+#[track_caller]
+fn not_there() -> ! {
+    panic!(
+        "this key is of no entry of this exit stack: the entry has been released or is being exited, \
+         or it is on another stack (`pop_all` moves entries, their keys go with them)"
+    )
+}

@@ -1,0 +1,264 @@
+//! The stack for entries that borrow.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+
+use super::adopted::Adopted;
+use super::core::{Key, Keyed, Stack};
+use super::course::{Catching, Plain, StackMode};
+use super::enter::{EnterLent, EnterOnStack};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
+use super::methods::{NOT_DRIVEN, deferred};
+use crate::adapters::NullContext;
+use crate::cleanup::Nest;
+use crate::context::FromContext;
+use crate::raw::{Drive, Driven, Place, Shelved};
+use crate::report::{ReportSource, describe_debug};
+use crate::using::besides::Adding;
+use crate::{AsyncContext, Outcome};
+
+/// The entries of a [`ScopedExitStack`].
+type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
+
+/// [`AsyncExitStack`] for entries that borrow, or are not `Send`.
+///
+/// When it is dropped, its entries are dropped where they stand, the last first, and that is
+/// [reported](crate::set_reporter).
+#[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
+pub struct ScopedExitStack<'a, E, M = Plain>
+where
+    M: StackMode<E>,
+{
+    pub(super) stack: Stack<Borrowed<'a, E, M>, E>,
+    /// What goes on beside the entries, in a use.
+    pub(super) besides: Adding<dyn Drive + 'a>,
+}
+
+// As for an `AsyncExitStack`.
+impl<E, M: StackMode<E>> UnwindSafe for ScopedExitStack<'_, E, M> {}
+
+impl<E, M: StackMode<E>> RefUnwindSafe for ScopedExitStack<'_, E, M> {}
+
+impl<E: fmt::Debug> ScopedExitStack<'_, E> {
+    /// An empty stack. It does not allocate until something is added.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E: fmt::Debug> ScopedExitStack<'_, E, Catching> {
+    /// An empty stack that is given the error with which its use failed.
+    #[track_caller]
+    pub fn catching() -> Self {
+        Self::with_mode()
+    }
+}
+
+impl<E: fmt::Debug, M: StackMode<E>> ScopedExitStack<'_, E, M> {
+    #[track_caller]
+    pub(super) fn with_mode() -> Self {
+        Self {
+            stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
+            besides: Adding::nowhere(),
+        }
+    }
+}
+
+impl<E: fmt::Debug> Default for ScopedExitStack<'_, E> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, E, M> ScopedExitStack<'a, E, M>
+where
+    E: 'a,
+    M: StackMode<E> + 'a,
+{
+    /// Enters a context and lends its resource, for as long as the stack is not changed otherwise: the
+    /// resources of several entries can be in use at the same time.
+    ///
+    /// A context that cannot fail is added as `context.with_error::<E>()`. Python: `enter_async_context`.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being entered. It is on the stack from the very
+    /// poll in which it has been entered.
+    pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
+    where
+        C: AsyncContext + 'a,
+        C::Resource: 'a,
+        E: FromContext<C::Error>,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let source = context
+                .report_source()
+                .with_error(this.stack.source.describe);
+            let key = this.stack.next_key();
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = ContextEntry::new(kept, source);
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+            })
+        })
+    }
+
+    /// Adds a value that is there already, with its asynchronous release, and lends it.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
+    where
+        T: 'a,
+        F: FnOnce(T) -> Fut + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a,
+    {
+        let adopted = Adopted::new(value, release, self.stack.source);
+        self.lend(adopted)
+    }
+
+    /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
+    ///
+    /// Python: `enter_context`.
+    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
+    pub fn keep<T>(&self, value: T) -> &mut T
+    where
+        T: 'a,
+    {
+        // An entry is dropped when it has been exited.
+        self.lend(NullContext::entered(value).with_error())
+    }
+
+    /// Adds an asynchronous callback. It is not told the outcome.
+    ///
+    /// Python: `push_async_callback`.
+    pub fn defer<F, Fut>(&self, callback: F) -> Key
+    where
+        F: FnOnce() -> Fut + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a,
+    {
+        self.push(deferred(callback, self.stack.source))
+    }
+
+    /// Adds a synchronous callback.
+    ///
+    /// Python: `callback`.
+    pub fn callback<F>(&self, callback: F) -> Key
+    where
+        F: FnOnce() + 'a,
+    {
+        self.defer(move || {
+            callback();
+            core::future::ready(Ok(()))
+        })
+    }
+
+    /// Adds an asynchronous callback that is told the outcome as it then stands.
+    ///
+    /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
+    /// it or another. Python: `push_async_exit`.
+    pub fn push_exit<F, Fut>(&self, exit: F) -> Key
+    where
+        F: FnOnce(Outcome<M::Caught>) -> Fut + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a,
+    {
+        self.push(CallEntry::new(exit, self.stack.source))
+    }
+
+    fn lend<C>(&self, entered: C) -> &mut C::Resource
+    where
+        C: AsyncContext<Error = E> + 'a,
+        C::Resource: 'a,
+    {
+        let source = self.stack.source;
+        let key = self.stack.next_key();
+        let shelved = Shelved::alone(Box::pin(entered));
+        self.stack.shelf.lend(shelved, |kept| {
+            let entry = ContextEntry::new(kept, source);
+            Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+        })
+    }
+
+    /// Keeps an entered context. What goes on beside it is driven beside the block that has the stack.
+    fn shelve<C, X>(&self, context: Pin<Box<C>>) -> Shelved<C, X>
+    where
+        C: AsyncContext<X> + 'a,
+        X: 'a,
+    {
+        let driver = self.besides.driver(self).map(|add| {
+            move |driven: &Arc<Place<Driven<C, X>>>| {
+                let driven = Arc::downgrade(driven);
+                add(driven);
+            }
+        });
+        Shelved::new(context, driver, NOT_DRIVEN)
+    }
+
+    fn push(&self, entry: impl Entry<E, M> + 'a) -> Key {
+        let key = self.stack.next_key();
+        self.stack
+            .shelf
+            .push(Box::new(Keyed::new(key, Nest::new(), entry)));
+        key
+    }
+}
+
+impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
+    /// Enters a context that catches: when the stack is closed it is offered the error as it then
+    /// stands, and swallows, replaces or raises it.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) the context is driven by the use that lends the
+    /// stack. If it fails, it ends the block of that use.
+    ///
+    /// # Errors
+    ///
+    /// The context could not be entered; nothing was added.
+    ///
+    /// # Panics
+    ///
+    /// Something goes on beside the context, and the stack is not one that a use lends, or the use has no error.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`enter`](Self::enter).
+    pub fn enter_catch<C>(&self, context: C) -> EnterLent<'_, Self, C, E, E>
+    where
+        C: AsyncContext<E, Error = E> + 'a,
+        C::Resource: 'a,
+    {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+            let source = context.report_source();
+            let key = this.stack.next_key();
+            let shelved = this.shelve(context);
+            this.stack.shelf.lend(shelved, |kept| {
+                let entry = CatchEntry(ContextEntry::new(kept, source));
+                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
+            })
+        })
+    }
+}
+
+impl<E, M: StackMode<E>> ScopedExitStack<'_, E, M> {
+    pub(super) fn take(&mut self) -> Self {
+        self.besides.clear();
+        Self {
+            stack: self.stack.take(),
+            besides: Adding::nowhere(),
+        }
+    }
+}

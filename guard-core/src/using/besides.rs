@@ -1,0 +1,214 @@
+//! What goes on beside a block that adds to it while it runs.
+//!
+//! An exit stack lends a handle, and what is entered by that may go on beside the block. The driver asks once, before the
+//! block begins, and must not go through the handle, which the block has exclusively and can move away. So the driver
+//! and the handle share a list.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::task::{Context, Poll};
+
+use crate::platform::panics::Panic;
+use crate::platform::shared::Shared;
+#[cfg(feature = "std")]
+use crate::raw::is_not_driven;
+use crate::raw::{Beside, Drive, Ended, Place};
+
+/// What goes on beside the block of a use, in the order in which it was added.
+pub(crate) struct Besides<T: ?Sized> {
+    list: Shared<Vec<Weak<T>>>,
+    /// The length of the list: usually there is nothing.
+    count: AtomicUsize,
+    /// Where the use lends its handle, when the driver has asked. One that was moved away is another's.
+    home: AtomicUsize,
+    /// Nobody drives it, or not any more.
+    is_refused: AtomicBool,
+}
+
+impl<T: ?Sized> Besides<T> {
+    /// Changes the list.
+    fn change<U>(&self, change: impl FnOnce(&mut Vec<Weak<T>>) -> U) -> U {
+        self.list.with(|list| {
+            let changed = change(list);
+            self.count.store(list.len(), Ordering::Relaxed);
+            changed
+        })
+    }
+
+    /// Goes on with this too.
+    fn add(&self, one: Weak<T>) {
+        self.change(|list| list.push(one));
+    }
+
+    /// What has come since is not driven any more.
+    fn clear(&self) {
+        drop(self.change(core::mem::take));
+    }
+
+    /// The one at this place of the list, from which those that are gone are removed.
+    fn get(&self, index: usize) -> Option<Arc<T>> {
+        loop {
+            let (found, gone) = self.change(|list| {
+                let found = list.get(index)?.upgrade();
+                let gone = found.is_none().then(|| list.remove(index));
+                Some((found, gone))
+            })?;
+            drop(gone);
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+}
+
+impl<T> Drive for Besides<T>
+where
+    T: Drive + ?Sized,
+{
+    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return Poll::Pending;
+        }
+        let mut index = 0;
+        while let Some(one) = self.get(index) {
+            if let Poll::Ready(ended) = one.poll(cx, late) {
+                return Poll::Ready(ended);
+            }
+            index += 1;
+        }
+        Poll::Pending
+    }
+
+    fn end(&self) -> Result<(), Panic> {
+        self.is_refused.store(true, Ordering::Relaxed);
+        let mut ended = Ok(());
+        let list = self.change(core::mem::take);
+        // The last first, as they are exited.
+        for one in list.iter().rev().filter_map(Weak::upgrade) {
+            match (one.end(), &ended) {
+                (Err(panic), Ok(())) => ended = Err(panic),
+                // The first panic goes on.
+                (Err(second), Err(_)) => second.discard(),
+                (Ok(()), _) => {}
+            }
+        }
+        ended
+    }
+
+    fn refuse(&self) -> bool {
+        let mut index = 0;
+        // There may be a stack on the stack, beside whose entries nothing goes on either.
+        while let Some(one) = self.get(index) {
+            if !one.refuse() {
+                return false;
+            }
+            index += 1;
+        }
+        self.is_refused.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+/// No address of a handle.
+const NOWHERE: usize = 0;
+
+/// The [`Besides`] of a use, for its driver.
+pub(crate) struct Driving<T>(Option<Arc<Place<Besides<T>>>>)
+where
+    T: Drive + ?Sized;
+
+/// The [`Besides`] of a use, for the handle that it lends.
+pub(crate) struct Adding<T: ?Sized>(Option<Arc<Place<Besides<T>>>>);
+
+impl<T> Driving<T>
+where
+    T: Drive + ?Sized,
+{
+    /// Until the driver asks.
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// For the driver. When it asks for the first time, `handle` is where the use lends its handle from then on.
+    pub(crate) fn beside<H>(
+        &mut self,
+        handle: &mut H,
+        adding: impl FnOnce(&mut H) -> &mut Adding<T>,
+    ) -> Beside {
+        let here = ptr::from_mut(handle).addr();
+        let besides = self.open(adding(handle));
+        besides.home.store(here, Ordering::Relaxed);
+        Place::beside(besides)
+    }
+
+    /// Adds the first, before the driver asks.
+    #[cfg(feature = "std")]
+    pub(crate) fn add(&mut self, adding: &mut Adding<T>, one: Weak<T>) {
+        self.open(adding).add(one);
+    }
+
+    /// The resource is lent.
+    ///
+    /// # Panics
+    ///
+    /// If something goes on beside it, and the driver has not asked.
+    #[cfg(feature = "std")]
+    pub(crate) fn lend(&self) {
+        let Some(besides) = &self.0 else {
+            return;
+        };
+        if besides.home.load(Ordering::Relaxed) == NOWHERE && !besides.refuse() {
+            is_not_driven();
+        }
+    }
+
+    fn open(&mut self, adding: &mut Adding<T>) -> &Arc<Place<Besides<T>>> {
+        self.0.get_or_insert_with(|| {
+            let besides = Place::new(Besides {
+                list: Shared::new(Vec::new()),
+                count: AtomicUsize::new(0),
+                home: AtomicUsize::new(NOWHERE),
+                is_refused: AtomicBool::new(false),
+            });
+            adding.0 = Some(besides.clone());
+            besides
+        })
+    }
+}
+
+impl<T> Drop for Driving<T>
+where
+    T: Drive + ?Sized,
+{
+    fn drop(&mut self) {
+        // The handle may be elsewhere.
+        if let Some(besides) = &self.0 {
+            besides.is_refused.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<T: ?Sized> Adding<T> {
+    /// Nobody drives what is added.
+    pub(crate) const fn nowhere() -> Self {
+        Self(None)
+    }
+
+    /// Adds to what the use drives that lends `handle`, if there is one.
+    pub(crate) fn driver<H>(&self, handle: &H) -> Option<impl FnOnce(Weak<T>)> {
+        let here = ptr::from_ref(handle).addr();
+        let besides = self.0.as_ref()?;
+        let is_driven = besides.home.load(Ordering::Relaxed) == here
+            && !besides.is_refused.load(Ordering::Relaxed);
+        is_driven.then_some(move |one| besides.add(one))
+    }
+
+    /// What was added is not driven any more.
+    pub(crate) fn clear(&self) {
+        if let Some(besides) = &self.0 {
+            besides.clear();
+        }
+    }
+}
