@@ -136,7 +136,7 @@ pub fn async_with<L: Levels>(levels: L, plan: Plan, level: usize) -> Used {
 }
 
 /// The body leaves by `return`.
-async fn async_with_list<L: Levels>(levels: L, plan: Plan) -> Result<(), Fault> {
+pub async fn async_with_list<L: Levels>(levels: L, plan: Plan) -> Result<(), Fault> {
     match plan.depth {
         1 => async_with!(token = levels.at(0, plan)?, {
             return body(plan, token).await;
@@ -222,7 +222,7 @@ async fn join_inside<L: Levels>(levels: L, plan: Plan) -> Result<(), Fault> {
     Ok(())
 }
 
-pub fn with<L: Levels>(levels: L, plan: Plan, level: usize) -> Used {
+fn with<L: Levels>(levels: L, plan: Plan, level: usize) -> Used {
     Box::pin(async move {
         let used = levels
             .at(level, plan)

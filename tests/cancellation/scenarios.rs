@@ -12,7 +12,7 @@ use guard_core::{
     manage_scoped, yield_resource,
 };
 
-use crate::nesting::{Make, Plain, Used, inside, make, nested};
+use crate::nesting::{Make, Plain, Used, async_with, async_with_list, inside, make, nested};
 use crate::simulation::{End, Event, Fault, Step, Using, is_cut, log, pause};
 
 /// How long a step takes, and how it ends.
@@ -465,12 +465,13 @@ macro_rules! kinds {
                         let used = catch::<Caught>(plan, 0);
                         Box::pin(async { used.await.map_err(|faults| faults.0) })
                     }
+                    // Not by `nested`, or every way would be compiled for it.
                     Way::Manage => {
-                        let way = match plan.interrupt {
-                            Some(_) => Way::AsyncWith,
-                            None => Way::AsyncWithList,
-                        };
-                        nested(Plain::<OfManager>::new(), way, plan)
+                        let levels = Plain::<OfManager>::new();
+                        match plan.interrupt {
+                            Some(_) => one(async_with(levels, plan, 0)),
+                            None => one(async_with_list(levels, plan)),
+                        }
                     }
                     Way::Composed => one(composed(plan)),
                     _ => nested(Plain::<Context>::new(), way, plan),

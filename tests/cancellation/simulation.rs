@@ -233,7 +233,7 @@ thread_local! {
 fn report(report: &Report<'_>) {
     // The context is known by the place where it was made, and has a name of this crate; or it is a function of this
     // name, or something inside it.
-    let is_ours = report.name().starts_with("cancellation::");
+    let is_ours = report.name().contains("cancellation::");
     let level = report
         .location()
         .filter(|_| is_ours)
