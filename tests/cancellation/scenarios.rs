@@ -334,14 +334,14 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// A context by `manage`.
-pub struct Managed {
+/// A manager.
+pub struct Planned {
     level: usize,
     plan: Plan,
     token: Option<Token>,
 }
 
-impl Managed {
+impl Planned {
     fn new(level: usize, plan: Plan) -> Self {
         Self {
             level,
@@ -351,7 +351,7 @@ impl Managed {
     }
 }
 
-impl AsyncManager for Managed {
+impl AsyncManager for Planned {
     type Resource = Token;
     type Error = Fault;
 
@@ -454,7 +454,7 @@ macro_rules! kinds {
                     level: usize,
                     plan: Plan,
                 ) -> impl AsyncContext<Resource = Token, Error = Fault> + 'static {
-                    $manage(Managed::new(level, plan))
+                    $manage(Planned::new(level, plan))
                 }
             }
 
