@@ -1,20 +1,15 @@
 //! Adapters do not show: what is wrapped, or made of two functions, keeps the invariants of the matrix.
 
-use std::borrow::{Borrow, BorrowMut};
 use std::future::pending;
 
 use guard_core::{
-    AsyncClose, AsyncContext, Outcome, TimeoutError, async_with, closing, from_fns, nullcontext,
-    within,
+    AsyncClose, AsyncContext, TimeoutError, async_with, closing, from_fns, nullcontext,
 };
 
 use crate::invariants::Case;
 use crate::matrix::{Verdict, can_run, plans_of_all_depths, sweep};
-use crate::nesting::{exit_guard, nested};
-use crate::scenarios::{
-    Kind, Plan, Token, Way, all, body, body_of_many, borrowing, clean_up, default, interruptible,
-    one, set_up,
-};
+use crate::nesting::{Boxed, Make, Plain, async_with, make, nested};
+use crate::scenarios::{Kind, Plan, Token, Way, body, borrowing, clean_up, default, one, set_up};
 use crate::simulation::{End, Event, Fault, Using, log};
 
 const WAYS: [Way; 6] = [
@@ -44,47 +39,36 @@ fn judge(
     println!("{} runs", verdict.runs);
 }
 
-/// The contexts `level0`, `level1` and `level2` that `$make` makes, in every way.
+/// The contexts that are made like this, in every way.
 macro_rules! adapted {
-    ($($name:ident: $kind:ident $make:ident, $is_tried:expr;)+) => {$(
+    ($($name:ident: $kind:ident $is_tried:expr, |$level:ident, $plan:ident| $made:expr;)+) => {$(
         mod $name {
             use super::*;
 
-            adapted!(@levels $make; level0 0, level1 1, level2 2);
-            nested!();
+            struct Adapted;
+
+            impl Make for Adapted {
+                type Error = Fault;
+
+                #[track_caller]
+                fn make(
+                    $level: usize,
+                    $plan: Plan,
+                ) -> impl AsyncContext<Resource = Token, Error = Fault> + 'static {
+                    $made
+                }
+            }
 
             #[test]
             fn keeps_the_invariants() {
-                judge(Kind::$kind, &WAYS, $is_tried, nested);
+                // What depends on the type of the context is compiled for it in one of the ways.
+                judge(Kind::$kind, &WAYS, $is_tried, |way, plan| match way {
+                    Way::AsyncWith => one(async_with(Plain::<Adapted>::new(), plan, 0)),
+                    _ => nested(Boxed::new::<Adapted>(), way, plan),
+                });
             }
         }
     )+};
-    (@levels $make:ident; $($level:ident $number:literal),+) => {$(
-        #[track_caller]
-        fn $level(plan: Plan) -> impl AsyncContext<Resource: BorrowMut<Token> + Sized, Error = Fault> {
-            $make!($level $number plan)
-        }
-    )+};
-}
-
-macro_rules! converted {
-    ($level:ident $number:literal $plan:ident) => {
-        default::$level($plan).map_err(|fault| fault).boxed()
-    };
-}
-
-macro_rules! scoped_converted {
-    ($level:ident $number:literal $plan:ident) => {
-        borrowing::$level($plan)
-            .map_err(|fault| fault)
-            .boxed_local()
-    };
-}
-
-macro_rules! with_an_error_type {
-    ($level:ident $number:literal $plan:ident) => {
-        default::sure::$level($plan).with_error()
-    };
 }
 
 /// Whether the time was up, which it never is here.
@@ -95,64 +79,20 @@ fn in_time(error: TimeoutError<Fault>) -> Fault {
     }
 }
 
-macro_rules! bounded {
-    ($level:ident $number:literal $plan:ident) => {
-        default::$level($plan)
-            .exit_until(pending())
-            .map_err(in_time)
-    };
+/// Only the close can take time or fail.
+impl AsyncClose for Token {
+    type Error = Fault;
+
+    async fn close(self) -> Result<(), Fault> {
+        clean_up(self.level, self.plan, None).await
+    }
 }
 
-macro_rules! scoped_bounded {
-    ($level:ident $number:literal $plan:ident) => {
-        borrowing::$level($plan)
-            .exit_until(pending())
-            .map_err(in_time)
-    };
-}
-
-macro_rules! of_functions {
-    ($level:ident $number:literal $plan:ident) => {
-        from_fns(
-            move || set_up($number, $plan),
-            move |_token, outcome| clean_up($number, $plan, outcome),
-        )
-    };
-}
-
-/// Is there from the beginning; only its close can take time or fail.
-macro_rules! closed {
-    ($level:ident $number:literal $plan:ident) => {{
-        struct Open {
-            token: Token,
-            plan: Plan,
-        }
-
-        impl Borrow<Token> for Open {
-            fn borrow(&self) -> &Token {
-                &self.token
-            }
-        }
-
-        impl BorrowMut<Token> for Open {
-            fn borrow_mut(&mut self) -> &mut Token {
-                &mut self.token
-            }
-        }
-
-        impl AsyncClose for Open {
-            type Error = Fault;
-
-            async fn close(self) -> Result<(), Fault> {
-                clean_up($number, self.plan, None).await
-            }
-        }
-
-        log(Event::Enter($number));
-        log(Event::Entered($number, End::Ok));
-        let token = Token($number);
-        closing(Open { token, plan: $plan })
-    }};
+/// Is there from the beginning.
+fn open(level: usize, plan: Plan) -> Token {
+    log(Event::Enter(level));
+    log(Event::Entered(level, End::Ok));
+    Token::new(level, plan)
 }
 
 fn cannot_fail(plan: &Plan) -> bool {
@@ -165,35 +105,49 @@ fn is_there_at_once(plan: &Plan) -> bool {
 }
 
 adapted! {
-    a_converted_error_and_a_box: Default converted, |_| true;
-    a_converted_error_and_a_local_box: Scoped scoped_converted, |_| true;
-    an_error_that_cannot_be: Default with_an_error_type, cannot_fail;
-    a_limit: Default bounded, |_| true;
-    a_limit_of_a_scoped_context: Scoped scoped_bounded, |_| true;
-    two_functions: Default of_functions, |_| true;
-    a_value_that_is_closed: Default closed, is_there_at_once;
+    a_converted_error_and_a_box: Default |_| true, |level, plan| {
+        default::Context::make(level, plan).map_err(|fault| fault).boxed_local()
+    };
+    a_converted_error_and_a_local_box: Scoped |_| true, |level, plan| {
+        borrowing::Context::make(level, plan).map_err(|fault| fault).boxed_local()
+    };
+    an_error_that_cannot_be: Default cannot_fail, |level, plan| {
+        default::Sure::make(level, plan).with_error()
+    };
+    a_limit: Default |_| true, |level, plan| {
+        default::Context::make(level, plan).exit_until(pending()).map_err(in_time)
+    };
+    a_limit_of_a_scoped_context: Scoped |_| true, |level, plan| {
+        borrowing::Context::make(level, plan).exit_until(pending()).map_err(in_time)
+    };
+    two_functions: Default |_| true, |level, plan| from_fns(
+        move || set_up(level, plan),
+        move |_token, outcome| clean_up(level, plan, outcome),
+    );
+    a_value_that_is_closed: Default is_there_at_once, |level, plan| closing(open(level, plan));
 }
 
 #[test]
 fn a_null_context_beside_others_does_not_show() {
     async fn using(plan: Plan) -> Result<(), Fault> {
+        let level = make::<default::Context, ()>;
         match plan.depth {
-            1 => async_with!(_null = nullcontext(()), token = default::level0(plan)?, {
+            1 => async_with!(_null = nullcontext(()), token = level(0, plan)?, {
                 body(plan, token).await?;
             }),
             2 => async_with!(
-                _outer = default::level0(plan)?,
+                _outer = level(0, plan)?,
                 _null = nullcontext(()),
-                token = default::level1(plan)?,
+                token = level(1, plan)?,
                 {
                     body(plan, token).await?;
                 }
             ),
             _ => async_with!(
-                _outer = default::level0(plan)?,
+                _outer = level(0, plan)?,
                 // A report about the use of both names the first.
-                join(_middle = default::level1(plan)?, _null = nullcontext(())),
-                token = default::level2(plan)?,
+                join(_middle = level(1, plan)?, _null = nullcontext(())),
+                token = level(2, plan)?,
                 {
                     body(plan, token).await?;
                 }

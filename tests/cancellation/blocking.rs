@@ -10,16 +10,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::task::{Wake, Waker};
 
-use guard_core::{AsyncContext, Outcome, async_with, blocking, drain, within};
+use guard_core::{AsyncContext, blocking, drain};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::invariants::Case;
 use crate::matrix::{Verdict, plans};
-use crate::nesting::{exit_guard, nested};
+use crate::nesting::{Boxed, Make, nested};
 use crate::own_process::in_own_process;
-use crate::scenarios::{Kind, Plan, Token, Way, all, body, body_of_many, interruptible, one};
+use crate::scenarios::{Kind, Plan, Token, Way};
 use crate::simulation::{
-    self, End, Ending, Event, Fault, HOOK_CALLS, Run, Step, Using, is_pausing, log, tick,
+    self, End, Ending, Event, Fault, HOOK_CALLS, Run, Step, is_pausing, log, tick,
 };
 
 enum Message {
@@ -70,27 +70,31 @@ thread_local! {
     static PORT: RefCell<Option<Port>> = const { RefCell::new(None) };
 }
 
-macro_rules! levels {
-    ($($level:ident $number:literal),+) => {$(
-        fn $level(plan: Plan) -> impl AsyncContext<Resource = Token, Error = Fault> {
-            let port = PORT.with_borrow(|port| port.clone().expect("there is a driver"));
-            let releasing = port.clone();
-            blocking(
-                move || {
-                    port.happens(Event::Enter($number));
-                    port.ends($number, Step::Enter, plan.enter[$number].end)?;
-                    Ok(Token($number))
-                },
-                move |_token, outcome| {
-                    releasing.happens(Event::Release($number, Some(outcome)));
-                    releasing.ends($number, Step::Exit, plan.exit[$number].end)
-                },
-            )
-        }
-    )+};
+struct Blocking;
+
+impl Make for Blocking {
+    type Error = Fault;
+
+    #[track_caller]
+    fn make(
+        level: usize,
+        plan: Plan,
+    ) -> impl AsyncContext<Resource = Token, Error = Fault> + 'static {
+        let port = PORT.with_borrow(|port| port.clone().expect("there is a driver"));
+        let releasing = port.clone();
+        blocking(
+            move || {
+                port.happens(Event::Enter(level));
+                port.ends(level, Step::Enter, plan.enter[level].end)?;
+                Ok(Token::new(level, plan))
+            },
+            move |_token, outcome| {
+                releasing.happens(Event::Release(level, Some(outcome)));
+                releasing.ends(level, Step::Exit, plan.exit[level].end)
+            },
+        )
+    }
 }
-levels!(level0 0, level1 1, level2 2);
-nested!();
 
 fn is_begin(event: Event) -> bool {
     matches!(event, Event::Enter(_) | Event::Release(..))
@@ -125,7 +129,7 @@ fn drive(way: Way, plan: Plan, drop_at: Option<usize>, cut_at: Option<usize>) ->
     PORT.set(Some(port.clone()));
     let waker = Waker::from(Arc::new(port));
     let mut violations = Vec::new();
-    let mut using = nested(way, plan);
+    let mut using = nested(Boxed::new::<Blocking>(), way, plan);
     let (mut steps, mut woken) = (0, true);
     let ending = loop {
         if drop_at == Some(steps) {

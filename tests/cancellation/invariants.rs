@@ -667,6 +667,8 @@ impl Judge<'_> {
                 begun.is_some_and(|begun| at < begun && begun < gone)
                     && self.over(level).is_none_or(|over| gone < over)
                     || self.was_waiting(level)
+                        // Else the fault was lost with a use that the block dropped before.
+                        && self.gone(level) == Some(gone)
                         && (self.is_guard(level + 1) || self.in_block_of(level) == fault.level)
             })
         };

@@ -211,7 +211,7 @@ impl Future for Nest {
                             this.open.push(level);
                             let (plan, defect) = (this.plan, this.defect);
                             this.doing = if plan.interrupted() == Some(level + 1) {
-                                let inner = Self::new(plan, defect, level + 1);
+                                let inner = Box::pin(Self::new(plan, defect, level + 1));
                                 let inner = interruptible(plan, level + 1, inner);
                                 Doing::Body(
                                     async { inner.await.map_err(|faults| faults[0]) }.boxed(),

@@ -1,19 +1,18 @@
 //! What the matrix tries: contexts that fail as planned, nested in every way there is.
 
-use std::borrow::BorrowMut;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::panic_any;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use guard_core::{
     AsyncContext, AsyncManager, Outcome, TryWithError, async_context, async_with, manage,
-    manage_scoped, within, yield_resource,
+    manage_scoped, yield_resource,
 };
 
-use crate::nesting::{exit_guard, nested};
+use crate::nesting::{Make, Plain, Used, async_with, async_with_list, inside, make, nested};
 use crate::simulation::{End, Event, Fault, Step, Using, is_cut, log, pause};
 
 /// How long a step takes, and how it ends.
@@ -132,8 +131,22 @@ impl Kind {
     }
 }
 
-/// What a context lends: it is touched by the body.
-pub struct Token(pub usize);
+/// What a context lends.
+pub struct Token {
+    pub level: usize,
+    pub plan: Plan,
+    is_touched: bool,
+}
+
+impl Token {
+    pub fn new(level: usize, plan: Plan) -> Self {
+        Self {
+            level,
+            plan,
+            is_touched: false,
+        }
+    }
+}
 
 async fn doing(level: usize, step: Step, doing: Doing) -> Result<(), Fault> {
     for _ in 0..doing.pauses {
@@ -171,7 +184,7 @@ pub async fn set_up(level: usize, plan: Plan) -> Result<Token, Fault> {
         log(Event::Enter(level));
         let done = doing(level, Step::Enter, plan.enter[level]).await;
         log(Event::Entered(level, end_of(done)));
-        done.map(|()| Token(level))
+        done.map(|()| Token::new(level, plan))
     };
     watched(level, Step::Enter, setting_up).await
 }
@@ -207,7 +220,7 @@ async fn watched<T>(level: usize, step: Step, doing: impl Future<Output = T>) ->
 pub async fn interruptible<E: From<Fault>>(
     plan: Plan,
     level: usize,
-    used: impl Future<Output = Result<(), E>>,
+    used: Pin<Box<impl Future<Output = Result<(), E>> + ?Sized>>,
 ) -> Result<(), E> {
     match plan.interrupt {
         Some(interrupt) if interrupt.level == level => interrupted(interrupt, used).await,
@@ -217,7 +230,7 @@ pub async fn interruptible<E: From<Fault>>(
 
 async fn interrupted<E: From<Fault>>(
     interrupt: Interrupt,
-    used: impl Future<Output = Result<(), E>>,
+    mut used: Pin<Box<impl Future<Output = Result<(), E>> + ?Sized>>,
 ) -> Result<(), E> {
     /// Is dropped right before the use is.
     struct Drops(usize);
@@ -227,7 +240,6 @@ async fn interrupted<E: From<Fault>>(
         }
     }
 
-    let mut used = Box::pin(used);
     let mut polls = 0;
     let over = poll_fn(|cx| {
         if polls == interrupt.polls {
@@ -263,7 +275,7 @@ fn infallible<T>(done: Result<T, Fault>) -> T {
     done.unwrap_or_else(|fault| unreachable!("{fault} was not planned"))
 }
 
-pub async fn body(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Fault> {
+pub async fn body(plan: Plan, token: &mut Token) -> Result<(), Fault> {
     struct Gone;
     impl Drop for Gone {
         fn drop(&mut self) {
@@ -271,19 +283,17 @@ pub async fn body(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Fa
         }
     }
 
-    let token = lent.borrow_mut();
-    assert_eq!(token.0, plan.depth - 1, "the innermost resource is lent");
+    assert_eq!(
+        token.level,
+        plan.depth - 1,
+        "the innermost resource is lent"
+    );
     let _gone = Gone;
     log(Event::BodyStarted);
     let done = doing(0, Step::Body, plan.body).await;
-    token.0 += 1;
+    token.is_touched = true;
     log(Event::BodyEnded(end_of(done)));
     done
-}
-
-/// The body, for those who keep all faults.
-pub async fn body_of_many(plan: Plan, lent: &mut impl BorrowMut<Token>) -> Result<(), Vec<Fault>> {
-    body(plan, lent).await.map_err(|fault| vec![fault])
 }
 
 impl From<Fault> for Vec<Fault> {
@@ -324,13 +334,24 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-struct Managed {
+/// A manager.
+pub struct Planned {
     level: usize,
     plan: Plan,
     token: Option<Token>,
 }
 
-impl AsyncManager for Managed {
+impl Planned {
+    fn new(level: usize, plan: Plan) -> Self {
+        Self {
+            level,
+            plan,
+            token: None,
+        }
+    }
+}
+
+impl AsyncManager for Planned {
     type Resource = Token;
     type Error = Fault;
 
@@ -344,154 +365,137 @@ impl AsyncManager for Managed {
     }
 }
 
-/// The ways of nesting the contexts `level0`, `level1` and `level2` of a module.
-macro_rules! nests {
+/// Contexts that are written with `#[async_context]` and these arguments, as they are used in every way.
+macro_rules! kinds {
     ($(#[$name:ident: $args:tt, $catch:tt, $manage:ident])+) => {$(
         pub mod $name {
             use super::*;
 
-            nests!(@levels $args; level0 0, level1 1, level2 2);
-
-            /// The same as managers, whose type is one for all levels, so that it cannot name the level.
-            mod managed {
-                use super::*;
-                nests!(@managed $manage; level0 0, level1 1, level2 2);
-                nested!();
+            #[async_context $args]
+            async fn plain(level: usize, plan: Plan) -> Result<Token, Fault> {
+                let mut token = set_up(level, plan).await?;
+                let outcome = yield_resource!(token);
+                clean_up(level, plan, outcome).await
             }
 
-            /// The same, but they cannot fail.
-            pub mod sure {
-                use super::*;
-                nests!(@sure $args; level0 0, level1 1, level2 2);
+            #[async_context $args]
+            async fn sure(level: usize, plan: Plan) -> Result<Token, Infallible> {
+                let mut token = infallible(set_up(level, plan).await);
+                let outcome = yield_resource!(token);
+                infallible(clean_up(level, plan, outcome).await);
+                Ok(())
             }
 
-            /// The same, but they are given the body's error, and raise it again.
-            mod caught {
-                use super::*;
-                nests!(@caught $catch; level0 0, level1 1, level2 2);
+            #[async_context $catch]
+            async fn caught(level: usize, plan: Plan) -> Result<Token, Faults> {
+                let mut token = set_up(level, plan).await?;
+                let outcome = yield_resource!(token);
+                let cleaned = clean_up(level, plan, outcome.without_error()).await;
+                let raised = match outcome {
+                    Outcome::Failed(faults) => faults.0,
+                    _ => Vec::new(),
+                };
+                let faults: Vec<Fault> = raised.into_iter().chain(cleaned.err()).collect();
+                if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
             }
 
-            nested!();
+            pub struct Context;
 
-            async fn run(plan: Plan) -> Result<(), Fault> {
-                use sure::{level0, level1, level2};
-                match plan.depth {
-                    1 => level0(plan).run(async |token| body(plan, token).await).await,
-                    2 => level0(plan).run(async |_| {
-                        let inner = level1(plan).run(async |token| body(plan, token).await);
-                        interruptible(plan, 1, inner).await
-                    }).await,
-                    _ => level0(plan).run(async |_| {
-                        let middle = level1(plan).run(async |_| {
-                            let inner = level2(plan).run(async |token| body(plan, token).await);
-                            interruptible(plan, 2, inner).await
-                        });
-                        interruptible(plan, 1, middle).await
-                    }).await,
+            impl Make for Context {
+                type Error = Fault;
+
+                #[track_caller]
+                fn make(
+                    level: usize,
+                    plan: Plan,
+                ) -> impl AsyncContext<Resource = Token, Error = Fault> + 'static {
+                    plain(level, plan)
                 }
             }
 
-            async fn catch(plan: Plan) -> Result<(), Faults> {
-                use caught::{level0, level1, level2};
-                let body = async |token: &mut Token| Ok(body(plan, token).await?);
-                let raised = |caught: Option<()>| caught.expect("no error is swallowed");
-                match plan.depth {
-                    1 => level0(plan).catch(async |token| body(token).await).await.map(raised),
-                    2 => level0(plan).catch(async |_| {
-                        let inner = level1(plan).catch(async |token| body(token).await);
-                        interruptible(plan, 1, async { inner.await.map(raised) }).await
-                    }).await.map(raised),
-                    _ => level0(plan).catch(async |_| {
-                        let middle = level1(plan).catch(async |_| {
-                            let inner = level2(plan).catch(async |token| body(token).await);
-                            interruptible(plan, 2, async { inner.await.map(raised) }).await
-                        });
-                        interruptible(plan, 1, async { middle.await.map(raised) }).await
-                    }).await.map(raised),
+            /// The same, but it cannot fail.
+            pub struct Sure;
+
+            impl Make for Sure {
+                type Error = Infallible;
+
+                #[track_caller]
+                fn make(
+                    level: usize,
+                    plan: Plan,
+                ) -> impl AsyncContext<Resource = Token, Error = Infallible> + 'static {
+                    sure(level, plan)
+                }
+            }
+
+            /// The same, but it is given the body's error, and raises it again.
+            struct Caught;
+
+            impl Make<Faults> for Caught {
+                type Error = Faults;
+
+                #[track_caller]
+                fn make(
+                    level: usize,
+                    plan: Plan,
+                ) -> impl AsyncContext<Faults, Resource = Token, Error = Faults> + 'static {
+                    caught(level, plan)
+                }
+            }
+
+            /// The same as a manager.
+            struct OfManager;
+
+            impl Make for OfManager {
+                type Error = Fault;
+
+                #[track_caller]
+                fn make(
+                    level: usize,
+                    plan: Plan,
+                ) -> impl AsyncContext<Resource = Token, Error = Fault> + 'static {
+                    $manage(Planned::new(level, plan))
                 }
             }
 
             pub(super) fn using(way: Way, plan: Plan) -> Using {
                 match way {
-                    Way::Run => one(run(plan)),
-                    Way::Manage if plan.interrupt.is_some() => managed::nested(Way::AsyncWith, plan),
-                    Way::Manage => managed::nested(Way::AsyncWithList, plan),
+                    Way::Run => one(run::<Sure>(plan, 0)),
+                    Way::Catch => {
+                        let used = catch::<Caught>(plan, 0);
+                        Box::pin(async { used.await.map_err(|faults| faults.0) })
+                    }
+                    // Not by `nested`, or every way would be compiled for it.
+                    Way::Manage => {
+                        let levels = Plain::<OfManager>::new();
+                        match plan.interrupt {
+                            Some(_) => one(async_with(levels, plan, 0)),
+                            None => one(async_with_list(levels, plan)),
+                        }
+                    }
                     Way::Composed => one(composed(plan)),
-                    Way::Catch => Box::pin(async move { catch(plan).await.map_err(|faults| faults.0) }),
-                    _ => nested(way, plan),
+                    _ => nested(Plain::<Context>::new(), way, plan),
                 }
             }
 
-            nests!(@composed $args; self);
+            composed!($args Context);
         }
     )+};
-    (@levels $args:tt; $($level:ident $number:literal),+) => {$(
-        #[async_context $args]
-        pub async fn $level(plan: Plan) -> Result<Token, Fault> {
-            let mut token = set_up($number, plan).await?;
-            let outcome = yield_resource!(token);
-            clean_up($number, plan, outcome).await
-        }
-    )+};
-    (@sure $args:tt; $($level:ident $number:literal),+) => {$(
-        #[async_context $args]
-        pub async fn $level(plan: Plan) -> Result<Token, Infallible> {
-            let mut token = infallible(set_up($number, plan).await);
-            let outcome = yield_resource!(token);
-            infallible(clean_up($number, plan, outcome).await);
-            Ok(())
-        }
-    )+};
-    (@caught $args:tt; $($level:ident $number:literal),+) => {$(
-        #[async_context $args]
-        pub async fn $level(plan: Plan) -> Result<Token, Faults> {
-            let mut token = set_up($number, plan).await?;
-            let outcome = yield_resource!(token);
-            let cleaned = clean_up($number, plan, outcome.without_error()).await;
-            let raised = match outcome {
-                Outcome::Failed(faults) => faults.0,
-                _ => Vec::new(),
-            };
-            let faults: Vec<Fault> = raised.into_iter().chain(cleaned.err()).collect();
-            if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
-        }
-    )+};
-    (@managed $manage:ident; $($level:ident $number:literal),+) => {$(
-        /// Names the level in its type.
-        #[allow(non_camel_case_types)]
-        struct $level {
-            managed: Managed,
-        }
+}
 
-        impl AsyncManager for $level {
-            type Resource = Token;
-            type Error = Fault;
-
-            async fn enter(&mut self) -> Result<&mut Token, Fault> {
-                self.managed.enter().await
-            }
-
-            async fn exit(&mut self, outcome: Outcome) -> Result<(), Fault> {
-                self.managed.exit(outcome).await
-            }
-        }
-
-        #[track_caller]
-        pub(super) fn $level(plan: Plan) -> impl AsyncContext<Resource = Token, Error = Fault> {
-            $manage($level { managed: Managed { level: $number, plan, token: None } })
-        }
-    )+};
-    (@composed $args:tt; $levels:ident) => {
+/// A context that is written with `#[async_context]` and these arguments, made of those that `$make` makes.
+macro_rules! composed {
+    ($args:tt $make:ty) => {
         #[async_context $args]
         async fn composed1(plan: Plan) -> Result<Token, Fault> {
-            async_with!(token = $levels::level0(plan)?, { yield_resource!(*token); });
+            async_with!(token = make::<$make, ()>(0, plan)?, { yield_resource!(*token); });
             Ok(())
         }
 
         #[async_context $args]
         async fn composed2(plan: Plan) -> Result<Token, Fault> {
-            async_with!(_outer = $levels::level0(plan)?, {
-                async_with!(token = $levels::level1(plan)?, { yield_resource!(*token); });
+            async_with!(_outer = make::<$make, ()>(0, plan)?, {
+                async_with!(token = make::<$make, ()>(1, plan)?, { yield_resource!(*token); });
             });
             Ok(())
         }
@@ -499,9 +503,9 @@ macro_rules! nests {
         #[async_context $args]
         async fn composed3(plan: Plan) -> Result<Token, Fault> {
             async_with!(
-                _outer = $levels::level0(plan)?,
-                _middle = $levels::level1(plan)?,
-                token = $levels::level2(plan)?, { yield_resource!(*token); }
+                _outer = make::<$make, ()>(0, plan)?,
+                _middle = make::<$make, ()>(1, plan)?,
+                token = make::<$make, ()>(2, plan)?, { yield_resource!(*token); }
             );
             Ok(())
         }
@@ -516,19 +520,37 @@ macro_rules! nests {
     };
 }
 
-nests! {
+kinds! {
     #[default: (), (catch), manage]
     #[borrowing: (scoped), (scoped, catch), manage_scoped]
 }
 
 mod default_of_scoped {
     use super::*;
-    nests!(@composed (); borrowing);
+    composed!(() borrowing::Context);
 }
 
 mod scoped_of_default {
     use super::*;
-    nests!(@composed (scoped); default);
+    composed!((scoped) default::Context);
+}
+
+fn run<M: Make<Error = Infallible>>(plan: Plan, level: usize) -> Used {
+    Box::pin(async move {
+        let used = make::<M, ()>(level, plan)
+            .run(async |token| inside(plan, level, token, run::<M>(plan, level + 1)).await);
+        used.await
+    })
+}
+
+fn catch<M: Make<Faults, Error = Faults>>(plan: Plan, level: usize) -> Used<Faults> {
+    Box::pin(async move {
+        let caught = make::<M, Faults>(level, plan)
+            .catch(async |token| inside(plan, level, token, catch::<M>(plan, level + 1)).await);
+        let caught = caught.await?;
+        caught.expect("no error is swallowed");
+        Ok(())
+    })
 }
 
 /// A use that ends with the first error.

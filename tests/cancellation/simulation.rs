@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -127,6 +127,8 @@ struct World {
     strange: Vec<String>,
     pauses: Vec<Pause>,
     background: Vec<Cleanup>,
+    /// Where the contexts of each level were made.
+    places: Vec<(&'static Location<'static>, usize)>,
     /// Whether the background takes no tasks.
     closed: bool,
     hook_calls: usize,
@@ -148,6 +150,29 @@ fn with<T>(look: impl FnOnce(&mut World) -> T) -> T {
 
 pub fn log(event: Event) {
     with(|world| world.log.push(event));
+}
+
+/// A context of this level is made by the caller.
+#[track_caller]
+pub fn made_here(level: usize) {
+    let place = Location::caller();
+    with(|world| {
+        if !world.places.contains(&(place, level)) {
+            world.places.push((place, level));
+        }
+    });
+}
+
+/// The level whose contexts are made there.
+fn level_made_at(place: &Location<'_>) -> Option<usize> {
+    let find = |world: &RefCell<World>| {
+        let world = world.borrow();
+        let mut levels = world.places.iter().filter(|(known, _)| *known == place);
+        let level = levels.next().map(|&(_, level)| level);
+        assert!(levels.next().is_none(), "two levels are made at {place}");
+        level
+    };
+    WORLD.try_with(find).ok().flatten()
 }
 
 pub fn reported(who: Who, lost: Lost) {
@@ -206,15 +231,24 @@ thread_local! {
 }
 
 fn report(report: &Report<'_>) {
-    // The context is a function or a type of this name, or something inside it.
-    let who = report.name().rsplit("::").find_map(|name| match name {
-        "level0" => Some(Who::Level(0)),
-        "level1" => Some(Who::Level(1)),
-        "level2" => Some(Who::Level(2)),
-        name if name.starts_with("composed") => Some(Who::Composed),
-        name if name.contains("ExitStack<") && STACK_IS_KNOWN.get() => Some(Who::Stack),
-        _ => None,
-    });
+    // The context is known by the place where it was made, and has a name of this crate; or it is a function of this
+    // name, or something inside it.
+    let is_ours = report.name().contains("cancellation::");
+    let level = report
+        .location()
+        .filter(|_| is_ours)
+        .and_then(level_made_at);
+    let by_name = || {
+        report.name().rsplit("::").find_map(|name| match name {
+            "level0" => Some(Who::Level(0)),
+            "level1" => Some(Who::Level(1)),
+            "level2" => Some(Who::Level(2)),
+            name if name.starts_with("composed") => Some(Who::Composed),
+            name if name.contains("ExitStack<") && STACK_IS_KNOWN.get() => Some(Who::Stack),
+            _ => None,
+        })
+    };
+    let who = level.map(Who::Level).or_else(by_name);
     // A context that catches has the body's error in its own.
     let faults = || -> Option<Vec<Fault>> {
         let error = report.error()?.to_string();

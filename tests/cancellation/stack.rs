@@ -8,19 +8,18 @@ use guard_core::{
 
 use crate::invariants::Case;
 use crate::matrix::{Verdict, plans_of_all_depths, sweep};
+use crate::nesting::make;
 use crate::scenarios::{Kind, Plan, Way, body, borrowing, default, one};
 use crate::simulation::{End, Fault, Using};
 
 macro_rules! uses {
-    ($name:ident: $levels:ident on $stack:ty) => {
+    ($name:ident: $contexts:ident on $stack:ty) => {
         /// Enters as many contexts as are planned, and runs the body with the last one's resource.
         async fn $name(stack: &$stack, plan: Plan) -> Result<(), Fault> {
-            let mut token = stack.enter($levels::level0(plan)).await?;
-            if plan.depth > 1 {
-                token = stack.enter($levels::level1(plan)).await?;
-            }
-            if plan.depth > 2 {
-                token = stack.enter($levels::level2(plan)).await?;
+            let level = make::<$contexts::Context, ()>;
+            let mut token = stack.enter(level(0, plan)).await?;
+            for inner in 1..plan.depth {
+                token = stack.enter(level(inner, plan)).await?;
             }
             body(plan, token).await
         }

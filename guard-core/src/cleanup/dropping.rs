@@ -17,11 +17,22 @@ pub(crate) fn drop_context(nest: &mut Nest, drop_it: impl FnOnce()) {
     if nest.is_empty() {
         return drop_it();
     }
-    drop_context_after(nest, drop_it);
+    drop_context_after(nest, &mut once(drop_it));
+}
+
+/// A closure for what is not compiled anew for every use, because it is rarely called.
+#[inline]
+fn once(action: impl FnOnce()) -> impl FnMut() {
+    let mut action = Some(action);
+    move || {
+        if let Some(action) = action.take() {
+            action();
+        }
+    }
 }
 
 #[cold]
-fn drop_context_after(nest: &mut Nest, drop_it: impl FnOnce()) {
+fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     /// Leaves the entries also if a destructor panics.
     struct PassOn(Doing);
 
@@ -45,7 +56,13 @@ fn drop_context_after(nest: &mut Nest, drop_it: impl FnOnce()) {
 }
 
 /// Drops the block of the use that owns `nest`. The notes about the drop of the use hold for its block too.
+#[inline]
 pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
+    drop_under_notes(nest, &mut once(drop_it));
+}
+
+#[cold]
+fn drop_under_notes(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     fn repeat(notes: &[Doing], action: &mut dyn FnMut()) {
         match notes {
             [] => action(),
@@ -65,14 +82,7 @@ pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
         true
     });
     notes.reverse();
-    let mut drop_it = Some(drop_it);
-    nest.during(|| {
-        repeat(&notes, &mut || {
-            if let Some(drop_it) = drop_it.take() {
-                drop_it();
-            }
-        });
-    });
+    nest.during(|| repeat(&notes, drop_it));
 }
 
 /// Drops a stack that somebody owns. Like a guard it is not part of the exit that happens to drop it.
