@@ -117,6 +117,8 @@ fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) ->
         Span::mixed_site().located_at(body.braces.span.join()),
     );
     let carried = quote!({
+        // A block that always jumps has a value of the type `!`.
+        #[allow(unreachable_code, clippy::diverging_sub_expression)]
         let #out = #private::carried(#value);
         #shown
     });
