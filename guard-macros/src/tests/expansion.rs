@@ -598,6 +598,7 @@ fn a_use() {
                     }
                 }
                 {
+                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     let out = guard_core::__private::carried(value);
                     out
                 }
@@ -680,6 +681,7 @@ fn a_use_that_is_left_in_every_way() {
                     _ => {}
                 }
                 {
+                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     let out = guard_core::__private::carried(value);
                     out
                 }
