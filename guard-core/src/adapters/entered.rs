@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::Panic;
-use crate::raw::{Ask, Driven, Kept, Place, Shelved};
+use crate::raw::{Ask, Driven, Kept, LentContext, Place};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -26,7 +26,7 @@ where
     C: AsyncContext,
 {
     /// `None` when it is taken apart.
-    held: Option<Shelved<C, ()>>,
+    held: Option<LentContext<C, ()>>,
     /// In whose name something is reported while it is lent.
     source: ReportSource<C::Error>,
     nest: Nest,
@@ -46,7 +46,7 @@ where
     ) -> Self {
         Self {
             source: context.report_source(),
-            held: Some(Shelved::new(context, driver, NOT_DRIVEN)),
+            held: Some(LentContext::new(context, driver, NOT_DRIVEN)),
             nest,
             told: OnceLock::new(),
         }
@@ -76,7 +76,7 @@ where
 
     /// Drops what goes on beside it.
     pub(super) fn end_beside(&self) -> Result<(), Panic> {
-        self.held.as_ref().map_or(Ok(()), Shelved::end_beside)
+        self.held.as_ref().map_or(Ok(()), LentContext::end_beside)
     }
 
     /// Says how its use ended, for when the last who shares it drops it.

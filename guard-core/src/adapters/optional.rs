@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 #[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::order::Order;
-use crate::raw::{Ask, Beside, Drive, Driven, Kept, Place, Shelved, is_not_driven};
+use crate::raw::{Ask, Beside, Drive, Driven, Kept, LentContext, Place, is_not_driven};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -142,7 +142,7 @@ pub struct OptionalResource<C>
 where
     C: AsyncContext,
 {
-    held: Option<Shelved<C, ()>>,
+    held: Option<LentContext<C, ()>>,
 }
 
 impl<C> OptionalResource<C>
@@ -152,13 +152,13 @@ where
     /// The resource, if there is a context.
     #[must_use]
     pub fn get(&self) -> Option<&C::Resource> {
-        self.held.as_ref().map(Shelved::resource)
+        self.held.as_ref().map(LentContext::resource)
     }
 
     /// The resource, if there is a context, to be changed.
     #[must_use]
     pub fn get_mut(&mut self) -> Option<&mut C::Resource> {
-        self.held.as_mut().map(Shelved::resource_mut)
+        self.held.as_mut().map(LentContext::resource_mut)
     }
 
     /// Whether there is a context.
@@ -218,7 +218,7 @@ where
             this.source = Some(context.report_source());
             let driven = &mut this.driven;
             let driver = |shared: &Arc<_>| *driven = Some(Arc::clone(shared));
-            this.lent.held = Some(Shelved::new(context, Some(driver), "`optional` drives"));
+            this.lent.held = Some(LentContext::new(context, Some(driver), "`optional` drives"));
         }
         Poll::Ready(Ok(()))
     }

@@ -5,10 +5,10 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::course::{Catching, Plain, StackMode, Whose};
 use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside};
 use super::scoped::ScopedExitStack;
+use super::unwind_state::{Catching, Plain, StackMode, Whose};
 #[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
@@ -153,10 +153,10 @@ where
         if !core::mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
-        let course = ready!(stack.poll_close(cx, &mut None));
+        let state = ready!(stack.poll_close(cx, &mut None));
         order.end();
         failed.clear();
-        Poll::Ready(course.finish_primary(failed))
+        Poll::Ready(state.finish_primary(failed))
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome<M::Caught>) -> Option<Outcome<M::Caught>> {
@@ -231,10 +231,10 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         if !core::mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
-        let course = ready!(stack.poll_close(cx, &mut None));
+        let state = ready!(stack.poll_close(cx, &mut None));
         order.end();
         failed.clear();
-        Poll::Ready(course.finish_primary(failed))
+        Poll::Ready(state.finish_primary(failed))
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
@@ -300,10 +300,10 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         if !core::mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
-        let course = ready!(stack.poll_close(cx, &mut None));
+        let state = ready!(stack.poll_close(cx, &mut None));
         order.end();
         failed.clear();
-        Poll::Ready(course.finish(failed))
+        Poll::Ready(state.finish(failed))
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {

@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
-use super::course::{Course, StackMode};
 use super::entry::Entry;
 use super::late::Late;
+use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
 use crate::platform::panics::catch;
 use crate::platform::shared::Shared;
-use crate::raw::{Ask, Shelf};
+use crate::raw::{AppendVec, Ask};
 use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
@@ -61,7 +61,7 @@ impl<T> Keyed<T> {
 
 /// What both forms of the stack are made of. `T` is the entries' type, a trait object.
 pub(super) struct Stack<T: ?Sized, E> {
-    pub(super) shelf: Shelf<Keyed<T>>,
+    pub(super) entries: AppendVec<Keyed<T>>,
     last_key: Shared<Option<Key>>,
     late: Option<Late<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
@@ -71,7 +71,7 @@ pub(super) struct Stack<T: ?Sized, E> {
 
 /// The unwinding that has begun, and the entry that is being exited.
 struct Unwinding<T: ?Sized, E> {
-    course: Option<Course<E>>,
+    state: Option<UnwindState<E>>,
     current: Option<Box<Keyed<T>>>,
     /// Whether an entry has begun to exit.
     has_begun: bool,
@@ -83,11 +83,11 @@ impl<T: ?Sized, E> Unpin for Stack<T, E> {}
 impl<T: ?Sized, E> Stack<T, E> {
     pub(super) const fn new(source: ReportSource<E>) -> Self {
         Self {
-            shelf: Shelf::new(),
+            entries: AppendVec::new(),
             last_key: Shared::new(None),
             late: None,
             unwinding: Shared::new(Unwinding {
-                course: None,
+                state: None,
                 current: None,
                 has_begun: false,
             }),
@@ -100,7 +100,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         // What came through a handle before it is below it.
         if let Some(late) = &self.late {
             for entry in late.take() {
-                self.shelf.push(entry);
+                self.entries.push(entry);
             }
         }
         let key = Key::unique();
@@ -111,13 +111,13 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Whether there is nothing to do, and, since handles are refused from now on, never will be.
     pub(super) fn close_if_empty(&mut self) -> bool {
         self.unwinding.get_mut().current.is_none()
-            && self.shelf.entries().is_empty()
+            && self.entries.get_mut().is_empty()
             && self.late.as_ref().is_none_or(Late::close_if_empty)
     }
 
     /// Takes an entry out, for it to be exited by itself.
     pub(super) fn remove(&mut self, key: Key) -> Option<Box<Keyed<T>>> {
-        let entries = self.shelf.entries();
+        let entries = self.entries.get_mut();
         // Usually one of the last.
         let index = entries.iter().rposition(|entry| entry.key == key)?;
         Some(entries.remove(index))
@@ -125,7 +125,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// The entry with this key, which nobody borrows from.
     pub(super) fn find(&mut self, key: Key) -> Option<&mut Keyed<T>> {
-        let mut entries = self.shelf.entries().iter_mut().rev();
+        let mut entries = self.entries.get_mut().iter_mut().rev();
         Some(&mut **entries.find(|entry| entry.key == key)?)
     }
 
@@ -141,13 +141,13 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
     pub(super) fn put_back(&mut self, entry: Box<Keyed<T>>) {
-        self.shelf.entries().push(entry);
+        self.entries.get_mut().push(entry);
     }
 
     pub(super) fn take(&mut self) -> Self {
         let mut taken = Self::new(self.source);
         *taken.last_key.get_mut() = *self.last_key.get_mut();
-        core::mem::swap(taken.shelf.entries(), self.shelf.entries());
+        core::mem::swap(taken.entries.get_mut(), self.entries.get_mut());
         taken.late = self.late.take();
         core::mem::swap(taken.unwinding.get_mut(), self.unwinding.get_mut());
         taken
@@ -158,21 +158,21 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) fn cancel(&mut self) {
         let source = self.source;
         let Unwinding {
-            course, has_begun, ..
+            state, has_begun, ..
         } = self.unwinding.get_mut();
-        match course {
+        match state {
             Some(_) if !*has_begun => {}
-            Some(course) => course.cancel(),
-            None => course.insert(Course::new(source)).cancel(),
+            Some(state) => state.cancel(),
+            None => state.insert(UnwindState::new(source)).cancel(),
         }
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
     pub(super) fn begin<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
         let source = self.source;
-        match &mut self.unwinding.get_mut().course {
-            Some(course) => M::go_on(course, outcome),
-            begun => M::begin(begun.insert(Course::new(source)), outcome),
+        match &mut self.unwinding.get_mut().state {
+            Some(state) => M::go_on(state, outcome),
+            begun => M::begin(begun.insert(UnwindState::new(source)), outcome),
         }
     }
 
@@ -180,8 +180,8 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) fn end_of_use<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
         let told = outcome.without_error();
         self.begin::<M>(outcome);
-        if let Some(course) = &mut self.unwinding.get_mut().course {
-            course.worsen(told);
+        if let Some(state) = &mut self.unwinding.get_mut().state {
+            state.worsen(told);
         }
     }
 
@@ -190,48 +190,48 @@ impl<T: ?Sized, E> Stack<T, E> {
     where
         T: Entry<E, M>,
     {
-        self.shelf.entries().iter_mut().find_map(|keyed| {
+        self.entries.get_mut().iter_mut().find_map(|keyed| {
             let error = keyed.entry.failure(ask)?;
             Some((error, keyed.entry.report_source()))
         })
     }
 
     /// Exits the entries, last in first out, those included that are added meanwhile.
-    pub(super) fn poll_course<M>(&mut self, cx: &mut Context<'_>) -> Poll<Course<E>>
+    pub(super) fn poll_course<M>(&mut self, cx: &mut Context<'_>) -> Poll<UnwindState<E>>
     where
         T: Entry<E, M>,
         M: StackMode<E>,
     {
         let Unwinding {
-            course: begun,
+            state: begun,
             current,
             has_begun,
         } = self.unwinding.get_mut();
-        let Some(course) = begun else {
+        let Some(state) = begun else {
             panic!("an exit stack was polled that is not being closed");
         };
         *has_begun = true;
         loop {
             if current.is_none() {
                 let late = self.late.as_ref().and_then(Late::pop);
-                *current = late.or_else(|| self.shelf.entries().pop());
+                *current = late.or_else(|| self.entries.get_mut().pop());
             }
             let Some(entry) = current else {
                 break;
             };
-            ready!(exit_entry::<T, E, M>(entry, cx, course));
+            ready!(exit_entry::<T, E, M>(entry, cx, state));
             let source = entry.entry.report_source();
             if let Some(mut exited) = current.take() {
                 // The entries left in its nest go to the nest of the stack.
                 let _left = core::mem::take(&mut exited.nest);
                 if let Err(panic) = catch(|| drop(exited)) {
-                    course.panicked(panic, source);
+                    state.panicked(panic, source);
                 }
             }
         }
         *has_begun = false;
         match begun.take() {
-            Some(course) => Poll::Ready(course),
+            Some(state) => Poll::Ready(state),
             None => Poll::Pending,
         }
     }
@@ -247,8 +247,8 @@ impl<T: ?Sized, E> Stack<T, E> {
         M: StackMode<E>,
     {
         loop {
-            if let Poll::Ready(course) = self.poll_course::<M>(cx) {
-                course.finish_unheard();
+            if let Poll::Ready(state) = self.poll_course::<M>(cx) {
+                state.finish_unheard();
                 if self.close_if_empty() {
                     return;
                 }
@@ -269,11 +269,11 @@ fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
     drop_context(&mut nest, || drop(entry));
 }
 
-/// Goes on with the exit of one entry; its panic is noted in the course.
+/// Goes on with the exit of one entry; its panic is noted in the state.
 pub(super) fn exit_entry<T, E, M>(
     keyed: &mut Keyed<T>,
     cx: &mut Context<'_>,
-    course: &mut Course<E>,
+    state: &mut UnwindState<E>,
 ) -> Poll<()>
 where
     T: Entry<E, M> + ?Sized,
@@ -290,9 +290,9 @@ where
         *progress = Progress::Exiting;
     }
     if let Progress::Exiting = progress {
-        match nest.during(|| catch(|| entry.poll_exit(cx, course))) {
+        match nest.during(|| catch(|| entry.poll_exit(cx, state))) {
             Ok(exited) => ready!(exited),
-            Err(panic) => course.panicked(panic, entry.report_source()),
+            Err(panic) => state.panicked(panic, entry.report_source()),
         }
         *progress = Progress::After;
     }
@@ -303,8 +303,8 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
     fn drop(&mut self) {
         if self.close_if_empty() {
             // It may have been told an error that nobody hears of now.
-            if let Some(course) = self.unwinding.get_mut().course.take() {
-                course.finish_unheard();
+            if let Some(state) = self.unwinding.get_mut().state.take() {
+                state.finish_unheard();
             }
             return;
         }
@@ -329,11 +329,11 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         if let Some(late) = &self.late {
             late.close().into_iter().rev().for_each(&mut drop_one);
         }
-        while let Some(entry) = self.shelf.entries().pop() {
+        while let Some(entry) = self.entries.get_mut().pop() {
             drop_one(entry);
         }
-        if let Some(course) = self.unwinding.get_mut().course.take() {
-            course.finish_unheard();
+        if let Some(state) = self.unwinding.get_mut().state.take() {
+            state.finish_unheard();
         }
     }
 }

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::context::{AllErrors, ExitStackContext, Reporting};
-use super::course::StackMode;
 use super::handle::StackHandle;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
+use super::unwind_state::StackMode;
 
 impl<E, M> fmt::Debug for AsyncExitStack<E, M>
 where

@@ -6,7 +6,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::course::{Course, StackMode};
+use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::dropped;
 use crate::raw::{Ask, Kept};
 use crate::report::ReportSource;
@@ -14,8 +14,8 @@ use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
 pub(super) trait Entry<E, M> {
-    /// Exits it, with the outcome as it stands at the first poll, and says in the course how that went.
-    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()>;
+    /// Exits it, with the outcome as it stands at the first poll, and says in the state how that went.
+    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()>;
 
     /// Who it is, in reports.
     fn report_source(&self) -> ReportSource<E>;
@@ -118,9 +118,9 @@ where
     C: AsyncContext,
     E: From<C::Error>,
 {
-    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
-        if let Err(error) = ready!(self.poll(cx, || course.outcome())) {
-            course.failed(error.into(), self.source);
+    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
+        if let Err(error) = ready!(self.poll(cx, || state.outcome())) {
+            state.failed(error.into(), self.source);
         }
         Poll::Ready(())
     }
@@ -144,9 +144,9 @@ where
     C: AsyncContext<E, Error = E>,
     M: StackMode<E, Caught = E>,
 {
-    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
-        let answer = ready!(self.0.poll(cx, || M::told(course)));
-        M::answered(course, answer, self.0.source);
+    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
+        let answer = ready!(self.0.poll(cx, || M::told(state)));
+        M::answered(state, answer, self.0.source);
         Poll::Ready(())
     }
 
@@ -186,10 +186,10 @@ where
     F: FnOnce(Outcome<M::Caught>) -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
-    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
+    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let CallState::Waiting(_) = self.state {
             if let CallState::Waiting(call) = core::mem::replace(&mut self.state, CallState::Done) {
-                self.state = CallState::Running(Box::pin(call(M::told(course))));
+                self.state = CallState::Running(Box::pin(call(M::told(state))));
             }
         }
         // If it panics, it is over.
@@ -200,7 +200,7 @@ where
         match running.as_mut().poll(cx) {
             Poll::Ready(answer) => {
                 drop(running);
-                M::answered(course, answer, self.source);
+                M::answered(state, answer, self.source);
                 Poll::Ready(())
             }
             Poll::Pending => {

@@ -5,9 +5,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::core::Stack;
-use super::course::StackMode;
 use super::handle::StackHandle;
 use super::owned::{AsyncExitStack, Owned};
+use super::unwind_state::StackMode;
 use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use core::future::Future;
 
 use super::core::{Key, Keyed};
-use super::course::{Plain, StackMode};
 use super::late::{Late, StackClosed};
 use super::methods::deferred;
 use super::owned::Owned;
+use super::unwind_state::{Plain, StackMode};
 use crate::cleanup::Nest;
 use crate::report::ReportSource;
 

@@ -6,10 +6,10 @@ use core::hash::{Hash, Hasher};
 use core::task::{Context, Poll};
 
 use super::core::Key;
-use super::course::Course;
 use super::entry::{ContextEntry, Entry};
+use super::unwind_state::UnwindState;
 use crate::AsyncContext;
-use crate::raw::{Ask, Shelved};
+use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, and the type of its resource: `stack[&key]` is the resource, and
@@ -89,7 +89,7 @@ enum State<C, E>
 where
     C: AsyncContext,
 {
-    Held(Shelved<C, ()>, ReportSource<E>),
+    Held(LentContext<C, ()>, ReportSource<E>),
     Exiting(ContextEntry<C, (), E>),
     /// Between the two.
     Gone,
@@ -99,7 +99,7 @@ impl<C, E> KeyedEntry<C, E>
 where
     C: AsyncContext,
 {
-    pub(super) fn new(held: Shelved<C, ()>, source: ReportSource<E>) -> Self {
+    pub(super) fn new(held: LentContext<C, ()>, source: ReportSource<E>) -> Self {
         Self(State::Held(held, source))
     }
 
@@ -124,14 +124,14 @@ where
     C::Resource: Send,
     E: From<C::Error> + 'static,
 {
-    fn poll_exit(&mut self, cx: &mut Context<'_>, course: &mut Course<E>) -> Poll<()> {
+    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {
             if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
                 self.0 = State::Exiting(ContextEntry::new(held.into_kept(), source));
             }
         }
         match &mut self.0 {
-            State::Exiting(entry) => Entry::<E, M>::poll_exit(entry, cx, course),
+            State::Exiting(entry) => Entry::<E, M>::poll_exit(entry, cx, state),
             _ => panic!("an entry of an exit stack was exited twice"),
         }
     }

@@ -7,14 +7,14 @@ use core::task::{Context, Poll};
 
 use super::adopted::Adopted;
 use super::core::{Key, Keyed, Stack, exit_entry};
-use super::course::{Course, StackMode};
 use super::entry::ContextEntry;
 use super::errors::ExitErrors;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
+use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::platform::panics::catch;
-use crate::raw::{Ask, Shelved};
+use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
 /// What both forms have and what asks for nothing. The methods with bounds are written out, twice: rustc quotes a
@@ -57,9 +57,9 @@ macro_rules! methods {
                     stack: &mut self.stack,
                     entry: Some(entry),
                 };
-                let mut course = Course::new(releasing.stack.source);
+                let mut state = UnwindState::new(releasing.stack.source);
                 core::future::poll_fn(|cx| match &mut releasing.entry {
-                    Some(entry) => exit_entry::<_, E, M>(entry, cx, &mut course),
+                    Some(entry) => exit_entry::<_, E, M>(entry, cx, &mut state),
                     None => Poll::Ready(()),
                 })
                 .await;
@@ -67,10 +67,10 @@ macro_rules! methods {
                     let _left = core::mem::take(&mut entry.nest);
                     let source = entry.entry.report_source();
                     if let Err(panic) = catch(|| drop(entry)) {
-                        course.panicked(panic, source);
+                        state.panicked(panic, source);
                     }
                 }
-                course.finish_primary(&mut Vec::new()).map(|()| true)
+                state.finish_primary(&mut Vec::new()).map(|()| true)
             }
 
             /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
@@ -105,8 +105,8 @@ macro_rules! methods {
             /// the entry goes on, and the others are told `Cancelled`.
             pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
                 let mut outcome = Some(outcome);
-                let course = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
-                course.finish(&mut Vec::new())
+                let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
+                state.finish(&mut Vec::new())
             }
 
             /// Exits all entries, as [`close`](Self::close) does with [`Outcome::Completed`], and ends the stack.
@@ -128,8 +128,8 @@ macro_rules! methods {
             /// [`Cancelled`](Outcome::Cancelled).
             pub async fn aclose(mut self) -> Result<(), E> {
                 let mut outcome = Some(Outcome::Completed);
-                let course = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
-                course.finish_primary(&mut Vec::new())
+                let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
+                state.finish_primary(&mut Vec::new())
             }
 
             /// The error with which something beside an entry has failed, and whose it is.
@@ -145,7 +145,7 @@ macro_rules! methods {
                 &mut self,
                 cx: &mut Context<'_>,
                 outcome: &mut Option<Outcome<M::Caught>>,
-            ) -> Poll<Course<E>> {
+            ) -> Poll<UnwindState<E>> {
                 if let Some(outcome) = outcome.take() {
                     self.stack.begin::<M>(outcome);
                 }
@@ -174,8 +174,8 @@ where
     Fut: Future<Output = Result<(), E>>,
 {
     let adopted = Adopted::new((), move |()| callback(), source);
-    let shelved = Shelved::alone(Box::pin(adopted));
-    ContextEntry::new(shelved.into_kept(), source)
+    let lent = LentContext::alone(Box::pin(adopted));
+    ContextEntry::new(lent.into_kept(), source)
 }
 
 methods! {

@@ -3,7 +3,6 @@
 mod adopted;
 mod context;
 mod core;
-mod course;
 mod debug;
 mod enter;
 mod entry;
@@ -15,10 +14,10 @@ mod late;
 mod methods;
 mod owned;
 mod scoped;
+mod unwind_state;
 
 pub use self::core::Key;
 pub use context::{AllErrors, ExitStackContext, exit_stack, scoped_exit_stack};
-pub use course::{Catching, Plain, StackMode};
 pub use enter::{EnterKeyed, EnterLent, EnterOnStack};
 pub use errors::ExitErrors;
 pub use handle::StackHandle;
@@ -26,3 +25,4 @@ pub use keyed::EntryKey;
 pub use late::StackClosed;
 pub use owned::AsyncExitStack;
 pub use scoped::ScopedExitStack;
+pub use unwind_state::{Catching, Plain, StackMode};

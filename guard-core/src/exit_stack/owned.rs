@@ -10,15 +10,15 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::core::{Key, Keyed, Stack};
-use super::course::{Catching, Plain, StackMode};
 use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::keyed::{EntryKey, KeyedEntry};
 use super::methods::{NOT_DRIVEN, deferred};
+use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
 use crate::context::FromContext;
-use crate::raw::{Drive, Driven, Place, Shelved};
+use crate::raw::{Drive, Driven, LentContext, Place};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::besides::Adding;
 use crate::{AsyncContext, Outcome};
@@ -196,8 +196,8 @@ where
                 .report_source()
                 .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
-            let shelved = this.shelve(context);
-            this.stack.shelf.lend(shelved, |kept| {
+            let lent = this.lend_out(context);
+            this.stack.entries.lend(lent, |kept| {
                 let entry = ContextEntry::new(kept, source);
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
             })
@@ -285,9 +285,9 @@ where
                 .report_source()
                 .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
-            let entry = KeyedEntry::<C, E>::new(this.shelve(context), source);
+            let entry = KeyedEntry::<C, E>::new(this.lend_out(context), source);
             this.stack
-                .shelf
+                .entries
                 .push(Box::new(Keyed::new(key, nest, entry)));
             EntryKey::of::<C, E>(key)
         })
@@ -302,7 +302,7 @@ where
         R: Sync + ?Sized,
     {
         let EntryKey { key, look, .. } = *key;
-        self.stack.shelf.look(
+        self.stack.entries.look(
             |entry| entry.key == key,
             |entry| entry.entry.lent().and_then(look),
         )
@@ -384,15 +384,15 @@ where
     {
         let source = self.stack.source;
         let key = self.stack.next_key();
-        let shelved = Shelved::alone(Box::pin(entered));
-        self.stack.shelf.lend(shelved, |kept| {
+        let lent = LentContext::alone(Box::pin(entered));
+        self.stack.entries.lend(lent, |kept| {
             let entry = ContextEntry::new(kept, source);
             Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>
         })
     }
 
     /// Keeps an entered context. What goes on beside it is driven beside the block that has the stack.
-    fn shelve<C, X>(&self, context: Pin<Box<C>>) -> Shelved<C, X>
+    fn lend_out<C, X>(&self, context: Pin<Box<C>>) -> LentContext<C, X>
     where
         C: AsyncContext<X> + Send + 'static,
         C::Resource: Send,
@@ -404,13 +404,13 @@ where
                 add(driven);
             }
         });
-        Shelved::new(context, driver, NOT_DRIVEN)
+        LentContext::new(context, driver, NOT_DRIVEN)
     }
 
     fn push(&self, entry: impl Entry<E, M> + Send + 'static) -> Key {
         let key = self.stack.next_key();
         self.stack
-            .shelf
+            .entries
             .push(Box::new(Keyed::new(key, Nest::new(), entry)));
         key
     }
@@ -445,8 +445,8 @@ where
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
-            let shelved = this.shelve(context);
-            this.stack.shelf.lend(shelved, |kept| {
+            let lent = this.lend_out(context);
+            this.stack.entries.lend(lent, |kept| {
                 let entry = CatchEntry(ContextEntry::new(kept, source));
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
             })

@@ -9,14 +9,14 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::core::{Key, Keyed, Stack};
-use super::course::{Catching, Plain, StackMode};
 use super::enter::{EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::methods::{NOT_DRIVEN, deferred};
+use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::Nest;
 use crate::context::FromContext;
-use crate::raw::{Drive, Driven, Place, Shelved};
+use crate::raw::{Drive, Driven, LentContext, Place};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::besides::Adding;
 use crate::{AsyncContext, Outcome};
@@ -112,8 +112,8 @@ where
                 .report_source()
                 .with_error(this.stack.source.describe);
             let key = this.stack.next_key();
-            let shelved = this.shelve(context);
-            this.stack.shelf.lend(shelved, |kept| {
+            let lent = this.lend_out(context);
+            this.stack.entries.lend(lent, |kept| {
                 let entry = ContextEntry::new(kept, source);
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
             })
@@ -187,15 +187,15 @@ where
     {
         let source = self.stack.source;
         let key = self.stack.next_key();
-        let shelved = Shelved::alone(Box::pin(entered));
-        self.stack.shelf.lend(shelved, |kept| {
+        let lent = LentContext::alone(Box::pin(entered));
+        self.stack.entries.lend(lent, |kept| {
             let entry = ContextEntry::new(kept, source);
             Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Borrowed<'a, E, M>>>
         })
     }
 
     /// Keeps an entered context. What goes on beside it is driven beside the block that has the stack.
-    fn shelve<C, X>(&self, context: Pin<Box<C>>) -> Shelved<C, X>
+    fn lend_out<C, X>(&self, context: Pin<Box<C>>) -> LentContext<C, X>
     where
         C: AsyncContext<X> + 'a,
         X: 'a,
@@ -206,13 +206,13 @@ where
                 add(driven);
             }
         });
-        Shelved::new(context, driver, NOT_DRIVEN)
+        LentContext::new(context, driver, NOT_DRIVEN)
     }
 
     fn push(&self, entry: impl Entry<E, M> + 'a) -> Key {
         let key = self.stack.next_key();
         self.stack
-            .shelf
+            .entries
             .push(Box::new(Keyed::new(key, Nest::new(), entry)));
         key
     }
@@ -244,8 +244,8 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
-            let shelved = this.shelve(context);
-            this.stack.shelf.lend(shelved, |kept| {
+            let lent = this.lend_out(context);
+            this.stack.entries.lend(lent, |kept| {
                 let entry = CatchEntry(ContextEntry::new(kept, source));
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
             })

@@ -296,7 +296,7 @@ where
 }
 
 /// A [`Kept`] and the resource of its context, which is had through it.
-pub(crate) struct Shelved<C, X>
+pub(crate) struct LentContext<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -306,21 +306,21 @@ where
 
 // SAFETY: as for `Held`: it is the context and a `&mut` to its resource. What a driver shares is sent with the driver, and is
 // used by one of them at a time.
-unsafe impl<C, X> Send for Shelved<C, X>
+unsafe impl<C, X> Send for LentContext<C, X>
 where
     C: AsyncContext<X> + Send,
     C::Resource: Send,
 {
 }
 // SAFETY: as for `Held`: all that can be had through a shared reference is the `&C::Resource`.
-unsafe impl<C, X> Sync for Shelved<C, X>
+unsafe impl<C, X> Sync for LentContext<C, X>
 where
     C: AsyncContext<X>,
     C::Resource: Sync,
 {
 }
 
-impl<C, X> Shelved<C, X>
+impl<C, X> LentContext<C, X>
 where
     C: AsyncContext<X>,
 {

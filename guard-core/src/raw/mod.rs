@@ -7,7 +7,7 @@
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
 //! - Two resources are lent by one reference ([`Pair`]).
 //! - A driver goes on with what is beside a context whose handle is somebody else's ([`Driven`]).
-//! - A list of handles grows while the resources of some of them are in use ([`Shelf`]).
+//! - A list of handles grows while the resources of some of them are in use ([`AppendVec`]).
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
@@ -23,6 +23,8 @@
 //! generated code apart, gives that up.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "alloc")]
+mod append_vec;
 mod beside;
 mod borrowing;
 #[cfg(feature = "alloc")]
@@ -40,12 +42,12 @@ mod held;
 mod in_place;
 #[cfg(feature = "alloc")]
 mod pair;
-#[cfg(feature = "alloc")]
-mod shelf;
 mod slot;
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 mod spin;
 
+#[cfg(feature = "alloc")]
+pub(crate) use append_vec::AppendVec;
 pub(crate) use beside::{ASK, ENDED, ENDED_LATE, end_beside, poll_beside};
 pub(crate) use beside::{Around, Ask, Beside, Ended};
 #[cfg(feature = "alloc")]
@@ -56,7 +58,7 @@ pub(crate) use boxed::boxed;
 #[cfg(feature = "std")]
 pub(crate) use current::Current;
 #[cfg(feature = "alloc")]
-pub(crate) use driven::{Driven, Kept, Shelved};
+pub(crate) use driven::{Driven, Kept, LentContext};
 #[cfg(feature = "std")]
 pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
@@ -69,8 +71,6 @@ pub(crate) use in_place::{InPlace, Lending};
 pub use pair::Pair;
 #[cfg(feature = "alloc")]
 pub(crate) use pair::PairPlace;
-#[cfg(feature = "alloc")]
-pub(crate) use shelf::Shelf;
 pub(crate) use slot::Slot;
 #[cfg(feature = "alloc")]
 pub(crate) use slot::is_not_driven;

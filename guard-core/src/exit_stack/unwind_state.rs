@@ -14,13 +14,13 @@ pub trait StackMode<E> {
     type Caught;
 
     #[doc(hidden)]
-    fn begin(course: &mut Course<E>, outcome: Outcome<Self::Caught>);
+    fn begin(state: &mut UnwindState<E>, outcome: Outcome<Self::Caught>);
     #[doc(hidden)]
-    fn go_on(course: &mut Course<E>, outcome: Outcome<Self::Caught>);
+    fn go_on(state: &mut UnwindState<E>, outcome: Outcome<Self::Caught>);
     #[doc(hidden)]
-    fn told(course: &mut Course<E>) -> Outcome<Self::Caught>;
+    fn told(state: &mut UnwindState<E>) -> Outcome<Self::Caught>;
     #[doc(hidden)]
-    fn answered(course: &mut Course<E>, answer: Result<(), E>, source: ReportSource<E>);
+    fn answered(state: &mut UnwindState<E>, answer: Result<(), E>, source: ReportSource<E>);
 }
 
 /// The stack is told only that its use failed: the error is the caller's, and stays so.
@@ -32,7 +32,7 @@ pub enum Plain {}
 pub enum Catching {}
 
 /// The state of an unwinding.
-pub struct Course<E> {
+pub struct UnwindState<E> {
     /// How things stand, without the error.
     outcome: Outcome,
     /// In the order in which they happened; the first is what a catching entry is offered.
@@ -53,7 +53,7 @@ struct By<T, E> {
     source: ReportSource<E>,
 }
 
-impl<E> Course<E> {
+impl<E> UnwindState<E> {
     pub(super) fn new(source: ReportSource<E>) -> Self {
         Self {
             outcome: Outcome::Completed,
@@ -159,19 +159,19 @@ impl<E> Course<E> {
 impl<E> StackMode<E> for Plain {
     type Caught = ();
 
-    fn begin(course: &mut Course<E>, outcome: Outcome) {
-        course.outcome = outcome;
+    fn begin(state: &mut UnwindState<E>, outcome: Outcome) {
+        state.outcome = outcome;
     }
 
-    fn go_on(_: &mut Course<E>, _: Outcome) {}
+    fn go_on(_: &mut UnwindState<E>, _: Outcome) {}
 
-    fn told(course: &mut Course<E>) -> Outcome {
-        course.outcome
+    fn told(state: &mut UnwindState<E>) -> Outcome {
+        state.outcome
     }
 
-    fn answered(course: &mut Course<E>, answer: Result<(), E>, source: ReportSource<E>) {
+    fn answered(state: &mut UnwindState<E>, answer: Result<(), E>, source: ReportSource<E>) {
         if let Err(error) = answer {
-            course.failed(error, source);
+            state.failed(error, source);
         }
     }
 }
@@ -179,41 +179,41 @@ impl<E> StackMode<E> for Plain {
 impl<E> StackMode<E> for Catching {
     type Caught = E;
 
-    fn begin(course: &mut Course<E>, outcome: Outcome<E>) {
-        course.outcome = outcome.without_error();
+    fn begin(state: &mut UnwindState<E>, outcome: Outcome<E>) {
+        state.outcome = outcome.without_error();
         if let Outcome::Failed(error) = outcome {
-            let source = course.source;
-            course.errors.push_back(By {
+            let source = state.source;
+            state.errors.push_back(By {
                 what: error,
                 source,
             });
         }
     }
 
-    fn go_on(course: &mut Course<E>, outcome: Outcome<E>) {
+    fn go_on(state: &mut UnwindState<E>, outcome: Outcome<E>) {
         // Whatever the unwinding began with, no error is lost.
         if let Outcome::Failed(error) = outcome {
-            course.failed(error, course.source);
+            state.failed(error, state.source);
         }
     }
 
-    fn told(course: &mut Course<E>) -> Outcome<E> {
-        course.outcome.map(|()| {
-            course.offered = true;
-            let error = course.errors.pop_front();
+    fn told(state: &mut UnwindState<E>) -> Outcome<E> {
+        state.outcome.map(|()| {
+            state.offered = true;
+            let error = state.errors.pop_front();
             error.expect("a failed stack knows its error").what
         })
     }
 
-    fn answered(course: &mut Course<E>, answer: Result<(), E>, source: ReportSource<E>) {
-        let offered = core::mem::take(&mut course.offered);
+    fn answered(state: &mut UnwindState<E>, answer: Result<(), E>, source: ReportSource<E>) {
+        let offered = core::mem::take(&mut state.offered);
         match answer {
-            Err(what) if offered => course.errors.push_front(By { what, source }),
-            Err(error) => course.failed(error, source),
+            Err(what) if offered => state.errors.push_front(By { what, source }),
+            Err(error) => state.failed(error, source),
             // Swallowed; what failed besides is not part of that, and nobody else will hear of it.
             Ok(()) if offered => {
-                course.outcome = Outcome::Completed;
-                course.report_errors();
+                state.outcome = Outcome::Completed;
+                state.report_errors();
             }
             Ok(()) => {}
         }
