@@ -11,7 +11,7 @@ use super::unwind_state::{Plain, StackMode};
 use crate::cleanup::Nest;
 use crate::report::ReportSource;
 
-/// Adds entries to an [`AsyncExitStack`] from elsewhere: see [`handle`](AsyncExitStack::handle).
+/// Adds entries to an [`AsyncExitStack`](crate::AsyncExitStack) from elsewhere: see [`handle`](crate::AsyncExitStack::handle).
 pub struct StackHandle<E, M = Plain>
 where
     E: Send + 'static,

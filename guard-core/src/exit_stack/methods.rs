@@ -36,7 +36,7 @@ macro_rules! methods {
             ///
             /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
             /// is does not compile. What goes early while others stay in use is better entered by itself, with
-            /// [`AsyncContext::enter`].
+            /// [`AsyncContext::enter`](crate::AsyncContext::enter).
             ///
             /// # Errors
             ///

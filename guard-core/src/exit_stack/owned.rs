@@ -66,7 +66,7 @@ pub(super) type OwnedBeside = dyn Drive + Send + Sync;
 /// # Errors
 ///
 /// Every entry is exited exactly once, whatever the others do. Their errors convert into `E`; all are
-/// kept in order, in [`ExitErrors`].
+/// kept in order, in [`ExitErrors`](crate::ExitErrors).
 ///
 /// # Panics
 ///
@@ -75,7 +75,7 @@ pub(super) type OwnedBeside = dyn Drive + Send + Sync;
 /// # Cancellation
 ///
 /// A stack that is dropped, also in the middle of being closed, is closed in the background with
-/// [`Outcome::Cancelled`], as a guaranteed context would be. [`ScopedExitStack`] is for entries that
+/// [`Outcome::Cancelled`], as a guaranteed context would be. [`ScopedExitStack`](crate::ScopedExitStack) is for entries that
 /// borrow.
 ///
 /// A context that is dropped while it is being entered is not on the stack, and a stack that is owned does

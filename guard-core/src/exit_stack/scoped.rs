@@ -24,7 +24,7 @@ use crate::{AsyncContext, Outcome};
 /// The entries of a [`ScopedExitStack`].
 type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
 
-/// [`AsyncExitStack`] for entries that borrow, or are not `Send`.
+/// [`AsyncExitStack`](crate::AsyncExitStack) for entries that borrow, or are not `Send`.
 ///
 /// When it is dropped, its entries are dropped where they stand, the last first, and that is
 /// [reported](crate::set_reporter).
