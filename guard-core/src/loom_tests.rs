@@ -49,7 +49,7 @@ fn model_of_three(model: impl Fn() + Sync + Send + 'static) {
 }
 
 fn who() -> Identity {
-    ReportSource::<()>::of_type::<Fate>().who()
+    ReportSource::<()>::of_type::<Fate>().identity()
 }
 
 /// A clean-up that goes on in the background and waits for `inside`.
