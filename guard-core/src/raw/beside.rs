@@ -230,7 +230,7 @@ struct Going<E, F> {
     head: Head<E>,
     /// `None` when it is over. Pinned.
     future: Option<F>,
-    /// That of the body.
+    /// The error of the body.
     span: Span,
     _pinned: PhantomPinned,
 }

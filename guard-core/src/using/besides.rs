@@ -42,7 +42,7 @@ impl<T: ?Sized> Besides<T> {
         self.change(|list| list.push(one));
     }
 
-    /// What has come since is not driven any more.
+    /// The use does not drive what has been added since.
     fn clear(&self) {
         drop(self.change(core::mem::take));
     }
@@ -205,7 +205,7 @@ impl<T: ?Sized> Adding<T> {
         is_driven.then_some(move |one| besides.add(one))
     }
 
-    /// What was added is not driven any more.
+    /// The use does not drive any longer what was added.
     pub(crate) fn clear(&self) {
         if let Some(besides) = &self.0 {
             besides.clear();
