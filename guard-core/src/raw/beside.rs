@@ -230,7 +230,7 @@ struct Going<E, F> {
     head: Head<E>,
     /// `None` when it is over. Pinned.
     future: Option<F>,
-    /// The error of the body.
+    /// The span of the context in whose body the future was made.
     span: Span,
     _pinned: PhantomPinned,
 }
