@@ -69,7 +69,7 @@ fn a_use_that_waits_does_not_occupy_more_than_its_limit() {
     assert!(default <= by_hand + 240);
 }
 
-/// What is alive together is the 1 KiB of each context and that of the block, and not more.
+/// The future of a use has room for the 1 KiB of each context and for the 1 KiB of the block, and not for more.
 #[test]
 fn what_is_held_across_an_await_is_stored_once() {
     let [by_hand, one, three] = [

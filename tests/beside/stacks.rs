@@ -389,7 +389,7 @@ fn another_thread_drops_or_closes_a_stack_whose_entry_is_being_polled() {
     }
 }
 
-/// What is beside an entry has the stack itself, and drops or exits the entry while it is polled.
+/// The future beside an entry owns the stack, and drops or exits the entry while it is polled itself.
 #[test]
 fn what_is_beside_an_entry_may_drop_its_own_stack() {
     type Place = Arc<Mutex<Option<AsyncExitStack<Error>>>>;
@@ -541,7 +541,7 @@ fn a_stack_without_such_entries_is_used_wherever_contexts_are() {
     block_on(stack.close(Outcome::Completed)).unwrap();
     assert_eq!(log.line(), exited);
 
-    // What has something that goes on is refused there.
+    // A hand-written wrapper, and the guard of a context made of contexts, refuse what is beside an inner context.
     let wrapper = Wrapper(Box::pin(pool(log.clone(), vec![End::Never])));
     let panic = panic_of(wrapper.with(async |_| Ok::<_, Error>(())));
     assert!(panic.contains("cannot drive that"), "{panic}");

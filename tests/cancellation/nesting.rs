@@ -104,7 +104,7 @@ impl Levels for Boxed {
     }
 }
 
-/// What is in the block of a level: the body in that of the last one, or else `inner`, the use of the next one.
+/// Runs the content of a level's block: on the last level the body, on the others `inner`, the use of the next level.
 pub async fn inside<E: From<Fault> + 'static>(
     plan: Plan,
     level: usize,

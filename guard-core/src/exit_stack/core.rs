@@ -197,7 +197,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Exits the entries, last in first out, those included that are added meanwhile.
-    pub(super) fn poll_course<M>(&mut self, cx: &mut Context<'_>) -> Poll<UnwindState<E>>
+    pub(super) fn poll_unwinding<M>(&mut self, cx: &mut Context<'_>) -> Poll<UnwindState<E>>
     where
         T: Entry<E, M>,
         M: StackMode<E>,
@@ -247,7 +247,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         M: StackMode<E>,
     {
         loop {
-            if let Poll::Ready(state) = self.poll_course::<M>(cx) {
+            if let Poll::Ready(state) = self.poll_unwinding::<M>(cx) {
                 state.finish_unheard();
                 if self.close_if_empty() {
                     return;

@@ -107,7 +107,7 @@ where
     fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             // The panics of entries are caught one by one.
-            ready!(self.stack.poll_course::<M>(cx)).finish_unheard();
+            ready!(self.stack.poll_unwinding::<M>(cx)).finish_unheard();
             if self.stack.close_if_empty() {
                 return Poll::Ready(());
             }

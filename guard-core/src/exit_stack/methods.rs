@@ -149,7 +149,7 @@ macro_rules! methods {
                 if let Some(outcome) = outcome.take() {
                     self.stack.begin::<M>(outcome);
                 }
-                self.stack.poll_course::<M>(cx)
+                self.stack.poll_unwinding::<M>(cx)
             }
 
             pub(super) fn report_source(&self) -> ReportSource<E> {

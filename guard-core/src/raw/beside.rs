@@ -662,7 +662,7 @@ unsafe impl<D: Send> Send for Place<D> {}
 #[cfg(feature = "alloc")]
 unsafe impl<D: Sync> Sync for Place<D> {}
 
-// What is polled runs under a catch of its own.
+// A panic of the future that goes on is caught where the future is polled, so nobody sees a place in the middle of a change.
 #[cfg(feature = "alloc")]
 impl<D> core::panic::UnwindSafe for Place<D> {}
 #[cfg(feature = "alloc")]

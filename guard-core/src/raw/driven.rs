@@ -22,8 +22,9 @@ use crate::report::ReportKind;
 
 /// An entered context beside which something goes on, while its resource is lent.
 ///
-/// Whoever uses the context takes it out meanwhile, so that nobody else does, and no lock is held while it runs. If the
-/// handle exits it meanwhile, the handle waits; if the handle drops it, the driver does so when it puts it back.
+/// To use the context, the driver or the handle takes it out of here and puts it back, so one of them uses it at a time, and
+/// no lock is held while the context's code runs. If the handle is to exit a context that the driver has taken out, the
+/// handle waits. If the handle is dropped then, the driver drops the context instead of putting it back.
 pub(crate) struct Driven<C, X>(Shared<Slot<C, X>>)
 where
     C: AsyncContext<X>;
