@@ -1,7 +1,7 @@
 //! One service twice: with sessions of guard, and with sqlx's own transactions, which roll back when they are dropped.
 //!
 //! `cargo bench -p guard-axum --bench load` prints the throughput of both on real sockets, and what each of them leaves open. It
-//! takes about two minutes. The throughputs are medians of many short rounds, in which the two take turns. On a machine that does
+//! takes about four minutes. The throughputs are medians of many short rounds, in which the two take turns. On a machine that does
 //! other things too, the processor time of a request, client included, says more; it is read where there is a `/proc`.
 
 use std::convert::Infallible;
@@ -31,6 +31,8 @@ use tower_http::timeout::TimeoutLayer;
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
+/// The throughput depends on which thread the scheduler wakes next, so it is taken with several numbers of threads.
+const WORKERS: [usize; 3] = [1, 2, 4];
 const CLIENTS: usize = 16;
 const ROUNDS: usize = 16;
 /// How many requests a round has.
@@ -466,9 +468,12 @@ async fn in_process(router: &Router, request: &str) -> Result<Duration, Problem>
 }
 
 /// The same for a service with a database.
-async fn write_in_process(routes: fn() -> Router<App>) -> Result<Duration, Problem> {
+async fn in_process_with_database(
+    routes: fn() -> Router<App>,
+    request: &str,
+) -> Result<Duration, Problem> {
     let shortest = async_with!(app = service("in-process", 1)?, {
-        in_process(&routes().with_state(app.clone()), "POST /write").await?
+        in_process(&routes().with_state(app.clone()), request).await?
     });
     Ok(shortest)
 }
@@ -478,8 +483,19 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Problem> {
+fn main() -> Result<(), Problem> {
+    for workers in WORKERS {
+        println!("\nworker threads: {workers}");
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()?
+            .block_on(compare())?;
+    }
+    Ok(())
+}
+
+async fn compare() -> Result<(), Problem> {
     let page = Router::new().route("/", get(async || ()));
     let alone = in_process(&page, "GET /").await?;
     let scoped = in_process(&page.layer(RequestScopeLayer::new()), "GET /").await?;
@@ -490,15 +506,19 @@ async fn main() -> Result<(), Problem> {
     );
 
     println!("{:52} {:>10} {:>10}", "", "guard", "sqlx only");
-    let (mut by_guard, mut by_hand) = (Duration::MAX, Duration::MAX);
-    // In turns, so that what else the machine does meets both.
-    for _ in 0..4 {
-        by_hand = by_hand.min(write_in_process(by_hand::routes).await?);
-        by_guard = by_guard.min(write_in_process(with_guard::routes).await?);
+    for (what, request) in [
+        ("a read in process", "GET /read"),
+        ("a write in process", "POST /write"),
+    ] {
+        let (mut by_guard, mut by_hand) = (Duration::MAX, Duration::MAX);
+        // In turns, so that what else the machine does meets both.
+        for _ in 0..4 {
+            by_hand = by_hand.min(in_process_with_database(by_hand::routes, request).await?);
+            by_guard = by_guard.min(in_process_with_database(with_guard::routes, request).await?);
+        }
+        let ratio = by_guard.as_secs_f64() / by_hand.as_secs_f64();
+        println!("{what:52} {by_guard:>10.1?} {by_hand:>10.1?}   {ratio:.2}");
     }
-    let ratio = by_guard.as_secs_f64() / by_hand.as_secs_f64();
-    let what = "a write in process";
-    println!("{what:52} {by_guard:>10.1?} {by_hand:>10.1?}   {ratio:.2}");
 
     let mut guard = Measured::default();
     let mut hand = Measured::default();
