@@ -8,7 +8,6 @@ use syn::spanned::Spanned;
 use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token};
 
 use super::instrument::{self, Instrumented};
-use super::near;
 use crate::args::Args;
 use crate::diag::{Errors, path_at};
 use crate::function::Function;
@@ -90,7 +89,6 @@ impl Body {
     ) -> Self {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
-        near::mend(&mut block, errors);
         let is_instrumented = instrument::is_around(&block);
         let mut rewrite = Yields {
             is_instrumented,

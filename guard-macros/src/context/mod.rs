@@ -107,6 +107,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             let instrumented = instrument::Instrumented::take(&mut block);
             errors.take(returns.compare(&sig.output, &block, &args.krate));
+            near::mend(&mut block, &returns.error(&args.krate), errors);
             let caught = returns.caught(&args);
             let is_fallible = matches!(returns, Returns::Fallible { .. });
             let body = Body::new(block, &args, &caught, is_fallible, function, errors);

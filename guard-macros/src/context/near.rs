@@ -1,16 +1,20 @@
 //! A yield that is written as in Python, or as if it were a future or a `Result`.
 
+use proc_macro2::TokenStream;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Error, Expr, ExprClosure, Item, Macro, parse_quote};
+use syn::{Block, Error, Expr, ExprClosure, Item, Macro, Pat, parse_quote};
 
 use crate::diag::Errors;
 
 /// Tells these mistakes, and goes on with what is meant.
-pub(super) fn mend(block: &mut Block, errors: &mut Errors) {
-    Mend { errors }.visit_block_mut(block);
+///
+/// `error` is the type of the errors of the context.
+pub(super) fn mend(block: &mut Block, error: &TokenStream, errors: &mut Errors) {
+    Mend { error, errors }.visit_block_mut(block);
 }
 
 struct Mend<'a> {
+    error: &'a TokenStream,
     errors: &'a mut Errors,
 }
 
@@ -41,6 +45,16 @@ impl VisitMut for Mend<'_> {
                 ));
                 *expr = (*asks.expr).clone();
             }
+            Expr::Match(code) if is_yield(&code.expr) => {
+                if let Some(pat) = code.arms.iter().find_map(|arm| of_a_result(&arm.pat)) {
+                    self.is_no_result(pat, &mut code.expr);
+                }
+            }
+            Expr::Let(code) if is_yield(&code.expr) => {
+                if let Some(pat) = of_a_result(&code.pat) {
+                    self.is_no_result(pat, &mut code.expr);
+                }
+            }
             _ => {}
         }
     }
@@ -50,6 +64,33 @@ impl VisitMut for Mend<'_> {
     fn visit_item_mut(&mut self, _: &mut Item) {}
     // Tokens.
     fn visit_macro_mut(&mut self, _: &mut Macro) {}
+}
+
+impl Mend<'_> {
+    fn is_no_result(&mut self, pat: &Pat, yields: &mut Expr) {
+        self.errors.push(Error::new_spanned(
+            pat,
+            "`yield_resource!` evaluates to an `Outcome`, and not to a `Result`: match `Outcome::Completed`, \
+             `Outcome::Failed(_)`, `Outcome::Cancelled` and `Outcome::Panicked`, or ask `.is_completed()`",
+        ));
+        let error = self.error;
+        *yields = parse_quote!({
+            #yields;
+            ::core::result::Result::<(), #error>::Ok(())
+        });
+    }
+}
+
+/// A pattern of a `Result`, which no `Outcome` can match.
+fn of_a_result(pat: &Pat) -> Option<&Pat> {
+    match pat {
+        Pat::TupleStruct(variant)
+            if variant.path.is_ident("Ok") || variant.path.is_ident("Err") =>
+        {
+            Some(pat)
+        }
+        _ => None,
+    }
 }
 
 fn is_yield(expr: &Expr) -> bool {
