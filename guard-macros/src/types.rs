@@ -51,7 +51,7 @@ pub(crate) fn future_of(output: &ReturnType) -> Option<&Type> {
 }
 
 /// `T` of `Name<T>`.
-fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else {
         return None;
     };

@@ -15,7 +15,8 @@ pub use classify::{
     NeedsNoQuestionMark, Reports, UsedWithoutCatch, given,
 };
 pub use definition::{
-    Conclude, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield, scoped,
+    Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,
+    scoped,
 };
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};

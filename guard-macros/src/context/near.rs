@@ -1,20 +1,45 @@
-//! A yield that is written as in Python, or as if it were a future or a `Result`.
+//! A yield that is written as in Python, or as if it were a future or a `Result`; and a body that returns what it lends.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span};
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Error, Expr, ExprClosure, Item, Macro, Pat, parse_quote};
+use syn::{
+    Block, Error, Expr, ExprClosure, Item, Macro, Pat, Path, parse_quote, parse_quote_spanned,
+};
 
-use crate::diag::Errors;
+use super::returns::Returns;
+use super::tails;
+use crate::diag::{Errors, path_at};
 
 /// Tells these mistakes, and goes on with what is meant.
-///
-/// `error` is the type of the errors of the context.
-pub(super) fn mend(block: &mut Block, error: &TokenStream, errors: &mut Errors) {
-    Mend { error, errors }.visit_block_mut(block);
+pub(super) fn mend(block: &mut Block, krate: &Path, returns: &Returns, errors: &mut Errors) {
+    let mut lent = Lent(Vec::new());
+    lent.visit_block_mut(block);
+    let mut mend = Mend {
+        krate,
+        returns,
+        lent: lent.0,
+        errors,
+    };
+    mend.visit_block_mut(block);
+    tails::of_block(block, &mut |tail| mend.end(tail));
+}
+
+/// The names of what is lent.
+struct Lent(Vec<Ident>);
+
+impl VisitMut for Lent {
+    fn visit_macro_mut(&mut self, call: &mut Macro) {
+        if is_named_yield(call) {
+            self.0.extend(call.parse_body::<Ident>());
+        }
+    }
 }
 
 struct Mend<'a> {
-    error: &'a TokenStream,
+    krate: &'a Path,
+    returns: &'a Returns,
+    lent: Vec<Ident>,
     errors: &'a mut Errors,
 }
 
@@ -55,6 +80,11 @@ impl VisitMut for Mend<'_> {
                     self.is_no_result(pat, &mut code.expr);
                 }
             }
+            Expr::Return(returns) => {
+                if let Some(value) = &mut returns.expr {
+                    tails::of_expr(value, &mut |tail| self.end(tail));
+                }
+            }
             _ => {}
         }
     }
@@ -67,13 +97,35 @@ impl VisitMut for Mend<'_> {
 }
 
 impl Mend<'_> {
+    /// Has the end of the body say what is wrong if it is what was lent, or is to be lent.
+    fn end(&self, tail: &mut Expr) {
+        let value = match tail {
+            Expr::Call(call) if call.args.len() == 1 && is_ok(&call.func) => &mut call.args[0],
+            tail if !self.returns.is_fallible() => tail,
+            _ => return,
+        };
+        let is_lent = match value {
+            Expr::Path(path) => {
+                let name = path.path.get_ident();
+                name.is_some_and(|name| self.lent.contains(name))
+            }
+            Expr::Struct(_) => true,
+            _ => false,
+        };
+        if is_lent {
+            let site = Span::mixed_site().located_at(value.span());
+            let krate = path_at(self.krate, site);
+            *value = parse_quote_spanned!(site=> #krate::__private::EndOfContext::end(#value));
+        }
+    }
+
     fn is_no_result(&mut self, pat: &Pat, yields: &mut Expr) {
         self.errors.push(Error::new_spanned(
             pat,
             "`yield_resource!` evaluates to an `Outcome`, and not to a `Result`: match `Outcome::Completed`, \
              `Outcome::Failed(_)`, `Outcome::Cancelled` and `Outcome::Panicked`, or ask `.is_completed()`",
         ));
-        let error = self.error;
+        let error = self.returns.error(self.krate);
         *yields = parse_quote!({
             #yields;
             ::core::result::Result::<(), #error>::Ok(())
@@ -93,7 +145,15 @@ fn of_a_result(pat: &Pat) -> Option<&Pat> {
     }
 }
 
+fn is_ok(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident("Ok"))
+}
+
 fn is_yield(expr: &Expr) -> bool {
-    matches!(expr, Expr::Macro(call)
-        if call.mac.path.segments.last().is_some_and(|name| name.ident == "yield_resource"))
+    matches!(expr, Expr::Macro(call) if is_named_yield(&call.mac))
+}
+
+fn is_named_yield(call: &Macro) -> bool {
+    let last = call.path.segments.last();
+    last.is_some_and(|name| name.ident == "yield_resource")
 }

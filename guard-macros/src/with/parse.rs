@@ -82,7 +82,7 @@ impl Use {
         .collect()
     }
 
-    fn parts_mut(&mut self) -> &mut [Single] {
+    pub(crate) fn parts_mut(&mut self) -> &mut [Single] {
         match self {
             Self::Single(single) | Self::Handled { single, .. } => {
                 core::slice::from_mut(&mut **single)
