@@ -329,21 +329,22 @@ impl IsStack {
     }
 }
 
+// Found as a future is: by reference, before the methods of any trait.
 #[cfg(feature = "alloc")]
-impl<E, M> Given<AsyncExitStack<E, M>>
+impl<E, M> Otherwise<AsyncExitStack<E, M>>
 where
     E: Send + 'static,
     M: StackMode<E> + 'static,
 {
     /// An exit stack.
     #[inline]
-    pub fn __guard_asked(self) -> IsStack {
+    pub fn __guard_asked(&self) -> IsStack {
         IsStack
     }
 
     /// An exit stack.
     #[inline]
-    pub fn __guard_unasked(self) -> IsStack {
+    pub fn __guard_unasked(&self) -> IsStack {
         IsStack
     }
 }
