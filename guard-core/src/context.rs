@@ -26,10 +26,10 @@ pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::macro_support::KeepSelf;
+pub use crate::macro_support::{KeepSelf, StackAndContext};
 #[doc(hidden)]
 pub use crate::macro_support::{
-    Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
+    EndOfContext, Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
 };
 
 use crate::Outcome;
@@ -71,7 +71,7 @@ use alloc::boxed::Box;
     note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
     note = "nor is a guard, which has been entered: leave out `.enter().await`",
-    note = "to name the type of a context, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
+    note = "the type of a context is named `impl AsyncContext<Resource = R, Error = E>`; to store it, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]

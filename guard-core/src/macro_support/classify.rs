@@ -308,9 +308,11 @@ impl IsFuture {
 }
 
 /// The answer for an exit stack by itself.
+#[cfg(feature = "alloc")]
 pub struct IsStack;
 
 /// No type implements it: its message is the error.
+#[cfg(feature = "alloc")]
 #[diagnostic::on_unimplemented(
     message = "a new exit stack is no context: write `name = exit_stack::<Error>()?`",
     label = "an exit stack, which is closed by hand",
@@ -321,6 +323,7 @@ pub trait StackAndContext {
     type Context;
 }
 
+#[cfg(feature = "alloc")]
 impl IsStack {
     /// Does not compile.
     #[inline]

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, ExprReference, ExprUnary, Lifetime, Macro, Path, Token, Type, UnOp};
+use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Token, Type};
 
 use super::instrument::{self, Instrumented};
 use super::returns::Returns;
@@ -122,10 +122,11 @@ impl Body {
 }
 
 impl Body {
-    /// In place of a body that would only cause more errors.
-    pub(crate) fn missing(function: &Function) -> Self {
+    /// In place of a body that would only cause more errors, and has this yield.
+    pub(crate) fn missing(function: &Function, call: Option<&Macro>) -> Self {
+        let imported = call.map(|call| with_arguments(call, quote!(@imported)));
         Self {
-            block: syn::parse_quote!({ ::core::unreachable!() }),
+            block: syn::parse_quote!({ #imported; ::core::unreachable!() }),
             label: None,
             proof: Proof::new(function),
             instrumented: None,
@@ -192,25 +193,31 @@ impl Yields<'_> {
             }
         };
         let at = site.located_at(place.span());
-        let resource = self.resource.filter(|_| is_plain_place(&place));
         let lent = Expr::Reference(ExprReference {
             attrs: Vec::new(),
             and_token: Token![&](at),
             mutability: Some(Token![mut](at)),
             expr: Box::new(place),
         });
-        let Some(resource) = resource else {
+        // What has no name may be inferred by the type that is expected of it.
+        let Some(resource) = self.resource.filter(|_| is_named(tokens)) else {
             return Ok(lent.into_token_stream());
         };
-        // So that rustc shows where the type is said that the place does not have. What needs temporaries cannot be bound:
-        // they live until the end of the block.
+        // So that rustc shows where the type is declared that the place does not have.
         let name = Ident::new("resource", at);
         let declared = site.located_at(ends(resource).0);
         let reference = match resource {
             Type::TraitObject(_) => quote_spanned!(declared=> &mut (#resource)),
             _ => quote_spanned!(declared=> &mut #resource),
         };
-        Ok(quote_spanned!(at=> { let #name: #reference = #lent; #name }))
+        Ok(quote_spanned! {at=>
+            match #lent {
+                #name => {
+                    let #name: #reference = #name;
+                    #name
+                }
+            }
+        })
     }
 
     /// The call as guard-core's own macro, whatever is called so where the user stands.
@@ -365,18 +372,17 @@ impl Rewrite for Yields<'_> {
     }
 }
 
-/// Whether this is a local or a part of one, to borrow which needs no temporary.
-fn is_plain_place(place: &Expr) -> bool {
-    match place {
-        Expr::Path(_) => true,
-        Expr::Field(field) => is_plain_place(&field.base),
-        Expr::Unary(ExprUnary {
-            op: UnOp::Deref(_),
-            expr,
-            ..
-        }) => is_plain_place(expr),
-        _ => false,
-    }
+/// Whether this is a name, or a part of what has one. It need not parse yet.
+fn is_named(place: &TokenStream) -> bool {
+    let is_star =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(star) if star.as_char() == '*');
+    let mut place = place.clone().into_iter().skip_while(is_star);
+    let is_part = |token: TokenTree| match token {
+        TokenTree::Ident(_) | TokenTree::Literal(_) => true,
+        TokenTree::Punct(between) => matches!(between.as_char(), '.' | ':'),
+        TokenTree::Group(_) => false,
+    };
+    matches!(place.next(), Some(TokenTree::Ident(_))) && place.all(is_part)
 }
 
 /// `place, future`. Other tokens are what one place is, or is not.

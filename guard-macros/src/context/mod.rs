@@ -110,7 +110,8 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.take(returns.compare(&sig.output, &block, &args.krate));
             if let Err(error) = returns.compare_option(&mut block) {
                 errors.push(error);
-                let body = Some(Body::missing(function));
+                let yields = near::yields_of(&mut block);
+                let body = Some(Body::missing(function, yields.first()));
                 return Some(Definition {
                     args,
                     returns,

@@ -4,7 +4,8 @@ use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, ExprClosure, Item, Macro, Pat, Path, parse_quote, parse_quote_spanned,
+    Block, Error, Expr, ExprAsync, ExprClosure, Item, Macro, Pat, Path, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::returns::Returns;
@@ -13,33 +14,44 @@ use crate::diag::{Errors, path_at};
 
 /// Tells these mistakes, and goes on with what is meant.
 pub(super) fn mend(block: &mut Block, krate: &Path, returns: &Returns, errors: &mut Errors) {
-    let mut lent = Lent(Vec::new());
-    lent.visit_block_mut(block);
+    let yields = yields_of(block);
     let mut mend = Mend {
         krate,
         returns,
-        lent: lent.0,
+        lent: yields
+            .iter()
+            .filter_map(|call| call.parse_body().ok())
+            .collect(),
+        in_async: false,
         errors,
     };
     mend.visit_block_mut(block);
     tails::of_block(block, &mut |tail| mend.end(tail));
 }
 
-/// The names of what is lent.
-struct Lent(Vec<Ident>);
+/// The yields that are not in other macros.
+pub(super) fn yields_of(block: &mut Block) -> Vec<Macro> {
+    struct Yields(Vec<Macro>);
 
-impl VisitMut for Lent {
-    fn visit_macro_mut(&mut self, call: &mut Macro) {
-        if is_named_yield(call) {
-            self.0.extend(call.parse_body::<Ident>());
+    impl VisitMut for Yields {
+        fn visit_macro_mut(&mut self, call: &mut Macro) {
+            if is_named_yield(call) {
+                self.0.push(call.clone());
+            }
         }
     }
+
+    let mut yields = Yields(Vec::new());
+    yields.visit_block_mut(block);
+    yields.0
 }
 
 struct Mend<'a> {
     krate: &'a Path,
     returns: &'a Returns,
     lent: Vec<Ident>,
+    /// In an `async` block, which returns by itself.
+    in_async: bool,
     errors: &'a mut Errors,
 }
 
@@ -80,13 +92,19 @@ impl VisitMut for Mend<'_> {
                     self.is_no_result(pat, &mut code.expr);
                 }
             }
-            Expr::Return(returns) => {
+            Expr::Return(returns) if !self.in_async => {
                 if let Some(value) = &mut returns.expr {
                     tails::of_expr(value, &mut |tail| self.end(tail));
                 }
             }
             _ => {}
         }
+    }
+
+    fn visit_expr_async_mut(&mut self, code: &mut ExprAsync) {
+        let around = core::mem::replace(&mut self.in_async, true);
+        visit_mut::visit_expr_async_mut(self, code);
+        self.in_async = around;
     }
 
     // Functions of their own.

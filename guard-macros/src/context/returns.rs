@@ -233,7 +233,7 @@ impl VisitMut for Asks {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
             // Functions of their own.
-            Expr::Closure(_) | Expr::Async(_) => {}
+            Expr::Closure(_) | Expr::Async(_) | Expr::TryBlock(_) => {}
             Expr::Try(_) => self.0 = true,
             Expr::Return(returns) if returns.expr.as_deref().is_some_and(is_an_option) => {
                 self.0 = true;

@@ -30,7 +30,7 @@ pub(super) fn find_yield(tokens: &TokenStream) -> Option<Span> {
         })
 }
 
-/// The names that are lent, each as the only argument of a yield.
+/// The names that are lent by yields.
 pub(super) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut places = Vec::new();
@@ -44,10 +44,17 @@ pub(super) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
             }
             _ => false,
         };
-        if is_yield {
-            places.extend(syn::parse2::<Ident>(group.stream()));
-        } else {
+        if !is_yield {
             places.extend(lent_places(&group.stream()));
+            continue;
+        }
+        let mut given = group.stream().into_iter();
+        let is_comma =
+            |token: &TokenTree| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',');
+        if let (Some(TokenTree::Ident(place)), next) = (given.next(), given.next()) {
+            if next.as_ref().is_none_or(is_comma) {
+                places.push(place);
+            }
         }
     }
     places
