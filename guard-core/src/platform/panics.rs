@@ -18,14 +18,15 @@ mod unwinding {
 
     /// A caught panic.
     pub(crate) struct Panic(
-        // The payload is only `Send`. Nobody reads it through a shared reference.
-        Exclusive<Box<dyn Any + Send>>,
+        // The payload is only `Send`. Nobody reads it through a shared reference. The outer box makes it one word, which
+        // every future of a use has a place for.
+        Exclusive<Box<Box<dyn Any + Send>>>,
     );
 
     impl Panic {
         /// Goes on with the panic.
         pub(crate) fn resume(self) -> ! {
-            resume_unwind(self.0.into_inner())
+            resume_unwind(*self.0.into_inner())
         }
 
         /// Drops the payload. If its destructor panics, that second payload is leaked.
@@ -38,7 +39,7 @@ mod unwinding {
         /// Shows the payload to `inspect`, then discards it.
         pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
             let payload = self.0.into_inner();
-            inspect(&*payload);
+            inspect(&**payload);
             Self(Exclusive::new(payload)).discard();
         }
     }
@@ -48,7 +49,12 @@ mod unwinding {
     /// The callers drop what `action` was using, so that nothing sees it half-changed.
     #[inline]
     pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
-        catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
+        catch_unwind(AssertUnwindSafe(action)).map_err(caught)
+    }
+
+    #[cold]
+    fn caught(payload: Box<dyn Any + Send>) -> Panic {
+        Panic(Exclusive::new(Box::new(payload)))
     }
 }
 
