@@ -4,9 +4,9 @@
 //! Without `std` a panic cannot be caught.
 
 #[cfg(not(feature = "std"))]
-pub(crate) use aborting::{Panic, catch};
+pub(crate) use aborting::{KeptPanic, Panic, catch};
 #[cfg(feature = "std")]
-pub(crate) use unwinding::{Panic, catch};
+pub(crate) use unwinding::{KeptPanic, Panic, catch};
 
 #[cfg(feature = "std")]
 mod unwinding {
@@ -18,15 +18,34 @@ mod unwinding {
 
     /// A caught panic.
     pub(crate) struct Panic(
-        // The payload is only `Send`. Nobody reads it through a shared reference. The outer box makes it one word, which
-        // every future of a use has a place for.
-        Exclusive<Box<Box<dyn Any + Send>>>,
+        // The payload is only `Send`. Nobody reads it through a shared reference.
+        Exclusive<Box<dyn Any + Send>>,
     );
+
+    /// A panic in one word, for what is always there and seldom has one.
+    pub(crate) struct KeptPanic(Box<Panic>);
+
+    impl KeptPanic {
+        #[cold]
+        pub(crate) fn new(panic: Panic) -> Self {
+            Self(Box::new(panic))
+        }
+
+        /// Shows the payload to `inspect`, then discards it.
+        pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
+            self.0.inspect(inspect);
+        }
+
+        /// Goes on with the panic.
+        pub(crate) fn resume(self) -> ! {
+            self.0.resume()
+        }
+    }
 
     impl Panic {
         /// Goes on with the panic.
         pub(crate) fn resume(self) -> ! {
-            resume_unwind(*self.0.into_inner())
+            resume_unwind(self.0.into_inner())
         }
 
         /// Drops the payload. If its destructor panics, that second payload is leaked.
@@ -39,7 +58,7 @@ mod unwinding {
         /// Shows the payload to `inspect`, then discards it.
         pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
             let payload = self.0.into_inner();
-            inspect(&**payload);
+            inspect(&*payload);
             Self(Exclusive::new(payload)).discard();
         }
     }
@@ -49,12 +68,7 @@ mod unwinding {
     /// The callers drop what `action` was using, so that nothing sees it half-changed.
     #[inline]
     pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
-        catch_unwind(AssertUnwindSafe(action)).map_err(caught)
-    }
-
-    #[cold]
-    fn caught(payload: Box<dyn Any + Send>) -> Panic {
-        Panic(Exclusive::new(Box::new(payload)))
+        catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
     }
 }
 
@@ -65,7 +79,14 @@ mod aborting {
     /// No panic is ever caught.
     pub(crate) enum Panic {}
 
+    pub(crate) type KeptPanic = Panic;
+
     impl Panic {
+        /// Keeps it.
+        pub(crate) fn new(panic: Self) -> Self {
+            panic
+        }
+
         pub(crate) fn resume(self) -> ! {
             match self {}
         }
