@@ -76,7 +76,10 @@ where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
-        if let (Some(error), Some(context)) = (self.failed.take(), &self.context) {
+        let Some(context) = &self.context else {
+            return;
+        };
+        if let Some(error) = self.failed.take() {
             context.report(ReportKind::SetUpFailed(&error));
         }
         drop_context(&mut self.nest, || self.context = None);

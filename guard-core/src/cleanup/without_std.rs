@@ -76,7 +76,7 @@ where
 pub(crate) fn poll_settle_part(
     _: &mut Nest,
     _: &mut Context<'_>,
-    _: crate::report::Identity,
+    _: impl FnOnce() -> crate::report::Identity,
 ) -> Poll<()> {
     Poll::Ready(())
 }

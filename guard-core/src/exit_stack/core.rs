@@ -62,7 +62,8 @@ impl<T> Keyed<T> {
 /// What both forms of the stack are made of. `T` is the entries' type, a trait object.
 pub(super) struct Stack<T: ?Sized, E> {
     pub(super) entries: AppendVec<Keyed<T>>,
-    last_key: Shared<Option<Key>>,
+    /// The number of the key of the entry that was added last, or 0.
+    last_key: AtomicUsize,
     late: Option<Late<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
     unwinding: Shared<Unwinding<T, E>>,
@@ -84,7 +85,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) const fn new(source: ReportSource<E>) -> Self {
         Self {
             entries: AppendVec::new(),
-            last_key: Shared::new(None),
+            last_key: AtomicUsize::new(0),
             late: None,
             unwinding: Shared::new(Unwinding {
                 state: None,
@@ -104,7 +105,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             }
         }
         let key = Key::unique();
-        self.last_key.with(|last| *last = Some(key));
+        self.last_key.store(key.0, Ordering::Relaxed);
         key
     }
 
@@ -136,7 +137,8 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// The key of the entry that was added last.
     pub(super) fn last_key(&self) -> Option<Key> {
-        self.last_key.with(|last| *last)
+        let last = self.last_key.load(Ordering::Relaxed);
+        (last != 0).then_some(Key(last))
     }
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
@@ -286,7 +288,9 @@ where
         ..
     } = keyed;
     if let Progress::Before = progress {
-        ready!(poll_settle_part(nest, cx, entry.report_source().identity()));
+        ready!(poll_settle_part(nest, cx, || entry
+            .report_source()
+            .identity()));
         *progress = Progress::Exiting;
     }
     if let Progress::Exiting = progress {
@@ -296,7 +300,7 @@ where
         }
         *progress = Progress::After;
     }
-    poll_settle_part(nest, cx, entry.report_source().identity())
+    poll_settle_part(nest, cx, || entry.report_source().identity())
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {

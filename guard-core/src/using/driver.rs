@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{KeptPanic, Panic, catch};
 use crate::raw::{self, ASK, end_beside, poll_beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
@@ -150,11 +150,19 @@ enum Stage<X, K, E> {
 enum Ended<K, E> {
     /// With a value that the use keeps.
     Kept(K),
-    Panicked(Panic),
+    Panicked(KeptPanic),
     /// What goes on beside it has ended it, with this error. Without one, the error is what the exit fails with.
     Beside(Option<E>),
     /// The use of the former context of the same call has ended it.
     Outer,
+}
+
+impl<K, E> Ended<K, E> {
+    #[cold]
+    fn panicked(panic: Panic) -> Self {
+        #[allow(unreachable_code, reason = "without `std` no panic is ever caught")]
+        Self::Panicked(KeptPanic::new(panic))
+    }
 }
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
@@ -248,7 +256,9 @@ where
 {
     match ended {
         Ended::Kept(kept) => kept.lost(source, untold),
-        Ended::Panicked(panic) => panic.report_body_to(source),
+        Ended::Panicked(panic) => {
+            panic.inspect(|payload| source.report_body(ReportKind::Panicked(payload)));
+        }
         Ended::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
         Ended::Beside(None) | Ended::Outer => {}
     }
@@ -462,7 +472,10 @@ where
         let (mut parts, stage) = (this.parts, this.stage);
         // The block has been polled first: if it has ended, that stands.
         let ended = ready!(this.nest.during(|| parts.as_mut().poll_beside(cx)));
-        let ended = ended.panic.map_or(Ended::Beside(None), Ended::Panicked);
+        let ended = match ended.panic {
+            Some(panic) => Ended::panicked(panic),
+            None => Ended::Beside(None),
+        };
         if !parts.cut() {
             return self.cut_off(ended);
         }
@@ -476,14 +489,14 @@ where
     #[cold]
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
-        let panicked = match mem::replace(&mut **this.stage, Stage::Beside) {
+        let ended = match mem::replace(&mut **this.stage, Stage::Beside) {
             Stage::Cut(Ended::Panicked(first)) => {
                 panic.report_body_to(this.parts.context().report_source());
-                first
+                Ended::Panicked(first)
             }
-            _ => panic,
+            _ => Ended::panicked(panic),
         };
-        self.conclude(Ended::Panicked(panicked))
+        self.conclude(ended)
     }
 
     /// A body has ended beside which something goes on, or which was ended by something else. Ready as
@@ -527,7 +540,7 @@ where
                 second.discard();
                 Ended::Panicked(first)
             }
-            (_, Err(panic)) => Ended::Panicked(panic),
+            (_, Err(panic)) => Ended::panicked(panic),
         };
         self.conclude(ended)
     }
@@ -538,7 +551,7 @@ where
         let failure = failure_of(context.as_mut());
         let ended = match (ended, failure) {
             (Ended::Beside(_), Ok(error)) => Ended::Beside(error),
-            (Ended::Beside(_), Err(panic)) => Ended::Panicked(panic),
+            (Ended::Beside(_), Err(panic)) => Ended::panicked(panic),
             (ended, failure) => {
                 report_failure(context.report_source(), failure);
                 ended
@@ -571,7 +584,7 @@ where
                         _ => None,
                     };
                     report_ended(source, ended, untold);
-                    ended = Ended::Panicked(panic);
+                    ended = Ended::panicked(panic);
                     outcome = Outcome::Panicked;
                 }
             }
