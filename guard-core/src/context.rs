@@ -24,13 +24,13 @@ pub use crate::raw::Pair as JoinResource;
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
-#[cfg(feature = "alloc")]
-#[doc(hidden)]
-pub use crate::macro_support::{KeepSelf, StackAndContext};
 #[doc(hidden)]
 pub use crate::macro_support::{
     EndOfContext, Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
 };
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::macro_support::{KeepSelf, StackAndContext};
 
 use crate::Outcome;
 #[cfg(feature = "std")]
