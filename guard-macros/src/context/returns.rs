@@ -10,8 +10,9 @@ use syn::{
 
 use super::tails;
 use crate::args::Args;
+use crate::diag::written;
 use crate::rewrite::mentions;
-use crate::types::argument_of;
+use crate::types::{argument_of, context_of};
 
 /// The resource, and how the body returns.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
@@ -77,6 +78,9 @@ impl Returns {
         let ReturnType::Type(_, declared) = output else {
             return Ok(());
         };
+        if let Some(error) = self.compare_context(declared, body) {
+            return Err(error);
+        }
         let name = match &**declared {
             Type::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
             _ => None,
@@ -129,6 +133,25 @@ impl Returns {
         }
     }
 
+    /// Says that the declared type is what is lent, and not the context, if that is what it seems to be.
+    fn compare_context(&mut self, declared: &Type, body: &Block) -> Option<Error> {
+        if !matches!(self, Self::Plain(_)) || !ends_in_a_result(body) {
+            return None;
+        }
+        let (lent, error) = context_of(declared)?;
+        let message = format!(
+            "`#[async_context]` makes the context, and the declared type is what it lends: write `Result<{}, {}>`",
+            written(&lent),
+            written(&error)
+        );
+        *self = Self::Fallible {
+            output: parse_quote!(::core::result::Result<(), #error>),
+            resource: Some(lent),
+            error: Some(error),
+        };
+        Some(Error::new_spanned(declared, message))
+    }
+
     /// Says that a context does not fail with `None`, if its body does so. The body is then of no use.
     pub(crate) fn compare_option(&mut self, body: &mut Block) -> syn::Result<()> {
         let Self::Plain(declared) = &*self else {
@@ -145,7 +168,7 @@ impl Returns {
             format!(
                 "an `Option` is taken for what this context lends. A context that can fail returns a `Result`: write \
                  `Result<{}, E>`, `.ok_or(error)?`, and `Ok(())` at the end",
-                lent.to_token_stream()
+                written(&lent)
             ),
         );
         *self = Self::Fallible {
