@@ -405,6 +405,15 @@ pub trait AsyncContext<X = ()> {
         unreachable!("no context is a `Result`")
     }
 
+    /// Not there, as [`ok`](Self::ok).
+    #[doc(hidden)]
+    fn unwrap(self) -> MapErr<Self, fn(Self::Error) -> Infallible>
+    where
+        Self: IsResult + Sized,
+    {
+        unreachable!("no context is a `Result`")
+    }
+
     /// The same context, which panics where it fails, with `message` and the error.
     ///
     /// For tests, and for what a program cannot go on without: its error is
@@ -587,7 +596,7 @@ impl<E: From<F>, F> FromContext<F> for E {}
 /// No context is one.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "a context is not a `Result`: it has no `.ok()`, since it can only fail when it is used",
+    message = "a context is not a `Result`: it has no `.ok()` and no `.unwrap()`, since it can only fail when it is used",
     label = "a context that has not been used",
     note = "in a function that returns an `Option`: `context.with(async |resource| Ok::<_, Error>(…)).await.ok()?`",
     note = "in one that returns nothing, such as a test: `async_with!(name = context.expect(\"…\"), {{ … }})`",

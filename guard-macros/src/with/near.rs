@@ -366,6 +366,16 @@ fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
 
 /// A context, or several that are joined, that does not parse.
 fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
+    if let [join, TokenTree::Punct(bang), TokenTree::Group(_), ..] = part {
+        if is_word(join, "join") && bang.as_char() == '!' {
+            mistakes.tell(
+                part.iter().cloned().collect::<TokenStream>(),
+                "write `join(a = first()?, b = second()?)`, without a `!`",
+            );
+            let joined = [join.clone(), part[2].clone()];
+            return one(&joined, form, mistakes);
+        }
+    }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
             let parts = split(group.stream(), mistakes);
