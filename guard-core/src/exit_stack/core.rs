@@ -9,7 +9,7 @@ use super::late::Late;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
-use crate::platform::panics::catch;
+use crate::platform::panics::{catch, catch_rare};
 use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
 use crate::report::ReportSource;
@@ -268,7 +268,8 @@ impl<T: ?Sized, E> Stack<T, E> {
 /// Drops an entry that is not exited.
 fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
     let mut nest = core::mem::take(&mut entry.nest);
-    drop_context(&mut nest, || drop(entry));
+    let mut entry = Some(entry);
+    drop_context(&mut nest, &mut || entry = None);
 }
 
 /// Goes on with the exit of one entry; its panic is noted in the state.
@@ -318,9 +319,14 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         let source = self.source;
         let mut drop_one = |entry| {
             let mut left = Nest::new();
+            let mut entry = Some(entry);
             let mut dropped = Ok(());
-            drop_block(&mut left, || {
-                dropped = catch(|| drop_context(&mut above, || drop_entry(entry)));
+            drop_block(&mut left, &mut || {
+                dropped = catch_rare(&mut || {
+                    drop_context(&mut above, &mut || {
+                        entry.take().into_iter().for_each(drop_entry);
+                    });
+                });
             });
             if let Err(panic) = dropped {
                 panic.report_to(source);

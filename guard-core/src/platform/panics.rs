@@ -8,6 +8,12 @@ pub(crate) use aborting::{KeptPanic, Panic, catch};
 #[cfg(feature = "std")]
 pub(crate) use unwinding::{KeptPanic, Panic, catch};
 
+/// [`catch`] for what is rarely called, and need not be compiled anew for every use.
+#[cold]
+pub(crate) fn catch_rare(action: &mut dyn FnMut()) -> Result<(), Panic> {
+    catch(action)
+}
+
 #[cfg(feature = "std")]
 mod unwinding {
     use std::any::Any;
