@@ -15,7 +15,7 @@ use crate::guard::Entering;
 pub type EnterLent<'s, S, C, X, E> = EnterOnStack<
     's,
     S,
-    <<C as AsyncContext<X>>::Error as ErrorOf<C>>::Context,
+    <<C as AsyncContext<X>>::Resource as LentBy<C>>::Context,
     X,
     &'s mut <C as AsyncContext<X>>::Resource,
     E,
@@ -25,22 +25,22 @@ pub type EnterLent<'s, S, C, X, E> = EnterOnStack<
 pub type EnterKeyed<'s, S, C, E> = EnterOnStack<
     's,
     S,
-    <<C as AsyncContext>::Error as ErrorOf<C>>::Context,
+    <<C as AsyncContext>::Resource as LentBy<C>>::Context,
     (),
     EntryKey<<C as AsyncContext>::Resource>,
     E,
 >;
 
-/// The context that has this error: of no type where what is entered is no context, so that only the call says so, and
-/// not the `.await` too.
+/// The context that lends this: of no type where what is entered is no context, so that only the call says so, and not the
+/// `.await` too.
 #[doc(hidden)]
-pub trait ErrorOf<C> {
+pub trait LentBy<C> {
     /// The context.
     type Context;
 }
 
 #[diagnostic::do_not_recommend]
-impl<C, E> ErrorOf<C> for E {
+impl<C, R: ?Sized> LentBy<C> for R {
     type Context = C;
 }
 
