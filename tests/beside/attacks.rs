@@ -7,11 +7,12 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, async_context, async_with, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, Touch, lease, panic_of, plain, renew, scoped_lease, told, work,
+    End, Error, Resource, Touch, Wrapper, lease, leave_a_clean_up, panic_of, plain, renew,
+    scoped_lease, told, work,
 };
 
 /// The future beside the block panics while the block holds the resource. The block touches the resource when it is
@@ -324,34 +325,8 @@ fn a_guard_may_move_between_two_drives() {
 /// Whoever calls the protocol by hand, or wraps a context in a type of their own, does not drive what is beside it.
 #[test]
 fn who_cannot_drive_it_cannot_lend() {
-    struct Wrapper<C>(Pin<Box<C>>);
-
-    impl<C: AsyncContext> AsyncContext for Wrapper<C> {
-        type Resource = C::Resource;
-        type Error = C::Error;
-
-        fn poll_enter(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> Poll<Result<(), Self::Error>> {
-            self.0.as_mut().poll_enter(cx)
-        }
-
-        fn resource(self: Pin<&mut Self>) -> &mut Self::Resource {
-            self.get_mut().0.as_mut().resource()
-        }
-
-        fn poll_exit(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            outcome: Outcome,
-        ) -> Poll<Result<(), Self::Error>> {
-            self.0.as_mut().poll_exit(cx, outcome)
-        }
-    }
-
     let log = &Log::new();
-    let wrapper = Wrapper(Box::pin(lease(log.clone(), End::Never)));
+    let wrapper = Wrapper::new(lease(log.clone(), End::Never));
     let panic = panic_of(wrapper.with(async |_| Ok::<_, Error>(())));
     assert!(panic.contains("cannot drive that"), "{panic}");
     assert_eq!(log.line(), "lease:Panicked released drop(resource)");
@@ -360,27 +335,12 @@ fn who_cannot_drive_it_cannot_lend() {
 /// It goes on while the use waits for what was dropped in its block; then its error is reported, and the value stands.
 #[tokio::test]
 async fn it_goes_on_while_the_use_waits() {
-    #[async_context]
-    async fn slow(log: Log) -> Result<(), Error> {
-        let _dropped = Dropped(log.clone(), "slow");
-        yield_resource!();
-        for _ in 0..9 {
-            tokio::task::yield_now().await;
-        }
-        log.push("slow");
-        Ok(())
-    }
-
     let log = &Log::new();
     let reports = guard_core::testing::reports();
     for end in [End::Never, End::Fails(3), End::Panics(3)] {
         let used = lease(log.clone(), end).with(async |resource| {
             resource.touch();
-            let mut inner = Box::pin(slow(log.clone()).with(async |()| {
-                std::future::pending::<()>().await;
-                Ok::<_, Error>(())
-            }));
-            assert!(poll_once(inner.as_mut()).is_pending());
+            leave_a_clean_up(log, 9).await;
             Ok::<_, Error>(7)
         });
         assert_eq!(used.await, Ok(7), "{end:?}");
@@ -389,9 +349,9 @@ async fn it_goes_on_while_the_use_waits() {
         assert!(line.ends_with(ended), "{line}");
         let (waits, _) = line.split_once(ended).unwrap();
         let expected = match end {
-            End::Fails(_) => "lost drop(renewal) slow drop(slow) ",
-            End::Panics(_) => "drop(renewal) slow drop(slow) ",
-            _ => "slow drop(slow) drop(renewal) ",
+            End::Fails(_) => "lost drop(renewal) slow ",
+            End::Panics(_) => "drop(renewal) slow ",
+            _ => "slow drop(renewal) ",
         };
         assert_eq!(waits, expected, "{end:?}");
         let reported = reports.take();
@@ -421,25 +381,6 @@ async fn touches_a_local(log: &Log) -> Result<Resource, Error> {
     Ok(())
 }
 
-/// A clean-up that takes some polls, as the caller of a use that it drops unfinished waits for.
-async fn leave_a_clean_up(log: &Log) {
-    #[async_context]
-    async fn slow(log: Log) -> Result<(), Error> {
-        yield_resource!();
-        for _ in 0..3 {
-            tokio::task::yield_now().await;
-        }
-        log.push("slow");
-        Ok(())
-    }
-
-    let mut inner = Box::pin(slow(log.clone()).with(async |()| {
-        std::future::pending::<()>().await;
-        Ok::<_, Error>(())
-    }));
-    assert!(poll_once(inner.as_mut()).is_pending());
-}
-
 /// The use waits for a clean-up, and what is beside goes on. The use is cut off after each poll of that. With a guard
 /// nobody goes on with it then.
 #[tokio::test]
@@ -449,13 +390,15 @@ async fn what_goes_on_while_the_use_waits_is_dropped_before_what_it_borrows() {
     for polls in 1..12 {
         let used = touches_a_local(log).with(async |resource| {
             yield_once().await;
-            leave_a_clean_up(log).await;
+            leave_a_clean_up(log, 3).await;
             resource.touch();
             Ok::<_, Error>(())
         });
         let guarded = async {
             let mut guard = touches_a_local(log).enter().await?;
-            guard.drive(async |_| leave_a_clean_up(log).await).await?;
+            guard
+                .drive(async |_| leave_a_clean_up(log, 3).await)
+                .await?;
             guard.drive(async |_| yield_once().await).await?;
             guard.touch();
             guard.exit().await

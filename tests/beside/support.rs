@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use guard_core::{Outcome, async_context, yield_resource};
-use guard_tests::{Dropped, Log, block_on, yield_once};
+use guard_core::{AsyncContext, Outcome, async_context, yield_resource};
+use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
 
 /// How what is beside the block ends, after so many polls.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -159,5 +161,54 @@ pub fn text(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
         Err(panic) => (*panic.downcast::<&str>().expect("a text")).to_string(),
+    }
+}
+
+/// Drops a use whose clean-up takes some polls, for which the use around waits.
+pub async fn leave_a_clean_up(log: &Log, polls: usize) {
+    #[async_context]
+    async fn slow(log: Log, polls: usize) -> Result<(), Error> {
+        yield_resource!();
+        for _ in 0..polls {
+            tokio::task::yield_now().await;
+        }
+        log.push("slow");
+        Ok(())
+    }
+
+    let mut inner = Box::pin(slow(log.clone(), polls).with(async |()| {
+        std::future::pending::<()>().await;
+        Ok::<_, Error>(())
+    }));
+    assert!(poll_once(inner.as_mut()).is_pending());
+}
+
+/// A context by hand, which does not drive what is beside the one in it.
+pub struct Wrapper<C>(Pin<Box<C>>);
+
+impl<C> Wrapper<C> {
+    pub fn new(context: C) -> Self {
+        Self(Box::pin(context))
+    }
+}
+
+impl<C: AsyncContext> AsyncContext for Wrapper<C> {
+    type Resource = C::Resource;
+    type Error = C::Error;
+
+    fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.as_mut().poll_enter(cx)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut Self::Resource {
+        self.get_mut().0.as_mut().resource()
+    }
+
+    fn poll_exit(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), Self::Error>> {
+        self.0.as_mut().poll_exit(cx, outcome)
     }
 }
