@@ -293,33 +293,41 @@ fn a_yield_inside_another_macro_is_driven() {
     }
 }
 
-/// The driver polls by a pointer into the heap; the guard that has it moves.
+/// The driver polls by a pointer into the context; the guard that has it moves. A scoped context has its body in itself.
 #[test]
 fn a_guard_may_move_between_two_drives() {
-    let log = &Log::new();
-    let mut guard = block_on(lease(log.clone(), End::Fails(9)).enter()).unwrap();
-    for _ in 0..3 {
-        let mut place = Box::new([Some(guard)]);
-        let there = place[0].as_mut().unwrap();
-        block_on(there.drive(async |resource| {
-            resource.touch();
-            yield_once().await;
-            resource.touch();
-        }))
-        .unwrap();
-        guard = place[0].take().unwrap();
-    }
-    guard.touch();
-    // A drive that is dropped half-way can be begun again.
+    async fn moves<C>(context: C, log: &Log)
+    where
+        C: AsyncContext<Resource = Resource, Error = Error>,
     {
-        let mut driving = pin!(guard.drive(async |resource| work(resource, log).await));
-        assert!(poll_once(driving.as_mut()).is_pending());
+        let mut guard = context.enter().await.unwrap();
+        for _ in 0..3 {
+            let mut place = Box::new([Some(guard)]);
+            let there = place[0].as_mut().unwrap();
+            let driven = there.drive(async |resource| {
+                resource.touch();
+                yield_once().await;
+                resource.touch();
+            });
+            driven.await.unwrap();
+            guard = place[0].take().unwrap();
+        }
+        guard.touch();
+        // A drive that is dropped half-way can be begun again.
+        {
+            let mut driving = pin!(guard.drive(async |resource| work(resource, log).await));
+            assert!(poll_once(driving.as_mut()).is_pending());
+        }
+        guard.touch();
+        let lost = guard.drive(async |resource| work(resource, log).await);
+        assert_eq!(lost.await, Err(Error::Lost));
+        guard.touch();
+        guard.exit().await.unwrap();
     }
-    guard.touch();
-    let lost = block_on(guard.drive(async |resource| work(resource, log).await));
-    assert_eq!(lost, Err(Error::Lost));
-    guard.touch();
-    block_on(guard.exit()).unwrap();
+
+    let log = &Log::new();
+    block_on(moves(lease(log.clone(), End::Fails(9)), log));
+    block_on(moves(scoped_lease(log, End::Fails(9)), log));
 }
 
 /// Whoever calls the protocol by hand, or wraps a context in a type of their own, does not drive what is beside it.
