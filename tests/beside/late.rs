@@ -77,6 +77,29 @@ async fn what_fails_late_inside_a_context_leaves_its_value() {
     assert_eq!(reports.take().len(), 1);
 }
 
+/// A context made of one that catches.
+#[tokio::test]
+async fn a_context_that_catches_inside_of_one_is_not_told_what_fails_late() {
+    #[async_context]
+    async fn outer(log: Log) -> Result<(), Error> {
+        async_with!(catch(_catching = catching(log.clone(), End::Fails(3))?), {
+            yield_resource!();
+        });
+        Ok(())
+    }
+
+    let log = &Log::new();
+    let reports = reports();
+    let used = outer(log.clone()).with(async |()| {
+        leave_a_clean_up(log, 9).await;
+        Ok::<_, Error>(7)
+    });
+    assert_eq!(used.await, Ok(7));
+    let line = "lost drop(renewal) slow catching:Completed drop(resource)";
+    assert_eq!(log.line(), line);
+    assert_eq!(reports.take().len(), 1);
+}
+
 #[tokio::test]
 async fn what_fails_late_beside_joined_contexts_leaves_their_value() {
     let log = &Log::new();
@@ -163,4 +186,34 @@ fn a_second_error_does_not_cut_the_clean_up_short() {
         "{line}"
     );
     assert_eq!(line.matches("released").count(), 2, "{line}");
+}
+
+/// The clean-up stands in the block of the second use of a call, and what is beside the first one fails meanwhile.
+#[test]
+fn an_error_during_the_clean_up_does_not_cut_the_inner_use_of_a_call() {
+    #[async_context]
+    async fn slow(log: Log) -> Result<(), Error> {
+        async_with!(
+            _lease = lease(log.clone(), End::Fails(5))?,
+            _plain = plain(log.clone())?,
+            {
+                yield_resource!();
+                for _ in 0..9 {
+                    yield_once().await;
+                }
+                log.push("clean");
+            }
+        );
+        Ok(())
+    }
+
+    let log = &Log::new();
+    let used = slow(log.clone()).with(async |()| {
+        yield_once().await;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(block_on(used), Err(Error::Lost));
+    let line = "lost drop(renewal) clean plain:Completed closed drop(resource) lease:Cancelled \
+                released drop(resource)";
+    assert_eq!(log.line(), line);
 }

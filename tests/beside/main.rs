@@ -10,4 +10,5 @@ mod moved;
 mod panics;
 mod stacks;
 mod support;
+mod task_failures;
 mod task_group;
