@@ -76,10 +76,13 @@ where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
-        if let (Some(error), Some(context)) = (self.failed.take(), &self.context) {
+        let Some(context) = &self.context else {
+            return;
+        };
+        if let Some(error) = self.failed.take() {
             context.report(ReportKind::SetUpFailed(&error));
         }
-        drop_context(&mut self.nest, || self.context = None);
+        drop_context(&mut self.nest, &mut || self.context = None);
     }
 }
 
@@ -335,14 +338,17 @@ where
             return;
         };
         held.end_beside();
+        let mut held = Some(held);
         #[cfg(feature = "std")]
         {
             let tie = self.tie.take();
             self.nest.absorb(tie.as_ref());
-            drop_guard(tie.as_ref(), || drop_context(&mut self.nest, || drop(held)));
+            drop_guard(tie.as_ref(), || {
+                drop_context(&mut self.nest, &mut || held = None);
+            });
         }
         #[cfg(not(feature = "std"))]
-        drop_context(&mut self.nest, || drop(held));
+        drop_context(&mut self.nest, &mut || held = None);
     }
 }
 
@@ -359,7 +365,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.body.is_some() {
-                drop_block(this.nest, || this.body.set(None));
+                drop_block(this.nest, &mut || this.body.set(None));
             }
         }
     }
@@ -494,15 +500,16 @@ where
         if let Some(Err(error)) = self.exited.take() {
             context.report(ReportKind::Failed(&error));
         }
+        let mut context = Some(context);
         #[cfg(feature = "std")]
         {
             let tie = self.tie.take();
             drop_guard(tie.as_ref(), || {
-                drop_context(&mut self.nest, || drop(context));
+                drop_context(&mut self.nest, &mut || context = None);
             });
         }
         #[cfg(not(feature = "std"))]
-        drop_context(&mut self.nest, || drop(context));
+        drop_context(&mut self.nest, &mut || context = None);
     }
 }
 

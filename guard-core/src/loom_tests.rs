@@ -70,7 +70,7 @@ fn wait(nest: &mut Nest) -> bool {
     let mut polls = 0;
     block_on(core::future::poll_fn(|cx| {
         polls += 1;
-        poll_settle_part(nest, cx, who())
+        poll_settle_part(nest, cx, who)
     }));
     polls == 1
 }
@@ -115,7 +115,7 @@ fn the_newest_waker_is_woken() {
         let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
         let polled = woken.each_ref().map(|woken| {
             let waker = Waker::from(woken.clone());
-            poll_settle_part(&mut nest, &mut Context::from_waker(&waker), who())
+            poll_settle_part(&mut nest, &mut Context::from_waker(&waker), who)
         });
         ending.join().unwrap();
         BETWEEN.saw(polled == [Poll::Pending, Poll::Ready(())]);

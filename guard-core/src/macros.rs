@@ -589,8 +589,8 @@ macro_rules! __yield_resource {
 #[macro_export]
 macro_rules! __cancellable {
     (@imported) => {};
-    (@window $handle:ident; $future:expr) => {
-        $handle.window($crate::__private::core::future::IntoFuture::into_future($future)).await
+    (@window $handle:ident $anchor:ident; $future:expr) => {
+        $handle.window(&$anchor, $crate::__private::core::future::IntoFuture::into_future($future)).await
     };
     ($($future:tt)*) => {
         $crate::__private::core::compile_error!(

@@ -109,7 +109,8 @@ where
         if let Some(told) = self.told.take() {
             kept.with(|context| context.tell(told));
         }
-        drop_context(&mut self.nest, || drop(kept));
+        let mut kept = Some(kept);
+        drop_context(&mut self.nest, &mut || kept = None);
     }
 }
 
@@ -232,8 +233,8 @@ where
         if let Some(Err(error)) = self.exited.take() {
             self.look(|context| context.report(ReportKind::Failed(&error)));
         }
-        if let Some(place) = self.place.take() {
-            drop_context(&mut self.nest, || drop(place));
+        if self.place.is_some() {
+            drop_context(&mut self.nest, &mut || self.place = None);
         }
     }
 }

@@ -95,7 +95,7 @@ pin_project_lite::pin_project! {
                 this.as_mut().report_fault();
             }
             let mut this = this.project();
-            drop_context(this.nest, || this.context.set(None));
+            drop_context(this.nest, &mut || this.context.set(None));
         }
     }
 }

@@ -12,23 +12,14 @@ use crate::report::ReportKind;
 
 /// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the
 /// nest. If there is none, the entries go to the enclosing nest.
+///
+/// `drop_it` is called once. It is an object, so that this is not compiled anew for every use.
 #[inline]
-pub(crate) fn drop_context(nest: &mut Nest, drop_it: impl FnOnce()) {
+pub(crate) fn drop_context(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     if nest.is_empty() {
         return drop_it();
     }
-    drop_context_after(nest, &mut once(drop_it));
-}
-
-/// A closure for what is not compiled anew for every use, because it is rarely called.
-#[inline]
-fn once(action: impl FnOnce()) -> impl FnMut() {
-    let mut action = Some(action);
-    move || {
-        if let Some(action) = action.take() {
-            action();
-        }
-    }
+    drop_context_after(nest, drop_it);
 }
 
 #[cold]
@@ -56,13 +47,8 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
 }
 
 /// Drops the block of the use that owns `nest`. The notes about the drop of the use hold for its block too.
-#[inline]
-pub(crate) fn drop_block(nest: &mut Nest, drop_it: impl FnOnce()) {
-    drop_under_notes(nest, &mut once(drop_it));
-}
-
 #[cold]
-fn drop_under_notes(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
+pub(crate) fn drop_block(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     fn repeat(notes: &[Doing], action: &mut dyn FnMut()) {
         match notes {
             [] => action(),
@@ -82,7 +68,7 @@ fn drop_under_notes(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
         true
     });
     notes.reverse();
-    nest.during(|| repeat(&notes, drop_it));
+    nest.during_rarely(&mut || repeat(&notes, drop_it));
 }
 
 /// Drops a stack that somebody owns. Like a guard it is not part of the exit that happens to drop it.

@@ -121,6 +121,12 @@ impl Nest {
         }
     }
 
+    /// [`during`](Self::during) for what is rarely called, and need not be compiled anew for every use.
+    #[cold]
+    pub(crate) fn during_rarely(&mut self, action: &mut dyn FnMut()) {
+        self.during(action);
+    }
+
     fn left(&mut self) -> &mut Left {
         let left = self.left.get_or_insert_with(|| {
             Box::new(Exclusive::new(Left {

@@ -86,12 +86,12 @@ pub(super) fn poll_nest(
 pub(crate) fn poll_settle_part(
     nest: &mut Nest,
     cx: &mut Context<'_>,
-    identity: Identity,
+    identity: impl FnOnce() -> Identity,
 ) -> Poll<()> {
     if nest.is_empty() {
         return Poll::Ready(());
     }
-    poll_wait_part(nest, cx, identity)
+    poll_wait_part(nest, cx, identity())
 }
 
 #[cold]

@@ -34,7 +34,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.future.is_some() {
-                drop_block(this.nest, || this.future.set(None));
+                drop_block(this.nest, &mut || this.future.set(None));
             }
         }
     }

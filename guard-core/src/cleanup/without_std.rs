@@ -32,15 +32,20 @@ impl Nest {
     pub(crate) fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
         action()
     }
+
+    /// [`during`](Self::during) as a function of its own.
+    pub(crate) fn during_rarely(&mut self, action: &mut dyn FnMut()) {
+        action();
+    }
 }
 
 /// Drops the block of a use.
-pub(crate) fn drop_block(_: &mut Nest, drop_it: impl FnOnce()) {
+pub(crate) fn drop_block(_: &mut Nest, drop_it: &mut dyn FnMut()) {
     drop_it();
 }
 
 /// Drops the context of a use.
-pub(crate) fn drop_context(_: &mut Nest, drop_it: impl FnOnce()) {
+pub(crate) fn drop_context(_: &mut Nest, drop_it: &mut dyn FnMut()) {
     drop_it();
 }
 
@@ -76,7 +81,7 @@ where
 pub(crate) fn poll_settle_part(
     _: &mut Nest,
     _: &mut Context<'_>,
-    _: crate::report::Identity,
+    _: impl FnOnce() -> crate::report::Identity,
 ) -> Poll<()> {
     Poll::Ready(())
 }

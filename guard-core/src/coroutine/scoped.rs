@@ -10,7 +10,7 @@ use crate::cleanup::dropped;
 use crate::macro_support::Conclude;
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_rare;
 use crate::raw::{Anchor, Ask, Beside, Slot};
 #[cfg(feature = "alloc")]
 use crate::report::ReportKind;
@@ -152,7 +152,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
 
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
-        let dropped = catch(|| {
+        let dropped = catch_rare(&mut || {
             let _reporting = Reporting(unfinished.then_some(this.origin.report_source()));
             this.span.inside(|| this.body.set(Body::Ended));
         });

@@ -9,7 +9,7 @@ use super::late::Late;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
-use crate::platform::panics::catch;
+use crate::platform::panics::{catch, catch_rare};
 use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
 use crate::report::ReportSource;
@@ -62,7 +62,8 @@ impl<T> Keyed<T> {
 /// What both forms of the stack are made of. `T` is the entries' type, a trait object.
 pub(super) struct Stack<T: ?Sized, E> {
     pub(super) entries: AppendVec<Keyed<T>>,
-    last_key: Shared<Option<Key>>,
+    /// The number of the key of the entry that was added last, or 0.
+    last_key: AtomicUsize,
     late: Option<Late<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
     unwinding: Shared<Unwinding<T, E>>,
@@ -84,7 +85,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) const fn new(source: ReportSource<E>) -> Self {
         Self {
             entries: AppendVec::new(),
-            last_key: Shared::new(None),
+            last_key: AtomicUsize::new(0),
             late: None,
             unwinding: Shared::new(Unwinding {
                 state: None,
@@ -104,7 +105,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             }
         }
         let key = Key::unique();
-        self.last_key.with(|last| *last = Some(key));
+        self.last_key.store(key.0, Ordering::Relaxed);
         key
     }
 
@@ -136,7 +137,8 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// The key of the entry that was added last.
     pub(super) fn last_key(&self) -> Option<Key> {
-        self.last_key.with(|last| *last)
+        let last = self.last_key.load(Ordering::Relaxed);
+        (last != 0).then_some(Key(last))
     }
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
@@ -266,7 +268,8 @@ impl<T: ?Sized, E> Stack<T, E> {
 /// Drops an entry that is not exited.
 fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
     let mut nest = core::mem::take(&mut entry.nest);
-    drop_context(&mut nest, || drop(entry));
+    let mut entry = Some(entry);
+    drop_context(&mut nest, &mut || entry = None);
 }
 
 /// Goes on with the exit of one entry; its panic is noted in the state.
@@ -286,7 +289,9 @@ where
         ..
     } = keyed;
     if let Progress::Before = progress {
-        ready!(poll_settle_part(nest, cx, entry.report_source().identity()));
+        ready!(poll_settle_part(nest, cx, || entry
+            .report_source()
+            .identity()));
         *progress = Progress::Exiting;
     }
     if let Progress::Exiting = progress {
@@ -296,7 +301,7 @@ where
         }
         *progress = Progress::After;
     }
-    poll_settle_part(nest, cx, entry.report_source().identity())
+    poll_settle_part(nest, cx, || entry.report_source().identity())
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {
@@ -314,9 +319,14 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         let source = self.source;
         let mut drop_one = |entry| {
             let mut left = Nest::new();
+            let mut entry = Some(entry);
             let mut dropped = Ok(());
-            drop_block(&mut left, || {
-                dropped = catch(|| drop_context(&mut above, || drop_entry(entry)));
+            drop_block(&mut left, &mut || {
+                dropped = catch_rare(&mut || {
+                    drop_context(&mut above, &mut || {
+                        entry.take().into_iter().for_each(drop_entry);
+                    });
+                });
             });
             if let Err(panic) = dropped {
                 panic.report_to(source);

@@ -50,11 +50,8 @@ where
     C: AsyncContext<X>,
 {
     Held(Kept<C, X>),
+    /// It exits, or has exited: it is dropped with the entry, when it is noted how it exited.
     Exiting(Pin<Box<C>>),
-    /// Dropped with the entry, when it is noted how it exited.
-    Exited(#[allow(dead_code, reason = "only to be dropped")] Pin<Box<C>>),
-    /// Between two of these.
-    Gone,
 }
 
 impl<C, X, E> ContextEntry<C, X, E>
@@ -70,18 +67,18 @@ where
 
     fn report_source(&self) -> ReportSource<E> {
         match &self.state {
-            // If it has panicked, it knows who did.
+            // A context that is made of others says which of them has failed.
             ContextState::Exiting(context) => {
                 context.report_source().with_error(self.source.describe)
             }
-            _ => self.source,
+            ContextState::Held(_) => self.source,
         }
     }
 
     fn failure(&mut self, ask: Ask) -> Option<C::Error> {
         match &mut self.state {
             ContextState::Held(kept) => kept.failure(ask),
-            _ => None,
+            ContextState::Exiting(_) => None,
         }
     }
 
@@ -98,18 +95,10 @@ where
             self.state = ContextState::Exiting(context);
             told = outcome();
         }
-        let ContextState::Exiting(context) = &mut self.state else {
-            panic!("an entry of an exit stack was exited twice");
-        };
-        let exited = ready!(context.as_mut().poll_exit(cx, told));
-        // It knows now who failed, where it is made of others.
-        self.source = context.report_source().with_error(self.source.describe);
-        if let ContextState::Exiting(context) =
-            core::mem::replace(&mut self.state, ContextState::Gone)
-        {
-            self.state = ContextState::Exited(context);
+        match &mut self.state {
+            ContextState::Exiting(context) => context.as_mut().poll_exit(cx, told),
+            ContextState::Held(_) => unreachable!("it has just been released"),
         }
-        Poll::Ready(exited)
     }
 }
 
@@ -120,7 +109,7 @@ where
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || state.outcome())) {
-            state.failed(error.into(), self.source);
+            state.failed(error.into(), ContextEntry::report_source(self));
         }
         Poll::Ready(())
     }
@@ -146,7 +135,7 @@ where
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         let answer = ready!(self.0.poll(cx, || M::told(state)));
-        M::answered(state, answer, self.0.source);
+        M::answered(state, answer, self.0.report_source());
         Poll::Ready(())
     }
 

@@ -4,9 +4,15 @@
 //! Without `std` a panic cannot be caught.
 
 #[cfg(not(feature = "std"))]
-pub(crate) use aborting::{Panic, catch};
+pub(crate) use aborting::{KeptPanic, Panic, catch};
 #[cfg(feature = "std")]
-pub(crate) use unwinding::{Panic, catch};
+pub(crate) use unwinding::{KeptPanic, Panic, catch};
+
+/// [`catch`] for what is rarely called, and need not be compiled anew for every use.
+#[cold]
+pub(crate) fn catch_rare(action: &mut dyn FnMut()) -> Result<(), Panic> {
+    catch(action)
+}
 
 #[cfg(feature = "std")]
 mod unwinding {
@@ -21,6 +27,26 @@ mod unwinding {
         // The payload is only `Send`. Nobody reads it through a shared reference.
         Exclusive<Box<dyn Any + Send>>,
     );
+
+    /// A panic in one word, for what is always there and seldom has one.
+    pub(crate) struct KeptPanic(Box<Panic>);
+
+    impl KeptPanic {
+        #[cold]
+        pub(crate) fn new(panic: Panic) -> Self {
+            Self(Box::new(panic))
+        }
+
+        /// Shows the payload to `inspect`, then discards it.
+        pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
+            self.0.inspect(inspect);
+        }
+
+        /// Goes on with the panic.
+        pub(crate) fn resume(self) -> ! {
+            self.0.resume()
+        }
+    }
 
     impl Panic {
         /// Goes on with the panic.
@@ -59,7 +85,14 @@ mod aborting {
     /// No panic is ever caught.
     pub(crate) enum Panic {}
 
+    pub(crate) type KeptPanic = Panic;
+
     impl Panic {
+        /// Keeps it.
+        pub(crate) fn new(panic: Self) -> Self {
+            panic
+        }
+
         pub(crate) fn resume(self) -> ! {
             match self {}
         }

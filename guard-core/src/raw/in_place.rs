@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU16;
 use core::task::{Context, Poll};
 
 use super::beside::{ASK, Beside, Ended};
@@ -24,28 +25,42 @@ impl Tie {
     }
 }
 
-/// Where a block finds what it is lent, for `'r`.
-pub(crate) struct Lending<'r, R: ?Sized> {
+/// What the driver of a block and the block tell each other: the block finds here what it is lent, for `'r`.
+pub(crate) struct Lending<'r, R: ?Sized, O> {
     resource: Cell<Option<NonNull<R>>>,
     /// What goes on beside the block. It is used only while the block may be using what it was lent.
     beside: Cell<Option<Beside>>,
+    /// For the [`InPlace`] that has this lending: [`LENT`] and [`DROPPED`].
+    state: Cell<u8>,
+    /// What the block says of itself.
+    pub(crate) marks: AtomicU16,
+    /// What the use of the former context of the same call is known by.
+    pub(crate) outer: O,
     /// What is lent can be written to, and ends with the tie, not before and not after.
     _lent: PhantomData<Cell<&'r mut R>>,
 }
 
+/// The block may be using what the context lends.
+const LENT: u8 = 1;
+/// The context is not there any more.
+const DROPPED: u8 = 2;
+
 // SAFETY: it is a place to hand over a `&mut R`. What goes on beside the block is a part of the context, which is a local of
 // the same function.
-unsafe impl<R: ?Sized + Send> Send for Lending<'_, R> {}
+unsafe impl<R: ?Sized + Send, O: Send> Send for Lending<'_, R, O> {}
 // SAFETY: only the driver of a block and that block have a reference to it. Both are parts of one future, so one
 // thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
-unsafe impl<R: ?Sized + Send> Sync for Lending<'_, R> {}
+unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
-impl<'r, R: ?Sized> Lending<'r, R> {
+impl<'r, R: ?Sized, O> Lending<'r, R, O> {
     #[inline]
-    pub(crate) fn new(_: &'r Tie) -> Self {
+    pub(crate) fn new(_: &'r Tie, outer: O) -> Self {
         Self {
             resource: Cell::new(None),
             beside: Cell::new(None),
+            state: Cell::new(0),
+            marks: AtomicU16::new(0),
+            outer,
             _lent: PhantomData,
         }
     }
@@ -73,48 +88,51 @@ impl<'r, R: ?Sized> Lending<'r, R> {
 }
 
 /// A context and a block, pinned where they stand. It drops both.
-pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B> {
+pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<Option<C>>,
     block: Pin<&'a mut Option<B>>,
-    /// [`LENT`] and [`DROPPED`].
-    state: u8,
+    /// That of this context and this block only.
+    lending: &'a Lending<'r, R, O>,
     _context: PhantomData<&'a mut Option<C>>,
-    _resource: PhantomData<Lending<'r, R>>,
 }
 
-/// The block may be using what the context lends.
-const LENT: u8 = 1;
-/// The context is not there any more.
-const DROPPED: u8 = 2;
+// SAFETY: it is references to a context, a block and their lending, and the block holds the resource.
+unsafe impl<C: Send, R: ?Sized + Send, B: Send, O: Sync> Send for InPlace<'_, '_, C, R, B, O> {}
+// SAFETY: without a `&mut` to it nothing can be reached but the marks, which are atomic.
+unsafe impl<C, R: ?Sized, B, O: Sync> Sync for InPlace<'_, '_, C, R, B, O> {}
 
-// SAFETY: it is references to a context and a block, and the block holds the resource.
-unsafe impl<C: Send, R: ?Sized + Send, B: Send> Send for InPlace<'_, '_, C, R, B> {}
-// SAFETY: without a `&mut` to it nothing can be reached.
-unsafe impl<C, R: ?Sized, B> Sync for InPlace<'_, '_, C, R, B> {}
-
-impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
+impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
+    /// `lending` is new: no other context has it.
     #[inline]
-    pub(crate) fn new(context: Pin<&'a mut Option<C>>, block: Pin<&'a mut Option<B>>) -> Self {
-        let state = match *context {
-            Some(_) => 0,
-            None => DROPPED,
-        };
+    pub(crate) fn new(
+        context: Pin<&'a mut Option<C>>,
+        block: Pin<&'a mut Option<B>>,
+        lending: &'a Lending<'r, R, O>,
+    ) -> Self {
+        if context.is_none() {
+            lending.state.set(DROPPED);
+        }
         Self {
             // SAFETY: the pointer is used as a pinned reference only.
             context: NonNull::from(unsafe { context.get_unchecked_mut() }),
             block,
-            state,
+            lending,
             _context: PhantomData,
-            _resource: PhantomData,
         }
+    }
+
+    #[inline]
+    pub(crate) fn lending(&self) -> &'a Lending<'r, R, O> {
+        self.lending
     }
 
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        if self.state != 0 {
-            is_not_free(self.state);
+        let state = self.lending.state.get();
+        if state != 0 {
+            is_not_free(state);
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
         // a copy. The block does not use what the context lends. And there is a context: there was one when the state
@@ -124,30 +142,26 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
 
     /// Gives the block what the context lends. Whether something goes on beside the block.
     #[inline]
-    pub(crate) fn lend<X>(&mut self, lending: &Lending<'r, R>) -> bool
+    pub(crate) fn lend<X>(&mut self) -> bool
     where
         C: AsyncContext<X, Resource = R>,
     {
         let beside = self.context().beside(ASK);
         let resource = NonNull::from(self.context().resource());
-        self.state |= LENT;
-        lending.resource.set(Some(resource));
+        self.lending.state.set(LENT);
+        self.lending.resource.set(Some(resource));
         if beside.is_some() {
-            lending.beside.set(beside);
+            self.lending.beside.set(beside);
         }
         beside.is_some()
     }
 
-    /// Goes on with what is beside the block. `lending` is that of this use.
-    pub(crate) fn poll_beside(
-        &mut self,
-        lending: &Lending<'r, R>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Ended> {
-        match lending.beside() {
+    /// Goes on with what is beside the block.
+    pub(crate) fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        match self.lending.beside() {
             // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
             // before. So it has not been polled nor dropped since it was asked, in `lend`.
-            Some(beside) if self.state == LENT => unsafe { beside.poll(cx, false) },
+            Some(beside) if self.lending.state.get() == LENT => unsafe { beside.poll(cx, false) },
             _ => Poll::Pending,
         }
     }
@@ -165,15 +179,17 @@ impl<'a, 'r, C, R: ?Sized, B> InPlace<'a, 'r, C, R, B> {
     #[inline]
     pub(crate) fn end_block(&mut self) {
         self.block.set(None);
-        self.state &= !LENT;
+        let state = &self.lending.state;
+        state.set(state.get() & !LENT);
     }
 
     /// Drops the context, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
         self.end_block();
-        if self.state == 0 {
-            self.state = DROPPED;
+        let state = &self.lending.state;
+        if state.get() == 0 {
+            state.set(DROPPED);
             // SAFETY: as in `context`.
             unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
         }

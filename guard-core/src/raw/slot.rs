@@ -151,8 +151,8 @@ type Invariant<R, X, E> = fn(&mut R, E) -> (Outcome<X>, E);
 
 // SAFETY: an anchor is a reference to a slot, which is what is sent; the slot is `Send` for these.
 unsafe impl<R: ?Sized + Send, X: Send, E> Send for Anchor<R, X, E> {}
-// SAFETY: `&Anchor` gives out handles, which can be sent only if the slot can.
-unsafe impl<R: ?Sized, X, E> Sync for Anchor<R, X, E> {}
+// SAFETY: what can be had through an `&Anchor` lends through the same slot, so this asks for what sending it asks for.
+unsafe impl<R: ?Sized + Send, X: Send, E> Sync for Anchor<R, X, E> {}
 
 impl<R: ?Sized, X, E> Anchor<R, X, E> {
     /// The right to yield, once.
@@ -160,22 +160,16 @@ impl<R: ?Sized, X, E> Anchor<R, X, E> {
     #[inline]
     pub fn handle(&self) -> Handle<'_, R, X, E> {
         Handle {
-            slot: self.slot,
             _anchor: PhantomData,
         }
     }
 }
 
-/// The turn to yield. It is moved by the yield, which is how rustc proves that there is one only.
+/// The turn to yield. It is moved by the yield, which is how rustc proves that there is one only. It has no size: the
+/// anchor, which everything else needs, is there as well.
 pub struct Handle<'s, R: ?Sized, X, E> {
-    slot: NonNull<Slot<R, X, E>>,
     _anchor: PhantomData<&'s Anchor<R, X, E>>,
 }
-
-// SAFETY: as for `Anchor`: what travels is the slot.
-unsafe impl<R: ?Sized + Send, X: Send, E> Send for Handle<'_, R, X, E> {}
-// SAFETY: `&Handle` opens windows, which touch only an atomic.
-unsafe impl<R: ?Sized, X, E> Sync for Handle<'_, R, X, E> {}
 
 impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
     /// Lends the resource to the driver until it tells how the use ended.
@@ -240,10 +234,10 @@ impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
 
     /// Marks `future` as a wait that a cancelled enter may give up.
     #[inline]
-    pub fn window<F: Future>(&self, future: F) -> Window<'_, F> {
-        // SAFETY: the handle borrows an anchor, which lives in a body future beside this slot and is
-        // dropped before it. The field is an atomic, so that a shared reference to it is all it takes.
-        let open = unsafe { &(*self.slot.as_ptr()).window };
+    pub fn window<'a, F: Future>(&self, anchor: &'a Anchor<R, X, E>, future: F) -> Window<'a, F> {
+        // SAFETY: the anchor lives in a body future beside this slot and is dropped before it. The field is an
+        // atomic, so that a shared reference to it is all it takes.
+        let open = unsafe { &(*anchor.slot.as_ptr()).window };
         Window { future, open }
     }
 }

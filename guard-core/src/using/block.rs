@@ -80,11 +80,7 @@ pub fn tied<'a, 'r, C, X>(
 where
     C: AsyncContext<X>,
 {
-    let link = Link {
-        lending: Lending::new(tie),
-        marks: AtomicU16::new(0),
-        outer: Outermost,
-    };
+    let link = Link(Lending::new(tie, Outermost));
     (context, link)
 }
 
@@ -103,11 +99,7 @@ where
     C: AsyncContext<X>,
 {
     outer.mark(HOLDS_USE);
-    let link = Link {
-        lending: Lending::new(tie),
-        marks: AtomicU16::new(0),
-        outer: Inside(&outer.marks),
-    };
+    let link = Link(Lending::new(tie, Inside(&outer.0.marks)));
     (context, link)
 }
 
@@ -148,10 +140,7 @@ impl Outer for Inside<'_> {
 }
 
 /// The parts of a use whose block stands in the function around it.
-pub struct InBlock<'a, 'r, C, R: ?Sized, B, O = Outermost> {
-    place: InPlace<'a, 'r, C, R, B>,
-    link: &'a Link<'r, R, O>,
-}
+pub struct InBlock<'a, 'r, C, R: ?Sized, B, O = Outermost>(InPlace<'a, 'r, C, R, B, O>);
 
 impl<'a, 'r, C, R: ?Sized, B, O> InBlock<'a, 'r, C, R, B, O> {
     #[inline]
@@ -160,10 +149,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InBlock<'a, 'r, C, R, B, O> {
         block: Pin<&'a mut Option<B>>,
         link: &'a Link<'r, R, O>,
     ) -> Self {
-        Self {
-            place: InPlace::new(context, block),
-            link,
-        }
+        Self(InPlace::new(context, block, &link.0))
     }
 }
 
@@ -178,17 +164,17 @@ where
 
     #[inline]
     fn context(self: Pin<&mut Self>) -> Pin<&mut C> {
-        self.get_mut().place.context()
+        self.get_mut().0.context()
     }
 
     #[inline]
     fn end_body(self: Pin<&mut Self>) {
-        self.get_mut().place.end_block();
+        self.get_mut().0.end_block();
     }
 
     #[inline]
     fn end_context(self: Pin<&mut Self>) {
-        self.get_mut().place.end_context();
+        self.get_mut().0.end_context();
     }
 }
 
@@ -203,15 +189,14 @@ where
 
     #[inline]
     fn lend(self: Pin<&mut Self>) -> bool {
-        let this = self.get_mut();
-        this.place.lend(&this.link.lending)
+        self.get_mut().0.lend()
     }
 
     #[inline]
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left<B::Output>> {
-        let this = self.get_mut();
-        let polled = this.place.block().poll(cx);
-        let marks = this.link.marks.load(Ordering::Relaxed);
+        let place = &mut self.get_mut().0;
+        let polled = place.block().poll(cx);
+        let marks = place.lending().marks.load(Ordering::Relaxed);
         let output = match polled {
             Poll::Ready(output) => Some(output),
             Poll::Pending if marks & FINISHED != 0 => None,
@@ -221,17 +206,16 @@ where
     }
 
     fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndedBeside> {
-        let this = self.get_mut();
-        this.place.poll_beside(&this.link.lending, cx)
+        self.get_mut().0.poll_beside(cx)
     }
 
     fn cut(self: Pin<&mut Self>) -> bool {
-        let link = self.get_mut().link;
-        let marks = link.marks.load(Ordering::Relaxed);
-        if marks & (YIELDS | HOLDS_USE) == HOLDS_USE {
-            link.mark(CUT);
+        let marks = &self.get_mut().0.lending().marks;
+        let set = marks.load(Ordering::Relaxed);
+        if set & (YIELDS | HOLDS_USE) == HOLDS_USE {
+            marks.store(set | CUT, Ordering::Relaxed);
         }
-        marks & (YIELDS | HOLDS_USE) != 0
+        set & (YIELDS | HOLDS_USE) != 0
     }
 
     fn ending(output: &Left<B::Output>) -> Ending {
@@ -246,23 +230,19 @@ where
 
     #[inline]
     fn is_cut(self: Pin<&mut Self>) -> bool {
-        self.link.outer.is_cut()
+        self.0.lending().outer.is_cut()
     }
 
     fn finish_outer(self: Pin<&mut Self>) {
-        self.link.outer.finish();
+        self.0.lending().outer.finish();
     }
 }
 
 /// What a block and its driver tell each other.
 ///
-/// Its fields are atomic because the block, which has a reference to it, may be sent to another thread together
-/// with it. It is used by one thread at a time.
-pub struct Link<'r, R: ?Sized, O = Outermost> {
-    lending: Lending<'r, R>,
-    marks: AtomicU16,
-    outer: O,
-}
+/// The marks are atomic because the block, which has a reference to them, may be sent to another thread together
+/// with them. They are used by one thread at a time.
+pub struct Link<'r, R: ?Sized, O = Outermost>(Lending<'r, R, O>);
 
 /// The block reached its end, or leaves by a jump. It is not polled again.
 const FINISHED: u16 = 1;
@@ -293,13 +273,13 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
     /// The resource, for the block.
     #[inline]
     pub fn resource(&self) -> &'r mut R {
-        self.lending.take()
+        self.0.take()
     }
 
     #[inline]
     fn mark(&self, mark: u16) {
-        let marks = self.marks.load(Ordering::Relaxed);
-        self.marks.store(marks | mark, Ordering::Relaxed);
+        let marks = self.0.marks.load(Ordering::Relaxed);
+        self.0.marks.store(marks | mark, Ordering::Relaxed);
     }
 
     /// Looks at what the block leaves with, and gives it back.
@@ -323,14 +303,16 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
     /// The block has reached its end, or leaves by a jump.
     #[inline]
     pub fn finish(&self) -> Finish<'_> {
-        Finish { marks: &self.marks }
+        Finish {
+            marks: &self.0.marks,
+        }
     }
 
     /// Says that a yield follows, and lists for it what goes on beside this use.
     #[inline]
     pub fn around(&self) -> Around<'_> {
         self.mark(YIELDS);
-        Around::new(self.lending.beside(), &self.marks)
+        Around::new(self.0.beside(), &self.0.marks)
     }
 
     /// Passes on what a yield in the block was told, which the contexts in between are told too.
@@ -355,8 +337,8 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
             Outcome::Panicked => TOLD_PANICKED,
             Outcome::Cancelled => TOLD_CANCELLED,
         };
-        let marks = self.marks.load(Ordering::Relaxed);
-        self.marks.store(marks & !TOLD | told, Ordering::Relaxed);
+        let marks = self.0.marks.load(Ordering::Relaxed);
+        self.0.marks.store(marks & !TOLD | told, Ordering::Relaxed);
     }
 }
 

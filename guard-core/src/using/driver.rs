@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{KeptPanic, Panic, catch, catch_rare};
 use crate::raw::{self, ASK, end_beside, poll_beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
@@ -150,11 +150,19 @@ enum Stage<X, K, E> {
 enum Ended<K, E> {
     /// With a value that the use keeps.
     Kept(K),
-    Panicked(Panic),
+    Panicked(KeptPanic),
     /// What goes on beside it has ended it, with this error. Without one, the error is what the exit fails with.
     Beside(Option<E>),
     /// The use of the former context of the same call has ended it.
     Outer,
+}
+
+impl<K, E> Ended<K, E> {
+    #[cold]
+    fn panicked(panic: Panic) -> Self {
+        #[allow(unreachable_code, reason = "without `std` no panic is ever caught")]
+        Self::Panicked(KeptPanic::new(panic))
+    }
 }
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
@@ -180,17 +188,17 @@ where
         let mut this = self.project();
         match mem::replace(&mut **this.stage, Stage::Over) {
             Stage::Enter | Stage::Left | Stage::Over => {
-                drop_context(this.nest, || this.parts.as_mut().end_context());
+                drop_context(this.nest, &mut || this.parts.as_mut().end_context());
             }
             Stage::Body | Stage::Beside => {
                 let mut ending = EndContext::of(this.parts, this.nest);
                 let EndContext { parts, nest, .. } = &mut ending;
-                drop_block(nest, || parts.as_mut().end_body());
+                drop_block(nest, &mut || parts.as_mut().end_body());
             }
             Stage::Cut(ended) => {
                 let mut ending = EndContext::of(this.parts, this.nest);
                 let EndContext { parts, nest, .. } = &mut ending;
-                drop_block(nest, || parts.as_mut().end_body());
+                drop_block(nest, &mut || parts.as_mut().end_body());
                 let mut context = parts.as_mut().context();
                 let source = context.report_source();
                 let failure = failure_of(context.as_mut());
@@ -248,7 +256,9 @@ where
 {
     match ended {
         Ended::Kept(kept) => kept.lost(source, untold),
-        Ended::Panicked(panic) => panic.report_body_to(source),
+        Ended::Panicked(panic) => {
+            panic.inspect(|payload| source.report_body(ReportKind::Panicked(payload)));
+        }
         Ended::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
         Ended::Beside(None) | Ended::Outer => {}
     }
@@ -259,7 +269,9 @@ fn failure_of<C, X>(context: Pin<&mut C>) -> Result<Option<C::Error>, Panic>
 where
     C: AsyncContext<X>,
 {
-    catch(|| context.failure(ASK))
+    let (mut context, mut failure) = (context, None);
+    catch_rare(&mut || failure = context.as_mut().failure(ASK))?;
+    Ok(failure)
 }
 
 /// Reports an error of what is beside, which is not what the use ends with.
@@ -303,11 +315,22 @@ where
         self.parts.as_mut().end_body();
         let mut context = self.parts.as_mut().context();
         let mut ended = Ok(());
-        drop_block(self.nest, || ended = end_beside(context.as_mut()));
+        drop_block(self.nest, &mut || ended = end_beside(context.as_mut()));
         if let Err(panic) = ended {
             panic.report_to(context.report_source());
         }
-        drop_context(self.nest, || self.parts.as_mut().end_context());
+        drop_context(self.nest, &mut || self.parts.as_mut().end_context());
+    }
+}
+
+/// Drops a body that has panicked. Whatever panics then, the first panic goes on.
+#[cold]
+fn end_panicked_body<P, X>(mut parts: Pin<&mut P>)
+where
+    P: Parts<X>,
+{
+    if let Err(second) = catch_rare(&mut || parts.as_mut().end_body()) {
+        second.discard();
     }
 }
 
@@ -392,10 +415,7 @@ where
                 Ok(Poll::Pending) => Polled::Pending,
                 Ok(Poll::Ready(output)) => Polled::Ended(output),
                 Err(panic) => {
-                    // Whatever panics while the body is dropped, the first panic goes on.
-                    if let Err(second) = catch(|| parts.end_body()) {
-                        second.discard();
-                    }
+                    end_panicked_body(parts);
                     Polled::Panicked(panic)
                 }
             }
@@ -432,7 +452,7 @@ where
         match **stage {
             Stage::Enter => {
                 // As any use that is dropped while it enters.
-                drop_context(this.nest, || parts.as_mut().end_context());
+                drop_context(this.nest, &mut || parts.as_mut().end_context());
                 stage.set(Stage::Left);
                 parts.finish_outer();
                 Some(Poll::Pending)
@@ -461,8 +481,14 @@ where
         let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
         // The block has been polled first: if it has ended, that stands.
-        let ended = ready!(this.nest.during(|| parts.as_mut().poll_beside(cx)));
-        let ended = ended.panic.map_or(Ended::Beside(None), Ended::Panicked);
+        let mut polled = Poll::Pending;
+        let nest = this.nest;
+        nest.during_rarely(&mut || polled = parts.as_mut().poll_beside(cx));
+        let ended = ready!(polled);
+        let ended = match ended.panic {
+            Some(panic) => Ended::panicked(panic),
+            None => Ended::Beside(None),
+        };
         if !parts.cut() {
             return self.cut_off(ended);
         }
@@ -476,14 +502,14 @@ where
     #[cold]
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
-        let panicked = match mem::replace(&mut **this.stage, Stage::Beside) {
+        let ended = match mem::replace(&mut **this.stage, Stage::Beside) {
             Stage::Cut(Ended::Panicked(first)) => {
                 panic.report_body_to(this.parts.context().report_source());
-                first
+                Ended::Panicked(first)
             }
-            _ => panic,
+            _ => Ended::panicked(panic),
         };
-        self.conclude(Ended::Panicked(panicked))
+        self.conclude(ended)
     }
 
     /// A body has ended beside which something goes on, or which was ended by something else. Ready as
@@ -516,7 +542,10 @@ where
     fn cut_off(mut self: Pin<&mut Self>, ended: Ended<F::Kept, E>) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
         let mut parts = this.parts;
-        let dropped = this.nest.during(|| catch(|| parts.as_mut().end_body()));
+        let mut dropped = Ok(());
+        this.nest.during_rarely(&mut || {
+            dropped = catch_rare(&mut || parts.as_mut().end_body());
+        });
         if dropped.is_err() {
             // It is gone all the same.
             parts.as_mut().end_body();
@@ -527,7 +556,7 @@ where
                 second.discard();
                 Ended::Panicked(first)
             }
-            (_, Err(panic)) => Ended::Panicked(panic),
+            (_, Err(panic)) => Ended::panicked(panic),
         };
         self.conclude(ended)
     }
@@ -538,7 +567,7 @@ where
         let failure = failure_of(context.as_mut());
         let ended = match (ended, failure) {
             (Ended::Beside(_), Ok(error)) => Ended::Beside(error),
-            (Ended::Beside(_), Err(panic)) => Ended::Panicked(panic),
+            (Ended::Beside(_), Err(panic)) => Ended::panicked(panic),
             (ended, failure) => {
                 report_failure(context.report_source(), failure);
                 ended
@@ -561,7 +590,7 @@ where
         let (mut parts, stage, nest) = (this.parts, this.stage, this.nest);
         if nest.is_empty() {
             let mut context = parts.as_mut().context();
-            if let Err(panic) = nest.during(|| end_beside(context.as_mut())) {
+            if let Err(panic) = end_beside_in(nest, context.as_mut()) {
                 let source = context.report_source();
                 if let Ended::Panicked(_) = ended {
                     panic.report_to(source);
@@ -571,7 +600,7 @@ where
                         _ => None,
                     };
                     report_ended(source, ended, untold);
-                    ended = Ended::Panicked(panic);
+                    ended = Ended::panicked(panic);
                     outcome = Outcome::Panicked;
                 }
             }
@@ -659,7 +688,7 @@ where
                     poll_late(context, nest, cx);
                     return Poll::Pending;
                 }
-                if let Err(panic) = nest.during(|| end_beside(context.as_mut())) {
+                if let Err(panic) = end_beside_in(nest, context.as_mut()) {
                     panic.report_to(context.report_source());
                 }
                 ready!(poll_settle_before_exit(context, nest, cx, outcome));
@@ -740,7 +769,7 @@ where
             }
         }
         // As in `end_failed`.
-        if let Err(panic) = catch(|| parts.end_context()) {
+        if let Err(panic) = catch_rare(&mut || parts.as_mut().end_context()) {
             source.report(ReportKind::Failed(&error));
             if let Some(error) = exit {
                 source.report(ReportKind::Failed(&error));
@@ -771,7 +800,7 @@ where
         }
         // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
         let source = context.report_source();
-        if let Err(panic) = catch(|| parts.end_context()) {
+        if let Err(panic) = catch_rare(&mut || parts.as_mut().end_context()) {
             source.report(ReportKind::Failed(&error));
             panic.resume();
         }
@@ -785,13 +814,28 @@ fn poll_late<C, X>(mut context: Pin<&mut C>, nest: &mut Nest, cx: &mut Context<'
 where
     C: AsyncContext<X>,
 {
-    while let Poll::Ready(ended) = nest.during(|| poll_beside(context.as_mut(), cx, true)) {
+    loop {
+        let mut polled = Poll::Pending;
+        nest.during_rarely(&mut || polled = poll_beside(context.as_mut(), cx, true));
+        let Poll::Ready(ended) = polled else {
+            return;
+        };
         if let Some(panic) = ended.panic {
             panic.report_to(context.report_source());
         }
         let failure = failure_of(context.as_mut());
         report_failure(context.report_source(), failure);
     }
+}
+
+/// Drops what is beside a body that has ended.
+fn end_beside_in<C, X>(nest: &mut Nest, mut context: Pin<&mut C>) -> Result<(), Panic>
+where
+    C: AsyncContext<X>,
+{
+    let mut ended = Ok(());
+    nest.during_rarely(&mut || ended = end_beside(context.as_mut()));
+    ended
 }
 
 /// Reports what a body ended with that was ended before by something else.

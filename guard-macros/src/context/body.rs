@@ -266,7 +266,8 @@ impl Rewrite for Yields<'_> {
         let tokens = &call.tokens;
         (place == Place::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
-            let window = self.by_path(call, quote!(@window #handle; #tokens));
+            let anchor = anchor();
+            let window = self.by_path(call, quote!(@window #handle #anchor; #tokens));
             quote!({ #imported; #window })
         })
     }

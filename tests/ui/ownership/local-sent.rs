@@ -1,4 +1,4 @@
-use guard_core::{async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, async_context, yield_resource};
 
 #[async_context(local)]
 async fn number() -> u32 {
@@ -9,8 +9,8 @@ async fn number() -> u32 {
 #[tokio::main]
 async fn main() {
     tokio::spawn(async {
-        async_with!(number = number(), {
-            println!("{number}");
-        });
+        let Ok(number) = number().enter().await;
+        tokio::task::yield_now().await;
+        println!("{}", *number);
     });
 }

@@ -4,7 +4,8 @@ use guard_core::{async_context, yield_resource};
 async fn name() -> Result<String, std::io::Error> {
     let mut name = String::new();
     yield_resource!(name);
-    Ok(name)
+    let result = Ok(name);
+    result
 }
 
 fn main() {}
