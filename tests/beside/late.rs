@@ -3,9 +3,11 @@
 
 use guard_core::testing::reports;
 use guard_core::{AsyncContext, async_context, async_with, exit_stack, yield_resource};
-use guard_tests::{Log, block_on, yield_once};
+use guard_tests::{Log, block_on, poll_once, yield_once};
 
-use crate::support::{End, Error, Resource, lease, leave_a_clean_up, plain, renew, told, work};
+use crate::support::{
+    End, Error, Resource, begin_a_use, lease, leave_a_clean_up, plain, renew, told, work,
+};
 
 /// A context that catches, and swallows what it is told.
 #[async_context(catch)]
@@ -216,4 +218,69 @@ fn an_error_during_the_clean_up_does_not_cut_the_inner_use_of_a_call() {
     let line = "lost drop(renewal) clean plain:Completed closed drop(resource) lease:Cancelled \
                 released drop(resource)";
     assert_eq!(log.line(), line);
+}
+
+/// Something beside the block drops a use. The exit waits for the clean-up of that too.
+#[async_context]
+async fn leaves(log: Log, itself: bool) -> Result<(), Error> {
+    let outcome = yield_resource!((), async {
+        yield_once().await;
+        let begun = begin_a_use(&log, 20);
+        if itself {
+            drop(begun);
+        }
+        std::future::pending().await
+    });
+    told(&log, "leaves", outcome);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_exit_waits_for_what_is_dropped_beside_the_block() {
+    let log = &Log::new();
+    for itself in [true, false] {
+        let used = leaves(log.clone(), itself).with(async |()| {
+            yield_once().await;
+            yield_once().await;
+            Ok::<_, Error>(())
+        });
+        assert_eq!(used.await, Ok(()));
+        assert_eq!(log.line(), "slow leaves:Completed", "{itself}");
+
+        // While the use waits for what its block has left.
+        let used = leaves(log.clone(), itself).with(async |()| {
+            leave_a_clean_up(log, 5).await;
+            Ok::<_, Error>(())
+        });
+        assert_eq!(used.await, Ok(()));
+        assert_eq!(log.line(), "slow slow leaves:Completed", "{itself}");
+    }
+}
+
+/// Each is polled until it is pending, or nobody would wake the use for it.
+#[tokio::test]
+async fn what_else_goes_on_is_polled_when_one_has_failed_late() {
+    #[async_context]
+    async fn once(log: Log) -> Result<(), Error> {
+        yield_resource!((), async {
+            log.push("polled");
+            std::future::pending().await
+        });
+        Ok(())
+    }
+
+    let log = &Log::new();
+    let used = exit_stack::<Error>().with(async |stack| {
+        stack.enter(lease(log.clone(), End::Fails(0))).await?;
+        stack.enter(once(log.clone())).await?;
+        leave_a_clean_up(log, 5).await;
+        Ok::<_, Error>(())
+    });
+    let mut used = Box::pin(used);
+    // The lease is entered.
+    assert!(poll_once(used.as_mut()).is_pending());
+    assert_eq!(log.line(), "");
+    assert!(poll_once(used.as_mut()).is_pending());
+    assert_eq!(log.line(), "lost drop(renewal) polled");
+    used.await.unwrap();
 }

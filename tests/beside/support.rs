@@ -164,23 +164,25 @@ pub fn text(panic: Box<dyn Any + Send>) -> String {
     }
 }
 
-/// Drops a use whose clean-up takes some polls, for which the use around waits.
-pub async fn leave_a_clean_up(log: &Log, polls: usize) {
+/// A use that stands in its block. If it is dropped, it leaves a clean-up that takes some polls.
+pub fn begin_a_use(log: &Log, polls: usize) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     #[async_context]
-    async fn slow(log: Log, polls: usize) -> Result<(), Error> {
+    async fn slow(log: Log, polls: usize) {
         yield_resource!();
         for _ in 0..polls {
             tokio::task::yield_now().await;
         }
         log.push("slow");
-        Ok(())
     }
 
-    let mut inner = Box::pin(slow(log.clone(), polls).with(async |()| {
-        std::future::pending::<()>().await;
-        Ok::<_, Error>(())
-    }));
-    assert!(poll_once(inner.as_mut()).is_pending());
+    let mut begun = Box::pin(slow(log.clone(), polls).run(async |()| std::future::pending().await));
+    assert!(poll_once(begun.as_mut()).is_pending());
+    begun
+}
+
+/// Leaves a clean-up that takes some polls, for which the use around waits.
+pub async fn leave_a_clean_up(log: &Log, polls: usize) {
+    drop(begin_a_use(log, polls));
 }
 
 /// A context by hand, which does not drive what is beside the one in it.
