@@ -2,6 +2,7 @@
 
 mod attacks;
 mod composed;
+mod cut_short;
 mod deadlines;
 mod forms;
 mod handles;
