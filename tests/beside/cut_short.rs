@@ -90,3 +90,44 @@ fn the_error_beside_a_context_whose_destructor_panics_is_reported() {
     assert_eq!(panic_of(used), "destructor");
     is_reported(&reports, "Lost");
 }
+
+/// What is beside the inner context has failed before.
+#[test]
+fn an_error_of_the_clean_up_after_one_beside_is_reported() {
+    #[async_context(scoped)]
+    async fn failing(log: &Log, end: End) -> Result<(), Error> {
+        async_with!(_lease = scoped_lease(log, end)?, {
+            yield_resource!();
+            for _ in 0..9 {
+                yield_once().await;
+            }
+            Err::<(), _>(Error::Block)?;
+        });
+        Ok(())
+    }
+
+    let (log, reports) = (&Log::new(), reports());
+    // While the block runs, and while the clean-up does.
+    for (polls, end) in [(9, End::Fails(2)), (0, End::Fails(4))] {
+        let used = failing(log, end).with(async |()| {
+            for _ in 0..polls {
+                yield_once().await;
+            }
+            Ok::<_, Error>(())
+        });
+        assert_eq!(block_on(used), Err(Error::Lost));
+        is_reported(&reports, "the body failed");
+    }
+}
+
+#[test]
+fn the_error_beside_a_use_that_is_dropped_while_it_exits_is_reported() {
+    let (log, reports) = (&Log::new(), reports());
+    let used = scoped_lease(log, End::Fails(1)).with(async |resource| work(resource, log).await);
+    {
+        let mut used = pin!(used);
+        assert!(poll_times(used.as_mut(), 3).is_pending());
+    }
+    assert!(log.line().contains("lease:Cancelled"));
+    is_reported(&reports, "Lost");
+}
