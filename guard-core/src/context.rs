@@ -24,13 +24,13 @@ pub use crate::raw::Pair as JoinResource;
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
-#[cfg(feature = "alloc")]
-#[doc(hidden)]
-pub use crate::macro_support::KeepSelf;
 #[doc(hidden)]
 pub use crate::macro_support::{
-    Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
+    EndOfContext, Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
 };
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::macro_support::{KeepSelf, StackAndContext};
 
 use crate::Outcome;
 #[cfg(feature = "std")]
@@ -71,7 +71,7 @@ use alloc::boxed::Box;
     note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
     note = "nor is a guard, which has been entered: leave out `.enter().await`",
-    note = "to name the type of a context, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
+    note = "the type of a context is named `impl AsyncContext<Resource = R, Error = E>`; to store it, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
@@ -405,6 +405,15 @@ pub trait AsyncContext<X = ()> {
         unreachable!("no context is a `Result`")
     }
 
+    /// Not there, as [`ok`](Self::ok).
+    #[doc(hidden)]
+    fn unwrap(self) -> MapErr<Self, fn(Self::Error) -> Infallible>
+    where
+        Self: IsResult + Sized,
+    {
+        unreachable!("no context is a `Result`")
+    }
+
     /// The same context, which panics where it fails, with `message` and the error.
     ///
     /// For tests, and for what a program cannot go on without: its error is
@@ -587,7 +596,7 @@ impl<E: From<F>, F> FromContext<F> for E {}
 /// No context is one.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "a context is not a `Result`: it has no `.ok()`, since it can only fail when it is used",
+    message = "a context is not a `Result`: it has no `.ok()` and no `.unwrap()`, since it can only fail when it is used",
     label = "a context that has not been used",
     note = "in a function that returns an `Option`: `context.with(async |resource| Ok::<_, Error>(…)).await.ok()?`",
     note = "in one that returns nothing, such as a test: `async_with!(name = context.expect(\"…\"), {{ … }})`",

@@ -7,6 +7,9 @@
 /// `yield_resource!()` lends `()`. The value is the [`Outcome`](crate::Outcome): what follows is the
 /// clean-up, and it runs however the use ended.
 ///
+/// In a context made of contexts, where `connection` is what [`async_with!`](crate::async_with) lends,
+/// `yield_resource!(connection)` lends the same on.
+///
 /// Python: the `yield` of an `@asynccontextmanager` function.
 ///
 /// # Beside the block

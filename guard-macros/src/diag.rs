@@ -70,3 +70,18 @@ pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let end = tokens.last().as_ref().map_or(start, TokenTree::span);
     (start, end)
 }
+
+/// A type as a user would write it.
+pub(crate) fn written(ty: &syn::Type) -> String {
+    let mut text = ty.to_token_stream().to_string();
+    for (spaced, plain) in [
+        (" :: ", "::"),
+        (" < ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        ("& ", "&"),
+    ] {
+        text = text.replace(spaced, plain);
+    }
+    text
+}

@@ -50,8 +50,34 @@ pub(crate) fn future_of(output: &ReturnType) -> Option<&Type> {
     })
 }
 
+/// The resource and the error of `BoxContext<'_, R, E>` or `impl AsyncContext<Resource = R, Error = E>`.
+pub(crate) fn context_of(ty: &Type) -> Option<(Type, Type)> {
+    let path = match ty {
+        Type::Path(path) => &path.path,
+        Type::ImplTrait(context) => match context.bounds.first()? {
+            TypeParamBound::Trait(bound) => &bound.path,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let last = path.segments.last()?;
+    let names = ["AsyncContext", "BoxContext", "LocalBoxContext"];
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    if !names.iter().any(|name| last.ident == name) {
+        return None;
+    }
+    let mut types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty.clone()),
+        GenericArgument::AssocType(ty) => Some(ty.ty.clone()),
+        _ => None,
+    });
+    Some((types.next()?, types.next()?))
+}
+
 /// `T` of `Name<T>`.
-fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else {
         return None;
     };

@@ -249,3 +249,61 @@ fn a_catching_context_decides_by_its_return_value() {
     assert_eq!(returned, Err(Failure("body")));
     assert_eq!(log.line(), "inner(Failed(()))");
 }
+
+#[test]
+fn the_name_of_a_resource_lends_what_it_refers_to() {
+    #[async_context]
+    async fn alone(log: Log) -> Result<u32, Failure> {
+        async_with!(number = inner(log, "inner")?, {
+            *number += 1;
+            yield_resource!(number);
+        });
+        Ok(())
+    }
+
+    #[async_context]
+    async fn one_of_several(log: Log) -> Result<u32, Failure> {
+        async_with!(
+            join(a = alone(log.clone())?, b = alone(log.clone())?),
+            c = alone(log)?,
+            {
+                *a += *b + *c;
+                yield_resource!(a);
+            }
+        );
+        Ok(())
+    }
+
+    #[async_context]
+    async fn beside(log: Log) -> Result<u32, Failure> {
+        async_with!(number = one_of_several(log)?, {
+            yield_resource!(number, async { Ok(()) });
+        });
+        Ok(())
+    }
+
+    let log = Log::new();
+    let six = block_on(beside(log.clone()).with(async |number| Ok::<_, Failure>(*number)));
+    assert_eq!(six, Ok(6));
+    assert_eq!(
+        log.line(),
+        "inner(Completed) inner(Completed) inner(Completed)"
+    );
+}
+
+#[test]
+#[deny(unused_mut)]
+fn another_value_of_the_name_of_a_resource_is_lent_as_it_is() {
+    #[async_context]
+    async fn doubled(log: Log) -> Result<u32, Failure> {
+        async_with!(number = inner(log, "inner")?, {
+            let mut number = *number * 2;
+            yield_resource!(number);
+        });
+        Ok(())
+    }
+
+    let log = Log::new();
+    let two = block_on(doubled(log).with(async |number| Ok::<_, Failure>(*number)));
+    assert_eq!(two, Ok(2));
+}

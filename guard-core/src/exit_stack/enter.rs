@@ -12,12 +12,37 @@ use crate::cleanup::Nest;
 use crate::guard::Entering;
 
 /// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter).
-pub type EnterLent<'s, S, C, X, E> =
-    EnterOnStack<'s, S, C, X, &'s mut <C as AsyncContext<X>>::Resource, E>;
+pub type EnterLent<'s, S, C, X, E> = EnterOnStack<
+    's,
+    S,
+    <<C as AsyncContext<X>>::Resource as LentBy<C>>::Context,
+    X,
+    &'s mut <C as AsyncContext<X>>::Resource,
+    E,
+>;
 
 /// The future of [`AsyncExitStack::enter_keyed`](crate::AsyncExitStack::enter_keyed).
-pub type EnterKeyed<'s, S, C, E> =
-    EnterOnStack<'s, S, C, (), EntryKey<<C as AsyncContext>::Resource>, E>;
+pub type EnterKeyed<'s, S, C, E> = EnterOnStack<
+    's,
+    S,
+    <<C as AsyncContext>::Resource as LentBy<C>>::Context,
+    (),
+    EntryKey<<C as AsyncContext>::Resource>,
+    E,
+>;
+
+/// The context that lends this: of no type where what is entered is no context, so that only the call says so, and not the
+/// `.await` too.
+#[doc(hidden)]
+pub trait LentBy<C> {
+    /// The context.
+    type Context;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C, R: ?Sized> LentBy<C> for R {
+    type Context = C;
+}
 
 /// The future of the methods of a stack that enter a context.
 ///

@@ -121,6 +121,24 @@ pub fn finish<T>(value: T, _: Yielded) -> T {
     value
 }
 
+/// With what a context ends: nothing.
+///
+/// Generated code asks it of what was lent, where a body seems to return that.
+#[diagnostic::on_unimplemented(
+    message = "a context returns no value: end it with `Ok(())`, or with nothing if it cannot fail",
+    label = "a `{Self}`: what a context lends is given to `yield_resource!`"
+)]
+pub trait EndOfContext {
+    /// The end.
+    fn end(self);
+}
+
+#[diagnostic::do_not_recommend]
+impl EndOfContext for () {
+    #[inline]
+    fn end(self) {}
+}
+
 /// A `Result`, whatever alias it was written with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` looks like a `Result` but is not one",

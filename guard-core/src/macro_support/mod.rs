@@ -10,12 +10,15 @@ mod owned;
 mod returns;
 
 pub use cannot_fail::CannotFail;
+#[cfg(feature = "alloc")]
+pub use classify::StackAndContext;
 pub use classify::{
     FutureAndContext, GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe,
     NeedsNoQuestionMark, Reports, UsedWithoutCatch, given,
 };
 pub use definition::{
-    Conclude, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield, scoped,
+    Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,
+    scoped,
 };
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};
@@ -23,6 +26,6 @@ pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
 pub use failed::{MayHaveFailed, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
 #[cfg(feature = "alloc")]
-pub use owned::{Keep, KeepSelf, keep, keep_self};
-pub use owned::{Owned, owned, owned_generic, owned_locally};
+pub use owned::{Keep, KeepSelf, keep};
+pub use owned::{Owned, owned_generic, owned_locally};
 pub use returns::{Returns, carried};

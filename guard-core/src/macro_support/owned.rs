@@ -7,18 +7,18 @@
     note = "its clean-up may go on in the background, so a guaranteed context owns what it uses and can be sent to another thread",
     note = "write `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled, or pass something that is `Send + 'static`, such as an `Arc`"
 )]
-pub trait Owned {}
+pub trait Owned {
+    /// Requires it. The expansion calls it for each argument, so that the error is at the argument.
+    fn owned(&self) {}
+}
 
 #[diagnostic::do_not_recommend]
 impl<T: Send + 'static> Owned for T {}
 
-/// Requires that a part of the context is [`Owned`]. The expansion calls it for each argument, so that the error is at the argument.
-pub fn owned<T: Owned>(_: &T) {}
-
-/// [`owned`] for a generic argument, about which rustc itself knows which bound is missing.
+/// [`Owned::owned`] for a generic argument, about which rustc itself knows which bound is missing.
 pub fn owned_generic<T: Send + 'static>(_: &T) {}
 
-/// [`owned`] for a context that need not be `Send`. rustc itself knows which lifetime is too short.
+/// [`Owned::owned`] for a context that need not be `Send`. rustc itself knows which lifetime is too short.
 pub fn owned_locally<T: 'static>(_: &T) {}
 
 /// What `#[async_context(owned)]` can make an owned value of: `ToOwned`, for references of any kind.
@@ -60,16 +60,18 @@ impl<T: alloc::borrow::ToOwned + ?Sized> Keep for T {
     label = "`{Self}` is not `Clone`",
     note = "derive `Clone` for it, or take `self: Arc<Self>`, or write `#[async_context(scoped)]` for a context that borrows"
 )]
-pub trait KeepSelf: Clone {}
+pub trait KeepSelf: Sized {
+    /// An owned value of what was `&self`.
+    #[must_use]
+    fn keep_self(&self) -> Self;
+}
 
 #[cfg(feature = "alloc")]
 #[diagnostic::do_not_recommend]
-impl<T: Clone> KeepSelf for T {}
-
-/// An owned value of what was `&self`.
-#[cfg(feature = "alloc")]
-pub fn keep_self<T: KeepSelf>(this: &T) -> T {
-    this.clone()
+impl<T: Clone> KeepSelf for T {
+    fn keep_self(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// An owned value of what was a reference.

@@ -5,12 +5,13 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Stmt, Token};
+use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Token, Type};
 
 use super::instrument::{self, Instrumented};
-use super::near;
+use super::returns::Returns;
+use super::tails;
 use crate::args::Args;
-use crate::diag::{Errors, path_at};
+use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
 use crate::rewrite::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
 
@@ -83,20 +84,19 @@ impl Body {
     pub(crate) fn new(
         mut block: Block,
         args: &Args,
-        caught: &TokenStream,
-        is_fallible: bool,
+        returns: &Returns,
         function: &Function,
         errors: &mut Errors,
     ) -> Self {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
-        near::mend(&mut block, errors);
         let is_instrumented = instrument::is_around(&block);
         let mut rewrite = Yields {
             is_instrumented,
-            is_fallible,
+            is_fallible: returns.is_fallible(),
             args,
-            caught,
+            resource: returns.written_resource(),
+            caught: &returns.caught(args),
             proof: &proof,
             found: false,
             errors,
@@ -121,11 +121,26 @@ impl Body {
     }
 }
 
+impl Body {
+    /// In place of a body that would only cause more errors, and has this yield.
+    pub(crate) fn missing(function: &Function, call: Option<&Macro>) -> Self {
+        let imported = call.map(|call| with_arguments(call, quote!(@imported)));
+        Self {
+            block: syn::parse_quote!({ #imported; ::core::unreachable!() }),
+            label: None,
+            proof: Proof::new(function),
+            instrumented: None,
+        }
+    }
+}
+
 struct Yields<'a> {
     is_instrumented: bool,
     /// Whether the context can fail.
     is_fallible: bool,
     args: &'a Args,
+    /// The type of what is lent, where it is written.
+    resource: Option<&'a Type>,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
     proof: &'a Proof,
@@ -177,14 +192,32 @@ impl Yields<'_> {
                 Expr::Verbatim(tokens.clone())
             }
         };
-        let site = site.located_at(place.span());
-        Ok(Expr::Reference(ExprReference {
+        let at = site.located_at(place.span());
+        let lent = Expr::Reference(ExprReference {
             attrs: Vec::new(),
-            and_token: Token![&](site),
-            mutability: Some(Token![mut](site)),
+            and_token: Token![&](at),
+            mutability: Some(Token![mut](at)),
             expr: Box::new(place),
+        });
+        // What has no name may be inferred by the type that is expected of it.
+        let Some(resource) = self.resource.filter(|_| is_named(tokens)) else {
+            return Ok(lent.into_token_stream());
+        };
+        // So that rustc shows where the type is declared that the place does not have.
+        let name = Ident::new("resource", at);
+        let declared = site.located_at(ends(resource).0);
+        let reference = match resource {
+            Type::TraitObject(_) => quote_spanned!(declared=> &mut (#resource)),
+            _ => quote_spanned!(declared=> &mut #resource),
+        };
+        Ok(quote_spanned! {at=>
+            match #lent {
+                #name => {
+                    let #name: #reference = #name;
+                    #name
+                }
+            }
         })
-        .into_token_stream())
     }
 
     /// The call as guard-core's own macro, whatever is called so where the user stands.
@@ -340,6 +373,19 @@ impl Rewrite for Yields<'_> {
     }
 }
 
+/// Whether this is a name, or a part of what has one. It need not parse yet.
+fn is_named(place: &TokenStream) -> bool {
+    let is_star =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(star) if star.as_char() == '*');
+    let mut place = place.clone().into_iter().skip_while(is_star);
+    let is_part = |token: TokenTree| match token {
+        TokenTree::Ident(_) | TokenTree::Literal(_) => true,
+        TokenTree::Punct(between) => matches!(between.as_char(), '.' | ':'),
+        TokenTree::Group(_) => false,
+    };
+    matches!(place.next(), Some(TokenTree::Ident(_))) && place.all(is_part)
+}
+
 /// `place, future`. Other tokens are what one place is, or is not.
 fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
     let parse = Punctuated::<Expr, Token![,]>::parse_terminated;
@@ -383,45 +429,23 @@ fn name_of(call: &Macro) -> Option<&Ident> {
 
 /// A path that ends in `Err(…)` has failed to enter, and need not yield.
 fn excuse_errors_of_block(block: &mut Block, krate: &Path, proof: &Proof) {
-    if let Some(Stmt::Expr(tail, None)) = block.stmts.last_mut() {
-        excuse_errors(tail, krate, proof);
-    }
+    tails::of_block(block, &mut |tail| excuse_error(tail, krate, proof));
 }
 
 /// The same for what a `return` returns.
 fn excuse_errors_of_value(value: TokenStream, krate: &Path, proof: &Proof) -> TokenStream {
     match syn::parse2::<Expr>(value.clone()) {
         Ok(mut value) => {
-            excuse_errors(&mut value, krate, proof);
+            tails::of_expr(&mut value, &mut |tail| excuse_error(tail, krate, proof));
             value.into_token_stream()
         }
         Err(_) => value,
     }
 }
 
-fn excuse_errors(tail: &mut Expr, krate: &Path, proof: &Proof) {
-    match tail {
-        Expr::If(code) => {
-            excuse_errors_of_block(&mut code.then_branch, krate, proof);
-            if let Some((_, otherwise)) = &mut code.else_branch {
-                excuse_errors(otherwise, krate, proof);
-            }
-        }
-        Expr::Match(code) => {
-            for arm in &mut code.arms {
-                excuse_errors(&mut arm.body, krate, proof);
-            }
-        }
-        Expr::Block(code) if code.label.is_none() => {
-            excuse_errors_of_block(&mut code.block, krate, proof);
-        }
-        Expr::Unsafe(code) => excuse_errors_of_block(&mut code.block, krate, proof),
-        Expr::Group(group) => excuse_errors(&mut group.expr, krate, proof),
-        Expr::Paren(paren) => excuse_errors(&mut paren.expr, krate, proof),
-        Expr::Call(_) | Expr::MethodCall(_) if is_err_expr(tail) => {
-            let prove = proof.prove(krate, tail.span());
-            *tail = Expr::Verbatim(quote!({ #prove #tail }));
-        }
-        _ => {}
+fn excuse_error(tail: &mut Expr, krate: &Path, proof: &Proof) {
+    if matches!(tail, Expr::Call(_) | Expr::MethodCall(_)) && is_err_expr(tail) {
+        let prove = proof.prove(krate, tail.span());
+        *tail = Expr::Verbatim(quote!({ #prove #tail }));
     }
 }

@@ -34,7 +34,7 @@ use crate::types::in_body;
 ///
 /// ```text
 /// fn open(path: PathBuf) -> impl AsyncContext<Resource = File, Error = …> + Send + 'static {
-///     owned(&path);
+///     Owned::owned(&path);
 ///     guaranteed::<_, _, (), _, _>(move |anchor: Anchor<File, (), io::Error>| async move {
 ///         let path = path;
 ///         let the_one_yield = anchor.handle();
@@ -100,7 +100,12 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
     let is_foreign = sig.abi.is_some();
     let track_caller = (!is_tracked && !is_foreign).then(|| quote!(#[track_caller]));
     let body = body.unwrap_or_else(|| quote!(;));
+    // What is left out after an error may be what uses an argument.
+    let quiet = definition
+        .is_broken
+        .then(|| quote!(#[allow(unused_variables, unused_mut)]));
     quote! {
+        #quiet
         #(#attrs)*
         #track_caller
         #vis #defaultness #sig #body
@@ -323,7 +328,7 @@ fn receiver_argument(receiver: &Receiver, is_kept: bool, args: &Args) -> Argumen
     let krate = path_at(&args.krate, span);
     Argument {
         keep: Some(quote_spanned! {span=>
-            let owned_self = #krate::__private::keep_self(#self_token);
+            let owned_self = #krate::__private::KeepSelf::keep_self(#self_token);
         }),
         binding: quote_spanned! {span=>
             let owned_self = owned_self;
@@ -392,14 +397,12 @@ fn expand_body(
         let reference = &argument.reference;
         let span = reference.span();
         let krate = path_at(named, span);
-        let owned = Ident::new(
-            match (args.local, argument.is_generic) {
-                (true, _) => "owned_locally",
-                (false, true) => "owned_generic",
-                (false, false) => "owned",
-            },
-            span,
-        );
+        let owned = match (args.local, argument.is_generic) {
+            (true, _) => quote_spanned!(span=> owned_locally),
+            (false, true) => quote_spanned!(span=> owned_generic),
+            // A method, of which rustc does not say by which bound it is required.
+            (false, false) => quote_spanned!(span=> Owned::owned),
+        };
         let attrs = &argument.attrs;
         quote_spanned!(span=> #(#attrs)* #krate::__private::#owned(#reference);)
     });

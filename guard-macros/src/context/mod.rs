@@ -7,6 +7,7 @@ mod near;
 mod ownership;
 mod receiver;
 mod returns;
+mod tails;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -107,9 +108,19 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             let instrumented = instrument::Instrumented::take(&mut block);
             errors.take(returns.compare(&sig.output, &block, &args.krate));
-            let caught = returns.caught(&args);
-            let is_fallible = matches!(returns, Returns::Fallible { .. });
-            let body = Body::new(block, &args, &caught, is_fallible, function, errors);
+            if let Err(error) = returns.compare_option(&mut block) {
+                errors.push(error);
+                let yields = near::yields_of(&mut block);
+                let body = Some(Body::missing(function, yields.first()));
+                return Some(Definition {
+                    args,
+                    returns,
+                    body,
+                    is_broken: true,
+                });
+            }
+            near::mend(&mut block, &args.krate, &returns, errors);
+            let body = Body::new(block, &args, &returns, function, errors);
             Some(Body {
                 instrumented,
                 ..body

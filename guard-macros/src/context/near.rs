@@ -1,16 +1,57 @@
-//! A yield that is written as in Python, or as if it were a future or a `Result`.
+//! A yield that is written as in Python, or as if it were a future or a `Result`; and a body that returns what it lends.
 
+use proc_macro2::{Ident, Span};
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Error, Expr, ExprClosure, Item, Macro, parse_quote};
+use syn::{
+    Block, Error, Expr, ExprAsync, ExprClosure, Item, Macro, Pat, Path, parse_quote,
+    parse_quote_spanned,
+};
 
-use crate::diag::Errors;
+use super::returns::Returns;
+use super::tails;
+use crate::diag::{Errors, path_at};
 
 /// Tells these mistakes, and goes on with what is meant.
-pub(super) fn mend(block: &mut Block, errors: &mut Errors) {
-    Mend { errors }.visit_block_mut(block);
+pub(super) fn mend(block: &mut Block, krate: &Path, returns: &Returns, errors: &mut Errors) {
+    let yields = yields_of(block);
+    let mut mend = Mend {
+        krate,
+        returns,
+        lent: yields
+            .iter()
+            .filter_map(|call| call.parse_body().ok())
+            .collect(),
+        in_async: false,
+        errors,
+    };
+    mend.visit_block_mut(block);
+    tails::of_block(block, &mut |tail| mend.end(tail));
+}
+
+/// The yields that are not in other macros.
+pub(super) fn yields_of(block: &mut Block) -> Vec<Macro> {
+    struct Yields(Vec<Macro>);
+
+    impl VisitMut for Yields {
+        fn visit_macro_mut(&mut self, call: &mut Macro) {
+            if is_named_yield(call) {
+                self.0.push(call.clone());
+            }
+        }
+    }
+
+    let mut yields = Yields(Vec::new());
+    yields.visit_block_mut(block);
+    yields.0
 }
 
 struct Mend<'a> {
+    krate: &'a Path,
+    returns: &'a Returns,
+    lent: Vec<Ident>,
+    /// In an `async` block, which returns by itself.
+    in_async: bool,
     errors: &'a mut Errors,
 }
 
@@ -41,8 +82,29 @@ impl VisitMut for Mend<'_> {
                 ));
                 *expr = (*asks.expr).clone();
             }
+            Expr::Match(code) if is_yield(&code.expr) => {
+                if let Some(pat) = code.arms.iter().find_map(|arm| of_a_result(&arm.pat)) {
+                    self.is_no_result(pat, &mut code.expr);
+                }
+            }
+            Expr::Let(code) if is_yield(&code.expr) => {
+                if let Some(pat) = of_a_result(&code.pat) {
+                    self.is_no_result(pat, &mut code.expr);
+                }
+            }
+            Expr::Return(returns) if !self.in_async => {
+                if let Some(value) = &mut returns.expr {
+                    tails::of_expr(value, &mut |tail| self.end(tail));
+                }
+            }
             _ => {}
         }
+    }
+
+    fn visit_expr_async_mut(&mut self, code: &mut ExprAsync) {
+        let around = core::mem::replace(&mut self.in_async, true);
+        visit_mut::visit_expr_async_mut(self, code);
+        self.in_async = around;
     }
 
     // Functions of their own.
@@ -52,7 +114,64 @@ impl VisitMut for Mend<'_> {
     fn visit_macro_mut(&mut self, _: &mut Macro) {}
 }
 
+impl Mend<'_> {
+    /// Has the end of the body say what is wrong if it is what was lent, or is to be lent.
+    fn end(&self, tail: &mut Expr) {
+        let value = match tail {
+            Expr::Call(call) if call.args.len() == 1 && is_ok(&call.func) => &mut call.args[0],
+            tail if !self.returns.is_fallible() => tail,
+            _ => return,
+        };
+        let is_lent = match value {
+            Expr::Path(path) => {
+                let name = path.path.get_ident();
+                name.is_some_and(|name| self.lent.contains(name))
+            }
+            Expr::Struct(_) => true,
+            _ => false,
+        };
+        if is_lent {
+            let site = Span::mixed_site().located_at(value.span());
+            let krate = path_at(self.krate, site);
+            *value = parse_quote_spanned!(site=> #krate::__private::EndOfContext::end(#value));
+        }
+    }
+
+    fn is_no_result(&mut self, pat: &Pat, yields: &mut Expr) {
+        self.errors.push(Error::new_spanned(
+            pat,
+            "`yield_resource!` evaluates to an `Outcome`, and not to a `Result`: match `Outcome::Completed`, \
+             `Outcome::Failed(_)`, `Outcome::Cancelled` and `Outcome::Panicked`, or ask `.is_completed()`",
+        ));
+        let error = self.returns.error(self.krate);
+        *yields = parse_quote!({
+            #yields;
+            ::core::result::Result::<(), #error>::Ok(())
+        });
+    }
+}
+
+/// A pattern of a `Result`, which no `Outcome` can match.
+fn of_a_result(pat: &Pat) -> Option<&Pat> {
+    match pat {
+        Pat::TupleStruct(variant)
+            if variant.path.is_ident("Ok") || variant.path.is_ident("Err") =>
+        {
+            Some(pat)
+        }
+        _ => None,
+    }
+}
+
+fn is_ok(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident("Ok"))
+}
+
 fn is_yield(expr: &Expr) -> bool {
-    matches!(expr, Expr::Macro(call)
-        if call.mac.path.segments.last().is_some_and(|name| name.ident == "yield_resource"))
+    matches!(expr, Expr::Macro(call) if is_named_yield(&call.mac))
+}
+
+fn is_named_yield(call: &Macro) -> bool {
+    let last = call.path.segments.last();
+    last.is_some_and(|name| name.ident == "yield_resource")
 }

@@ -2,11 +2,17 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, GenericArgument, Path, PathArguments, ReturnType, Stmt, Type, parse_quote,
+    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Stmt, Type,
+    parse_quote,
 };
 
+use super::tails;
 use crate::args::Args;
+use crate::diag::written;
+use crate::rewrite::mentions;
+use crate::types::{argument_of, context_of};
 
 /// The resource, and how the body returns.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
@@ -72,6 +78,9 @@ impl Returns {
         let ReturnType::Type(_, declared) = output else {
             return Ok(());
         };
+        if let Some(error) = self.compare_context(declared, body) {
+            return Err(error);
+        }
         let name = match &**declared {
             Type::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
             _ => None,
@@ -124,6 +133,52 @@ impl Returns {
         }
     }
 
+    /// Says that the declared type is what is lent, and not the context, if that is what it seems to be.
+    fn compare_context(&mut self, declared: &Type, body: &Block) -> Option<Error> {
+        if !matches!(self, Self::Plain(_)) || !ends_in_a_result(body) {
+            return None;
+        }
+        let (lent, error) = context_of(declared)?;
+        let message = format!(
+            "`#[async_context]` makes the context, and the declared type is what it lends: write `Result<{}, {}>`",
+            written(&lent),
+            written(&error)
+        );
+        *self = Self::Fallible {
+            output: parse_quote!(::core::result::Result<(), #error>),
+            resource: Some(lent),
+            error: Some(error),
+        };
+        Some(Error::new_spanned(declared, message))
+    }
+
+    /// Says that a context does not fail with `None`, if its body does so. The body is then of no use.
+    pub(crate) fn compare_option(&mut self, body: &mut Block) -> syn::Result<()> {
+        let Self::Plain(declared) = &*self else {
+            return Ok(());
+        };
+        let Some(lent) = argument_of(declared, "Option").cloned() else {
+            return Ok(());
+        };
+        if !fails_with_none(body) {
+            return Ok(());
+        }
+        let error = Error::new_spanned(
+            declared,
+            format!(
+                "an `Option` is taken for what this context lends. A context that can fail returns a `Result`: write \
+                 `Result<{}, E>`, `.ok_or(error)?`, and `Ok(())` at the end",
+                written(&lent)
+            ),
+        );
+        *self = Self::Fallible {
+            output: parse_quote!(::core::result::Result<(), ::core::convert::Infallible>),
+            resource: Some(lent),
+            error: Some(parse_quote!(::core::convert::Infallible)),
+        };
+        Err(error)
+    }
+
     pub(crate) fn is_fallible(&self) -> bool {
         matches!(self, Self::Fallible { .. })
     }
@@ -139,6 +194,19 @@ impl Returns {
             Self::Fallible { output, .. } => {
                 quote!(<#output as #krate::__private::Fallible>::Value)
             }
+        }
+    }
+
+    /// The resource type, if it is written, and can be written in a body.
+    pub(crate) fn written_resource(&self) -> Option<&Type> {
+        match self {
+            Self::Plain(resource)
+            | Self::Fallible {
+                resource: Some(resource),
+                ..
+            } => Some(resource)
+                .filter(|resource| !mentions(&resource.to_token_stream(), &|word| word == "impl")),
+            Self::Fallible { resource: None, .. } => None,
         }
     }
 
@@ -170,6 +238,43 @@ impl Returns {
             Self::Plain(_) => quote!(()),
             Self::Fallible { output, .. } => output.to_token_stream(),
         }
+    }
+}
+
+/// Whether a body has a `?`, or ends in `Some(…)` or `None`.
+fn fails_with_none(body: &mut Block) -> bool {
+    let mut asks = Asks(false);
+    asks.visit_block_mut(body);
+    tails::of_block(body, &mut |tail| asks.0 |= is_an_option(tail));
+    asks.0
+}
+
+/// Whether there is a `?`, or a `return` of an `Option`.
+struct Asks(bool);
+
+impl VisitMut for Asks {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            // Functions of their own.
+            Expr::Closure(_) | Expr::Async(_) | Expr::TryBlock(_) => {}
+            Expr::Try(_) => self.0 = true,
+            Expr::Return(returns) if returns.expr.as_deref().is_some_and(is_an_option) => {
+                self.0 = true;
+            }
+            _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+fn is_an_option(expr: &Expr) -> bool {
+    match expr {
+        Expr::Path(path) => path.path.is_ident("None"),
+        Expr::Call(call) => {
+            matches!(&*call.func, Expr::Path(path) if path.path.is_ident("Some"))
+        }
+        _ => false,
     }
 }
 

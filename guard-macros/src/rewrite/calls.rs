@@ -1,16 +1,16 @@
 //! Calls of macros: `yield_resource!`, `cancellable!` and `async_with!`, and those that may hold one in their arguments.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Lifetime, Macro};
+use syn::{Lifetime, Macro, Pat, Token};
 
-use super::tokens::{find_return, mentions};
+use super::tokens::{find_return, lent_places, mentions};
 use super::walker::Walker;
 use super::{Around, Place, Rewrite};
-use crate::with::AsyncWith;
+use crate::with::{AsyncWith, Use};
 
 impl<R: Rewrite> Walker<'_, R> {
     /// Walks the call of a macro. Returns what replaces the call.
@@ -152,6 +152,10 @@ impl<R: Rewrite> Walker<'_, R> {
                 for context in with.contexts_mut() {
                     self.visit_expr_mut(context);
                 }
+                let lent = lent_places(&with.block.to_token_stream());
+                for part in with.uses.iter_mut().flat_map(Use::parts_mut) {
+                    lend_again(&mut part.pat, &lent);
+                }
                 let level = self.level;
                 self.around.push(level);
                 self.level = self.levels;
@@ -176,6 +180,17 @@ impl<R: Rewrite> Walker<'_, R> {
         }
         self.place = Place::InMacro;
         call.tokens = self.foreign(call.tokens.clone());
+    }
+}
+
+/// Makes the name of a resource mutable if the block lends it by that name: `yield_resource!(connection)`, where
+/// `connection` is a reference, lends what it refers to.
+fn lend_again(pat: &mut Pat, lent: &[Ident]) {
+    if let Pat::Ident(name) = pat {
+        if name.by_ref.is_none() && name.mutability.is_none() && lent.contains(&name.ident) {
+            let site = Span::mixed_site().located_at(name.ident.span());
+            name.mutability = Some(Token![mut](site));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking for things in tokens that are not parsed.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Expr;
 use syn::parse::Parser;
@@ -28,6 +28,36 @@ pub(super) fn find_yield(tokens: &TokenStream) -> Option<Span> {
             TokenTree::Group(group) => find_yield(&group.stream()),
             _ => None,
         })
+}
+
+/// The names that are lent by yields.
+pub(super) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let mut places = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let TokenTree::Group(group) = token else {
+            continue;
+        };
+        let is_yield = match &tokens[..at] {
+            [.., TokenTree::Ident(name), TokenTree::Punct(bang)] => {
+                name == "yield_resource" && bang.as_char() == '!'
+            }
+            _ => false,
+        };
+        if !is_yield {
+            places.extend(lent_places(&group.stream()));
+            continue;
+        }
+        let mut given = group.stream().into_iter();
+        let is_comma =
+            |token: &TokenTree| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',');
+        if let (Some(TokenTree::Ident(place)), next) = (given.next(), given.next()) {
+            if next.as_ref().is_none_or(is_comma) {
+                places.push(place);
+            }
+        }
+    }
+    places
 }
 
 /// Finds a `return` whose value may be a success.

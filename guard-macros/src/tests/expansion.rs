@@ -49,8 +49,8 @@ fn a_guaranteed_context() {
                 Resource = File,
                 Error = <io::Result<()> as ::guard_core::__private::Fallible>::Error,
             > + ::guard_core::__private::core::marker::Send + 'static {
-                ::guard_core::__private::owned(&path);
-                ::guard_core::__private::owned(&__guard_argument_1);
+                ::guard_core::__private::Owned::owned(&path);
+                ::guard_core::__private::Owned::owned(&__guard_argument_1);
                 return ::guard_core::__private::guaranteed::<
                     _,
                     <io::Result<()> as ::guard_core::__private::Fallible>::Error,
@@ -85,7 +85,8 @@ fn a_guaranteed_context() {
                                 }
                                 yield_resource!(@ imported);
                                 ::guard_core::__private::yield_resource!(
-                                    @ lend the_one_yield __guard_anchor; & mut file
+                                    @ lend the_one_yield __guard_anchor; match & mut file { resource
+                                    => { let resource : & mut File = resource; resource } }
                                 )
                             } {
                                 Outcome::Completed => file.sync_all().await,
@@ -389,7 +390,7 @@ fn yields_in_a_use_and_in_another_macro() {
                 Resource = u32,
                 Error = ::guard_core::__private::core::convert::Infallible,
             > + ::guard_core::__private::core::marker::Send + 'static {
-                ::guard_core::__private::owned(&which);
+                ::guard_core::__private::Owned::owned(&which);
                 return ::guard_core::__private::guaranteed::<
                     _,
                     ::guard_core::__private::core::convert::Infallible,
@@ -427,7 +428,8 @@ fn yields_in_a_use_and_in_another_macro() {
                                         ::guard_core::__private::Yielded; } yield_resource!(@
                                         imported); ::guard_core::__private::yield_resource!(@
                                         ['yield_in_the_context_itself] lend the_one_yield
-                                        __guard_anchor; & mut * inner) }; } {
+                                        __guard_anchor; match & mut * inner { resource => { let
+                                        resource : & mut u32 = resource; resource } }) }; } {
                                         #[allow(unreachable_code)] out =>
                                         ::guard_core::__private::finish(out, a_yield_on_every_path),
                                         } }
@@ -479,6 +481,7 @@ fn a_wrong_definition_stays_with_its_errors() {
             }
         },
         &expect![[r##"
+            #[allow(unused_variables, unused_mut)]
             #[track_caller]
             fn wrong(
                 text: &str,

@@ -13,7 +13,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
 use near::Near;
-pub(crate) use parse::{AsyncWith, Form, Use, check_handled};
+pub(crate) use parse::{AsyncWith, Form, Use, check};
 
 pub(crate) use near::read_uses;
 

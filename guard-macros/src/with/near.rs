@@ -54,13 +54,23 @@ impl Mistakes {
 
 type Part = Vec<TokenTree>;
 
-/// Splits an input at its commas.
+/// Splits an input at its commas, and at what stands in their place.
 fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
     let mut parts = vec![Part::new()];
     let mut tokens = input.into_iter().peekable();
     while let Some(token) = tokens.next() {
         match &token {
             TokenTree::Punct(comma) if comma.as_char() == ',' => {
+                parts.push(Part::new());
+                continue;
+            }
+            TokenTree::Punct(semicolon) if semicolon.as_char() == ';' => {
+                let message = if tokens.peek().is_some() {
+                    format!("write `,` instead of `;`: `{FORM}`")
+                } else {
+                    format!("write the `;` after the call: `{FORM};`")
+                };
+                mistakes.tell(semicolon, message);
                 parts.push(Part::new());
                 continue;
             }
@@ -100,10 +110,7 @@ fn take_block(parts: &mut Vec<Part>, mistakes: &mut Mistakes) -> Block {
         .find_map(|(index, part)| Some((index, block_of(part, mistakes)?)));
     if let Some((index, braces)) = found {
         if let Some(after) = parts.get(index + 1) {
-            mistakes.tell(
-                after.iter().cloned().collect::<TokenStream>(),
-                "nothing may follow the block of `async_with!`",
-            );
+            after_block(after, mistakes);
         }
         parts.truncate(index);
         return block(&braces);
@@ -121,6 +128,19 @@ fn take_block(parts: &mut Vec<Part>, mistakes: &mut Mistakes) -> Block {
     parse_quote!({ loop {} })
 }
 
+/// Tells that nothing may stand here, after the block.
+fn after_block(after: &[TokenTree], mistakes: &mut Mistakes) {
+    let handles = |word: &&str| matches!(after, [first, ..] if is_word(first, word));
+    let message = match ["catch", "except"].iter().find(|word| handles(word)) {
+        Some(word) => format!(
+            "`async_with!` has no `{word}` after its block. To handle errors where they stand, write \
+             `let result = async_with!(attempt(name = context?), {{ … }});`, whose value is a `Result`"
+        ),
+        None => "nothing may follow the block of `async_with!`".to_owned(),
+    };
+    mistakes.tell(after.iter().cloned().collect::<TokenStream>(), message);
+}
+
 /// The braces of a part that is a block, or seems to be meant as one.
 fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
     let whole = || part.iter().cloned().collect::<TokenStream>();
@@ -131,6 +151,12 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 _ => return None,
             };
             mistakes.tell(question, format!("write the `?` after the call: `{FORM}?`"));
+            return Some(braces);
+        }
+    }
+    if let [first, after @ ..] = part {
+        if let (Some(braces), false) = (braces_of(first), after.is_empty()) {
+            after_block(after, mistakes);
             return Some(braces);
         }
     }
@@ -308,7 +334,7 @@ fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
             Some((parse.parse2(tokens).ok()?, count))
         });
         if let Some((one, count)) = whole {
-            uses.push(one);
+            uses.extend(one.apart());
             rest = &rest[count..];
             continue;
         }
@@ -340,6 +366,16 @@ fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
 
 /// A context, or several that are joined, that does not parse.
 fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
+    if let [join, TokenTree::Punct(bang), TokenTree::Group(_), ..] = part {
+        if is_word(join, "join") && bang.as_char() == '!' {
+            mistakes.tell(
+                part.iter().cloned().collect::<TokenStream>(),
+                "write `join(a = first()?, b = second()?)`, without a `!`",
+            );
+            let joined = [join.clone(), part[2].clone()];
+            return one(&joined, form, mistakes);
+        }
+    }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
             let parts = split(group.stream(), mistakes);
@@ -455,12 +491,11 @@ fn is_word(token: &TokenTree, wanted: &str) -> bool {
     matches!(token, TokenTree::Ident(word) if word == wanted)
 }
 
-/// Whether this is what stands before the braces of a closure.
+/// Whether this is what stands before the braces of a closure, or of the `async` block that it returns.
 fn is_closure_head(tokens: &[TokenTree]) -> bool {
-    let words = tokens
-        .iter()
-        .take_while(|token| is_word(token, "async") || is_word(token, "move"))
-        .count();
+    let is_mode = |token: &&TokenTree| is_word(token, "async") || is_word(token, "move");
     let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(bar) if bar.as_char() == '|');
-    tokens.get(words).is_some_and(is_bar) && tokens.last().is_some_and(is_bar)
+    let mut begins = tokens.iter().skip_while(is_mode);
+    let mut ends = tokens.iter().rev().skip_while(is_mode);
+    begins.next().is_some_and(is_bar) && ends.next().is_some_and(is_bar)
 }

@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Block, Expr, ExprGroup, ExprTry, Pat, Token, Type, token};
+use syn::{Block, Expr, ExprGroup, ExprTry, ExprTuple, Pat, PatTuple, Token, Type, token};
 
 /// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
@@ -58,7 +58,31 @@ impl Use {
         }
     }
 
-    fn parts_mut(&mut self) -> &mut [Single] {
+    /// `(a, b) = (first()?, second()?)`, as in an assignment.
+    fn tuple(&self) -> Option<(&PatTuple, &ExprTuple)> {
+        match self {
+            Self::Single(single) => match (&single.pat, &single.context) {
+                (Pat::Tuple(pat), Expr::Tuple(contexts)) => Some((pat, contexts)),
+                _ => None,
+            },
+            Self::Handled { .. } | Self::Join { .. } => None,
+        }
+    }
+
+    /// The contexts of such a tuple; else this one.
+    pub(super) fn apart(self) -> Vec<Self> {
+        let Some((pat, contexts)) = self.tuple() else {
+            return vec![self];
+        };
+        let each = pat.elems.iter().zip(&contexts.elems);
+        each.map(|(pat, context)| {
+            let context: Vec<TokenTree> = context.to_token_stream().into_iter().collect();
+            Self::Single(Box::new(Single::new(pat.clone(), &context)))
+        })
+        .collect()
+    }
+
+    pub(crate) fn parts_mut(&mut self) -> &mut [Single] {
         match self {
             Self::Single(single) | Self::Handled { single, .. } => {
                 core::slice::from_mut(&mut **single)
@@ -144,7 +168,7 @@ impl Parse for AsyncWith {
         if !input.is_empty() {
             return Err(input.error("nothing may follow the block of `async_with!`"));
         }
-        check_handled(&uses)?;
+        check(&uses)?;
         Ok(Self {
             inside,
             uses,
@@ -262,8 +286,20 @@ fn is_join(input: ParseStream<'_>) -> bool {
         && (!ahead.peek(Token![=]) || ahead.peek(Token![=>]))
 }
 
+/// Checks what cannot be seen in a single context.
+pub(crate) fn check(uses: &[Use]) -> syn::Result<()> {
+    check_handled(uses)?;
+    match uses.iter().find_map(Use::tuple) {
+        None => Ok(()),
+        Some((pat, _)) => Err(syn::Error::new_spanned(
+            pat,
+            "a tuple of contexts is no context: write each with its name, `first = context?, second = context?`",
+        )),
+    }
+}
+
 /// Checks where `catch(…)` and `attempt(…)` stand.
-pub(crate) fn check_handled(uses: &[Use]) -> syn::Result<()> {
+fn check_handled(uses: &[Use]) -> syn::Result<()> {
     for one in uses.iter().skip(1) {
         if let Use::Handled { keyword, .. } = one {
             let message = if matches!(uses[0], Use::Handled { .. }) {

@@ -13,7 +13,7 @@ use crate::diag::Errors;
 use crate::function::Function;
 use crate::rewrite::mentions;
 use crate::types::{future_of, in_body};
-use crate::with::{AsyncWith, Form, Use, check_handled, expand, read_uses};
+use crate::with::{AsyncWith, Form, Use, check, expand, read_uses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -118,7 +118,7 @@ impl Args {
                     format!("expected a context: `{FORM}`"),
                 ));
             }
-            check_handled(&uses)
+            check(&uses)
         })
         .parse2(tokens.clone());
         if let Err(error) = parsed {
