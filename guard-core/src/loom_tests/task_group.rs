@@ -132,7 +132,7 @@ fn the_last_of_two_tasks_wakes_the_exit_which_has_what_they_left() {
         // The use around waits for what either has left.
         let mut waits = || {
             let mut cx = Context::from_waker(Waker::noop());
-            poll_settle_part(&mut nest, &mut cx, who()).is_pending()
+            poll_settle_part(&mut nest, &mut cx, who).is_pending()
         };
         for left in left {
             assert!(waits());
