@@ -3,6 +3,8 @@
 //! Each has witnesses that both orders of its race happened, so that it cannot pass by missing them.
 //! Models of three threads are the exception to "every": see [`model_of_three`].
 
+mod task_group;
+
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::boxed::Box;

@@ -7,11 +7,12 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use guard_core::{AsyncContext, Outcome, async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, async_context, async_with, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, Touch, lease, panic_of, plain, renew, scoped_lease, told, work,
+    End, Error, Resource, Touch, Wrapper, lease, leave_a_clean_up, panic_of, plain, renew,
+    scoped_lease, told, work,
 };
 
 /// The future beside the block panics while the block holds the resource. The block touches the resource when it is
@@ -292,66 +293,48 @@ fn a_yield_inside_another_macro_is_driven() {
     }
 }
 
-/// The driver polls by a pointer into the heap; the guard that has it moves.
+/// The driver polls by a pointer into the context; the guard that has it moves. A scoped context has its body in itself.
 #[test]
 fn a_guard_may_move_between_two_drives() {
-    let log = &Log::new();
-    let mut guard = block_on(lease(log.clone(), End::Fails(9)).enter()).unwrap();
-    for _ in 0..3 {
-        let mut place = Box::new([Some(guard)]);
-        let there = place[0].as_mut().unwrap();
-        block_on(there.drive(async |resource| {
-            resource.touch();
-            yield_once().await;
-            resource.touch();
-        }))
-        .unwrap();
-        guard = place[0].take().unwrap();
-    }
-    guard.touch();
-    // A drive that is dropped half-way can be begun again.
+    async fn moves<C>(context: C, log: &Log)
+    where
+        C: AsyncContext<Resource = Resource, Error = Error>,
     {
-        let mut driving = pin!(guard.drive(async |resource| work(resource, log).await));
-        assert!(poll_once(driving.as_mut()).is_pending());
+        let mut guard = context.enter().await.unwrap();
+        for _ in 0..3 {
+            let mut place = Box::new([Some(guard)]);
+            let there = place[0].as_mut().unwrap();
+            let driven = there.drive(async |resource| {
+                resource.touch();
+                yield_once().await;
+                resource.touch();
+            });
+            driven.await.unwrap();
+            guard = place[0].take().unwrap();
+        }
+        guard.touch();
+        // A drive that is dropped half-way can be begun again.
+        {
+            let mut driving = pin!(guard.drive(async |resource| work(resource, log).await));
+            assert!(poll_once(driving.as_mut()).is_pending());
+        }
+        guard.touch();
+        let lost = guard.drive(async |resource| work(resource, log).await);
+        assert_eq!(lost.await, Err(Error::Lost));
+        guard.touch();
+        guard.exit().await.unwrap();
     }
-    guard.touch();
-    let lost = block_on(guard.drive(async |resource| work(resource, log).await));
-    assert_eq!(lost, Err(Error::Lost));
-    guard.touch();
-    block_on(guard.exit()).unwrap();
+
+    let log = &Log::new();
+    block_on(moves(lease(log.clone(), End::Fails(9)), log));
+    block_on(moves(scoped_lease(log, End::Fails(9)), log));
 }
 
 /// Whoever calls the protocol by hand, or wraps a context in a type of their own, does not drive what is beside it.
 #[test]
 fn who_cannot_drive_it_cannot_lend() {
-    struct Wrapper<C>(Pin<Box<C>>);
-
-    impl<C: AsyncContext> AsyncContext for Wrapper<C> {
-        type Resource = C::Resource;
-        type Error = C::Error;
-
-        fn poll_enter(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> Poll<Result<(), Self::Error>> {
-            self.0.as_mut().poll_enter(cx)
-        }
-
-        fn resource(self: Pin<&mut Self>) -> &mut Self::Resource {
-            self.get_mut().0.as_mut().resource()
-        }
-
-        fn poll_exit(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            outcome: Outcome,
-        ) -> Poll<Result<(), Self::Error>> {
-            self.0.as_mut().poll_exit(cx, outcome)
-        }
-    }
-
     let log = &Log::new();
-    let wrapper = Wrapper(Box::pin(lease(log.clone(), End::Never)));
+    let wrapper = Wrapper::new(lease(log.clone(), End::Never));
     let panic = panic_of(wrapper.with(async |_| Ok::<_, Error>(())));
     assert!(panic.contains("cannot drive that"), "{panic}");
     assert_eq!(log.line(), "lease:Panicked released drop(resource)");
@@ -360,27 +343,12 @@ fn who_cannot_drive_it_cannot_lend() {
 /// It goes on while the use waits for what was dropped in its block; then its error is reported, and the value stands.
 #[tokio::test]
 async fn it_goes_on_while_the_use_waits() {
-    #[async_context]
-    async fn slow(log: Log) -> Result<(), Error> {
-        let _dropped = Dropped(log.clone(), "slow");
-        yield_resource!();
-        for _ in 0..9 {
-            tokio::task::yield_now().await;
-        }
-        log.push("slow");
-        Ok(())
-    }
-
     let log = &Log::new();
     let reports = guard_core::testing::reports();
     for end in [End::Never, End::Fails(3), End::Panics(3)] {
         let used = lease(log.clone(), end).with(async |resource| {
             resource.touch();
-            let mut inner = Box::pin(slow(log.clone()).with(async |()| {
-                std::future::pending::<()>().await;
-                Ok::<_, Error>(())
-            }));
-            assert!(poll_once(inner.as_mut()).is_pending());
+            leave_a_clean_up(log, 9).await;
             Ok::<_, Error>(7)
         });
         assert_eq!(used.await, Ok(7), "{end:?}");
@@ -389,9 +357,9 @@ async fn it_goes_on_while_the_use_waits() {
         assert!(line.ends_with(ended), "{line}");
         let (waits, _) = line.split_once(ended).unwrap();
         let expected = match end {
-            End::Fails(_) => "lost drop(renewal) slow drop(slow) ",
-            End::Panics(_) => "drop(renewal) slow drop(slow) ",
-            _ => "slow drop(slow) drop(renewal) ",
+            End::Fails(_) => "lost drop(renewal) slow ",
+            End::Panics(_) => "drop(renewal) slow ",
+            _ => "slow drop(renewal) ",
         };
         assert_eq!(waits, expected, "{end:?}");
         let reported = reports.take();
@@ -421,25 +389,6 @@ async fn touches_a_local(log: &Log) -> Result<Resource, Error> {
     Ok(())
 }
 
-/// A clean-up that takes some polls, as the caller of a use that it drops unfinished waits for.
-async fn leave_a_clean_up(log: &Log) {
-    #[async_context]
-    async fn slow(log: Log) -> Result<(), Error> {
-        yield_resource!();
-        for _ in 0..3 {
-            tokio::task::yield_now().await;
-        }
-        log.push("slow");
-        Ok(())
-    }
-
-    let mut inner = Box::pin(slow(log.clone()).with(async |()| {
-        std::future::pending::<()>().await;
-        Ok::<_, Error>(())
-    }));
-    assert!(poll_once(inner.as_mut()).is_pending());
-}
-
 /// The use waits for a clean-up, and what is beside goes on. The use is cut off after each poll of that. With a guard
 /// nobody goes on with it then.
 #[tokio::test]
@@ -449,13 +398,15 @@ async fn what_goes_on_while_the_use_waits_is_dropped_before_what_it_borrows() {
     for polls in 1..12 {
         let used = touches_a_local(log).with(async |resource| {
             yield_once().await;
-            leave_a_clean_up(log).await;
+            leave_a_clean_up(log, 3).await;
             resource.touch();
             Ok::<_, Error>(())
         });
         let guarded = async {
             let mut guard = touches_a_local(log).enter().await?;
-            guard.drive(async |_| leave_a_clean_up(log).await).await?;
+            guard
+                .drive(async |_| leave_a_clean_up(log, 3).await)
+                .await?;
             guard.drive(async |_| yield_once().await).await?;
             guard.touch();
             guard.exit().await

@@ -1,6 +1,9 @@
 //! Contexts made of contexts, and several contexts around one block.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake};
 
 use guard_core::{AsyncContext, Outcome, TryWithError, async_context, async_with, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_times, yield_once};
@@ -152,6 +155,45 @@ fn contexts_of_the_same_call_that_stand_inside_exit_in_place() {
         "lost drop(renewal) drop(block) {plain} {plain} lease:Cancelled released drop(resource)"
     );
     assert_eq!(log.line(), line);
+}
+
+/// What has failed wakes nobody any more.
+#[test]
+fn the_task_is_woken_so_that_the_contexts_inside_exit() {
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[async_context]
+    async fn lost() -> Result<(), Error> {
+        yield_resource!((), std::future::ready(Err(Error::Lost)));
+        Ok(())
+    }
+
+    #[async_context]
+    async fn inner() -> Result<(), Error> {
+        yield_resource!();
+        Ok(())
+    }
+
+    let used = async {
+        async_with!(() = lost()?, () = inner()?, {
+            std::future::pending::<()>().await;
+        });
+        Ok::<_, Error>(())
+    };
+    let mut used = pin!(used);
+    let woken = Arc::new(Woken::default());
+    let waker = woken.clone().into();
+    let cx = &mut Context::from_waker(&waker);
+    assert!(used.as_mut().poll(cx).is_pending());
+    assert_eq!(woken.0.load(Relaxed), 1);
+    assert_eq!(used.as_mut().poll(cx), Poll::Ready(Err(Error::Lost)));
 }
 
 #[test]

@@ -2,9 +2,14 @@
 
 mod attacks;
 mod composed;
+mod cut_short;
 mod deadlines;
 mod forms;
 mod handles;
+mod late;
+mod moved;
+mod panics;
 mod stacks;
 mod support;
+mod task_failures;
 mod task_group;

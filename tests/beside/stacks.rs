@@ -1,7 +1,7 @@
 //! What goes on beside the entries of an exit stack.
 
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -13,7 +13,8 @@ use guard_core::{
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, Touch, lease, panic_of, plain, renew, scoped_lease, told, work,
+    End, Error, Resource, Touch, Wrapper, lease, leave_a_clean_up, panic_of, plain, renew,
+    scoped_lease, told, work,
 };
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
@@ -494,35 +495,9 @@ fn a_stack_in_the_body_of_a_context_is_driven_by_whoever_uses_that() {
 /// It has a stack in its body, but nothing that goes on.
 #[test]
 fn a_stack_without_such_entries_is_used_wherever_contexts_are() {
-    struct Wrapper<C>(Pin<Box<C>>);
-
-    impl<C: AsyncContext> AsyncContext for Wrapper<C> {
-        type Resource = C::Resource;
-        type Error = C::Error;
-
-        fn poll_enter(
-            mut self: Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Result<(), Self::Error>> {
-            self.0.as_mut().poll_enter(cx)
-        }
-
-        fn resource(self: Pin<&mut Self>) -> &mut Self::Resource {
-            self.get_mut().0.as_mut().resource()
-        }
-
-        fn poll_exit(
-            mut self: Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-            outcome: Outcome,
-        ) -> std::task::Poll<Result<(), Self::Error>> {
-            self.0.as_mut().poll_exit(cx, outcome)
-        }
-    }
-
     let log = &Log::new();
     let exited = "pool:Completed drop(resource)";
-    let wrapper = Wrapper(Box::pin(pool(log.clone(), Vec::new())));
+    let wrapper = Wrapper::new(pool(log.clone(), Vec::new()));
     let used = wrapper.with(async |resource| {
         resource.touch();
         Ok::<_, Error>(())
@@ -542,7 +517,7 @@ fn a_stack_without_such_entries_is_used_wherever_contexts_are() {
     assert_eq!(log.line(), exited);
 
     // A hand-written wrapper, and the guard of a context made of contexts, refuse what is beside an inner context.
-    let wrapper = Wrapper(Box::pin(pool(log.clone(), vec![End::Never])));
+    let wrapper = Wrapper::new(pool(log.clone(), vec![End::Never]));
     let panic = panic_of(wrapper.with(async |_| Ok::<_, Error>(())));
     assert!(panic.contains("cannot drive that"), "{panic}");
     let mut guard = block_on(pool(log.clone(), vec![End::Never]).enter()).unwrap();
@@ -655,26 +630,12 @@ fn an_entry_that_catches_is_told_its_own_error() {
 /// An error while the use waits for what was dropped in its block is reported, in the name of the entry.
 #[tokio::test]
 async fn what_is_beside_an_entry_goes_on_while_the_use_waits() {
-    #[async_context]
-    async fn slow(log: Log) -> Result<(), Error> {
-        yield_resource!();
-        for _ in 0..9 {
-            tokio::task::yield_now().await;
-        }
-        log.push("slow");
-        Ok(())
-    }
-
     let log = &Log::new();
     let reports = guard_core::testing::reports();
     for all_errors in [false, true] {
         let body = async |stack: &mut AsyncExitStack<Error>| {
             stack.enter(lease(log.clone(), End::Fails(3))).await?;
-            let mut inner = Box::pin(slow(log.clone()).with(async |()| {
-                std::future::pending::<()>().await;
-                Ok::<_, Error>(())
-            }));
-            assert!(poll_once(inner.as_mut()).is_pending());
+            leave_a_clean_up(log, 9).await;
             Ok::<_, Error>(7)
         };
         if all_errors {

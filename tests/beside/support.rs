@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use guard_core::{Outcome, async_context, yield_resource};
-use guard_tests::{Dropped, Log, block_on, yield_once};
+use guard_core::{AsyncContext, Outcome, async_context, yield_resource};
+use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
 
 /// How what is beside the block ends, after so many polls.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -159,5 +161,56 @@ pub fn text(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
         Err(panic) => (*panic.downcast::<&str>().expect("a text")).to_string(),
+    }
+}
+
+/// A use that stands in its block. If it is dropped, it leaves a clean-up that takes some polls.
+pub fn begin_a_use(log: &Log, polls: usize) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    #[async_context]
+    async fn slow(log: Log, polls: usize) {
+        yield_resource!();
+        for _ in 0..polls {
+            tokio::task::yield_now().await;
+        }
+        log.push("slow");
+    }
+
+    let mut begun = Box::pin(slow(log.clone(), polls).run(async |()| std::future::pending().await));
+    assert!(poll_once(begun.as_mut()).is_pending());
+    begun
+}
+
+/// Leaves a clean-up that takes some polls, for which the use around waits.
+pub async fn leave_a_clean_up(log: &Log, polls: usize) {
+    drop(begin_a_use(log, polls));
+}
+
+/// A context by hand, which does not drive what is beside the one in it.
+pub struct Wrapper<C>(Pin<Box<C>>);
+
+impl<C> Wrapper<C> {
+    pub fn new(context: C) -> Self {
+        Self(Box::pin(context))
+    }
+}
+
+impl<C: AsyncContext> AsyncContext for Wrapper<C> {
+    type Resource = C::Resource;
+    type Error = C::Error;
+
+    fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.as_mut().poll_enter(cx)
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut Self::Resource {
+        self.get_mut().0.as_mut().resource()
+    }
+
+    fn poll_exit(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), Self::Error>> {
+        self.0.as_mut().poll_exit(cx, outcome)
     }
 }

@@ -100,7 +100,7 @@ pub(crate) use kind::Kind;
 pub(crate) use limit::{Bound, Limit, Stage, WaitLimit};
 #[cfg(feature = "std")]
 pub use limit::{set_cleanup_timeout, set_wait_limit};
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", all(test, guard_loom)))]
 pub(crate) use nest::Leftover;
 #[cfg(feature = "std")]
 pub(crate) use nest::Nest;

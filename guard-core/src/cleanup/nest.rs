@@ -176,7 +176,7 @@ impl Nest {
     }
 
     /// Takes out what has not ended, for another place to leave it.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "tokio", all(test, guard_loom)))]
     pub(crate) fn take_leftover(&mut self) -> Leftover {
         Leftover(self.take())
     }
@@ -278,10 +278,10 @@ impl Nest {
 }
 
 /// The clean-ups that a nest had when it ended.
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", all(test, guard_loom)))]
 pub(crate) struct Leftover(Vec<Arc<Entry>>);
 
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", all(test, guard_loom)))]
 impl Leftover {
     /// Puts them into the current nest.
     pub(crate) fn leave(self) {

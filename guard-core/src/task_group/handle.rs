@@ -6,6 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::state::Shared;
@@ -13,12 +14,19 @@ use super::task::Task;
 
 /// A group of tasks, lent by [`task_group`](crate::task_group). A clone of it is the same group, for tasks that spawn tasks.
 pub struct TaskGroup<E> {
+    runtime: Handle,
     shared: Arc<Shared<E>>,
 }
 
 impl<E> TaskGroup<E> {
-    pub(super) fn new(shared: Arc<Shared<E>>) -> Self {
-        Self { shared }
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub(super) fn in_current_runtime(shared: Arc<Shared<E>>) -> Self {
+        let Ok(runtime) = Handle::try_current() else {
+            panic!("`task_group` has to be entered in a tokio runtime, which runs its tasks");
+        };
+        Self { runtime, shared }
     }
 
     /// The number of tasks that have not ended.
@@ -60,7 +68,7 @@ impl<E: Send + 'static> TaskGroup<E> {
             return TaskHandle { join: None };
         };
         let task = Task::new(future, number, self.shared.clone());
-        let join = self.shared.runtime().spawn(task);
+        let join = self.runtime.spawn(task);
         self.shared.spawned(number, join.abort_handle());
         TaskHandle { join: Some(join) }
     }
@@ -68,7 +76,10 @@ impl<E: Send + 'static> TaskGroup<E> {
 
 impl<E> Clone for TaskGroup<E> {
     fn clone(&self) -> Self {
-        Self::new(self.shared.clone())
+        Self {
+            runtime: self.runtime.clone(),
+            shared: self.shared.clone(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub use error::GroupError;
 pub use handle::{TaskGroup, TaskHandle, TaskStopped};
 use state::{Closing, Shared};
+use tokio::task::AbortHandle;
 
 use crate::AsyncContext;
 use crate::macro_support::guaranteed;
@@ -90,10 +91,10 @@ where
 {
     guaranteed(
         move |anchor: Anchor<TaskGroup<E>, (), GroupError<E>>| async move {
-            let shared = Shared::<E>::in_current_runtime();
+            let shared = Shared::<E>::new();
+            let mut group = TaskGroup::in_current_runtime(shared.clone());
             // Also where the exit is never polled to its end.
             let _closing = Closing(shared.clone());
-            let mut group = TaskGroup::new(shared.clone());
             let failing = first_failure(shared.clone());
             let lent = anchor.handle().lend_beside(&anchor, failing, &mut group);
             if !lent.await.is_completed() {

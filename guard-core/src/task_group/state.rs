@@ -6,16 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-
+// Not from tokio: the models of threads have one of their own.
+use super::AbortHandle;
 use crate::cleanup::Leftover;
 use crate::platform::panics::{Panic, catch};
 use crate::platform::sync::{Mutex, lock};
 
 /// A group, for its context and its tasks.
 pub(super) struct Shared<E> {
-    runtime: Handle,
     // Never held while a future, a destructor or a waker runs.
     state: Mutex<State<E>>,
 }
@@ -46,15 +44,8 @@ impl<E> Drop for Closing<E> {
 }
 
 impl<E> Shared<E> {
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime.
-    pub(super) fn in_current_runtime() -> Arc<Self> {
-        let Ok(runtime) = Handle::try_current() else {
-            panic!("`task_group` has to be entered in a tokio runtime, which runs its tasks");
-        };
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            runtime,
             state: Mutex::new(State {
                 is_open: true,
                 next: 0,
@@ -66,10 +57,6 @@ impl<E> Shared<E> {
                 ending: None,
             }),
         })
-    }
-
-    pub(super) fn runtime(&self) -> &Handle {
-        &self.runtime
     }
 
     /// The number of tasks that have not ended.

@@ -1,0 +1,176 @@
+//! What a task group, its tasks and its context share. There is no runtime here: a thread stands for each task.
+
+use core::convert::Infallible;
+use core::future::ready;
+use core::task::{Context, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::vec::Vec;
+
+use loom::future::block_on;
+use loom::thread;
+
+use super::{Witness, entry, model_of_three, who};
+use crate::cleanup::models::leave;
+use crate::cleanup::{Nest, poll_settle_part};
+
+// The same sources, compiled for the `AbortHandle` below.
+#[allow(dead_code, reason = "not everything has a race")]
+#[path = "../task_group/state.rs"]
+mod state;
+#[path = "../task_group/task.rs"]
+mod task;
+
+use state::Shared;
+use task::Task;
+
+/// Counts how often a task was aborted.
+#[derive(Clone, Default)]
+struct AbortHandle(Arc<AtomicUsize>);
+
+impl AbortHandle {
+    fn abort(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn aborts(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_spawn_that_meets_the_last_look_is_refused_or_awaited() {
+    static REFUSED: Witness = Witness::new("the last look came first");
+    static AWAITED: Witness = Witness::new("the spawn came first");
+    loom::model(|| {
+        let shared = Shared::<Infallible>::new();
+        let done = Arc::new(AtomicBool::new(false));
+        let spawning = thread::spawn({
+            let (shared, done) = (shared.clone(), done.clone());
+            move || {
+                let Some(number) = shared.begin() else {
+                    return false;
+                };
+                let future = async move {
+                    done.store(true, Ordering::Relaxed);
+                    Ok(())
+                };
+                let task = Task::new(future, number, shared.clone());
+                shared.spawned(number, AbortHandle::default());
+                block_on(task);
+                true
+            }
+        });
+        block_on(shared.ended());
+        let was_done = done.load(Ordering::Relaxed);
+        let has_begun = spawning.join().unwrap();
+        assert_eq!(was_done, has_begun, "a task outlives its group");
+        assert_eq!(shared.begin(), None);
+        REFUSED.saw(!has_begun);
+        AWAITED.saw(has_begun);
+    });
+    REFUSED.check();
+    AWAITED.check();
+}
+
+#[test]
+fn a_task_that_is_spawned_while_the_group_is_aborted_is_refused_or_aborted() {
+    static REFUSED: Witness = Witness::new("the group was closed first");
+    static BY_SPAWN: Witness = Witness::new("the spawn saw that the group was closed");
+    static BY_GROUP: Witness = Witness::new("the group saw the task");
+    loom::model(|| {
+        let shared = Shared::<Infallible>::new();
+        let handle = AbortHandle::default();
+        let spawning = thread::spawn({
+            let (shared, handle) = (shared.clone(), handle.clone());
+            move || {
+                let number = shared.begin()?;
+                let before = handle.aborts();
+                shared.spawned(number, handle.clone());
+                Some((number, before < handle.aborts()))
+            }
+        });
+        shared.abort();
+        let by_group = handle.aborts() == 1;
+        let spawned = spawning.join().unwrap();
+        assert_eq!(handle.aborts(), usize::from(spawned.is_some()));
+        assert_eq!(shared.running(), handle.aborts());
+        REFUSED.saw(spawned.is_none());
+        BY_GROUP.saw(by_group);
+        BY_SPAWN.saw(spawned.is_some_and(|(_, at_once)| at_once) && !by_group);
+    });
+    REFUSED.check();
+    BY_SPAWN.check();
+    BY_GROUP.check();
+}
+
+#[test]
+fn the_last_of_two_tasks_wakes_the_exit_which_has_what_they_left() {
+    static AT_ONCE: Witness = Witness::new("both had ended when the exit looked");
+    static WAITED: Witness = Witness::new("the exit waited");
+    model_of_three(|| {
+        let shared = Shared::<Infallible>::new();
+        let left = [(); 2].map(|()| entry(Vec::new()));
+        let running = left.each_ref().map(|left| {
+            let left = left.clone();
+            let number = shared.begin().expect("the group is open");
+            let future = async move {
+                leave(left);
+                Ok(())
+            };
+            let task = Task::new(future, number, shared.clone());
+            thread::spawn(move || block_on(task))
+        });
+        let at_once = shared.running() == 0;
+        let mut nest = Nest::new();
+        nest.during(|| block_on(shared.ended()));
+        AT_ONCE.saw(at_once);
+        WAITED.saw(!at_once);
+        for task in running {
+            task.join().unwrap();
+        }
+        // The use around waits for what either has left.
+        let mut waits = || {
+            let mut cx = Context::from_waker(Waker::noop());
+            poll_settle_part(&mut nest, &mut cx, who).is_pending()
+        };
+        for left in left {
+            assert!(waits());
+            left.end(Vec::new());
+        }
+        assert!(!waits());
+    });
+    AT_ONCE.check();
+    WAITED.check();
+}
+
+#[test]
+fn of_two_tasks_that_fail_at_once_one_ends_the_block_and_the_other_is_kept() {
+    static FIRST: Witness = Witness::new("the first one ended the block");
+    static SECOND: Witness = Witness::new("the second one ended the block");
+    model_of_three(|| {
+        let shared = Shared::<usize>::new();
+        let running = [0, 1].map(|which| {
+            let number = shared.begin().expect("the group is open");
+            let handle = AbortHandle::default();
+            shared.spawned(number, handle.clone());
+            let task = Task::new(ready(Err::<(), _>(which)), number, shared.clone());
+            (handle, task)
+        });
+        let running = running.map(|(handle, task)| (handle, thread::spawn(|| block_on(task))));
+        let Ok(failure) = block_on(shared.first_failure()) else {
+            unreachable!("none of them panics");
+        };
+        block_on(shared.ended());
+        let (others, panic) = shared.take_failures();
+        assert_eq!((others, panic.is_some()), (Vec::from([1 - failure]), false));
+        for (handle, task) in running {
+            assert_eq!(task.join().unwrap(), None);
+            assert!(handle.aborts() <= 1);
+        }
+        FIRST.saw(failure == 0);
+        SECOND.saw(failure == 1);
+    });
+    FIRST.check();
+    SECOND.check();
+}

@@ -1,0 +1,251 @@
+//! Destructors beside a block that panic. The first panic goes on, and what has no caller then is reported.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use guard_core::testing::reports;
+use guard_core::{
+    AsyncContext, async_context, async_with, exit_stack, scoped_exit_stack, yield_resource,
+};
+use guard_tests::{Log, poll_times, yield_once};
+
+use crate::support::{End, Error, Resource, leave_a_clean_up, panic_of, told, work};
+
+/// Ends at its first poll, and panics with its name when it is dropped.
+struct Bomb {
+    name: &'static str,
+    end: End,
+    log: Log,
+}
+
+impl Future for Bomb {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self.end {
+            End::Never => Poll::Pending,
+            End::Fine(_) => Poll::Ready(Ok(())),
+            End::Fails(_) => Poll::Ready(Err(Error::Lost)),
+            End::Panics(_) => panic!("poll"),
+        }
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.log.push(format_args!("drop({})", self.name));
+        assert!(std::thread::panicking(), "{}", self.name);
+    }
+}
+
+/// Is dropped in place, not handed off.
+#[async_context(scoped)]
+async fn armed(log: Log, name: &'static str, end: End) -> Result<Resource, Error> {
+    let mut resource = Resource::new(&log);
+    let bomb = Bomb {
+        name,
+        end,
+        log: log.clone(),
+    };
+    let outcome = yield_resource!(resource, bomb);
+    told(&log, name, outcome);
+    Ok(())
+}
+
+/// [`armed`] that catches.
+#[async_context(catch)]
+async fn armed_catching(log: Log, end: End) -> Result<Resource, Error> {
+    let mut resource = Resource::new(&log);
+    let bomb = Bomb {
+        name: "bomb",
+        end,
+        log: log.clone(),
+    };
+    let outcome = yield_resource!(resource, bomb);
+    log.push(format_args!("catching:{outcome:?}"));
+    Ok(())
+}
+
+#[test]
+fn a_panic_of_the_future_goes_on_not_that_of_its_destructor() {
+    let log = &Log::new();
+    let used = armed(log.clone(), "bomb", End::Panics(0));
+    let used = used.with(async |resource| work(resource, log).await);
+    assert_eq!(panic_of(used), "poll");
+    assert_eq!(
+        log.line(),
+        "drop(bomb) drop(block) bomb:Panicked drop(resource)"
+    );
+}
+
+/// The future has failed before its destructor panicked.
+#[test]
+fn an_error_whose_destructor_panics_is_reported() {
+    let log = &Log::new();
+    let reports = reports();
+    let used = armed(log.clone(), "bomb", End::Fails(0));
+    let used = used.with(async |resource| work(resource, log).await);
+    assert_eq!(panic_of(used), "bomb");
+    assert_eq!(
+        log.line(),
+        "drop(bomb) drop(block) bomb:Panicked drop(resource)"
+    );
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(reported[0].to_string().contains("Lost"), "{reported:?}");
+
+    let used = armed_catching(log.clone(), End::Fails(0));
+    let used = used.catch(async |resource| work(resource, log).await);
+    assert_eq!(panic_of(used), "bomb");
+    let line = "drop(bomb) drop(block) catching:Panicked drop(resource)";
+    assert_eq!(log.line(), line);
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(reported[0].to_string().contains("Lost"), "{reported:?}");
+}
+
+/// The exit begins, and with it all that goes on beside the entries ends, the last first.
+#[test]
+fn of_the_entries_whose_destructors_panic_the_last_one_goes_on() {
+    let log = &Log::new();
+    let used = exit_stack::<Error>().with(async |stack| {
+        for name in ["first", "second", "third"] {
+            stack.enter(armed(log.clone(), name, End::Never)).await?;
+        }
+        yield_once().await;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(panic_of(used), "third");
+    let exits = ["third", "second", "first"].map(|name| format!("{name}:Panicked drop(resource)"));
+    let line = format!("drop(third) drop(second) drop(first) {}", exits.join(" "));
+    assert_eq!(log.line(), line);
+}
+
+#[test]
+fn of_joined_contexts_whose_destructors_panic_the_first_one_goes_on() {
+    let log = &Log::new();
+    let used = async {
+        async_with!(
+            join(
+                _first = armed(log.clone(), "first", End::Never)?,
+                _second = armed(log.clone(), "second", End::Never)?
+            ),
+            { yield_once().await }
+        );
+        Ok::<_, Error>(())
+    };
+    assert_eq!(panic_of(used), "first");
+    let line = log.line();
+    assert!(line.starts_with("drop(first) drop(second) "), "{line}");
+    assert!(
+        line.contains("first:Panicked") && line.contains("second:Panicked"),
+        "{line}"
+    );
+}
+
+/// The block has failed or panicked before.
+#[test]
+fn what_the_block_ended_with_before_the_panic_is_not_lost() {
+    let log = &Log::new();
+    let reports = reports();
+    let used = armed(log.clone(), "bomb", End::Never).with(async |_| {
+        yield_once().await;
+        Err::<(), _>(Error::Block)
+    });
+    assert_eq!(panic_of(used), "bomb");
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].to_string().contains("the body failed"),
+        "{reported:?}"
+    );
+
+    // A context that catches would have been told the error.
+    let used = armed_catching(log.clone(), End::Never).catch(async |_| {
+        yield_once().await;
+        Err::<(), _>(Error::Block)
+    });
+    assert_eq!(panic_of(used), "bomb");
+    assert!(log.line().ends_with("catching:Panicked drop(resource)"));
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].to_string().contains("the body failed"),
+        "{reported:?}"
+    );
+
+    let used = armed(log.clone(), "bomb", End::Never).with(async |_| {
+        yield_once().await;
+        if true {
+            panic!("block")
+        }
+        Ok::<_, Error>(())
+    });
+    assert_eq!(panic_of(used), "block");
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(reported[0].to_string().contains("bomb"), "{reported:?}");
+}
+
+/// Where nobody can have the panic: the use is dropped, or is a guard, or has waited, when its outcome is decided.
+#[tokio::test]
+async fn a_panic_that_nobody_can_have_is_reported() {
+    let log = &Log::new();
+    let reports = reports();
+    let is_reported = || {
+        let reported = reports.take();
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        let report = reported[0].to_string();
+        assert!(
+            report.contains("armed") && report.ends_with("bomb"),
+            "{report}"
+        );
+    };
+    {
+        let used = armed(log.clone(), "bomb", End::Never);
+        let mut used = pin!(used.with(async |resource| work(resource, log).await));
+        assert!(poll_times(used.as_mut(), 3).is_pending());
+    }
+    let dropped = reports.take();
+    assert!(
+        dropped
+            .iter()
+            .any(|report| report.to_string().ends_with("bomb")),
+        "{dropped:?}"
+    );
+
+    let guard = armed(log.clone(), "bomb", End::Never)
+        .enter()
+        .await
+        .unwrap();
+    guard.exit().await.unwrap();
+    is_reported();
+
+    let used = armed(log.clone(), "bomb", End::Never).with(async |_| {
+        leave_a_clean_up(log, 3).await;
+        Ok::<_, Error>(7)
+    });
+    assert_eq!(used.await, Ok(7));
+    is_reported();
+
+    // It panics while the use waits.
+    let used = armed(log.clone(), "bomb", End::Fine(0)).with(async |_| {
+        leave_a_clean_up(log, 3).await;
+        Ok::<_, Error>(7)
+    });
+    assert_eq!(used.await, Ok(7));
+    is_reported();
+
+    // The stack is dropped, not exited.
+    let used = scoped_exit_stack::<Error>().with(async |stack| {
+        stack.enter(armed(log.clone(), "bomb", End::Never)).await?;
+        drop(std::mem::take(stack));
+        yield_once().await;
+        Ok::<_, Error>(7)
+    });
+    assert_eq!(used.await, Ok(7));
+    let dropped = reports.take();
+    let of_the_entry = |report: &String| report.contains("armed") && report.ends_with("bomb");
+    let dropped: Vec<_> = dropped.iter().map(ToString::to_string).collect();
+    assert!(dropped.iter().any(of_the_entry), "{dropped:?}");
+}
