@@ -31,6 +31,8 @@ pub use crate::macro_support::{
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
 pub use crate::macro_support::{KeepSelf, StackAndContext};
+#[doc(hidden)]
+pub use crate::raw::YieldToken;
 
 use crate::Outcome;
 #[cfg(feature = "std")]

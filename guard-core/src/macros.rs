@@ -336,15 +336,15 @@ macro_rules! cancellable {
 /// ```text
 /// fn scratch(name: &'static str)
 /// -> impl AsyncContext<Resource = PathBuf, Error = …> + Send + 'static {
-///     guaranteed(move |anchor| async move {
+///     guaranteed(move |yielder| async move {
 ///         let name = name;
-///         let the_one_yield = anchor.handle();
+///         let the_one_yield = yielder.token();
 ///         let a_yield_on_every_path;
 ///         let out: io::Result<()> = {
 ///             let mut path = std::env::temp_dir().join(name);
 ///             tokio::fs::create_dir(&path).await?;
 ///             a_yield_on_every_path = Yielded;
-///             the_one_yield.lend(&anchor, &mut path).await; // moves it, so there is only one
+///             the_one_yield.lend(&yielder, &mut path).await; // moves it, so there is only one
 ///             tokio::fs::remove_dir_all(&path).await
 ///         };
 ///         finish(out, a_yield_on_every_path) // and there is one
@@ -563,11 +563,11 @@ macro_rules! __yield_resource {
     // Only uses the import of the macro, so that no lint calls it unused.
     (@imported) => {};
     // Tokens, and no expression, for editors: it need not parse while it is typed.
-    (@$lend:ident $handle:ident $anchor:ident; $($resource:tt)*) => {
-        $handle.$lend(&$anchor, $($resource)*).await
+    (@$lend:ident $token:ident $yielder:ident; $($resource:tt)*) => {
+        $token.$lend(&$yielder, $($resource)*).await
     };
-    (@$lend:ident $handle:ident $anchor:ident catch; $($resource:tt)*) => {
-        $crate::__private::caught($handle.$lend(&$anchor, $($resource)*).await)
+    (@$lend:ident $token:ident $yielder:ident catch; $($resource:tt)*) => {
+        $crate::__private::caught($token.$lend(&$yielder, $($resource)*).await)
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{
@@ -592,8 +592,8 @@ macro_rules! __yield_resource {
 #[macro_export]
 macro_rules! __cancellable {
     (@imported) => {};
-    (@window $handle:ident $anchor:ident; $future:expr) => {
-        $handle.window(&$anchor, $crate::__private::core::future::IntoFuture::into_future($future)).await
+    (@window $token:ident $yielder:ident; $future:expr) => {
+        $token.window(&$yielder, $crate::__private::core::future::IntoFuture::into_future($future)).await
     };
     ($($future:tt)*) => {
         $crate::__private::core::compile_error!(

@@ -5,7 +5,7 @@ use core::future::Future;
 use crate::Outcome;
 #[cfg(feature = "alloc")]
 use crate::coroutine::guaranteed;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, coroutine::scoped};
 
@@ -115,10 +115,10 @@ pub trait AsyncManager<X: 'static = ()> {
 
 macro_rules! body {
     ($manager:ident) => {
-        move |anchor: Anchor<M::Resource, X, M::Error>| async move {
+        move |yielder: Yielder<M::Resource, X, M::Error>| async move {
             let mut manager = $manager;
             let resource = manager.enter().await?;
-            let outcome = anchor.handle().lend(&anchor, resource).await;
+            let outcome = yielder.token().lend(&yielder, resource).await;
             manager.exit(outcome).await
         }
     };

@@ -12,7 +12,7 @@ mod names {
     async fn parameters(
         the_one_yield: u32,
         a_yield_on_every_path: u32,
-        anchor: u32,
+        yielder: u32,
         out: u32,
         argument_0: u32,
         (argument_1, handle): (u32, u32),
@@ -21,7 +21,7 @@ mod names {
     ) -> Result<u32, fmt::Error> {
         let mut sum = the_one_yield
             + a_yield_on_every_path
-            + anchor
+            + yielder
             + out
             + argument_0
             + argument_1
@@ -40,11 +40,11 @@ mod names {
 
     #[async_context]
     async fn locals() -> u32 {
-        let (anchor, out, the_one_yield, a_yield_on_every_path) = (1, 2, 3, 4);
-        let mut resource = anchor + out + the_one_yield + a_yield_on_every_path;
+        let (yielder, out, the_one_yield, a_yield_on_every_path) = (1, 2, 3, 4);
+        let mut resource = yielder + out + the_one_yield + a_yield_on_every_path;
         yield_resource!(resource);
-        let (anchor, out) = (out, anchor);
-        assert_eq!((anchor, out, resource), (2, 1, 11));
+        let (yielder, out) = (out, yielder);
+        assert_eq!((yielder, out, resource), (2, 1, 11));
     }
 
     #[test]

@@ -379,7 +379,7 @@ impl Base {
     #[expect(clippy::too_many_arguments)]
     async fn whoo(
         &self,
-        anchor: u32,
+        yielder: u32,
         out: u32,
         the_one_yield: u32,
         a_yield_on_every_path: u32,
@@ -388,7 +388,7 @@ impl Base {
         r#type: u32,
         core: u32,
     ) -> u32 {
-        let mut sum = self.0 + anchor + out + the_one_yield + a_yield_on_every_path;
+        let mut sum = self.0 + yielder + out + the_one_yield + a_yield_on_every_path;
         sum += outcome + this + r#type + core;
         yield_resource!(sum);
     }

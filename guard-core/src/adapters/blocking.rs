@@ -4,7 +4,7 @@ use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::coroutine::guaranteed;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, Outcome};
 
@@ -130,7 +130,7 @@ where
     L: FnOnce(R, Outcome<X>) -> Result<(), E> + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<R, X, E>| async move {
+        move |yielder: Yielder<R, X, E>| async move {
             let acquired = tokio::task::spawn_blocking(acquire).await;
             let mut resource = match acquired {
                 Ok(acquired) => acquired?,
@@ -139,7 +139,7 @@ where
                     Err(error) => panic!("the blocking pool is gone: {error}"),
                 },
             };
-            let outcome = anchor.handle().lend(&anchor, &mut resource).await;
+            let outcome = yielder.token().lend(&yielder, &mut resource).await;
             on_own_thread(move || release(resource, outcome)).await
         },
         Origin::here::<A, _>(PrintDebug),

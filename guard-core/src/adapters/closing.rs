@@ -5,7 +5,7 @@ use core::future::Future;
 
 use crate::AsyncContext;
 use crate::coroutine::guaranteed;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 
 /// Something that is closed asynchronously, once, by value: see [`closing`].
@@ -57,9 +57,9 @@ where
     T: AsyncClose<Error: fmt::Debug> + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<T, (), T::Error>| async move {
+        move |yielder: Yielder<T, (), T::Error>| async move {
             let mut value = value;
-            let _ = anchor.handle().lend(&anchor, &mut value).await;
+            let _ = yielder.token().lend(&yielder, &mut value).await;
             value.close().await
         },
         Origin::here::<T, _>(PrintDebug),

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::AsyncContext;
 use crate::macro_support::guaranteed;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::PrintDebug;
 
 /// Ends its block when `after` has passed since it was entered.
@@ -62,7 +62,7 @@ pub fn deadline(
     after: Duration,
 ) -> impl AsyncContext<Resource = (), Error = Elapsed> + Send + 'static {
     guaranteed(
-        move |anchor: Anchor<(), (), Elapsed>| async move {
+        move |yielder: Yielder<(), (), Elapsed>| async move {
             let end = tokio::time::Instant::now().checked_add(after);
             let limit = async {
                 match end {
@@ -73,7 +73,7 @@ pub fn deadline(
                 Err(Elapsed { after })
             };
             let mut nothing = ();
-            let lent = anchor.handle().lend_beside(&anchor, limit, &mut nothing);
+            let lent = yielder.token().lend_beside(&yielder, limit, &mut nothing);
             let _ = lent.await;
             Ok(())
         },

@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::Future;
 
 use crate::coroutine::guaranteed;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, Outcome};
 
@@ -46,9 +46,9 @@ where
     Releasing: Future<Output = Result<(), E>> + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<R, (), E>| async move {
+        move |yielder: Yielder<R, (), E>| async move {
             let mut resource = acquire().await?;
-            let outcome = anchor.handle().lend(&anchor, &mut resource).await;
+            let outcome = yielder.token().lend(&yielder, &mut resource).await;
             release(resource, outcome).await
         },
         Origin::here::<A, _>(PrintDebug),

@@ -12,7 +12,7 @@ use super::scoped::Coroutine;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Exit, Kind, Runtime, hand_off};
 use crate::macro_support::Conclude;
-use crate::raw::{Anchor, Ask, Beside, boxed};
+use crate::raw::{Ask, Beside, Yielder, boxed};
 use crate::report::{Origin, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -55,7 +55,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
@@ -78,7 +78,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
@@ -89,7 +89,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
@@ -116,7 +116,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
@@ -189,7 +189,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
@@ -213,7 +213,7 @@ where
     R: ?Sized + Send + 'static,
     E: 'static,
     X: Send + 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + Send + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
     Guaranteed {
@@ -232,7 +232,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
 {
     Guaranteed {

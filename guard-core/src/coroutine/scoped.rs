@@ -11,7 +11,7 @@ use crate::macro_support::Conclude;
 #[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_rare;
-use crate::raw::{Anchor, Ask, Beside, Slot};
+use crate::raw::{Ask, Beside, Slot, Yielder};
 #[cfg(feature = "alloc")]
 use crate::report::ReportKind;
 use crate::report::Span;
@@ -168,7 +168,7 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
 
 impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut>
 where
-    F: FnOnce(Anchor<R, X, E>) -> Fut,
+    F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     /// Starts the body.
@@ -176,7 +176,7 @@ where
     fn start(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let BodyReplaced::Start { start } = this.body.as_mut().project_replace(Body::Ended) {
-            let future = start(this.slot.as_mut().anchor());
+            let future = start(this.slot.as_mut().yielder());
             this.body.set(Body::Running { future });
             *this.span = Span::open(|| this.origin.report_source().path());
         }
@@ -210,7 +210,7 @@ where
 
 impl<R: ?Sized, E, X, F, Fut> AsyncContext<X> for Coroutine<R, E, X, F, Fut>
 where
-    F: FnOnce(Anchor<R, X, E>) -> Fut,
+    F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     type Resource = R;
@@ -304,7 +304,7 @@ where
 #[cfg(feature = "alloc")]
 impl<R: ?Sized, E, X, F, Fut> Exit for Coroutine<R, E, X, F, Fut>
 where
-    F: FnOnce(Anchor<R, X, E>) -> Fut,
+    F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     fn is_in_set_up(&self) -> bool {
@@ -356,7 +356,7 @@ where
 pub(crate) fn scoped<R, E, X, F, Fut>(start: F, origin: Origin<E>) -> Coroutine<R, E, X, F, Fut>
 where
     R: ?Sized,
-    F: FnOnce(Anchor<R, X, E>) -> Fut,
+    F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     Coroutine::new(start, origin, false)

@@ -3,7 +3,7 @@
 use core::future::Future;
 
 use crate::AsyncContext;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::{Origin, Print};
 
 /// The context of a function with `#[async_context(scoped)]`, named after the closure inside it.
@@ -15,7 +15,7 @@ pub fn scoped<R, E, X, F, Fut>(
 ) -> impl AsyncContext<X, Resource = R, Error = E>
 where
     R: ?Sized,
-    F: FnOnce(Anchor<R, X, E>) -> Fut,
+    F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
     crate::coroutine::scoped(start, Origin::here::<F, _>(printer))
@@ -33,7 +33,7 @@ where
     R: ?Sized + Send + 'static, // what it lends; with `local` or `scoped` it need not be `Send`
     E: 'static,
     X: Send + 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + Send + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
     crate::coroutine::guaranteed(start, Origin::here::<F, _>(printer))
@@ -44,9 +44,9 @@ where
 pub fn guaranteed<R, E, X, F, Fut>(_: F, _: impl Print<E>) -> Missing<R, E, X>
 where
     R: ?Sized,
-    F: FnOnce(Anchor<R, X, E>) -> Fut,
+    F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
-    Anchor<R, X, E>: NeedsAlloc,
+    Yielder<R, X, E>: NeedsAlloc,
 {
     unreachable!("the program does not compile")
 }
@@ -105,7 +105,7 @@ where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
-    F: FnOnce(Anchor<R, X, E>) -> Fut + 'static,
+    F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
 {
     crate::coroutine::local(start, Origin::here::<F, _>(printer))

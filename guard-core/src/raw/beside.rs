@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll, Waker, ready};
 
-use super::slot::{Anchor, Lend};
+use super::slot::{Yield, Yielder};
 use crate::platform::coop::unconstrained;
 use crate::platform::panics::{Panic, catch};
 use crate::report::Span;
@@ -323,8 +323,8 @@ where
 }
 
 /// The suspension of a body at its yield, with a future that goes on beside the block meanwhile.
-pub struct LendBeside<'a, R: ?Sized, X, E, F> {
-    lend: Lend<'a, R, X, E>,
+pub struct YieldBeside<'a, R: ?Sized, X, E, F> {
+    lend: Yield<'a, R, X, E>,
     going: Going<E, F>,
     is_listed: bool,
     /// What the yield tells.
@@ -335,16 +335,16 @@ pub struct LendBeside<'a, R: ?Sized, X, E, F> {
     _pinned: PhantomPinned,
 }
 
-// SAFETY: it is a `Lend`, a future and its error. The pointers are to parts of the same body, which is sent as a whole.
-unsafe impl<R: ?Sized + Send, X: Send, E: Send, F: Send> Send for LendBeside<'_, R, X, E, F> {}
-// SAFETY: `&LendBeside` gives access to nothing.
-unsafe impl<R: ?Sized + Sync, X, E, F> Sync for LendBeside<'_, R, X, E, F> {}
+// SAFETY: it is a `Yield`, a future and its error. The pointers are to parts of the same body, which is sent as a whole.
+unsafe impl<R: ?Sized + Send, X: Send, E: Send, F: Send> Send for YieldBeside<'_, R, X, E, F> {}
+// SAFETY: `&YieldBeside` gives access to nothing.
+unsafe impl<R: ?Sized + Sync, X, E, F> Sync for YieldBeside<'_, R, X, E, F> {}
 
-impl<'a, R: ?Sized, X, E, F> LendBeside<'a, R, X, E, F>
+impl<'a, R: ?Sized, X, E, F> YieldBeside<'a, R, X, E, F>
 where
     F: Future<Output: Ends<E>>,
 {
-    pub(super) fn new(lend: Lend<'a, R, X, E>, future: F) -> Self {
+    pub(super) fn new(lend: Yield<'a, R, X, E>, future: F) -> Self {
         Self {
             lend,
             going: Going::new(future, false),
@@ -356,12 +356,12 @@ where
     }
 }
 
-impl<'a, R: ?Sized, Caught, F> LendBeside<'a, R, Caught, Caught, F>
+impl<'a, R: ?Sized, Caught, F> YieldBeside<'a, R, Caught, Caught, F>
 where
     F: Future<Output: Ends<Caught>>,
 {
     /// The error of the future is what the yield tells.
-    pub(super) fn catching(lend: Lend<'a, R, Caught, Caught>, future: F) -> Self {
+    pub(super) fn catching(lend: Yield<'a, R, Caught, Caught>, future: F) -> Self {
         Self {
             lend,
             going: Going::new(future, true),
@@ -373,7 +373,7 @@ where
     }
 }
 
-impl<R: ?Sized, X, E, F> LendBeside<'_, R, X, E, F> {
+impl<R: ?Sized, X, E, F> YieldBeside<'_, R, X, E, F> {
     fn leave_list(&mut self) {
         if self.is_listed {
             self.is_listed = false;
@@ -384,7 +384,7 @@ impl<R: ?Sized, X, E, F> LendBeside<'_, R, X, E, F> {
     }
 }
 
-impl<R: ?Sized, X, E, F> Future for LendBeside<'_, R, X, E, F> {
+impl<R: ?Sized, X, E, F> Future for YieldBeside<'_, R, X, E, F> {
     type Output = Outcome<X>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
@@ -415,7 +415,7 @@ impl<R: ?Sized, X, E, F> Future for LendBeside<'_, R, X, E, F> {
     }
 }
 
-impl<R: ?Sized, X, E, F> Drop for LendBeside<'_, R, X, E, F> {
+impl<R: ?Sized, X, E, F> Drop for YieldBeside<'_, R, X, E, F> {
     fn drop(&mut self) {
         self.leave_list();
     }
@@ -471,15 +471,15 @@ impl<'a> Around<'a> {
 
     /// Is listed for the yield that follows.
     #[inline]
-    pub fn enter<R: ?Sized, X, E>(self: Pin<&mut Self>, anchor: &Anchor<R, X, E>) {
+    pub fn enter<R: ?Sized, X, E>(self: Pin<&mut Self>, yielder: &Yielder<R, X, E>) {
         if self.beside.is_none() {
             return;
         }
         // SAFETY: nothing is moved.
         let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: an anchor lives in a body future beside its slot, and is dropped before it. The slot is touched only
+        // SAFETY: a yielder lives in a body future beside its slot, and is dropped before it. The slot is touched only
         // while the driver polls or drops that body, as now. Only the field is referred to.
-        let list = unsafe { &(*anchor.slot.as_ptr()).beside };
+        let list = unsafe { &(*yielder.slot.as_ptr()).beside };
         this.list = Some(NonNull::from(list));
         this.node.next.set(list.get());
         list.set(NonNull::new(ptr::from_mut(this).cast()));

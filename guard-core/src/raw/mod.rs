@@ -15,9 +15,9 @@
 //! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
 //! only pointer to its inside.
 //!
-//! The soundness of the first rests on generated code as well: an [`Anchor`] stays in the body future that it
-//! was made for, and a [`Lend`](slot::Lend) is awaited right in that body, not in a future that could be
-//! leaked. The user's code can do neither, because it cannot name the anchor, without which a [`Handle`] lends
+//! The soundness of the first rests on generated code as well: a [`Yielder`] stays in the body future that it
+//! was made for, and a [`Yield`](slot::Yield) is awaited right in that body, not in a future that could be
+//! leaked. The user's code can do neither, because it cannot name the yielder, without which a [`YieldToken`] lends
 //! nothing; a macro in between, also one that is only called `async_with!`, is held to it by a label (see
 //! `label` and `Around` in guard-macros' folder `rewrite`). Whoever names `__private`, or takes the tokens of
 //! generated code apart, gives that up.
@@ -74,6 +74,6 @@ pub(crate) use pair::PairPlace;
 pub(crate) use slot::Slot;
 #[cfg(feature = "alloc")]
 pub(crate) use slot::is_not_driven;
-pub use slot::{Anchor, Handle};
+pub use slot::{YieldToken, Yielder};
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 pub(crate) use spin::Shared;

@@ -8,16 +8,16 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
-use super::beside::{Ask, Beside, First, LendBeside};
+use super::beside::{Ask, Beside, First, YieldBeside};
 use crate::Outcome;
 
 /// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
 /// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
 pub(crate) struct Slot<R: ?Sized, X, E> {
-    /// Set while the body stands at its yield, by the [`Lend`] that holds the resource.
+    /// Set while the body stands at its yield, by the [`Yield`] that holds the resource.
     lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
-    /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`LendWaking`].
+    /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`WakingYield`].
     pub(super) waker: Cell<Option<NonNull<Waker>>>,
     /// What goes on beside the block, while the body stands at its yield.
     pub(super) beside: First,
@@ -51,12 +51,12 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
     }
 
     /// The coroutine's end of the slot. The caller puts it into the body future that lies beside this
-    /// slot and is dropped before it; only generated code ever holds one (see [`Anchor`]).
+    /// slot and is dropped before it; only generated code ever holds one (see [`Yielder`]).
     #[inline]
-    pub(crate) fn anchor(self: Pin<&mut Self>) -> Anchor<R, X, E> {
+    pub(crate) fn yielder(self: Pin<&mut Self>) -> Yielder<R, X, E> {
         // SAFETY: only the address is taken; nothing is moved.
         let slot = NonNull::from(unsafe { self.get_unchecked_mut() });
-        Anchor {
+        Yielder {
             slot,
             _invariant: PhantomData,
         }
@@ -90,8 +90,8 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
                 }
             }
         }
-        // SAFETY: `lent` is set by a `Lend`, which holds a `&mut R` to a valid place and does not use it itself.
-        // It is unset by `tell`, without which the `Lend` does not end, and when the `Lend` is dropped. A `Lend`
+        // SAFETY: `lent` is set by a `Yield`, which holds a `&mut R` to a valid place and does not use it itself.
+        // It is unset by `tell`, without which the `Yield` does not end, and when the `Yield` is dropped. A `Yield`
         // is a temporary of the body, awaited where it was made, so it is not leaked unless the whole body is;
         // and the body can neither be polled nor dropped during `'a`: both need the coroutine that `'a` borrows.
         self.lent.get().map(|mut lent| unsafe { lent.as_mut() })
@@ -109,7 +109,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
     pub(crate) fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let beside = Beside::of(&self.beside)?;
         // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively. What is listed first by
-        // this slot's own handle has the error `E`, as the handle has.
+        // this slot's own token has the error `E`, as the token has.
         unsafe { beside.failure(ask) }
     }
 
@@ -120,7 +120,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         // It is not asked for any more: the body is polled next.
         self.lent.set(None);
         if let Some(waker) = self.waker.take() {
-            // SAFETY: `waker` is set by a `LendWaking` to a pinned field of its own, and unset when that is written
+            // SAFETY: `waker` is set by a `WakingYield` to a pinned field of its own, and unset when that is written
             // or dropped. The body, of which it is a part, can neither be polled nor dropped meanwhile: both need
             // the coroutine that is borrowed here.
             unsafe { waker.as_ref() }.wake_by_ref();
@@ -139,47 +139,47 @@ pub(crate) fn is_not_driven() -> ! {
 /// The coroutine's end of its `Slot`, handed to the closure that makes the body future.
 ///
 /// Not public API: generated code keeps it in a local of the body future whose name nothing else can
-/// write, and lends through it. It makes from it, once, the [`Handle`] that the user's code moves; but a
-/// handle without its anchor can lend nothing, for rustc's messages need a name for it that code could
+/// write, and lends through it. It makes from it, once, the [`YieldToken`] that the user's code moves; but a
+/// token without its yielder can lend nothing, for rustc's messages need a name for it that code could
 /// come by as well.
-pub struct Anchor<R: ?Sized, X, E> {
+pub struct Yielder<R: ?Sized, X, E> {
     pub(super) slot: NonNull<Slot<R, X, E>>,
     _invariant: PhantomData<Invariant<R, X, E>>,
 }
 
 type Invariant<R, X, E> = fn(&mut R, E) -> (Outcome<X>, E);
 
-// SAFETY: an anchor is a reference to a slot, which is what is sent; the slot is `Send` for these.
-unsafe impl<R: ?Sized + Send, X: Send, E> Send for Anchor<R, X, E> {}
-// SAFETY: what can be had through an `&Anchor` lends through the same slot, so this asks for what sending it asks for.
-unsafe impl<R: ?Sized + Send, X: Send, E> Sync for Anchor<R, X, E> {}
+// SAFETY: a yielder is a reference to a slot, which is what is sent; the slot is `Send` for these.
+unsafe impl<R: ?Sized + Send, X: Send, E> Send for Yielder<R, X, E> {}
+// SAFETY: what can be had through an `&Yielder` lends through the same slot, so this asks for what sending it asks for.
+unsafe impl<R: ?Sized + Send, X: Send, E> Sync for Yielder<R, X, E> {}
 
-impl<R: ?Sized, X, E> Anchor<R, X, E> {
+impl<R: ?Sized, X, E> Yielder<R, X, E> {
     /// The right to yield, once.
     #[must_use]
     #[inline]
-    pub fn handle(&self) -> Handle<'_, R, X, E> {
-        Handle {
-            _anchor: PhantomData,
+    pub fn token(&self) -> YieldToken<'_, R, X, E> {
+        YieldToken {
+            _yielder: PhantomData,
         }
     }
 }
 
 /// The turn to yield. It is moved by the yield, which is how rustc proves that there is one only. It has no size: the
-/// anchor, which everything else needs, is there as well.
-pub struct Handle<'s, R: ?Sized, X, E> {
-    _anchor: PhantomData<&'s Anchor<R, X, E>>,
+/// yielder, which everything else needs, is there as well.
+pub struct YieldToken<'s, R: ?Sized, X, E> {
+    _yielder: PhantomData<&'s Yielder<R, X, E>>,
 }
 
-impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
+impl<'s, R: ?Sized, X, E> YieldToken<'s, R, X, E> {
     /// Lends the resource to the driver until it tells how the use ended.
     #[inline]
-    pub fn lend<'a>(self, anchor: &'a Anchor<R, X, E>, resource: &'a mut R) -> Lend<'a, R, X, E>
+    pub fn lend<'a>(self, yielder: &'a Yielder<R, X, E>, resource: &'a mut R) -> Yield<'a, R, X, E>
     where
         's: 'a,
     {
-        Lend {
-            slot: anchor.slot,
+        Yield {
+            slot: yielder.slot,
             resource: NonNull::from(resource),
             _borrow: PhantomData,
         }
@@ -189,14 +189,14 @@ impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
     #[inline]
     pub fn lend_waking<'a>(
         self,
-        anchor: &'a Anchor<R, X, E>,
+        yielder: &'a Yielder<R, X, E>,
         resource: &'a mut R,
-    ) -> LendWaking<'a, R, X, E>
+    ) -> WakingYield<'a, R, X, E>
     where
         's: 'a,
     {
-        LendWaking {
-            lend: self.lend(anchor, resource),
+        WakingYield {
+            lend: self.lend(yielder, resource),
             waker: None,
             _pinned: PhantomPinned,
         }
@@ -206,84 +206,84 @@ impl<'s, R: ?Sized, X, E> Handle<'s, R, X, E> {
     #[inline]
     pub fn lend_beside<'a, F>(
         self,
-        anchor: &'a Anchor<R, X, E>,
+        yielder: &'a Yielder<R, X, E>,
         beside: F,
         resource: &'a mut R,
-    ) -> LendBeside<'a, R, X, E, F>
+    ) -> YieldBeside<'a, R, X, E, F>
     where
         F: Future<Output = Result<(), E>>, // what goes on beside the block; to lend several, lend a tuple
         's: 'a,
     {
-        LendBeside::new(self.lend(anchor, resource), beside)
+        YieldBeside::new(self.lend(yielder, resource), beside)
     }
 
     /// [`lend_beside`](Self::lend_beside) in a context that cannot fail.
     #[inline]
     pub fn lend_beside_unfailing<'a, F>(
         self,
-        anchor: &'a Anchor<R, X, E>,
+        yielder: &'a Yielder<R, X, E>,
         beside: F,
         resource: &'a mut R,
-    ) -> LendBeside<'a, R, X, E, F>
+    ) -> YieldBeside<'a, R, X, E, F>
     where
         F: Future<Output = ()>, // what goes on beside the block; to lend several, lend a tuple
         's: 'a,
     {
-        LendBeside::new(self.lend(anchor, resource), beside)
+        YieldBeside::new(self.lend(yielder, resource), beside)
     }
 
     /// Marks `future` as a wait that a cancelled enter may give up.
     #[inline]
-    pub fn window<'a, F: Future>(&self, anchor: &'a Anchor<R, X, E>, future: F) -> Window<'a, F> {
-        // SAFETY: the anchor lives in a body future beside this slot and is dropped before it. The field is an
+    pub fn window<'a, F: Future>(&self, yielder: &'a Yielder<R, X, E>, future: F) -> Window<'a, F> {
+        // SAFETY: the yielder lives in a body future beside this slot and is dropped before it. The field is an
         // atomic, so that a shared reference to it is all it takes.
-        let open = unsafe { &(*anchor.slot.as_ptr()).window };
+        let open = unsafe { &(*yielder.slot.as_ptr()).window };
         Window { future, open }
     }
 }
 
-impl<'s, R: ?Sized, Caught> Handle<'s, R, Caught, Caught> {
+impl<'s, R: ?Sized, Caught> YieldToken<'s, R, Caught, Caught> {
     /// [`lend_beside`](Self::lend_beside) in a context that catches: it is told the error.
     #[inline]
     pub fn lend_beside_catching<'a, F>(
         self,
-        anchor: &'a Anchor<R, Caught, Caught>,
+        yielder: &'a Yielder<R, Caught, Caught>,
         beside: F,
         resource: &'a mut R,
-    ) -> LendBeside<'a, R, Caught, Caught, F>
+    ) -> YieldBeside<'a, R, Caught, Caught, F>
     where
         F: Future<Output = Result<(), Caught>>, // what goes on beside the block; to lend several, lend a tuple
         's: 'a,
     {
-        LendBeside::catching(self.lend(anchor, resource), beside)
+        YieldBeside::catching(self.lend(yielder, resource), beside)
     }
 }
 
 /// The suspension of a body at its yield.
-pub struct Lend<'a, R: ?Sized, X, E> {
+pub struct Yield<'a, R: ?Sized, X, E> {
     slot: NonNull<Slot<R, X, E>>,
     resource: NonNull<R>,
     _borrow: PhantomData<(&'a mut R, Invariant<R, X, E>)>,
 }
 
 // SAFETY: it is a `&mut R` and a reference to the slot; both can be sent when `R` and `X` can.
-unsafe impl<R: ?Sized + Send, X: Send, E> Send for Lend<'_, R, X, E> {}
-// SAFETY: `&Lend` gives access to nothing.
-unsafe impl<R: ?Sized + Sync, X, E> Sync for Lend<'_, R, X, E> {}
+unsafe impl<R: ?Sized + Send, X: Send, E> Send for Yield<'_, R, X, E> {}
+// SAFETY: `&Yield` gives access to nothing.
+unsafe impl<R: ?Sized + Sync, X, E> Sync for Yield<'_, R, X, E> {}
 
-impl<R: ?Sized, X, E> Lend<'_, R, X, E> {
+impl<R: ?Sized, X, E> Yield<'_, R, X, E> {
     #[inline]
     pub(super) fn slot(&self) -> &Slot<R, X, E> {
-        // SAFETY: a `Lend` borrows its anchor, which lives in a body future beside this slot
+        // SAFETY: a `Yield` borrows its yielder, which lives in a body future beside this slot
         // and is dropped before it. It is reached only while the driver polls or drops that body,
         // during which the driver itself does not touch the slot.
         unsafe { self.slot.as_ref() }
     }
 }
 
-impl<R: ?Sized, X, E> Unpin for Lend<'_, R, X, E> {}
+impl<R: ?Sized, X, E> Unpin for Yield<'_, R, X, E> {}
 
-impl<R: ?Sized, X, E> Future for Lend<'_, R, X, E> {
+impl<R: ?Sized, X, E> Future for Yield<'_, R, X, E> {
     type Output = Outcome<X>;
 
     #[inline]
@@ -298,7 +298,7 @@ impl<R: ?Sized, X, E> Future for Lend<'_, R, X, E> {
     }
 }
 
-impl<R: ?Sized, X, E> Drop for Lend<'_, R, X, E> {
+impl<R: ?Sized, X, E> Drop for Yield<'_, R, X, E> {
     #[inline]
     fn drop(&mut self) {
         self.slot().lent.set(None);
@@ -306,14 +306,14 @@ impl<R: ?Sized, X, E> Drop for Lend<'_, R, X, E> {
 }
 
 /// The suspension of a body at a yield inside another macro.
-pub struct LendWaking<'a, R: ?Sized, X, E> {
-    lend: Lend<'a, R, X, E>,
+pub struct WakingYield<'a, R: ?Sized, X, E> {
+    lend: Yield<'a, R, X, E>,
     waker: Option<Waker>,
     // The slot points to `waker`.
     _pinned: PhantomPinned,
 }
 
-impl<R: ?Sized, X, E> Future for LendWaking<'_, R, X, E> {
+impl<R: ?Sized, X, E> Future for WakingYield<'_, R, X, E> {
     type Output = Outcome<X>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
@@ -329,7 +329,7 @@ impl<R: ?Sized, X, E> Future for LendWaking<'_, R, X, E> {
     }
 }
 
-impl<R: ?Sized, X, E> Drop for LendWaking<'_, R, X, E> {
+impl<R: ?Sized, X, E> Drop for WakingYield<'_, R, X, E> {
     fn drop(&mut self) {
         self.lend.slot().waker.set(None);
     }

@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 use crate::AsyncContext;
 use crate::macro_support::guaranteed;
 use crate::platform::panics::Panic;
-use crate::raw::Anchor;
+use crate::raw::Yielder;
 use crate::report::{PrintDebug, ReportKind, ReportSource, describe_debug};
 
 /// A context that lends a [`TaskGroup`]: tasks that run beside the block, and none of which outlives it.
@@ -90,13 +90,13 @@ where
     E: fmt::Debug + Send + 'static,
 {
     guaranteed(
-        move |anchor: Anchor<TaskGroup<E>, (), GroupError<E>>| async move {
+        move |yielder: Yielder<TaskGroup<E>, (), GroupError<E>>| async move {
             let shared = Shared::<E>::new();
             let mut group = TaskGroup::in_current_runtime(shared.clone());
             // Also where the exit is never polled to its end.
             let _closing = Closing(shared.clone());
             let failing = first_failure(shared.clone());
-            let lent = anchor.handle().lend_beside(&anchor, failing, &mut group);
+            let lent = yielder.token().lend_beside(&yielder, failing, &mut group);
             if !lent.await.is_completed() {
                 shared.abort();
             }

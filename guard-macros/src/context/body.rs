@@ -15,7 +15,7 @@ use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
 use crate::rewrite::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
 
-/// A body whose yields use the handle and leave the proof.
+/// A body whose yields use the token and leave the proof.
 pub(crate) struct Body {
     pub(crate) block: Block,
     /// What the block is labelled with, if a yield in a macro needs it.
@@ -31,19 +31,19 @@ pub(crate) struct Body {
 /// for a second yield, «used binding `a_yield_on_every_path` is possibly-uninitialized» for a path
 /// without one. rustc names a local in its messages only if the local is not an external macro's, so
 /// these two have the hygiene of the function itself, unless it mentions one of the names. Code that comes
-/// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the anchor.
+/// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the yielder.
 pub(crate) struct Proof {
     hygiene: Span,
 }
 
 impl Proof {
-    const HANDLE: &'static str = "the_one_yield";
+    const TOKEN: &'static str = "the_one_yield";
     const PROOF: &'static str = "a_yield_on_every_path";
 
     fn new(function: &Function) -> Self {
         let is_mentioned = mentions(&function.to_token_stream(), &|word| {
             let word = word.strip_prefix("r#").unwrap_or(word);
-            word == Self::HANDLE || word == Self::PROOF
+            word == Self::TOKEN || word == Self::PROOF
         });
         Self {
             hygiene: if is_mentioned {
@@ -55,8 +55,8 @@ impl Proof {
     }
 
     /// Moved by the yield.
-    pub(crate) fn handle(&self, span: Span) -> Ident {
-        Ident::new(Self::HANDLE, span.resolved_at(self.hygiene))
+    pub(crate) fn token(&self, span: Span) -> Ident {
+        Ident::new(Self::TOKEN, span.resolved_at(self.hygiene))
     }
 
     /// Assigned by the yield, and used by every return.
@@ -75,9 +75,9 @@ impl Proof {
     }
 }
 
-/// The local that holds the anchor, which only generated code can name.
-pub(crate) fn anchor() -> Ident {
-    Ident::new("__guard_anchor", Span::mixed_site())
+/// The local that holds the yielder, which only generated code can name.
+pub(crate) fn yielder() -> Ident {
+    Ident::new("__guard_yielder", Span::mixed_site())
 }
 
 impl Body {
@@ -260,7 +260,7 @@ impl Rewrite for Yields<'_> {
                 return Some(quote!({ #imported; #silenced }));
             }
         };
-        let handle = self.proof.handle(span);
+        let token = self.proof.token(span);
         let site = Span::mixed_site().located_at(span);
         let lend = match (&beside, place) {
             (Some(_), _) if !self.is_fallible => "lend_beside_unfailing",
@@ -274,12 +274,12 @@ impl Rewrite for Yields<'_> {
         // It is made first, so that it may be made with what is lent.
         let beside = beside.map(|beside| quote!(#beside,));
         let catch = self.args.catch.then(|| quote!(catch));
-        let anchor = anchor();
+        let yielder = yielder();
         let imported = with_arguments(call, quote!(@imported));
-        // By its path: what is called so where the user stands must not get hold of the anchor.
+        // By its path: what is called so where the user stands must not get hold of the yielder.
         let lend = self.by_path(
             call,
-            quote!(@#around #lend #handle #anchor #catch; #beside #lent),
+            quote!(@#around #lend #token #yielder #catch; #beside #lent),
         );
         let prove = (place != Place::InMacro).then(|| self.proof.prove(&self.args.krate, span));
         Some(quote_spanned!(site=> { #prove #imported; #lend }))
@@ -295,12 +295,12 @@ impl Rewrite for Yields<'_> {
     }
 
     fn window(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
-        let handle = self.proof.handle(name_of(call)?.span());
+        let token = self.proof.token(name_of(call)?.span());
         let tokens = &call.tokens;
         (place == Place::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
-            let anchor = anchor();
-            let window = self.by_path(call, quote!(@window #handle #anchor; #tokens));
+            let yielder = yielder();
+            let window = self.by_path(call, quote!(@window #token #yielder; #tokens));
             quote!({ #imported; #window })
         })
     }

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use super::Definition;
-use super::body::{Body, anchor};
+use super::body::{Body, yielder};
 use super::ownership::is_borrowed;
 use super::receiver::this;
 use crate::args::Args;
@@ -35,13 +35,13 @@ use crate::types::in_body;
 /// ```text
 /// fn open(path: PathBuf) -> impl AsyncContext<Resource = File, Error = …> + Send + 'static {
 ///     Owned::owned(&path);
-///     guaranteed::<_, _, (), _, _>(move |anchor: Anchor<File, (), io::Error>| async move {
+///     guaranteed::<_, _, (), _, _>(move |yielder: Yielder<File, (), io::Error>| async move {
 ///         let path = path;
-///         let the_one_yield = anchor.handle();
+///         let the_one_yield = yielder.token();
 ///         let a_yield_on_every_path;
 ///         let out: io::Result<()> = {
 ///             let mut file = File::open(path).await?;
-///             { a_yield_on_every_path = Yielded; yield_resource!(@lend the_one_yield anchor; file) };
+///             { a_yield_on_every_path = Yielded; yield_resource!(@lend the_one_yield yielder; file) };
 ///             file.sync_all().await
 ///         };
 ///         return finish(out, a_yield_on_every_path);
@@ -411,7 +411,7 @@ fn expand_body(
         .filter_map(|argument| argument.keep.as_ref());
     let bindings = arguments.iter().map(|argument| &argument.binding);
 
-    let the_handle = proof.handle(sig.ident.span());
+    let the_token = proof.token(sig.ident.span());
     let the_proof = proof.proof(sig.ident.span());
     let mutable = Token![mut](the_proof.span());
     // A path that ends without a yield ends at the closing brace.
@@ -419,12 +419,12 @@ fn expand_body(
     // After another error, the proof would only repeat it.
     let excused = is_broken.then(|| quote!(= #private::Yielded));
     // The arguments are captured under names of the same hygiene.
-    let anchor = anchor();
+    let yielder = yielder();
     let out = Ident::new("out", site);
 
     let yielding = quote_spanned! {here=>
                     #[allow(unused_variables)]
-                    let #the_handle = #anchor.handle();
+                    let #the_token = #yielder.token();
                     #[allow(unused_mut, unused_assignments, unused_variables)]
                     let #mutable #the_proof #excused;
                     if false {
@@ -446,7 +446,7 @@ fn expand_body(
     code.set_span(block.brace_token.span.join());
     let making = quote_spanned!(declared=> #from::__private::#make);
     let start = quote_spanned!(here=>
-        move |#anchor: #private::Anchor<#resource, #caught, #error>| async move #code
+        move |#yielder: #private::Yielder<#resource, #caught, #error>| async move #code
     );
     let printer = quote_spanned! {here=> {
         #[allow(unused_imports)]

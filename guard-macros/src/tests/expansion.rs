@@ -59,7 +59,7 @@ fn a_guaranteed_context() {
                     _,
                 >(
                     move |
-                        __guard_anchor: ::guard_core::__private::Anchor<
+                        __guard_yielder: ::guard_core::__private::Yielder<
                             File,
                             (),
                             <io::Result<()> as ::guard_core::__private::Fallible>::Error,
@@ -70,7 +70,7 @@ fn a_guaranteed_context() {
                         let __guard_argument_1 = __guard_argument_1;
                         let (a, mut b) = __guard_argument_1;
                         #[allow(unused_variables)]
-                        let the_one_yield = __guard_anchor.handle();
+                        let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
                         let mut a_yield_on_every_path;
                         if false {
@@ -85,7 +85,7 @@ fn a_guaranteed_context() {
                                 }
                                 yield_resource!(@ imported);
                                 ::guard_core::__private::yield_resource!(
-                                    @ lend the_one_yield __guard_anchor; match & mut file { resource
+                                    @ lend the_one_yield __guard_yielder; match & mut file { resource
                                     => { let resource : & mut File = resource; resource } }
                                 )
                             } {
@@ -143,7 +143,7 @@ fn a_scoped_context_that_cannot_fail() {
                     _,
                 >(
                     move |
-                        __guard_anchor: crate::reexport::__private::Anchor<
+                        __guard_yielder: crate::reexport::__private::Yielder<
                             (),
                             (),
                             crate::reexport::__private::core::convert::Infallible,
@@ -153,7 +153,7 @@ fn a_scoped_context_that_cannot_fail() {
                         #[allow(clippy::no_effect_underscore_binding)]
                         let key = key;
                         #[allow(unused_variables)]
-                        let the_one_yield = __guard_anchor.handle();
+                        let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
                         let mut a_yield_on_every_path;
                         if false {
@@ -168,7 +168,7 @@ fn a_scoped_context_that_cannot_fail() {
                                 }
                                 yield_resource!(@ imported);
                                 crate::reexport::__private::yield_resource!(
-                                    @ lend the_one_yield __guard_anchor; & mut ()
+                                    @ lend the_one_yield __guard_yielder; & mut ()
                                 )
                             };
                             if key.is_empty() {
@@ -227,7 +227,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                         _,
                     >(
                         move |
-                            __guard_anchor: ::guard_core::__private::Anchor<
+                            __guard_yielder: ::guard_core::__private::Yielder<
                                 (),
                                 (),
                                 ::guard_core::__private::core::convert::Infallible,
@@ -238,7 +238,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                             #[allow(clippy::no_effect_underscore_binding)]
                             let by = by;
                             #[allow(unused_variables)]
-                            let the_one_yield = __guard_anchor.handle();
+                            let the_one_yield = __guard_yielder.token();
                             #[allow(unused_mut, unused_assignments, unused_variables)]
                             let mut a_yield_on_every_path;
                             if false {
@@ -252,7 +252,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                                     }
                                     yield_resource!(@ imported);
                                     ::guard_core::__private::yield_resource!(
-                                        @ lend the_one_yield __guard_anchor; & mut ()
+                                        @ lend the_one_yield __guard_yielder; & mut ()
                                     )
                                 };
                             };
@@ -302,9 +302,9 @@ fn a_context_that_catches() {
                     _,
                     _,
                 >(
-                    move |__guard_anchor: ::guard_core::__private::Anchor<(), Error, Error>| async move {
+                    move |__guard_yielder: ::guard_core::__private::Yielder<(), Error, Error>| async move {
                         #[allow(unused_variables)]
-                        let the_one_yield = __guard_anchor.handle();
+                        let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
                         let mut a_yield_on_every_path;
                         if false {
@@ -319,7 +319,7 @@ fn a_context_that_catches() {
                                 }
                                 yield_resource!(@ imported);
                                 ::guard_core::__private::yield_resource!(
-                                    @ lend the_one_yield __guard_anchor catch; & mut ()
+                                    @ lend the_one_yield __guard_yielder catch; & mut ()
                                 )
                             } {
                                 Outcome::Failed(error) if error.is_serious() => {
@@ -399,7 +399,7 @@ fn yields_in_a_use_and_in_another_macro() {
                     _,
                 >(
                     move |
-                        __guard_anchor: ::guard_core::__private::Anchor<
+                        __guard_yielder: ::guard_core::__private::Yielder<
                             u32,
                             (),
                             ::guard_core::__private::core::convert::Infallible,
@@ -408,7 +408,7 @@ fn yields_in_a_use_and_in_another_macro() {
                         #[allow(clippy::no_effect_underscore_binding)]
                         let which = which;
                         #[allow(unused_variables)]
-                        let the_one_yield = __guard_anchor.handle();
+                        let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
                         let mut a_yield_on_every_path;
                         if false {
@@ -428,7 +428,7 @@ fn yields_in_a_use_and_in_another_macro() {
                                         ::guard_core::__private::Yielded; } yield_resource!(@
                                         imported); ::guard_core::__private::yield_resource!(@
                                         ['yield_in_the_context_itself] lend the_one_yield
-                                        __guard_anchor; match & mut * inner { resource => { let
+                                        __guard_yielder; match & mut * inner { resource => { let
                                         resource : & mut u32 = resource; resource } }) }; } {
                                         #[allow(unreachable_code)] out =>
                                         ::guard_core::__private::finish(out, a_yield_on_every_path),
@@ -447,7 +447,7 @@ fn yields_in_a_use_and_in_another_macro() {
                                         false { break 'yield_in_the_context_itself loop {} } {
                                         yield_resource!(@ imported);
                                         ::guard_core::__private::yield_resource!(@ lend_waking
-                                        the_one_yield __guard_anchor; & mut 1) } }).is_completed()
+                                        the_one_yield __guard_yielder; & mut 1) } }).is_completed()
                                     )
                                 };
                             }
@@ -497,7 +497,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                     _,
                 >(
                     move |
-                        __guard_anchor: ::guard_core::__private::Anchor<
+                        __guard_yielder: ::guard_core::__private::Yielder<
                             u32,
                             (),
                             ::guard_core::__private::core::convert::Infallible,
@@ -506,7 +506,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                         #[allow(clippy::no_effect_underscore_binding)]
                         let text = text;
                         #[allow(unused_variables)]
-                        let the_one_yield = __guard_anchor.handle();
+                        let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
                         let mut a_yield_on_every_path = ::guard_core::__private::Yielded;
                         if false {

@@ -197,7 +197,7 @@ impl Rewrite for Body {
             Span::mixed_site(),
         );
         let told = quote!(#link.#told(#call));
-        let Some(anchor) = anchor_of(call) else {
+        let Some(yielder) = yielder_of(call) else {
             return Some(told);
         };
         // What goes on beside the context of this block is driven by whoever drives the context that yields.
@@ -207,7 +207,7 @@ impl Rewrite for Body {
             match #link.around() {
                 #around => {
                     let #around = #pin!(#around);
-                    #around.enter(&#anchor);
+                    #around.enter(&#yielder);
                     #told
                 }
             }
@@ -278,12 +278,12 @@ impl Rewrite for Body {
     }
 }
 
-/// The anchor, in what `#[async_context]` made of a yield.
-fn anchor_of(call: &Macro) -> Option<Ident> {
+/// The yielder, in what `#[async_context]` made of a yield.
+fn yielder_of(call: &Macro) -> Option<Ident> {
     let before = call.tokens.clone().into_iter();
     let mut before = before.take_while(|token| token.to_string() != ";");
     before.find_map(|token| match token {
-        TokenTree::Ident(ident) if ident == "__guard_anchor" => Some(ident),
+        TokenTree::Ident(ident) if ident == "__guard_yielder" => Some(ident),
         _ => None,
     })
 }
