@@ -1,0 +1,241 @@
+//! The future that is lent with a resource, in the body of its context.
+
+use core::cell::Cell;
+use core::future::Future;
+use core::marker::PhantomPinned;
+use core::pin::Pin;
+use core::ptr::{self, NonNull};
+use core::task::{Context, Poll, Waker};
+
+use super::{Ended, Node, What};
+use crate::Outcome;
+use crate::platform::coop::unconstrained;
+use crate::platform::panics::{Panic, catch};
+use crate::raw::slot::Yield;
+use crate::report::Span;
+
+/// How a future beside a block may end.
+pub trait Ends<E> {
+    /// The end, as a `Result`.
+    #[allow(clippy::missing_errors_doc, reason = "the error is the end")]
+    fn ends(self) -> Result<(), E>;
+}
+
+impl<E> Ends<E> for Result<(), E> {
+    fn ends(self) -> Result<(), E> {
+        self
+    }
+}
+
+impl<E> Ends<E> for () {
+    fn ends(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// The part of a [`Going`] that does not depend on the future.
+#[repr(C)]
+pub(super) struct Head<E> {
+    node: Node,
+    /// The context is told the error at its yield.
+    pub(super) catches: bool,
+    /// It failed when the block had ended.
+    pub(super) is_late: bool,
+    pub(super) error: Option<E>,
+}
+
+/// A future that goes on beside a block, and what it failed with.
+#[repr(C)]
+struct Going<E, F> {
+    head: Head<E>,
+    /// `None` when it is over. Pinned.
+    future: Option<F>,
+    /// The span of the context in whose body the future was made.
+    span: Span,
+    _pinned: PhantomPinned,
+}
+
+impl<E, F> Going<E, F>
+where
+    F: Future<Output: Ends<E>>,
+{
+    const WHAT: &'static What = &What {
+        poll: Self::poll,
+        end: Self::end,
+        refuse: |_| false,
+        is_own: true,
+        is_told: true,
+    };
+
+    fn new(future: F, catches: bool) -> Self {
+        Self {
+            head: Head {
+                node: Node {
+                    what: Self::WHAT,
+                    next: Cell::new(None),
+                },
+                catches,
+                is_late: false,
+                error: None,
+            },
+            future: Some(future),
+            span: Span::none(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `node` is that of a pinned `Going` of this type, which nobody else uses meanwhile.
+    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        let going = node.as_ptr().cast::<Self>();
+        // SAFETY: the caller says that nobody else uses it. The node is the first field of the first field, both with
+        // the layout of C, and the pointer was made from one to all of it.
+        let (head, future, span) =
+            unsafe { (&mut (*going).head, &mut (*going).future, &(*going).span) };
+        // SAFETY: it is pinned, and is never moved out of its place.
+        let mut future = unsafe { Pin::new_unchecked(future) };
+        let Some(mut running) = future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let mut poll = || unconstrained(cx, |cx| running.as_mut().poll(cx));
+        let ended = match catch(|| span.inside(&mut poll)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(ended)) => Ok(ended.ends()),
+            Err(panic) => Err(panic),
+        };
+        // Its destructor may panic too.
+        let dropped = catch(|| span.inside(|| future.set(None)));
+        match (ended, dropped) {
+            (Err(panic), dropped) => {
+                // The first panic goes on.
+                if let Err(second) = dropped {
+                    second.discard();
+                }
+                Poll::Ready(Ended { panic: Some(panic) })
+            }
+            (Ok(ended), Err(panic)) => {
+                // The error is for a report then.
+                head.is_late = true;
+                head.error = ended.err();
+                Poll::Ready(Ended { panic: Some(panic) })
+            }
+            (Ok(Err(error)), Ok(())) => {
+                head.is_late = late;
+                head.error = Some(error);
+                Poll::Ready(Ended { panic: None })
+            }
+            (Ok(Ok(())), Ok(())) => Poll::Pending,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll).
+    unsafe fn end(node: NonNull<Node>) -> Result<(), Panic> {
+        let going = node.as_ptr().cast::<Self>();
+        // SAFETY: as in `poll`.
+        let (mut future, span) =
+            unsafe { (Pin::new_unchecked(&mut (*going).future), &(*going).span) };
+        catch(|| span.inside(|| future.set(None)))
+    }
+}
+
+/// The suspension of a body at its yield, with a future that goes on beside the block meanwhile.
+pub struct YieldBeside<'a, R: ?Sized, X, E, F> {
+    lend: Yield<'a, R, X, E>,
+    going: Going<E, F>,
+    is_listed: bool,
+    /// What the yield tells.
+    resume: fn(Outcome<X>, Option<E>) -> Outcome<X>,
+    /// For a yield inside another macro.
+    waker: Option<Waker>,
+    // The slot points to `going` and `waker`.
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: it is a `Yield`, a future and its error. The pointers are to parts of the same body, which is sent as a whole.
+unsafe impl<R: ?Sized + Send, X: Send, E: Send, F: Send> Send for YieldBeside<'_, R, X, E, F> {}
+// SAFETY: `&YieldBeside` gives access to nothing.
+unsafe impl<R: ?Sized + Sync, X, E, F> Sync for YieldBeside<'_, R, X, E, F> {}
+
+impl<'a, R: ?Sized, X, E, F> YieldBeside<'a, R, X, E, F>
+where
+    F: Future<Output: Ends<E>>,
+{
+    pub(in crate::raw) fn new(lend: Yield<'a, R, X, E>, future: F) -> Self {
+        Self {
+            lend,
+            going: Going::new(future, false),
+            is_listed: false,
+            resume: |outcome, _| outcome,
+            waker: None,
+            _pinned: PhantomPinned,
+        }
+    }
+}
+
+impl<'a, R: ?Sized, Caught, F> YieldBeside<'a, R, Caught, Caught, F>
+where
+    F: Future<Output: Ends<Caught>>,
+{
+    /// The error of the future is what the yield tells.
+    pub(in crate::raw) fn catching(lend: Yield<'a, R, Caught, Caught>, future: F) -> Self {
+        Self {
+            lend,
+            going: Going::new(future, true),
+            is_listed: false,
+            resume: |outcome, error| error.map_or(outcome, Outcome::Failed),
+            waker: None,
+            _pinned: PhantomPinned,
+        }
+    }
+}
+
+impl<R: ?Sized, X, E, F> YieldBeside<'_, R, X, E, F> {
+    fn leave_list(&mut self) {
+        if self.is_listed {
+            self.is_listed = false;
+            let slot = self.lend.slot();
+            slot.beside.set(self.going.head.node.next.get());
+            slot.waker.set(None);
+        }
+    }
+}
+
+impl<R: ?Sized, X, E, F> Future for YieldBeside<'_, R, X, E, F> {
+    type Output = Outcome<X>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
+        // SAFETY: nothing is moved: `lend` is `Unpin`, `waker` is written in place, the future is dropped in place.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.lend.slot().waker.set(None);
+        if let Poll::Ready(outcome) = Pin::new(&mut this.lend).poll(cx) {
+            this.leave_list();
+            // SAFETY: it is pinned with `self`. Usually the driver has dropped the future, where it can catch a panic.
+            unsafe { Pin::new_unchecked(&mut this.going.future) }.set(None);
+            let head = &mut this.going.head;
+            let error = head.error.take().filter(|_| !head.is_late);
+            return Poll::Ready((this.resume)(outcome, error));
+        }
+        let waker = NonNull::from(this.waker.insert(cx.waker().clone()));
+        let slot = this.lend.slot();
+        slot.waker.set(Some(waker));
+        if !this.is_listed {
+            this.is_listed = true;
+            this.going.span = Span::current();
+            this.going.head.node.next.set(slot.beside.get());
+        }
+        // It is the first of the list: what was listed before is around it. The pointer is made anew at each poll, so
+        // that it comes from the reference that was used last.
+        let going = ptr::addr_of_mut!(this.going);
+        slot.beside.set(NonNull::new(going.cast()));
+        Poll::Pending
+    }
+}
+
+impl<R: ?Sized, X, E, F> Drop for YieldBeside<'_, R, X, E, F> {
+    fn drop(&mut self) {
+        self.leave_list();
+    }
+}

@@ -1,0 +1,203 @@
+//! A future goes on beside a block. Whoever drives the block polls the future too.
+//!
+//! The future lies in the body of a context, which is not polled while its resource is lent. So the driver polls it
+//! by a pointer of its own: see [`Beside`].
+
+mod around;
+#[cfg(feature = "alloc")]
+mod joined;
+mod lent;
+#[cfg(feature = "alloc")]
+mod shared;
+
+use core::cell::Cell;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll};
+
+pub(crate) use self::around::{Around, ENDED, ENDED_LATE};
+#[cfg(feature = "alloc")]
+pub(crate) use self::joined::JoinedBeside;
+use self::lent::Head;
+pub(super) use self::lent::YieldBeside;
+#[cfg(feature = "alloc")]
+pub(crate) use self::shared::{Drive, Place};
+use crate::AsyncContext;
+use crate::platform::panics::Panic;
+
+/// What the hidden methods of a context are asked with. Only this crate can name it, so nobody else can call those
+/// methods or write them.
+#[derive(Clone, Copy)]
+pub struct Ask {
+    /// Also the error that a context which catches would be told.
+    pub(super) even_if_caught: bool,
+}
+
+/// Asks for what goes on beside a block.
+pub(crate) const ASK: Ask = Ask {
+    even_if_caught: false,
+};
+
+/// [`ASK`] for a caller who does not tell the context how the use ended.
+#[cfg(feature = "alloc")]
+pub(crate) const ASK_FOR_ALL: Ask = Ask {
+    even_if_caught: true,
+};
+
+/// How something beside a block has ended it.
+pub struct Ended {
+    /// With this panic. Without one, with an error, which the context keeps.
+    pub(crate) panic: Option<Panic>,
+}
+
+/// What goes on beside the block of an entered context.
+///
+/// It is a pointer to a list of pinned nodes in the body of the context. None of them overlaps with the resource, or with
+/// anything that is used while the body is suspended. It is valid until the context is polled, asked again, or dropped: so
+/// long the body stays suspended at its yield, and everything in it where it is. A context that answers
+/// [`beside`](AsyncContext::beside) promises that; all of them are in this crate.
+#[derive(Clone, Copy)]
+pub struct Beside(NonNull<Node>);
+
+// SAFETY: it is polled only through whoever has the context exclusively, whose parts it points to. So it is sent and shared
+// with the context.
+unsafe impl Send for Beside {}
+// SAFETY: as above.
+unsafe impl Sync for Beside {}
+
+/// One thing that goes on beside a block: the first field of what it is a part of.
+pub(super) struct Node {
+    what: &'static What,
+    next: Cell<Option<NonNull<Node>>>,
+}
+
+/// The first of a list of nodes.
+pub(super) type First = Cell<Option<NonNull<Node>>>;
+
+/// What can be done with a node. The callers hold what [`Beside`] asks for.
+struct What {
+    /// Ready when it ends the block. An error that is `late` is for a report only: the block has ended.
+    poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended>,
+    /// Drops the future.
+    end: unsafe fn(NonNull<Node>) -> Result<(), Panic>,
+    /// Nobody drives it. Whether nothing goes on; then nothing ever will.
+    refuse: unsafe fn(NonNull<Node>) -> bool,
+    /// Whether it is a [`Head`] with the type of the context's own error.
+    is_own: bool,
+    /// Whether the context has the error before it exits.
+    #[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "guards read it"))]
+    is_told: bool,
+}
+
+impl Beside {
+    #[inline]
+    pub(super) fn of(first: &First) -> Option<Self> {
+        first.get().map(Self)
+    }
+
+    /// Goes on. Ready when something ends the block.
+    ///
+    /// # Safety
+    ///
+    /// It is valid, and nobody else uses it or the context meanwhile.
+    pub(super) unsafe fn poll(self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        let mut next = Some(self.0);
+        while let Some(node) = next {
+            // SAFETY: the nodes of the list are valid as long as it is.
+            let (what, after) = unsafe { (node.as_ref().what, node.as_ref().next.get()) };
+            // SAFETY: as above, and the caller says that nobody else uses it.
+            if let Poll::Ready(ended) = unsafe { (what.poll)(node, cx, late) } {
+                return Poll::Ready(ended);
+            }
+            next = after;
+        }
+        Poll::Pending
+    }
+
+    /// Drops what is the context's own. The contexts in its body drop theirs where they exit.
+    ///
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll).
+    pub(super) unsafe fn end(self) -> Result<(), Panic> {
+        // SAFETY: as the caller says.
+        unsafe { (self.0.as_ref().what.end)(self.0) }
+    }
+
+    /// Nobody will drive it. Whether nothing goes on, and, since it is refused from now on, never will.
+    ///
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll).
+    pub(super) unsafe fn refuse(self) -> bool {
+        let mut next = Some(self.0);
+        while let Some(node) = next {
+            // SAFETY: as in `poll`.
+            let (what, after) = unsafe { (node.as_ref().what, node.as_ref().next.get()) };
+            // SAFETY: as in `poll`.
+            if !unsafe { (what.refuse)(node) } {
+                return false;
+            }
+            next = after;
+        }
+        true
+    }
+
+    /// Whether an error of it can be had before the context exits.
+    ///
+    /// # Safety
+    ///
+    /// It is valid.
+    #[cfg(feature = "alloc")]
+    pub(super) unsafe fn is_told(self) -> bool {
+        // SAFETY: the caller says that it is valid.
+        let node = unsafe { self.0.as_ref() };
+        node.what.is_told && node.next.get().is_none()
+    }
+
+    /// Takes the error out with which the context's own future has failed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`poll`](Self::poll). And if the first node is a [`Head`], it is one of this `E`.
+    pub(super) unsafe fn failure<E>(self, ask: Ask) -> Option<E> {
+        // SAFETY: it is valid.
+        if !unsafe { self.0.as_ref().what.is_own } {
+            return None;
+        }
+        // SAFETY: it is a `Head`, of this type as the caller says, and nobody else uses it.
+        let head = unsafe { &mut *self.0.as_ptr().cast::<Head<E>>() };
+        if head.catches && !head.is_late && !ask.even_if_caught {
+            return None;
+        }
+        head.error.take()
+    }
+}
+
+/// Goes on with what is beside a context from which nobody borrows.
+pub(crate) fn poll_beside<C, X>(
+    context: Pin<&mut C>,
+    cx: &mut Context<'_>,
+    late: bool,
+) -> Poll<Ended>
+where
+    C: AsyncContext<X>,
+{
+    match context.beside(ASK) {
+        // SAFETY: it was asked for just now, and the context is borrowed exclusively until here.
+        Some(beside) => unsafe { beside.poll(cx, late) },
+        None => Poll::Pending,
+    }
+}
+
+/// Drops what goes on beside a context from which nobody borrows.
+pub(crate) fn end_beside<C, X>(context: Pin<&mut C>) -> Result<(), Panic>
+where
+    C: AsyncContext<X>,
+{
+    match context.beside(ASK) {
+        // SAFETY: as in `poll_beside`.
+        Some(beside) => unsafe { beside.end() },
+        None => Ok(()),
+    }
+}

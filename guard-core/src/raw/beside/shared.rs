@@ -1,0 +1,112 @@
+//! What goes on beside a handle that may be moved.
+
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::ptr::NonNull;
+use core::task::{Context, Poll};
+
+use super::{Beside, Ended, Node, What};
+use crate::platform::panics::Panic;
+
+/// Something that a driver goes on with, whoever has it: through a shared reference, also while the one who may add to it
+/// or end it is moved.
+pub(crate) trait Drive {
+    /// Goes on. Ready when it ends the block. An error that is `late` is for a report only: the block has ended.
+    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended>;
+
+    /// Drops what goes on.
+    fn end(&self) -> Result<(), Panic>;
+
+    /// Nobody drives it. Whether nothing goes on; then nothing ever will.
+    fn refuse(&self) -> bool;
+}
+
+/// What a driver goes on with, in a place of its own, which stays where it is.
+#[repr(C)]
+pub(crate) struct Place<D> {
+    node: Node,
+    drive: D,
+}
+
+// SAFETY: of the node only `what` and `next` are read, and `next` is never set: nothing lists a `Place`.
+unsafe impl<D: Send> Send for Place<D> {}
+// SAFETY: as above.
+unsafe impl<D: Sync> Sync for Place<D> {}
+
+// A panic of the future that goes on is caught where the future is polled, so nobody sees a place in the middle of a change.
+impl<D> core::panic::UnwindSafe for Place<D> {}
+impl<D> core::panic::RefUnwindSafe for Place<D> {}
+
+impl<D: Drive> Place<D> {
+    const WHAT: &'static What = &What {
+        poll: Self::poll_node,
+        end: Self::end_node,
+        refuse: Self::refuse_node,
+        is_own: false,
+        is_told: true,
+    };
+
+    pub(crate) fn new(drive: D) -> Arc<Self> {
+        Arc::new(Self {
+            node: Node {
+                what: Self::WHAT,
+                next: Cell::new(None),
+            },
+            drive,
+        })
+    }
+
+    /// For the driver. The context that answers with it keeps `this` as long as it is to be valid.
+    pub(crate) fn beside(this: &Arc<Self>) -> Beside {
+        let place = Arc::as_ptr(this).cast_mut();
+        // SAFETY: a pointer to what is shared is not null.
+        Beside(unsafe { NonNull::new_unchecked(place) }.cast())
+    }
+
+    /// # Safety
+    ///
+    /// `node` is that of a `Place` of this type, which is there.
+    unsafe fn poll_node(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it. It
+        // is only shared.
+        unsafe { node.cast::<Self>().as_ref() }.drive.poll(cx, late)
+    }
+
+    /// # Safety
+    ///
+    /// As for [`poll_node`](Self::poll_node).
+    unsafe fn end_node(node: NonNull<Node>) -> Result<(), Panic> {
+        // SAFETY: as in `poll_node`.
+        unsafe { node.cast::<Self>().as_ref() }.drive.end()
+    }
+
+    /// # Safety
+    ///
+    /// As for [`poll_node`](Self::poll_node).
+    unsafe fn refuse_node(node: NonNull<Node>) -> bool {
+        // SAFETY: as in `poll_node`.
+        unsafe { node.cast::<Self>().as_ref() }.drive.refuse()
+    }
+}
+
+impl<D> core::ops::Deref for Place<D> {
+    type Target = D;
+
+    fn deref(&self) -> &D {
+        &self.drive
+    }
+}
+
+impl<D: Drive> Drive for Place<D> {
+    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+        self.drive.poll(cx, late)
+    }
+
+    fn end(&self) -> Result<(), Panic> {
+        self.drive.end()
+    }
+
+    fn refuse(&self) -> bool {
+        self.drive.refuse()
+    }
+}

@@ -1,0 +1,294 @@
+//! A body that something else ends: what goes on beside it, or the use of the former context of the same call.
+
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use super::dropping::report_ended;
+use super::{Ended, Ending, Runs, Stage, Use};
+use crate::cleanup::{Nest, drop_context};
+use crate::platform::panics::{Panic, catch_rare};
+use crate::raw::{ASK, end_beside, poll_beside};
+use crate::report::{ReportKind, ReportSource};
+use crate::using::form::{Form, Kept};
+use crate::{AsyncContext, Outcome};
+
+impl<P, X, E, F> Use<P, X, F::Kept, E, F>
+where
+    P: Runs<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    F: Form<P::Context, X, P::Output>,
+{
+    /// The use of the former context of the same call ends this one, whose body may be running. Ready as
+    /// [`run`](Self::run) is, if the body is not to be polled any more.
+    #[cold]
+    pub(super) fn cut_by_outer(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
+        let this = self.as_mut().project();
+        let (mut parts, stage) = (this.parts, this.stage);
+        match **stage {
+            Stage::Enter => {
+                // As any use that is dropped while it enters.
+                drop_context(this.nest, &mut || parts.as_mut().end_context());
+                stage.set(Stage::Left);
+                parts.finish_outer();
+                Some(Poll::Pending)
+            }
+            Stage::Cut(_) => None,
+            _ if parts.cut() => {
+                stage.set(Stage::Cut(Ended::Outer));
+                None
+            }
+            _ => Some(self.cut_off(Ended::Outer)),
+        }
+    }
+
+    /// Goes on with what is beside the body. Ready as [`run`](Self::run) is.
+    #[cold]
+    pub(super) fn go_on_beside(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (mut parts, stage) = (this.parts, this.stage);
+        // The block has been polled first: if it has ended, that stands.
+        let mut polled = Poll::Pending;
+        let nest = this.nest;
+        nest.during_rarely(&mut || polled = parts.as_mut().poll_beside(cx));
+        let ended = ready!(polled);
+        let ended = match ended.panic {
+            Some(panic) => Ended::panicked(panic),
+            None => Ended::Beside(None),
+        };
+        if !parts.cut() {
+            return self.cut_off(ended);
+        }
+        stage.set(Stage::Cut(ended));
+        // The next use of the same call has to see that.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// A body has ended beside which something goes on, or which was ended by something else. Ready as
+    /// [`run`](Self::run) is.
+    #[cold]
+    pub(super) fn end_of_body(
+        mut self: Pin<&mut Self>,
+        output: P::Output,
+    ) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let (parts, stage) = (this.parts, this.stage);
+        if let Stage::Cut(ended) = mem::replace(&mut **stage, Stage::Beside) {
+            lose::<F, P::Context, _, _>(parts.context().report_source(), output);
+            return self.conclude(ended);
+        }
+        match P::ending(&output) {
+            Ending::Own => {}
+            Ending::Beside => {
+                lose::<F, P::Context, _, _>(parts.context().report_source(), output);
+                return self.conclude(Ended::Beside(None));
+            }
+            Ending::BesideLate => {
+                let mut context = parts.context();
+                let failure = failure_of(context.as_mut());
+                report_failure(context.report_source(), failure);
+            }
+        }
+        let (outcome, kept) = F::split(output);
+        self.begin_exit(outcome, Ended::Kept(kept))
+    }
+
+    /// Drops a body that was ended from outside of it.
+    pub(super) fn cut_off(
+        mut self: Pin<&mut Self>,
+        ended: Ended<F::Kept, E>,
+    ) -> Poll<Option<Outcome<X>>> {
+        let this = self.as_mut().project();
+        let mut parts = this.parts;
+        let mut dropped = Ok(());
+        this.nest.during_rarely(&mut || {
+            dropped = catch_rare(&mut || parts.as_mut().end_body());
+        });
+        if dropped.is_err() {
+            // It is gone all the same.
+            parts.as_mut().end_body();
+        }
+        let ended = match (ended, dropped) {
+            (ended, Ok(())) => ended,
+            (Ended::Panicked(first), Err(second)) => {
+                second.discard();
+                Ended::Panicked(first)
+            }
+            (_, Err(panic)) => Ended::panicked(panic),
+        };
+        self.conclude(ended)
+    }
+
+    /// Goes on with the exit of a use whose body, which is gone, did not end by itself.
+    pub(super) fn conclude(
+        mut self: Pin<&mut Self>,
+        ended: Ended<F::Kept, E>,
+    ) -> Poll<Option<Outcome<X>>> {
+        let mut context = self.as_mut().project().parts.context();
+        let failure = failure_of(context.as_mut());
+        let ended = match (ended, failure) {
+            (Ended::Beside(_), Ok(error)) => Ended::Beside(error),
+            (Ended::Beside(_), Err(panic)) => Ended::panicked(panic),
+            (ended, failure) => {
+                report_failure(context.report_source(), failure);
+                ended
+            }
+        };
+        let outcome = match ended {
+            Ended::Panicked(_) => Outcome::Panicked,
+            _ => Outcome::Cancelled,
+        };
+        self.begin_exit(outcome, ended)
+    }
+
+    /// Drops what is beside, if the exit can begin at once. Ready as [`run`](Self::run) is.
+    pub(super) fn begin_exit(
+        self: Pin<&mut Self>,
+        mut outcome: Outcome<X>,
+        mut ended: Ended<F::Kept, E>,
+    ) -> Poll<Option<Outcome<X>>> {
+        let this = self.project();
+        let (mut parts, stage, nest) = (this.parts, this.stage, this.nest);
+        if nest.is_empty() {
+            let mut context = parts.as_mut().context();
+            if let Err(panic) = end_beside_in(nest, context.as_mut()) {
+                let source = context.report_source();
+                if let Ended::Panicked(_) = ended {
+                    panic.report_to(source);
+                } else {
+                    let untold = match outcome {
+                        Outcome::Failed(error) => Some(error),
+                        _ => None,
+                    };
+                    report_ended(source, ended, untold);
+                    ended = Ended::panicked(panic);
+                    outcome = Outcome::Panicked;
+                }
+            }
+        }
+        if nest.is_empty() {
+            stage.set(Stage::Exit(ended));
+            return Poll::Ready(Some(outcome));
+        }
+        stage.set(Stage::Before(Some(outcome), ended));
+        Poll::Ready(None)
+    }
+
+    /// What the use results in, whose body was ended by what goes on beside it.
+    #[cold]
+    pub(super) fn end_beside(
+        self: Pin<&mut Self>,
+        error: Option<E>,
+        exited: Result<(), E>,
+    ) -> F::Output {
+        let mut parts = self.project().parts;
+        let context = parts.as_mut().context();
+        let (error, mut exit) = match (error, exited) {
+            (Some(error), exited) => (error, exited.err()),
+            (None, Err(error)) => (error, None),
+            (None, Ok(())) => {
+                let Some(swallowed) = F::swallowed() else {
+                    panic!(
+                        "what goes on beside the block of a context inside `{}` has ended the block, and that was \
+                         swallowed: so there is no value to go on with",
+                        context.report_source().path(),
+                    );
+                };
+                return swallowed;
+            }
+        };
+        let source = context.report_source();
+        if !F::KEEPS_BOTH {
+            if let Some(error) = exit.take() {
+                context.report(ReportKind::Failed(&error));
+            }
+        }
+        // As in `end_failed`.
+        if let Err(panic) = catch_rare(&mut || parts.as_mut().end_context()) {
+            source.report(ReportKind::Failed(&error));
+            if let Some(error) = exit {
+                source.report(ReportKind::Failed(&error));
+            }
+            panic.resume();
+        }
+        F::beside_failed(error, exit)
+    }
+
+    /// Ends for the use around it, which goes on with the error of what is beside that.
+    #[cold]
+    pub(super) fn end_outer(self: Pin<&mut Self>, exited: Result<(), E>) {
+        let mut parts = self.project().parts;
+        if let Err(error) = exited {
+            parts.as_mut().context().report(ReportKind::Failed(&error));
+        }
+        parts.finish_outer();
+    }
+}
+
+/// Takes out the error with which what is beside has failed. To convert it may panic.
+pub(super) fn failure_of<C, X>(context: Pin<&mut C>) -> Result<Option<C::Error>, Panic>
+where
+    C: AsyncContext<X>,
+{
+    let (mut context, mut failure) = (context, None);
+    catch_rare(&mut || failure = context.as_mut().failure(ASK))?;
+    Ok(failure)
+}
+
+/// Reports an error of what is beside, which is not what the use ends with.
+pub(super) fn report_failure<E>(source: ReportSource<E>, failure: Result<Option<E>, Panic>) {
+    match failure {
+        Ok(Some(error)) => source.report(ReportKind::Failed(&error)),
+        Ok(None) => {}
+        Err(panic) => panic.report_to(source),
+    }
+}
+
+/// Goes on with what is beside a body that has ended, while its use waits.
+#[cold]
+pub(super) fn poll_late<C, X>(mut context: Pin<&mut C>, nest: &mut Nest, cx: &mut Context<'_>)
+where
+    C: AsyncContext<X>,
+{
+    loop {
+        let mut polled = Poll::Pending;
+        nest.during_rarely(&mut || polled = poll_beside(context.as_mut(), cx, true));
+        let Poll::Ready(ended) = polled else {
+            return;
+        };
+        if let Some(panic) = ended.panic {
+            panic.report_to(context.report_source());
+        }
+        let failure = failure_of(context.as_mut());
+        report_failure(context.report_source(), failure);
+    }
+}
+
+/// Drops what is beside a body that has ended.
+pub(super) fn end_beside_in<C, X>(nest: &mut Nest, mut context: Pin<&mut C>) -> Result<(), Panic>
+where
+    C: AsyncContext<X>,
+{
+    let mut ended = Ok(());
+    nest.during_rarely(&mut || ended = end_beside(context.as_mut()));
+    ended
+}
+
+/// Reports what a body ended with that was ended before by something else.
+#[cold]
+fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
+where
+    C: AsyncContext<X>,
+    F: Form<C, X, O>,
+{
+    let (outcome, kept) = F::split(output);
+    let untold = match outcome {
+        Outcome::Failed(error) => Some(error),
+        _ => None,
+    };
+    kept.lost(source, untold);
+}

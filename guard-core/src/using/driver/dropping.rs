@@ -1,0 +1,153 @@
+//! The drop of a use that has not ended.
+
+use core::marker::PhantomData;
+use core::mem;
+use core::pin::Pin;
+
+use super::beside::{failure_of, report_failure};
+use super::{Ended, Parts, Stage, Use};
+use crate::cleanup::{Nest, drop_block, drop_context};
+use crate::platform::panics::catch_rare;
+use crate::raw::end_beside;
+use crate::report::{ReportKind, ReportSource};
+use crate::using::form::Kept;
+use crate::{AsyncContext, Outcome};
+
+impl<P, X, K, E, F> Use<P, X, K, E, F>
+where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    K: Kept,
+{
+    /// Drops a use that has not ended, or that leaves something.
+    #[cold]
+    pub(super) fn drop_unfinished(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        match mem::replace(&mut **this.stage, Stage::Over) {
+            Stage::Enter | Stage::Left | Stage::Over => {
+                drop_context(this.nest, &mut || this.parts.as_mut().end_context());
+            }
+            Stage::Body | Stage::Beside => {
+                let mut ending = EndContext::of(this.parts, this.nest);
+                let EndContext { parts, nest, .. } = &mut ending;
+                drop_block(nest, &mut || parts.as_mut().end_body());
+            }
+            Stage::Cut(ended) => {
+                let mut ending = EndContext::of(this.parts, this.nest);
+                let EndContext { parts, nest, .. } = &mut ending;
+                drop_block(nest, &mut || parts.as_mut().end_body());
+                let mut context = parts.as_mut().context();
+                let source = context.report_source();
+                let failure = failure_of(context.as_mut());
+                drop(ending);
+                report_failure(source, failure);
+                report_ended(source, ended, None::<X>);
+            }
+            Stage::Exit(ended) => drop_waiting(this.parts, this.nest, ended, None),
+            Stage::Before(outcome, ended) => {
+                // Not every context takes it before its exit.
+                let untold = match outcome {
+                    Some(Outcome::Failed(error)) => Some(error),
+                    _ => None,
+                };
+                drop_waiting(this.parts, this.nest, ended, untold);
+            }
+            Stage::After(ended, exited) => {
+                if let Err(error) = exited {
+                    let context = this.parts.as_mut().context();
+                    context.report(ReportKind::Failed(&error));
+                }
+                drop_waiting(this.parts, this.nest, ended, None);
+            }
+            Stage::NotEntered(error) => {
+                let context = this.parts.as_mut().context();
+                context.report(ReportKind::SetUpFailed(&error));
+                drop(EndContext::of(this.parts, this.nest));
+            }
+        }
+    }
+}
+
+/// Drops the context of a use that waits and has no body any more. What the body ended with has no caller now, so
+/// it is reported.
+#[cold]
+fn drop_waiting<P, X, K, E>(
+    mut parts: Pin<&mut P>,
+    nest: &mut Nest,
+    ended: Ended<K, E>,
+    untold: Option<X>,
+) where
+    P: Parts<X>,
+    P::Context: AsyncContext<X, Error = E>,
+    K: Kept,
+{
+    let source = parts.as_mut().context().report_source();
+    drop(EndContext::of(parts, nest));
+    report_ended(source, ended, untold);
+}
+
+/// Reports what a body ended with, whose caller is gone.
+pub(super) fn report_ended<X, K, E>(source: ReportSource<E>, ended: Ended<K, E>, untold: Option<X>)
+where
+    K: Kept,
+{
+    match ended {
+        Ended::Kept(kept) => kept.lost(source, untold),
+        Ended::Panicked(panic) => {
+            panic.inspect(|payload| source.report_body(ReportKind::Panicked(payload)));
+        }
+        Ended::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
+        Ended::Beside(None) | Ended::Outer => {}
+    }
+}
+
+/// Drops the context when it is dropped: after the body, also when a destructor in that panics.
+struct EndContext<'a, P, X>
+where
+    P: Parts<X>,
+{
+    parts: Pin<&'a mut P>,
+    nest: &'a mut Nest,
+    _outcome: PhantomData<fn(X)>,
+}
+
+impl<'a, P, X> EndContext<'a, P, X>
+where
+    P: Parts<X>,
+{
+    fn of(parts: Pin<&'a mut P>, nest: &'a mut Nest) -> Self {
+        Self {
+            parts,
+            nest,
+            _outcome: PhantomData,
+        }
+    }
+}
+
+impl<P, X> Drop for EndContext<'_, P, X>
+where
+    P: Parts<X>,
+{
+    fn drop(&mut self) {
+        // It is there still if a destructor in it has panicked.
+        self.parts.as_mut().end_body();
+        let mut context = self.parts.as_mut().context();
+        let mut ended = Ok(());
+        drop_block(self.nest, &mut || ended = end_beside(context.as_mut()));
+        if let Err(panic) = ended {
+            panic.report_to(context.report_source());
+        }
+        drop_context(self.nest, &mut || self.parts.as_mut().end_context());
+    }
+}
+
+/// Drops a body that has panicked. Whatever panics then, the first panic goes on.
+#[cold]
+pub(super) fn end_panicked_body<P, X>(mut parts: Pin<&mut P>)
+where
+    P: Parts<X>,
+{
+    if let Err(second) = catch_rare(&mut || parts.as_mut().end_body()) {
+        second.discard();
+    }
+}
