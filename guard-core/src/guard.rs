@@ -276,12 +276,12 @@ where
             beside,
             nest,
         };
-        let cut = match driven.await {
+        let panic = match driven.await {
             Ok(value) => return Ok(value),
-            Err(cut) => cut,
+            Err(panic) => panic,
         };
         let failure = held.failure();
-        match (cut, failure) {
+        match (panic, failure) {
             (None, Some(error)) => Err(error),
             (None, None) => panic!("{}", crate::raw::NOT_TOLD),
             (Some(panic), failure) => {

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
 use super::entry::Entry;
-use super::late::Late;
+use super::queue::Queue;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
@@ -26,7 +26,7 @@ impl Key {
     }
 
     /// That of an entry which was added through a handle, and is not released early.
-    pub(super) const LATE: Self = Self(0);
+    pub(super) const UNNAMED: Self = Self(0);
 }
 
 /// An entry, its key, and its nest.
@@ -64,7 +64,7 @@ pub(super) struct Stack<T: ?Sized, E> {
     pub(super) entries: AppendVec<Keyed<T>>,
     /// The number of the key of the entry that was added last, or 0.
     last_key: AtomicUsize,
-    late: Option<Late<Keyed<T>>>,
+    queue: Option<Queue<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
     unwinding: Shared<Unwinding<T, E>>,
     pub(super) source: ReportSource<E>,
@@ -86,7 +86,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         Self {
             entries: AppendVec::new(),
             last_key: AtomicUsize::new(0),
-            late: None,
+            queue: None,
             unwinding: Shared::new(Unwinding {
                 state: None,
                 current: None,
@@ -99,8 +99,8 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// The key of an entry that is about to be added.
     pub(super) fn next_key(&self) -> Key {
         // What came through a handle before it is below it.
-        if let Some(late) = &self.late {
-            for entry in late.take() {
+        if let Some(queue) = &self.queue {
+            for entry in queue.take() {
                 self.entries.push(entry);
             }
         }
@@ -113,7 +113,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) fn close_if_empty(&mut self) -> bool {
         self.unwinding.get_mut().current.is_none()
             && self.entries.get_mut().is_empty()
-            && self.late.as_ref().is_none_or(Late::close_if_empty)
+            && self.queue.as_ref().is_none_or(Queue::close_if_empty)
     }
 
     /// Takes an entry out, for it to be exited by itself.
@@ -131,8 +131,8 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Where entries can be added from outside, while the stack unwinds.
-    pub(super) fn late(&mut self) -> Late<Keyed<T>> {
-        self.late.get_or_insert_with(Late::new).clone()
+    pub(super) fn queue(&mut self) -> Queue<Keyed<T>> {
+        self.queue.get_or_insert_with(Queue::new).clone()
     }
 
     /// The key of the entry that was added last.
@@ -150,7 +150,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         let mut taken = Self::new(self.source);
         *taken.last_key.get_mut() = *self.last_key.get_mut();
         core::mem::swap(taken.entries.get_mut(), self.entries.get_mut());
-        taken.late = self.late.take();
+        taken.queue = self.queue.take();
         core::mem::swap(taken.unwinding.get_mut(), self.unwinding.get_mut());
         taken
     }
@@ -215,8 +215,8 @@ impl<T: ?Sized, E> Stack<T, E> {
         *has_begun = true;
         loop {
             if current.is_none() {
-                let late = self.late.as_ref().and_then(Late::pop);
-                *current = late.or_else(|| self.entries.get_mut().pop());
+                let queued = self.queue.as_ref().and_then(Queue::pop);
+                *current = queued.or_else(|| self.entries.get_mut().pop());
             }
             let Some(entry) = current else {
                 break;
@@ -336,8 +336,8 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         if let Some(current) = self.unwinding.get_mut().current.take() {
             drop_one(current);
         }
-        if let Some(late) = &self.late {
-            late.close().into_iter().rev().for_each(&mut drop_one);
+        if let Some(queue) = &self.queue {
+            queue.close().into_iter().rev().for_each(&mut drop_one);
         }
         while let Some(entry) = self.entries.get_mut().pop() {
             drop_one(entry);

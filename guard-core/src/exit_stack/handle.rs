@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use core::future::Future;
 
 use super::core::{Key, Keyed};
-use super::late::{Late, StackClosed};
 use super::methods::deferred;
 use super::owned::Owned;
+use super::queue::{Queue, StackClosed};
 use super::unwind_state::{Plain, StackMode};
 use crate::cleanup::Nest;
 use crate::report::ReportSource;
@@ -17,7 +17,7 @@ where
     E: Send + 'static,
     M: StackMode<E> + 'static,
 {
-    pub(super) late: Late<Keyed<Owned<E, M>>>,
+    pub(super) queue: Queue<Keyed<Owned<E, M>>>,
     pub(super) source: ReportSource<E>,
 }
 
@@ -28,7 +28,7 @@ where
 {
     fn clone(&self) -> Self {
         Self {
-            late: self.late.clone(),
+            queue: self.queue.clone(),
             source: self.source,
         }
     }
@@ -51,10 +51,10 @@ where
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
         let mut callback = Some(callback);
-        self.late.push_with(|| {
+        self.queue.push_with(|| {
             let callback = callback.take()?;
             let entry = deferred(callback, self.source);
-            let key = Key::LATE;
+            let key = Key::UNNAMED;
             Some(Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>)
         });
         match callback {

@@ -1,6 +1,6 @@
 //! Finding out what stands in the place of a context in `async_with!`.
 //!
-//! Generated code writes `given(&context).__guard_asked().context(context)`, with `asked` if a `?` follows the context, and
+//! Generated code writes `probe(&context).__guard_asked().context(context)`, with `asked` if a `?` follows the context, and
 //! `unasked` if not. The first method call finds out what the expression is. rustc looks for methods by value first,
 //! then by `&`, then by `&mut`, and then the same behind a dereference; each kind of expression has its method at another of
 //! these places. (This is *autoref-based specialization*.) The second method call accepts a context that is used
@@ -27,18 +27,18 @@ use crate::context::MapErr;
 use crate::exit_stack_parts::StackMode;
 
 /// Stands for an expression of type `C`.
-pub struct Given<C>(PhantomData<fn() -> C>, Otherwise<C>);
+pub struct Probe<C>(PhantomData<fn() -> C>, Otherwise<C>);
 
-/// Found behind a dereference of [`Given`], so rustc looks at it last.
+/// Found behind a dereference of [`Probe`], so rustc looks at it last.
 pub struct Otherwise<C>(PhantomData<fn() -> C>);
 
 /// Starts to find out what an expression is.
 #[inline]
-pub const fn given<C>(_: &C) -> Given<C> {
-    Given(PhantomData, Otherwise(PhantomData))
+pub const fn probe<C>(_: &C) -> Probe<C> {
+    Probe(PhantomData, Otherwise(PhantomData))
 }
 
-impl<C> Deref for Given<C> {
+impl<C> Deref for Probe<C> {
     type Target = Otherwise<C>;
 
     #[inline]
@@ -47,7 +47,7 @@ impl<C> Deref for Given<C> {
     }
 }
 
-impl<C> DerefMut for Given<C> {
+impl<C> DerefMut for Probe<C> {
     #[inline]
     fn deref_mut(&mut self) -> &mut Otherwise<C> {
         &mut self.1
@@ -65,7 +65,7 @@ impl Right {
     }
 }
 
-impl<C: AsyncContext> Given<C> {
+impl<C: AsyncContext> Probe<C> {
     /// A context with a `?` after it.
     #[inline]
     pub fn __guard_asked(self) -> Right {
@@ -95,7 +95,7 @@ impl OnlyTold {
     }
 }
 
-impl<C: AsyncContext> Given<C> {
+impl<C: AsyncContext> Probe<C> {
     /// A context that does not catch.
     #[inline]
     pub fn __guard_asked_to_catch(self) -> OnlyTold {
@@ -129,7 +129,7 @@ pub trait Reports {
     fn reporting(self) -> Self::Reporting;
 }
 
-impl<C: Reports> Given<C> {
+impl<C: Reports> Probe<C> {
     /// An exit stack without a `?` after it.
     #[inline]
     pub fn __guard_unasked(self) -> RightAndReporting {
@@ -141,7 +141,7 @@ impl<C: Reports> Given<C> {
 pub struct Safe;
 
 /// Found by reference: see the module.
-pub trait GivenSafe: Sized {
+pub trait ProbeSafe: Sized {
     /// A context that needs no `?`, without one.
     #[inline]
     fn __guard_unasked(self) -> Safe {
@@ -150,7 +150,7 @@ pub trait GivenSafe: Sized {
 }
 
 // The error may be `!`, which has no name on stable, such as that of `.map_err(|error| panic!("{error}"))`.
-impl<C> GivenSafe for Given<C>
+impl<C> ProbeSafe for Probe<C>
 where
     C: AsyncContext,
     C::Error: Into<Infallible>,
@@ -174,7 +174,7 @@ impl Safe {
 pub struct CanFail;
 
 /// Found by reference: see the module.
-pub trait GivenFallible {
+pub trait ProbeFallible {
     /// A context that can fail, without a `?` after it.
     #[inline]
     fn __guard_unasked(&self) -> CanFail {
@@ -182,7 +182,7 @@ pub trait GivenFallible {
     }
 }
 
-impl<C: AsyncContext> GivenFallible for Given<C> {}
+impl<C: AsyncContext> ProbeFallible for Probe<C> {}
 
 /// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
@@ -207,7 +207,7 @@ impl CanFail {
 pub struct Catches;
 
 /// Found by reference: see the module.
-pub trait GivenCatches<X> {
+pub trait ProbeCatches<X> {
     /// A context that catches.
     #[inline]
     fn __guard_asked(&mut self) -> Catches {
@@ -233,7 +233,7 @@ pub trait GivenCatches<X> {
     }
 }
 
-impl<C: AsyncContext<X>, X> GivenCatches<X> for Given<C> {}
+impl<C: AsyncContext<X>, X> ProbeCatches<X> for Probe<C> {}
 
 /// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
@@ -259,7 +259,7 @@ impl Catches {
 pub struct IsFuture;
 
 /// Found by reference: see the module.
-pub trait GivenFuture {
+pub trait ProbeFuture {
     /// A future.
     #[inline]
     fn __guard_asked(&self) -> IsFuture {
@@ -285,7 +285,7 @@ pub trait GivenFuture {
     }
 }
 
-impl<C: Future> GivenFuture for Otherwise<C> {}
+impl<C: Future> ProbeFuture for Otherwise<C> {}
 
 /// No type implements it: its message is the error.
 #[diagnostic::on_unimplemented(
@@ -356,7 +356,7 @@ where
 pub struct IsNone;
 
 /// Found by reference: see the module.
-pub trait GivenAnything {
+pub trait ProbeAnything {
     /// Anything else.
     #[inline]
     fn __guard_asked(&mut self) -> IsNone {
@@ -382,7 +382,7 @@ pub trait GivenAnything {
     }
 }
 
-impl<C> GivenAnything for Otherwise<C> {}
+impl<C> ProbeAnything for Otherwise<C> {}
 
 impl IsNone {
     /// Does not compile: the message of [`AsyncContext`] is the error.

@@ -13,8 +13,8 @@ pub use cannot_fail::CannotFail;
 #[cfg(feature = "alloc")]
 pub use classify::StackAndContext;
 pub use classify::{
-    FutureAndContext, GivenAnything, GivenCatches, GivenFallible, GivenFuture, GivenSafe,
-    NeedsNoQuestionMark, Reports, UsedWithoutCatch, given,
+    FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeCatches, ProbeFallible, ProbeFuture,
+    ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,

@@ -169,11 +169,11 @@ impl<C, X> Drive for Driven<C, X>
 where
     C: AsyncContext<X>,
 {
-    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
         let polled = self.with(|held| match held.beside {
             // SAFETY: the context is used by who takes it out, and that is `held`. So it has not been used since it was
             // asked. Its resource may be in use meanwhile, which what goes on does not overlap with.
-            Some(beside) => unsafe { beside.poll(cx, late) },
+            Some(beside) => unsafe { beside.poll(cx, after_block) },
             None => Poll::Pending,
         });
         polled.unwrap_or(Poll::Pending)

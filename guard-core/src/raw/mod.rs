@@ -48,7 +48,7 @@ mod spin;
 
 #[cfg(feature = "alloc")]
 pub(crate) use append_vec::AppendVec;
-pub(crate) use beside::{ASK, ENDED, ENDED_LATE, end_beside, poll_beside};
+pub(crate) use beside::{ASK, ENDED, ENDED_AFTER_BLOCK, end_beside, poll_beside};
 pub(crate) use beside::{Around, Ask, Beside, Ended};
 #[cfg(feature = "alloc")]
 pub(crate) use beside::{Drive, JoinedBeside, Place};

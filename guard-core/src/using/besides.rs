@@ -67,13 +67,13 @@ impl<T> Drive for Besides<T>
 where
     T: Drive + ?Sized,
 {
-    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return Poll::Pending;
         }
         let mut index = 0;
         while let Some(one) = self.get(index) {
-            if let Poll::Ready(ended) = one.poll(cx, late) {
+            if let Poll::Ready(ended) = one.poll(cx, after_block) {
                 return Poll::Ready(ended);
             }
             index += 1;

@@ -13,7 +13,7 @@ use super::driver::Ending;
 use super::failed::{is_err, is_ok_or_unit};
 use super::form::{Attempting, Catching, Handing, InFunction};
 use super::{Parts, Runs, Use};
-use crate::raw::{Around, ENDED, ENDED_LATE, Ended as EndedBeside, InPlace, Lending, Tie};
+use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, Ended as EndedBeside, InPlace, Lending, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
@@ -106,7 +106,7 @@ where
 /// What a use knows of the use of the former context of its call.
 pub trait Outer {
     /// Whether what is beside that one has ended it.
-    fn is_cut(&self) -> bool;
+    fn is_interrupted(&self) -> bool;
 
     /// Ends its block, of which this use is all.
     fn finish(&self);
@@ -117,7 +117,7 @@ pub struct Outermost;
 
 impl Outer for Outermost {
     #[inline]
-    fn is_cut(&self) -> bool {
+    fn is_interrupted(&self) -> bool {
         false
     }
 
@@ -129,8 +129,8 @@ pub struct Inside<'r>(&'r AtomicU16);
 
 impl Outer for Inside<'_> {
     #[inline]
-    fn is_cut(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & CUT != 0
+    fn is_interrupted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & INTERRUPTED != 0
     }
 
     fn finish(&self) {
@@ -209,11 +209,11 @@ where
         self.get_mut().0.poll_beside(cx)
     }
 
-    fn cut(self: Pin<&mut Self>) -> bool {
+    fn interrupt(self: Pin<&mut Self>) -> bool {
         let marks = &self.get_mut().0.lending().marks;
         let set = marks.load(Ordering::Relaxed);
         if set & (YIELDS | HOLDS_USE) == HOLDS_USE {
-            marks.store(set | CUT, Ordering::Relaxed);
+            marks.store(set | INTERRUPTED, Ordering::Relaxed);
         }
         set & (YIELDS | HOLDS_USE) != 0
     }
@@ -221,16 +221,16 @@ where
     fn ending(output: &Left<B::Output>) -> Ending {
         if output.marks & ENDED != 0 {
             Ending::Beside
-        } else if output.marks & ENDED_LATE != 0 {
-            Ending::BesideLate
+        } else if output.marks & ENDED_AFTER_BLOCK != 0 {
+            Ending::BesideAfterBlock
         } else {
             Ending::Own
         }
     }
 
     #[inline]
-    fn is_cut(self: Pin<&mut Self>) -> bool {
-        self.0.lending().outer.is_cut()
+    fn is_interrupted(self: Pin<&mut Self>) -> bool {
+        self.0.lending().outer.is_interrupted()
     }
 
     fn finish_outer(self: Pin<&mut Self>) {
@@ -261,13 +261,13 @@ const TOLD_CANCELLED: u16 = 0x40;
 /// Told that the body failed, in a context that catches: to end with a success is to swallow the error.
 const TOLD_TO_CATCH: u16 = 0x80;
 
-// Beside these there are `ENDED` and `ENDED_LATE`.
+// Beside these there are `ENDED` and `ENDED_AFTER_BLOCK`.
 /// There is a `yield_resource!` in the block, which has begun. What comes after it always runs, so the block is not dropped.
 const YIELDS: u16 = 0x400;
 /// The block consists of the use of the next context of the same call.
 const HOLDS_USE: u16 = 0x800;
 /// The future beside the block has ended it. The next use of the call, which the block consists of, is to exit.
-const CUT: u16 = 0x1000;
+const INTERRUPTED: u16 = 0x1000;
 
 impl<'r, R: ?Sized, O> Link<'r, R, O> {
     /// The resource, for the block.

@@ -148,8 +148,8 @@ struct Yields<'a> {
     errors: &'a mut Errors,
 }
 
-/// What a yield is given.
-struct Given {
+/// The arguments of a yield.
+struct Arguments {
     /// What goes on beside the block.
     beside: Option<Expr>,
     /// A mutable reference to what is lent, where the user wrote the place.
@@ -157,14 +157,14 @@ struct Given {
 }
 
 impl Yields<'_> {
-    fn given(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<Given> {
+    fn arguments(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<Arguments> {
         let Some((place, beside)) = place_and_beside(tokens)? else {
             let lent = self.lent(tokens, span)?;
-            return Ok(Given { beside: None, lent });
+            return Ok(Arguments { beside: None, lent });
         };
         let lent = self.lent(&place.into_token_stream(), span)?;
         let beside = Some(beside);
-        Ok(Given { beside, lent })
+        Ok(Arguments { beside, lent })
     }
 
     /// What a yield lends.
@@ -248,8 +248,8 @@ impl Rewrite for Yields<'_> {
     fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
-        let Given { beside, lent } = match self.given(&call.tokens, span) {
-            Ok(given) => given,
+        let Arguments { beside, lent } = match self.arguments(&call.tokens, span) {
+            Ok(arguments) => arguments,
             Err(error) => {
                 self.errors.push(error);
                 let silenced = self.silenced();
@@ -396,11 +396,11 @@ fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
             "nothing to lend? write `yield_resource!((), future)`",
         ));
     }
-    let Ok(given) = parse.parse2(tokens.clone()) else {
+    let Ok(arguments) = parse.parse2(tokens.clone()) else {
         return Ok(None);
     };
-    let mut given = given.into_iter();
-    match (given.next(), given.next(), given.next()) {
+    let mut arguments = arguments.into_iter();
+    match (arguments.next(), arguments.next(), arguments.next()) {
         (Some(place), Some(beside), None) => Ok(Some((place, beside))),
         (_, _, Some(_)) => Err(Error::new_spanned(
             tokens,

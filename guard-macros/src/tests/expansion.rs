@@ -554,13 +554,15 @@ fn a_use() {
             async fn user() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
-                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _, MayHaveFailed as _,
+                    ProbeAnything as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _,
+                    ProbeSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
                 let next = match match (open(path),) {
-                    given => guard_core::__private::given(&given.0).__guard_asked().context(given.0),
+                    probed => {
+                        guard_core::__private::probe(&probed.0).__guard_asked().context(probed.0)
+                    }
                 } {
                     used => {
                         let used = guard_core::__private::core::pin::pin!(
@@ -633,8 +635,8 @@ fn a_use_that_is_left_in_every_way() {
             async fn user() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
-                    GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _,
-                    GivenSafe as _, MayHaveFailed as _,
+                    ProbeAnything as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _,
+                    ProbeSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
@@ -646,8 +648,8 @@ fn a_use_that_is_left_in_every_way() {
                     return returns.never();
                 }
                 let next = match match (number(),) {
-                    given => {
-                        guard_core::__private::given(&given.0).__guard_unasked().context(given.0)
+                    probed => {
+                        guard_core::__private::probe(&probed.0).__guard_unasked().context(probed.0)
                     }
                 } {
                     used => {

@@ -19,7 +19,7 @@ pub(super) fn context_of(
         // Between these two spans, rustc underlines the whole expression of the context.
         let (start, end) = ends(expr);
         let site = Span::mixed_site();
-        let given = Ident::new("given", site.located_at(start));
+        let probed = Ident::new("probed", site.located_at(start));
         let mut whole = Literal::usize_unsuffixed(0);
         whole.set_span(site.located_at(end));
         let asked = match (&part.question, handling) {
@@ -32,7 +32,7 @@ pub(super) fn context_of(
         let context = Ident::new("context", site.located_at(start));
         quote! {
             match (#expr,) {
-                #given => #private::given(&#given.0).#asked().#context(#given.#whole),
+                #probed => #private::probe(&#probed.0).#asked().#context(#probed.#whole),
             }
         }
     };

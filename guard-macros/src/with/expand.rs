@@ -19,7 +19,7 @@ use super::parse::{AsyncWith, Handling, Use};
 ///
 /// ```text
 /// {
-///     use Given…;
+///     use Probe…;
 ///     let mut value = None;
 ///     let returns = Returns::new();
 ///     if false { return returns.never(); }
@@ -104,7 +104,7 @@ fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) ->
         // What goes on beside the former context of the call may end this use.
         Some(outer) => quote!(tied_inside(#used, &#tie, &#outer)),
     };
-    let given = context_of(&private, first.parts(), first.handling());
+    let context = context_of(&private, first.parts(), first.handling());
     let run = body.run(|run| bind(first.parts(), &quote!(#link.resource()), run));
     // The braces of the user's block, so that coverage counts its lines.
     let mut braces = Group::new(Delimiter::Brace, run);
@@ -170,11 +170,11 @@ fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) ->
     quote! {{
         #[allow(unused_imports)]
         use #private::{
-            GivenAnything as _, GivenCatches as _, GivenFallible as _, GivenFuture as _, GivenSafe as _,
+            ProbeAnything as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _, ProbeSafe as _,
             MayHaveFailed as _,
         };
         #declarations
-        let #next = match #given {
+        let #next = match #context {
             #used => {
                 let #used = #core::pin::pin!(#core::option::Option::Some(#used));
                 let #tie = #private::Tie::new();

@@ -27,7 +27,7 @@ pub struct Around<'a> {
 /// Mark of a use: the future beside its block has ended the block.
 pub(crate) const ENDED: u16 = 0x100;
 /// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended.
-pub(crate) const ENDED_LATE: u16 = 0x200;
+pub(crate) const ENDED_AFTER_BLOCK: u16 = 0x200;
 
 // SAFETY: it points to parts of the same body, which is sent as a whole.
 unsafe impl Send for Around<'_> {}
@@ -76,7 +76,7 @@ impl<'a> Around<'a> {
     /// # Safety
     ///
     /// `node` is that of a pinned `Around`, whose yield lends.
-    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
         let this = unsafe { node.cast::<Around<'_>>().as_ref() };
         let Some(beside) = this.beside else {
@@ -84,9 +84,13 @@ impl<'a> Around<'a> {
         };
         // SAFETY: the use that has this yield in its block asked for it before the block began. Its context is not
         // polled, nor dropped, before the block has been dropped, and with the block `this`.
-        let ended = ready!(unsafe { beside.poll(cx, late) });
+        let ended = ready!(unsafe { beside.poll(cx, after_block) });
         if ended.panic.is_none() {
-            let mark = if late { ENDED_LATE } else { ENDED };
+            let mark = if after_block {
+                ENDED_AFTER_BLOCK
+            } else {
+                ENDED
+            };
             let marks = this.marks.load(Ordering::Relaxed);
             this.marks.store(marks | mark, Ordering::Relaxed);
         }

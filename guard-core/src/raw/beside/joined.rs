@@ -55,12 +55,12 @@ impl JoinedBeside {
     ///
     /// `node` is that of a `Joined`, whose contexts have been neither polled nor dropped since they were asked, and which
     /// nobody else uses meanwhile.
-    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
         let parts = unsafe { (*node.cast::<Joined>().as_ptr()).parts };
         for beside in parts.into_iter().flatten() {
             // SAFETY: as the caller says.
-            if let Poll::Ready(ended) = unsafe { beside.poll(cx, late) } {
+            if let Poll::Ready(ended) = unsafe { beside.poll(cx, after_block) } {
                 return Poll::Ready(ended);
             }
         }

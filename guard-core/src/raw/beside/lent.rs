@@ -40,7 +40,7 @@ pub(super) struct Head<E> {
     /// The context is told the error at its yield.
     pub(super) catches: bool,
     /// It failed when the block had ended.
-    pub(super) is_late: bool,
+    pub(super) is_after_block: bool,
     pub(super) error: Option<E>,
 }
 
@@ -75,7 +75,7 @@ where
                     next: Cell::new(None),
                 },
                 catches,
-                is_late: false,
+                is_after_block: false,
                 error: None,
             },
             future: Some(future),
@@ -87,7 +87,7 @@ where
     /// # Safety
     ///
     /// `node` is that of a pinned `Going` of this type, which nobody else uses meanwhile.
-    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
         let going = node.as_ptr().cast::<Self>();
         // SAFETY: the caller says that nobody else uses it. The node is the first field of the first field, both with
         // the layout of C, and the pointer was made from one to all of it.
@@ -116,12 +116,12 @@ where
             }
             (Ok(ended), Err(panic)) => {
                 // The error is for a report then.
-                head.is_late = true;
+                head.is_after_block = true;
                 head.error = ended.err();
                 Poll::Ready(Ended { panic: Some(panic) })
             }
             (Ok(Err(error)), Ok(())) => {
-                head.is_late = late;
+                head.is_after_block = after_block;
                 head.error = Some(error);
                 Poll::Ready(Ended { panic: None })
             }
@@ -215,7 +215,7 @@ impl<R: ?Sized, X, E, F> Future for YieldBeside<'_, R, X, E, F> {
             // SAFETY: it is pinned with `self`. Usually the driver has dropped the future, where it can catch a panic.
             unsafe { Pin::new_unchecked(&mut this.going.future) }.set(None);
             let head = &mut this.going.head;
-            let error = head.error.take().filter(|_| !head.is_late);
+            let error = head.error.take().filter(|_| !head.is_after_block);
             return Poll::Ready((this.resume)(outcome, error));
         }
         let waker = NonNull::from(this.waker.insert(cx.waker().clone()));

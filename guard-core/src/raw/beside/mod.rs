@@ -15,7 +15,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-pub(crate) use self::around::{Around, ENDED, ENDED_LATE};
+pub(crate) use self::around::{Around, ENDED, ENDED_AFTER_BLOCK};
 #[cfg(feature = "alloc")]
 pub(crate) use self::joined::JoinedBeside;
 use self::lent::Head;
@@ -76,8 +76,8 @@ pub(super) type First = Cell<Option<NonNull<Node>>>;
 
 /// What can be done with a node. The callers hold what [`Beside`] asks for.
 struct What {
-    /// Ready when it ends the block. An error that is `late` is for a report only: the block has ended.
-    poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended>,
+    /// Ready when it ends the block. An error that comes `after_block` is for a report only.
+    poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended>,
     /// Drops the future.
     end: unsafe fn(NonNull<Node>) -> Result<(), Panic>,
     /// Nobody drives it. Whether nothing goes on; then nothing ever will.
@@ -100,13 +100,13 @@ impl Beside {
     /// # Safety
     ///
     /// It is valid, and nobody else uses it or the context meanwhile.
-    pub(super) unsafe fn poll(self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    pub(super) unsafe fn poll(self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
         let mut next = Some(self.0);
         while let Some(node) = next {
             // SAFETY: the nodes of the list are valid as long as it is.
             let (what, after) = unsafe { (node.as_ref().what, node.as_ref().next.get()) };
             // SAFETY: as above, and the caller says that nobody else uses it.
-            if let Poll::Ready(ended) = unsafe { (what.poll)(node, cx, late) } {
+            if let Poll::Ready(ended) = unsafe { (what.poll)(node, cx, after_block) } {
                 return Poll::Ready(ended);
             }
             next = after;
@@ -167,7 +167,7 @@ impl Beside {
         }
         // SAFETY: it is a `Head`, of this type as the caller says, and nobody else uses it.
         let head = unsafe { &mut *self.0.as_ptr().cast::<Head<E>>() };
-        if head.catches && !head.is_late && !ask.even_if_caught {
+        if head.catches && !head.is_after_block && !ask.even_if_caught {
             return None;
         }
         head.error.take()
@@ -178,14 +178,14 @@ impl Beside {
 pub(crate) fn poll_beside<C, X>(
     context: Pin<&mut C>,
     cx: &mut Context<'_>,
-    late: bool,
+    after_block: bool,
 ) -> Poll<Ended>
 where
     C: AsyncContext<X>,
 {
     match context.beside(ASK) {
         // SAFETY: it was asked for just now, and the context is borrowed exclusively until here.
-        Some(beside) => unsafe { beside.poll(cx, late) },
+        Some(beside) => unsafe { beside.poll(cx, after_block) },
         None => Poll::Pending,
     }
 }

@@ -11,8 +11,8 @@ use crate::platform::panics::Panic;
 /// Something that a driver goes on with, whoever has it: through a shared reference, also while the one who may add to it
 /// or end it is moved.
 pub(crate) trait Drive {
-    /// Goes on. Ready when it ends the block. An error that is `late` is for a report only: the block has ended.
-    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended>;
+    /// Goes on. Ready when it ends the block. An error that comes `after_block` is for a report only.
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended>;
 
     /// Drops what goes on.
     fn end(&self) -> Result<(), Panic>;
@@ -66,10 +66,16 @@ impl<D: Drive> Place<D> {
     /// # Safety
     ///
     /// `node` is that of a `Place` of this type, which is there.
-    unsafe fn poll_node(node: NonNull<Node>, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
+    unsafe fn poll_node(
+        node: NonNull<Node>,
+        cx: &mut Context<'_>,
+        after_block: bool,
+    ) -> Poll<Ended> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it. It
         // is only shared.
-        unsafe { node.cast::<Self>().as_ref() }.drive.poll(cx, late)
+        unsafe { node.cast::<Self>().as_ref() }
+            .drive
+            .poll(cx, after_block)
     }
 
     /// # Safety
@@ -98,8 +104,8 @@ impl<D> core::ops::Deref for Place<D> {
 }
 
 impl<D: Drive> Drive for Place<D> {
-    fn poll(&self, cx: &mut Context<'_>, late: bool) -> Poll<Ended> {
-        self.drive.poll(cx, late)
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+        self.drive.poll(cx, after_block)
     }
 
     fn end(&self) -> Result<(), Panic> {

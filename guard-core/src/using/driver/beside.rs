@@ -22,7 +22,7 @@ where
     /// The use of the former context of the same call ends this one, whose body may be running. Ready as
     /// [`run`](Self::run) is, if the body is not to be polled any more.
     #[cold]
-    pub(super) fn cut_by_outer(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
+    pub(super) fn interrupt_by_outer(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
         let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
         match **stage {
@@ -33,12 +33,12 @@ where
                 parts.finish_outer();
                 Some(Poll::Pending)
             }
-            Stage::Cut(_) => None,
-            _ if parts.cut() => {
-                stage.set(Stage::Cut(Ended::Outer));
+            Stage::Interrupted(_) => None,
+            _ if parts.interrupt() => {
+                stage.set(Stage::Interrupted(Ended::Outer));
                 None
             }
-            _ => Some(self.cut_off(Ended::Outer)),
+            _ => Some(self.end_body_early(Ended::Outer)),
         }
     }
 
@@ -59,10 +59,10 @@ where
             Some(panic) => Ended::panicked(panic),
             None => Ended::Beside(None),
         };
-        if !parts.cut() {
-            return self.cut_off(ended);
+        if !parts.interrupt() {
+            return self.end_body_early(ended);
         }
-        stage.set(Stage::Cut(ended));
+        stage.set(Stage::Interrupted(ended));
         // The next use of the same call has to see that.
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -77,7 +77,7 @@ where
     ) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
         let (parts, stage) = (this.parts, this.stage);
-        if let Stage::Cut(ended) = mem::replace(&mut **stage, Stage::Beside) {
+        if let Stage::Interrupted(ended) = mem::replace(&mut **stage, Stage::Beside) {
             lose::<F, P::Context, _, _>(parts.context().report_source(), output);
             return self.conclude(ended);
         }
@@ -87,7 +87,7 @@ where
                 lose::<F, P::Context, _, _>(parts.context().report_source(), output);
                 return self.conclude(Ended::Beside(None));
             }
-            Ending::BesideLate => {
+            Ending::BesideAfterBlock => {
                 let mut context = parts.context();
                 let failure = failure_of(context.as_mut());
                 report_failure(context.report_source(), failure);
@@ -98,7 +98,7 @@ where
     }
 
     /// Drops a body that was ended from outside of it.
-    pub(super) fn cut_off(
+    pub(super) fn end_body_early(
         mut self: Pin<&mut Self>,
         ended: Ended<F::Kept, E>,
     ) -> Poll<Option<Outcome<X>>> {
@@ -250,8 +250,11 @@ pub(super) fn report_failure<E>(source: ReportSource<E>, failure: Result<Option<
 
 /// Goes on with what is beside a body that has ended, while its use waits.
 #[cold]
-pub(super) fn poll_late<C, X>(mut context: Pin<&mut C>, nest: &mut Nest, cx: &mut Context<'_>)
-where
+pub(super) fn poll_after_block<C, X>(
+    mut context: Pin<&mut C>,
+    nest: &mut Nest,
+    cx: &mut Context<'_>,
+) where
     C: AsyncContext<X>,
 {
     loop {

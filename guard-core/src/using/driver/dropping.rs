@@ -32,7 +32,7 @@ where
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());
             }
-            Stage::Cut(ended) => {
+            Stage::Interrupted(ended) => {
                 let mut ending = EndContext::of(this.parts, this.nest);
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());

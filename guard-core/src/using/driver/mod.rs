@@ -13,7 +13,7 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use self::beside::{end_beside_in, poll_late};
+use self::beside::{end_beside_in, poll_after_block};
 use self::dropping::{end_panicked_body, report_ended};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
@@ -54,7 +54,7 @@ pub trait Runs<X>: Parts<X> {
     /// The future beside the body has ended it. `true`: the body goes on to its own end all the same, because it consists of
     /// the next use of the same call, which is told to exit, or because a yield in it is over, and what comes after a
     /// yield always runs.
-    fn cut(self: Pin<&mut Self>) -> bool {
+    fn interrupt(self: Pin<&mut Self>) -> bool {
         false
     }
 
@@ -65,7 +65,7 @@ pub trait Runs<X>: Parts<X> {
 
     /// Whether the use of the former context of the same call ends this one.
     #[inline]
-    fn is_cut(self: Pin<&mut Self>) -> bool {
+    fn is_interrupted(self: Pin<&mut Self>) -> bool {
         false
     }
 
@@ -80,7 +80,7 @@ pub enum Ending {
     /// It has failed.
     Beside,
     /// It has failed when the outer use had ended.
-    BesideLate,
+    BesideAfterBlock,
 }
 
 pin_project_lite::pin_project! {
@@ -138,7 +138,7 @@ enum Stage<X, K, E> {
     /// The body runs, and something goes on beside it.
     Beside,
     /// The body has been ended like this, and goes on to its own end.
-    Cut(Ended<K, E>),
+    Interrupted(Ended<K, E>),
     /// The body has ended, and has been dropped. The use exits.
     Exit(Ended<K, E>),
     /// The same, but the use waits for its nest before. The outcome is for the first poll of the exit.
@@ -209,7 +209,7 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let outcome = match *self.stage {
-            Stage::Enter | Stage::Body | Stage::Beside | Stage::Cut(_) => {
+            Stage::Enter | Stage::Body | Stage::Beside | Stage::Interrupted(_) => {
                 match self.as_mut().run(cx) {
                     Poll::Ready(outcome) => outcome,
                     Poll::Pending => ready!(self.as_mut().wait(cx)),
@@ -239,8 +239,8 @@ where
     /// Enters, then runs the body. Ready with the outcome, if there is nothing to wait for before the exit.
     #[inline]
     fn run(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
-        if self.as_mut().project().parts.is_cut() {
-            if let Some(ended) = self.as_mut().cut_by_outer() {
+        if self.as_mut().project().parts.is_interrupted() {
+            if let Some(ended) = self.as_mut().interrupt_by_outer() {
                 return ended;
             }
         }
@@ -313,7 +313,7 @@ where
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
         let ended = match mem::replace(&mut **this.stage, Stage::Beside) {
-            Stage::Cut(Ended::Panicked(first)) => {
+            Stage::Interrupted(Ended::Panicked(first)) => {
                 panic.report_body_to(this.parts.context().report_source());
                 Ended::Panicked(first)
             }
@@ -394,7 +394,7 @@ where
                 let mut context = parts.as_mut().context();
                 let settled = poll_settle_before_exit(context.as_mut(), nest, cx, outcome);
                 if settled.is_pending() {
-                    poll_late(context, nest, cx);
+                    poll_after_block(context, nest, cx);
                     return Poll::Pending;
                 }
                 if let Err(panic) = end_beside_in(nest, context.as_mut()) {
