@@ -6,22 +6,22 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-#[cfg(feature = "std")]
-pub use crate::adapters::{Bounded, Clock, ExitUntil, Until};
-#[cfg(feature = "std")]
-pub use crate::adapters::{Current, Lazy, LazyResource, Swap, SwapResource};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::{ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
-#[cfg(feature = "alloc")]
-pub use crate::adapters::{Join, JoinError, Optional, OptionalResource};
-#[cfg(feature = "std")]
-pub use crate::cleanup::{Detached, Drain, Settled, TrySettled};
-#[cfg(feature = "alloc")]
-pub use crate::guard::{Enter, Exit};
-#[cfg(feature = "alloc")]
-pub use crate::raw::Pair as JoinResource;
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
+#[cfg(feature = "std")]
+pub use crate::{
+    adapters::{Bounded, Clock, ExitUntil, Until},
+    adapters::{Current, Lazy, LazyResource, Swap, SwapResource},
+    cleanup::{Detached, Drain, Settled, TrySettled},
+};
+#[cfg(feature = "alloc")]
+pub use crate::{
+    adapters::{Join, JoinError, Optional, OptionalResource},
+    guard::{Enter, Exit},
+    raw::Pair as JoinResource,
+};
 
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
 #[doc(hidden)]

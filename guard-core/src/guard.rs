@@ -7,9 +7,9 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::cleanup::{Nest, drop_block, drop_context, poll_settle, poll_settle_before_exit};
-#[cfg(feature = "std")]
-use crate::cleanup::{Tie, drop_guard};
+use crate::cleanup::{
+    GuardNest, Nest, drop_block, drop_context, drop_guard, poll_settle, poll_settle_before_exit,
+};
 use crate::platform::panics::{Panic, catch};
 use crate::raw::{Held, HeldBeside};
 use crate::report::ReportKind;
@@ -194,8 +194,7 @@ where
     /// What was dropped in its set-up and in [`drive`](Self::drive).
     nest: Nest,
     /// Where guards are left that were opened after it.
-    #[cfg(feature = "std")]
-    tie: Option<Tie>,
+    younger: Option<GuardNest>,
 }
 
 impl<C, X> Guard<C, X>
@@ -203,13 +202,11 @@ where
     C: AsyncContext<X>,
 {
     fn new(context: Pin<Box<C>>, nest: Nest) -> Self {
-        #[cfg(feature = "std")]
-        let tie = Tie::open(|| context.runtime());
+        let younger = GuardNest::of(&*context);
         Self {
             held: Some(Held::new(context)),
             nest,
-            #[cfg(feature = "std")]
-            tie,
+            younger,
         }
     }
 
@@ -323,8 +320,7 @@ where
             outcome: Some(outcome),
             exited: None,
             nest: core::mem::take(&mut self.nest),
-            #[cfg(feature = "std")]
-            tie: self.tie.take(),
+            younger: self.younger.take(),
         }
     }
 }
@@ -339,16 +335,11 @@ where
         };
         held.end_beside();
         let mut held = Some(held);
-        #[cfg(feature = "std")]
-        {
-            let tie = self.tie.take();
-            self.nest.absorb(tie.as_ref());
-            drop_guard(tie.as_ref(), || {
-                drop_context(&mut self.nest, &mut || held = None);
-            });
-        }
-        #[cfg(not(feature = "std"))]
-        drop_context(&mut self.nest, &mut || held = None);
+        let younger = self.younger.take();
+        self.nest.absorb(younger.as_ref());
+        drop_guard(younger.as_ref(), || {
+            drop_context(&mut self.nest, &mut || held = None);
+        });
     }
 }
 
@@ -444,8 +435,7 @@ where
     /// How it exited; what its exit dropped is waited for.
     exited: Option<Result<(), C::Error>>,
     nest: Nest,
-    #[cfg(feature = "std")]
-    tie: Option<Tie>,
+    younger: Option<GuardNest>,
 }
 
 impl<C, X> Unpin for Exit<C, X> where C: AsyncContext<X> {}
@@ -455,9 +445,8 @@ where
     C: AsyncContext<X>,
 {
     /// Guards that were opened later and dropped since: this exit waits for their clean-ups.
-    #[cfg(feature = "std")]
     fn absorb(&mut self) {
-        self.nest.absorb(self.tie.as_ref());
+        self.nest.absorb(self.younger.as_ref());
     }
 }
 
@@ -468,7 +457,6 @@ where
     type Output = Result<(), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        #[cfg(feature = "std")]
         self.absorb();
         let this = &mut *self;
         let context = this.context.as_mut();
@@ -495,21 +483,15 @@ where
         let Some(context) = self.context.take() else {
             return;
         };
-        #[cfg(feature = "std")]
         self.absorb();
         if let Some(Err(error)) = self.exited.take() {
             context.report(ReportKind::Failed(&error));
         }
         let mut context = Some(context);
-        #[cfg(feature = "std")]
-        {
-            let tie = self.tie.take();
-            drop_guard(tie.as_ref(), || {
-                drop_context(&mut self.nest, &mut || context = None);
-            });
-        }
-        #[cfg(not(feature = "std"))]
-        drop_context(&mut self.nest, &mut || context = None);
+        let younger = self.younger.take();
+        drop_guard(younger.as_ref(), || {
+            drop_context(&mut self.nest, &mut || context = None);
+        });
     }
 }
 

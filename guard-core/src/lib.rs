@@ -50,46 +50,40 @@ pub mod __private;
 #[cfg(all(feature = "macros", feature = "tokio"))]
 pub mod guide;
 
-#[cfg(feature = "std")]
-pub use adapters::TimeoutError;
 #[cfg(feature = "alloc")]
-pub use adapters::{AsyncClose, closing, from_fns, optional};
+pub use self::{
+    adapters::{AsyncClose, closing, from_fns, optional},
+    cleanup::{Cleanup, set_spawner},
+    context::{BoxContext, LocalBoxContext},
+    exit_stack::{
+        AsyncExitStack, EntryKey, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack,
+    },
+    guard::Guard,
+    manager::manage,
+};
 #[cfg(feature = "tokio")]
-pub use adapters::{Elapsed, deadline};
+pub use self::{
+    adapters::{Elapsed, blocking, blocking_catch, deadline},
+    task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group},
+};
 #[cfg(feature = "std")]
-pub use adapters::{ReplaceError, lazy, swap};
-#[cfg(feature = "tokio")]
-pub use adapters::{blocking, blocking_catch};
+pub use self::{
+    adapters::{ReplaceError, TimeoutError, lazy, swap},
+    cleanup::{
+        LocalCleanup, PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups,
+        set_cleanup_timeout, set_local_spawner, set_wait_limit, settled, try_settled,
+    },
+    report::OwnedReport,
+};
 pub use adapters::{nullcontext, suppress};
-#[cfg(feature = "alloc")]
-pub use cleanup::{Cleanup, set_spawner};
-#[cfg(feature = "std")]
-pub use cleanup::{
-    LocalCleanup, PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups,
-    set_cleanup_timeout, set_local_spawner, set_wait_limit, settled, try_settled,
-};
 pub use context::AsyncContext;
-#[cfg(feature = "alloc")]
-pub use context::{BoxContext, LocalBoxContext};
-#[cfg(feature = "alloc")]
-pub use exit_stack::{
-    AsyncExitStack, EntryKey, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack,
-};
-#[cfg(feature = "alloc")]
-pub use guard::Guard;
 #[cfg(feature = "macros")]
 pub use macros::{async_context, within};
-#[cfg(feature = "alloc")]
-pub use manager::manage;
 pub use manager::{AsyncManager, manage_scoped};
 pub use outcome::Outcome;
-#[cfg(feature = "std")]
-pub use report::OwnedReport;
 #[doc(hidden)]
 pub use report::ReportSource;
 pub use report::{Report, ReportKind, set_reporter};
-#[cfg(feature = "tokio")]
-pub use task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group};
 pub use using::TryWithError;
 
 /// The parts of the exit stack that are rarely named.

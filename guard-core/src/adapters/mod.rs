@@ -62,28 +62,28 @@ mod suppress;
 mod swap;
 mod with_error;
 
+#[cfg(feature = "alloc")]
+pub use self::{
+    closing::{AsyncClose, closing},
+    from_fns::from_fns,
+    join::{Join, JoinError, join},
+    optional::{Optional, OptionalResource, optional},
+};
+#[cfg(feature = "tokio")]
+pub use self::{
+    deadline::{Elapsed, deadline},
+    exit_limit::{ExitTimeout, Timeout},
+};
+#[cfg(feature = "std")]
+pub use self::{
+    exit_limit::{Bounded, Clock, ExitUntil, TimeoutError, Until},
+    lazy::{Lazy, LazyResource, lazy},
+    swap::{Current, ReplaceError, Swap, SwapResource, swap},
+};
 #[cfg(all(feature = "std", feature = "tokio"))]
 pub use blocking::{blocking, blocking_catch};
-#[cfg(feature = "alloc")]
-pub use closing::{AsyncClose, closing};
-#[cfg(feature = "tokio")]
-pub use deadline::{Elapsed, deadline};
-#[cfg(feature = "std")]
-pub use exit_limit::{Bounded, Clock, ExitUntil, TimeoutError, Until};
-#[cfg(feature = "tokio")]
-pub use exit_limit::{ExitTimeout, Timeout};
 pub use expect::Expect;
-#[cfg(feature = "alloc")]
-pub use from_fns::from_fns;
-#[cfg(feature = "alloc")]
-pub use join::{Join, JoinError, join};
-#[cfg(feature = "std")]
-pub use lazy::{Lazy, LazyResource, lazy};
 pub use map_err::MapErr;
 pub use null::{NullContext, nullcontext};
-#[cfg(feature = "alloc")]
-pub use optional::{Optional, OptionalResource, optional};
 pub use suppress::{Suppress, suppress};
-#[cfg(feature = "std")]
-pub use swap::{Current, ReplaceError, Swap, SwapResource, swap};
 pub use with_error::WithError;

@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::entry::Entry;
 use super::limit::Limit;
-use super::nest::{CURRENT, Doing, Nest, Tie, leave};
+use super::nest::{CURRENT, Doing, GuardNest, Nest, leave};
 use crate::report::ReportKind;
 
 /// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the
@@ -77,8 +77,8 @@ pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
 }
 
 /// Drops a guard. It is not part of the exit that happens to drop it.
-pub(crate) fn drop_guard(tie: Option<&Tie>, drop_it: impl FnOnce()) {
-    let doing = Doing::DroppingGuard(tie.map(Tie::opened));
+pub(crate) fn drop_guard(guard: Option<&GuardNest>, drop_it: impl FnOnce()) {
+    let doing = Doing::DroppingGuard(guard.map(GuardNest::opened));
     CURRENT.with(|current| current.framed(&doing, drop_it));
 }
 

@@ -83,50 +83,35 @@ mod task;
 mod without_std;
 
 #[cfg(feature = "std")]
-pub use detached::{Detached, detached};
+pub use self::{
+    detached::{Detached, detached},
+    drain::{Drain, drain, drain_all},
+    limit::{set_cleanup_timeout, set_wait_limit},
+    registry::{PendingCleanup, pending_cleanups},
+    settled::{Settled, TrySettled, Unsettled, settled, try_settled},
+    spawner::{LocalCleanup, set_local_spawner},
+};
 #[cfg(feature = "std")]
-pub use drain::{Drain, drain, drain_all};
-#[cfg(feature = "std")]
-pub(crate) use dropping::{
-    drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire,
+pub(crate) use self::{
+    dropping::{drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire},
+    hand_off::hand_off,
+    kind::Kind,
+    limit::{Bound, Limit, Stage, WaitLimit},
+    nest::{GuardNest, Nest},
+    runtime::RuntimeId,
+    settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
 };
 #[cfg(feature = "alloc")]
-pub(crate) use exit::Exit;
-#[cfg(feature = "std")]
-pub(crate) use hand_off::hand_off;
-#[cfg(feature = "std")]
-pub(crate) use kind::Kind;
-#[cfg(feature = "std")]
-pub(crate) use limit::{Bound, Limit, Stage, WaitLimit};
-#[cfg(feature = "std")]
-pub use limit::{set_cleanup_timeout, set_wait_limit};
+pub(crate) use self::{exit::Exit, runtime::Runtime};
 #[cfg(any(feature = "tokio", all(test, guard_loom)))]
 pub(crate) use nest::Leftover;
-#[cfg(feature = "std")]
-pub(crate) use nest::Nest;
-#[cfg(feature = "std")]
-pub(crate) use nest::Tie;
-#[cfg(feature = "std")]
-pub use registry::{PendingCleanup, pending_cleanups};
-#[cfg(feature = "alloc")]
-pub(crate) use runtime::Runtime;
-#[cfg(feature = "std")]
-pub(crate) use runtime::RuntimeId;
-#[cfg(feature = "std")]
-pub(crate) use settle::{poll_settle, poll_settle_before_exit, poll_settle_part};
-#[cfg(feature = "std")]
-pub use settled::{Settled, TrySettled, Unsettled, settled, try_settled};
 #[cfg(feature = "alloc")]
 pub use spawner::{Cleanup, set_spawner};
-#[cfg(feature = "std")]
-pub use spawner::{LocalCleanup, set_local_spawner};
-#[cfg(not(feature = "std"))]
-pub(crate) use without_std::Nest;
 #[cfg(all(feature = "alloc", not(feature = "std")))]
-pub(crate) use without_std::{Kind, drop_owned, hand_off, poll_settle_part};
+pub(crate) use without_std::{GuardNest, Kind, drop_guard, drop_owned, hand_off, poll_settle_part};
 #[cfg(not(feature = "std"))]
 pub(crate) use without_std::{
-    drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,
+    Nest, drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,
 };
 
 /// What the models of threads look at.

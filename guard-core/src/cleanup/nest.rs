@@ -12,6 +12,7 @@ use super::entry::{Entry, Failures, take_spent, unended};
 use super::limit::{Limit, Timer, wait_limit};
 use super::registry::look_again;
 use super::runtime::RuntimeId;
+use crate::AsyncContext;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::raw::{Current, Exclusive};
 
@@ -150,9 +151,9 @@ impl Nest {
     }
 
     /// Takes over the entries of a guard.
-    pub(crate) fn absorb(&mut self, tie: Option<&Tie>) {
-        if let Some(tie) = tie {
-            for entry in mem::take(&mut *lock(&tie.entries)) {
+    pub(crate) fn absorb(&mut self, guard: Option<&GuardNest>) {
+        if let Some(guard) = guard {
+            for entry in mem::take(&mut *lock(&guard.entries)) {
                 self.push(entry);
             }
         }
@@ -371,7 +372,7 @@ fn leave_outside(owners: usize, entry: &Arc<Entry>) {
 
 /// A guard that was opened inside a use, with the clean-ups of guards that were opened after it in the same use and
 /// dropped while it lived.
-pub(crate) struct Tie {
+pub(crate) struct GuardNest {
     opened: Opened,
     entries: Arc<Mutex<Vec<Arc<Entry>>>>,
 }
@@ -388,10 +389,13 @@ struct Open {
     entries: Weak<Mutex<Vec<Arc<Entry>>>>,
 }
 
-impl Tie {
-    /// Notes that a guard is opened, if there is a use around it.
-    pub(crate) fn open(runtime: impl FnOnce() -> RuntimeId) -> Option<Self> {
-        CURRENT.with(|current| current.with(|nest| nest.map(|nest| nest.open(runtime()))))
+impl GuardNest {
+    /// Notes that a guard of `context` is opened, if there is a use around it.
+    pub(crate) fn of<C, X>(context: &C) -> Option<Self>
+    where
+        C: AsyncContext<X>,
+    {
+        CURRENT.with(|current| current.with(|nest| nest.map(|nest| nest.open(context.runtime()))))
     }
 
     pub(super) fn opened(&self) -> Opened {
@@ -399,7 +403,7 @@ impl Tie {
     }
 }
 
-impl Drop for Tie {
+impl Drop for GuardNest {
     fn drop(&mut self) {
         let left = mem::take(&mut *lock(&self.entries));
         left.into_iter().for_each(leave);
@@ -407,7 +411,7 @@ impl Drop for Tie {
 }
 
 impl Nest {
-    fn open(&mut self, runtime: RuntimeId) -> Tie {
+    fn open(&mut self, runtime: RuntimeId) -> GuardNest {
         let left = self.left();
         if left.guards.len() >= left.guards_to_look {
             left.guards
@@ -425,7 +429,7 @@ impl Nest {
             number,
             nest: left.number,
         };
-        Tie { opened, entries }
+        GuardNest { opened, entries }
     }
 
     /// The list of the guard that was opened last before `opened`, of those that still live and whose exit waits for a

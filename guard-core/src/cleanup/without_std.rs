@@ -49,6 +49,31 @@ pub(crate) fn drop_context(_: &mut Nest, drop_it: &mut dyn FnMut()) {
     drop_it();
 }
 
+/// Without `std` no guard waits for those that were opened after it.
+#[cfg(feature = "alloc")]
+pub(crate) enum GuardNest {}
+
+#[cfg(feature = "alloc")]
+impl GuardNest {
+    /// There is none.
+    pub(crate) fn of<C>(_: &C) -> Option<Self> {
+        None
+    }
+}
+
+#[cfg(feature = "alloc")]
+#[allow(clippy::unused_self, reason = "as with `std`")]
+impl Nest {
+    /// There is nothing to take over.
+    pub(crate) fn absorb(&mut self, _: Option<&GuardNest>) {}
+}
+
+/// Drops a guard.
+#[cfg(feature = "alloc")]
+pub(crate) fn drop_guard(_: Option<&GuardNest>, drop_it: impl FnOnce()) {
+    drop_it();
+}
+
 /// Drops a stack that is owned.
 #[cfg(feature = "alloc")]
 pub(crate) fn drop_owned(drop_it: impl FnOnce()) {

@@ -47,33 +47,27 @@ mod slot;
 mod spin;
 
 #[cfg(feature = "alloc")]
-pub(crate) use append_vec::AppendVec;
+pub(crate) use self::{
+    append_vec::AppendVec,
+    beside::{Drive, JoinedBeside, Place},
+    boxed::boxed,
+    driven::{Driven, Kept, LentContext},
+    held::{Held, HeldBeside, NOT_TOLD},
+    pair::PairPlace,
+    slot::is_not_driven,
+};
+#[cfg(feature = "std")]
+pub(crate) use self::{current::Current, exclusive::Exclusive};
 pub(crate) use beside::{ASK, ENDED, ENDED_AFTER_BLOCK, end_beside, poll_beside};
 pub(crate) use beside::{Around, Ask, Beside, Ended};
-#[cfg(feature = "alloc")]
-pub(crate) use beside::{Drive, JoinedBeside, Place};
 pub(crate) use borrowing::{Borrowing, borrowing};
-#[cfg(feature = "alloc")]
-pub(crate) use boxed::boxed;
-#[cfg(feature = "std")]
-pub(crate) use current::Current;
-#[cfg(feature = "alloc")]
-pub(crate) use driven::{Driven, Kept, LentContext};
-#[cfg(feature = "std")]
-pub(crate) use exclusive::Exclusive;
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
-#[cfg(feature = "alloc")]
-pub(crate) use held::{Held, HeldBeside, NOT_TOLD};
 pub use in_place::Tie;
 pub(crate) use in_place::{InPlace, Lending};
 #[cfg(feature = "alloc")]
 pub use pair::Pair;
-#[cfg(feature = "alloc")]
-pub(crate) use pair::PairPlace;
 pub(crate) use slot::Slot;
-#[cfg(feature = "alloc")]
-pub(crate) use slot::is_not_driven;
 pub use slot::{YieldToken, Yielder};
 #[cfg(all(feature = "alloc", not(feature = "std")))]
 pub(crate) use spin::Shared;
