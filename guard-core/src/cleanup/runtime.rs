@@ -1,19 +1,18 @@
 //! Where a context was entered, and where its clean-up goes on.
 
 #[cfg(feature = "std")]
+use core::future::Future;
+#[cfg(feature = "std")]
 use core::num::NonZeroUsize;
 
-#[cfg(feature = "tokio")]
-use tokio::runtime::Handle;
-
-#[cfg(feature = "tokio")]
-use crate::platform::panics::catch;
+use crate::platform::tokio::Handle;
+#[cfg(feature = "std")]
+use crate::platform::tokio::Id;
 
 /// Where a context was entered, and where its clean-up can go on: a tokio runtime, or else what
 /// [`set_spawner`](crate::set_spawner) installed.
 #[derive(Clone)]
 pub(crate) struct Runtime {
-    #[cfg(feature = "tokio")]
     tokio: Option<Handle>,
 }
 
@@ -23,8 +22,7 @@ pub(crate) struct Runtime {
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RuntimeId {
-    #[cfg(feature = "tokio")]
-    tokio: Option<tokio::runtime::Id>,
+    tokio: Option<Id>,
     /// The thread that a `local` clean-up does not leave. `None`: any thread of the runtime may run it.
     thread: Option<NonZeroUsize>,
 }
@@ -45,18 +43,8 @@ impl RuntimeId {
     }
 
     /// Whether both belong to the same runtime, whatever the thread.
-    #[cfg_attr(
-        not(feature = "tokio"),
-        allow(clippy::unused_self, reason = "there is one runtime only")
-    )]
     pub(super) fn is_same_runtime(self, other: Self) -> bool {
-        #[cfg(feature = "tokio")]
-        return self.tokio == other.tokio;
-        #[cfg(not(feature = "tokio"))]
-        {
-            let _ = other;
-            true
-        }
+        self.tokio == other.tokio
     }
 }
 
@@ -79,35 +67,24 @@ fn this_thread() -> NonZeroUsize {
     })
 }
 
-#[cfg_attr(
-    not(feature = "tokio"),
-    allow(clippy::unused_self, reason = "there is no runtime to ask")
-)]
 impl Runtime {
     /// The runtime of the current task, if there is one.
     #[inline]
     pub(crate) fn current() -> Self {
         Self {
-            #[cfg(feature = "tokio")]
-            tokio: Handle::try_current().ok(),
+            tokio: Handle::current(),
         }
     }
 
     /// No runtime.
     #[cfg(feature = "std")]
     pub(super) fn none() -> Self {
-        Self {
-            #[cfg(feature = "tokio")]
-            tokio: None,
-        }
+        Self { tokio: None }
     }
 
     /// Whether it is a tokio runtime.
     pub(crate) fn is_some(&self) -> bool {
-        #[cfg(feature = "tokio")]
-        return self.tokio.is_some();
-        #[cfg(not(feature = "tokio"))]
-        false
+        self.tokio.is_some()
     }
 }
 
@@ -124,32 +101,16 @@ impl RuntimeId {
     }
 
     /// Whether it is a tokio runtime.
-    #[cfg_attr(
-        not(feature = "tokio"),
-        allow(clippy::unused_self, reason = "there is no runtime to ask")
-    )]
     pub(crate) fn is_tokio(self) -> bool {
-        #[cfg(feature = "tokio")]
-        return self.tokio.is_some();
-        #[cfg(not(feature = "tokio"))]
-        false
+        self.tokio.is_some()
     }
 }
 
 #[cfg(feature = "std")]
-#[cfg_attr(
-    not(feature = "tokio"),
-    allow(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "there is no runtime to ask"
-    )
-)]
 impl Runtime {
     /// For a context whose clean-up may go on in any thread.
     pub(crate) fn id(&self) -> RuntimeId {
         RuntimeId {
-            #[cfg(feature = "tokio")]
             tokio: self.tokio.as_ref().map(Handle::id),
             thread: None,
         }
@@ -164,89 +125,38 @@ impl Runtime {
 
     /// Whether [`inside`](Self::inside) works on this thread. It does not while the thread-locals are destroyed.
     pub(super) fn is_reachable(&self) -> bool {
-        #[cfg(feature = "tokio")]
-        if self.tokio.is_some() {
-            return !Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
-        }
-        true
+        self.tokio.is_none() || Handle::is_reachable()
     }
 
-    /// Calls `action` inside this runtime, so that it finds the timers and sockets, on whatever thread this is.
-    ///
-    /// The budget of the current task does not count: with it, a lock that is free may seem to be taken.
+    /// Calls `action` inside this runtime. See [`Handle::inside`].
     pub(super) fn inside<T>(&self, mut action: impl FnMut() -> T) -> T {
-        #[cfg(feature = "tokio")]
-        if let Some(tokio) = &self.tokio {
-            use core::future::Future;
-            use core::pin::pin;
-            use core::task::{Context, Poll, Waker};
-
-            let _entered = tokio.enter();
-            let acting = core::future::poll_fn(|_| Poll::Ready(action()));
-            let mut cx = Context::from_waker(Waker::noop());
-            return match pin!(tokio::task::unconstrained(acting)).poll(&mut cx) {
-                Poll::Ready(value) => value,
-                Poll::Pending => unreachable!("`acting` is ready at once"),
-            };
+        match &self.tokio {
+            Some(tokio) => tokio.inside(action),
+            None => action(),
         }
-        action()
     }
 
     /// Spawns the task, or gives it back if there is no runtime. A runtime that is shutting down drops it.
     pub(super) fn spawn<F>(&self, task: F) -> Option<F>
     where
-        F: core::future::Future<Output = ()> + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
-        #[cfg(feature = "tokio")]
-        if let Some(tokio) = &self.tokio {
-            tokio.spawn(task);
-            self.make_room(tokio);
-            return None;
-        }
-        Some(task)
+        let Some(tokio) = &self.tokio else {
+            return Some(task);
+        };
+        tokio.spawn(task);
+        None
     }
 
     /// Spawns the task on this thread, or gives it back if it runs neither in a `LocalSet` nor in a local runtime.
     /// A `LocalSet` that is being dropped drops the task.
     pub(super) fn spawn_local<F>(&self, task: F) -> Option<F>
     where
-        F: core::future::Future<Output = ()> + 'static,
+        F: Future<Output = ()> + 'static,
     {
-        #[cfg(feature = "tokio")]
-        if let Some(tokio) = self.tokio.as_ref().filter(|_| self.is_reachable()) {
-            use core::cell::Cell;
-            use std::rc::Rc;
-
-            // Shared with what is spawned, so that tokio never drops the task before `spawn_local` has ended: inside
-            // of it the task could not enter the runtime for its last poll.
-            let task = Rc::new(Cell::new(Some(task)));
-            let shared = task.clone();
-            let runs = async move {
-                let task = shared.take();
-                drop(shared);
-                if let Some(task) = task {
-                    task.await;
-                }
-            };
-            let _entered = tokio.enter();
-            // It panics outside a `LocalSet`, and tokio has no other way to ask.
-            if let Err(panic) = catch(|| drop(tokio::task::spawn_local(runs))) {
-                panic.discard();
-            }
-            // If nobody else has it any more, it was not spawned.
-            return Rc::into_inner(task).and_then(Cell::into_inner);
-        }
-        Some(task)
-    }
-
-    /// A worker keeps the task that it spawned last for itself. Another task after it makes the first one
-    /// available to idle workers, while this one may go on computing.
-    #[cfg(feature = "tokio")]
-    #[allow(clippy::unused_self, reason = "beside `spawn`")]
-    fn make_room(&self, tokio: &Handle) {
-        use tokio::runtime::RuntimeFlavor;
-        if tokio.runtime_flavor() == RuntimeFlavor::MultiThread && tokio::task::try_id().is_some() {
-            tokio.spawn(core::future::ready(()));
+        match &self.tokio {
+            Some(tokio) if Handle::is_reachable() => tokio.spawn_local(task),
+            _ => Some(task),
         }
     }
 }

@@ -9,8 +9,8 @@ use core::task::{Context, Poll, Waker};
 
 use super::{Ended, Node, What};
 use crate::Outcome;
-use crate::platform::coop::unconstrained;
 use crate::platform::panics::{Panic, catch};
+use crate::platform::tokio::unconstrained;
 use crate::raw::slot::Yield;
 use crate::report::Span;
 
