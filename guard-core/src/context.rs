@@ -327,6 +327,9 @@ pub trait AsyncContext<X = ()> {
     /// A context that cannot fail needs no `?`, and its error may convert into nothing: a pattern takes the
     /// guard.
     ///
+    /// What the context does [beside a block](crate::yield_resource#beside-the-block) goes on in
+    /// [`Guard::drive`](crate::Guard::drive) only, and stands still while the guard is only held.
+    ///
     /// # Examples
     ///
     /// ```

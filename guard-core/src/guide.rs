@@ -18,7 +18,7 @@ pub mod exit_stacks {}
 #[cfg_attr(feature = "testing", doc = include_str!("../docs/testing.md"))]
 #[cfg_attr(
     not(feature = "testing"),
-    doc = "Contexts in tests. This page is about the feature `testing`, without which this documentation was made."
+    doc = "Contexts in tests. This page is about the feature `testing`, without which this documentation was made: `cargo doc -p guard-core --features testing --open`."
 )]
 pub mod testing {}
 

@@ -1,3 +1,16 @@
+// The first definition of a link is the one that counts: here to the pages of the guide, in the README to its files.
+//! [`guide::defining`]: crate::guide::defining
+//! [`guide::using`]: crate::guide::using
+//! [`guide::cancellation`]: crate::guide::cancellation
+//! [`guide::errors`]: crate::guide::errors
+//! [`guide::exit_stacks`]: crate::guide::exit_stacks
+//! [`guide::testing`]: crate::guide::testing
+//! [`guide::production`]: crate::guide::production
+//! [`guide::limits`]: crate::guide::limits
+//! [`guide::recipes`]: crate::guide::recipes
+//! [`guide::from_python`]: crate::guide::from_python
+//! [`guide::glossary`]: crate::guide::glossary
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Features

@@ -228,11 +228,11 @@ fn on_a_stack_that_nobody_drives_they_are_refused() {
     let stack = AsyncExitStack::<Error>::new();
     refuses(
         panic_of(stack.enter(optional(Some(lease(log.clone(), End::Never))))),
-        "an exit stack drives only in a use",
+        "the use of an exit stack drives, and nobody else",
     );
     refuses(
         panic_of(stack.enter(swap(lease(log.clone(), End::Never)))),
-        "an exit stack drives only in a use",
+        "the use of an exit stack drives, and nobody else",
     );
     // Nothing goes on beside it yet, and it is entered too late.
     let make = log.clone();

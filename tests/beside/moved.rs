@@ -177,7 +177,7 @@ fn the_handle_of_a_former_use_is_refused_in_the_place_of_the_next() {
     });
     assert_eq!(places[0], places[1], "the test has no sense otherwise");
     assert!(
-        used.contains("an exit stack drives only in a use"),
+        used.contains("the use of an exit stack drives, and nobody else"),
         "{used}"
     );
 }

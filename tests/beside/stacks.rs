@@ -563,7 +563,8 @@ fn an_entry_that_nobody_would_drive_is_refused_when_it_is_entered() {
     let log = &Log::new();
     let refuses = |panic: String| {
         assert!(
-            panic.contains("lease") && panic.contains("an exit stack drives only in a use"),
+            panic.contains("lease")
+                && panic.contains("the use of an exit stack drives, and nobody else"),
             "{panic}"
         );
         assert!(log.line().contains("drop(resource)"));

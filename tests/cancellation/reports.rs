@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use guard_core::{
-    AsyncContext, AsyncManager, Outcome, ReportKind, async_context, async_with, manage,
-    yield_resource,
+    AsyncContext, AsyncManager, Outcome, OwnedReport, ReportKind, async_context, async_with,
+    manage, yield_resource,
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
@@ -287,11 +288,36 @@ fn a_report_can_be_asked_for_its_parts() {
             assert!(matches!(report.kind(), ReportKind::Failed(_)));
             let error = report.error().unwrap().to_string();
             assert!(error.starts_with("the disk is full"), "{error}");
+            assert!(!report.is_of_body());
             CALLS.fetch_add(1, Ordering::Relaxed);
         });
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         drop(block_on(asked().enter()));
         assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_report_says_whether_it_is_about_the_body() {
+    #[async_context]
+    async fn exits_slowly() -> Result<(), Full> {
+        yield_resource!();
+        std::future::pending().await
+    }
+
+    in_own_process(|| {
+        static OF_BODY: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+        guard_core::set_reporter(|report| {
+            let kept = OwnedReport::from(report);
+            assert_eq!(kept.is_of_body(), report.is_of_body());
+            OF_BODY.lock().unwrap().push(report.is_of_body());
+        });
+        let mut used = Box::pin(exits_slowly().with(async |()| Err::<(), _>(full())));
+        assert!(poll_once(used.as_mut()).is_pending());
+        drop(used);
+        // First the error of the body, then the clean-up that has nowhere to go on.
+        OF_BODY.lock().unwrap().sort_unstable();
+        assert_eq!(*OF_BODY.lock().unwrap(), [false, true]);
     });
 }
 

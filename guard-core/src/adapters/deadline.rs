@@ -15,6 +15,8 @@ use crate::report::PrintDebug;
 /// in the block are dropped, and the exit waits for their clean-ups. Exits are not limited:
 /// [`exit_timeout`](AsyncContext::exit_timeout) does that.
 ///
+/// A guard of it limits what runs in [`Guard::drive`](crate::Guard::drive), and nothing else.
+///
 /// Python: `async with asyncio.timeout(after)`.
 ///
 /// # Examples

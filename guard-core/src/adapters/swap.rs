@@ -31,7 +31,7 @@ use crate::{AsyncContext, Outcome};
 /// of this use. When the context is replaced, it is dropped, though some may still read the resource.
 ///
 /// All contexts are of one type: [box](AsyncContext::boxed) them if they are of several kinds. To let tasks use the handle,
-/// share a guard of it: `Arc::new(swap(first).enter().await?)`.
+/// share a guard of it: `Arc::new(swap(first).enter().await?)`. A guard that is shared drives nothing.
 ///
 /// cats-effect: `NonEmptyHotswap`. Python: none; an `AsyncExitStack` for each, and a counter of its readers.
 ///

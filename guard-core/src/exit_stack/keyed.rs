@@ -17,7 +17,7 @@ use crate::report::ReportSource;
 ///
 /// It comes from [`enter_keyed`](crate::AsyncExitStack::enter_keyed). It can be copied, and sent to other threads. It keeps
 /// nothing alive: when the entry has been exited, the key is of no entry any more.
-#[must_use = "by the key the resource is had: `stack[&key]`"]
+#[must_use = "the key leads to the resource: `stack[&key]`"]
 pub struct EntryKey<R: ?Sized> {
     pub(super) key: Key,
     // They know the type of the context.

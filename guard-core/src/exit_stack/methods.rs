@@ -160,7 +160,7 @@ macro_rules! methods {
 }
 
 /// Where nobody drives what goes on beside an entry, and what to do.
-pub(super) const NOT_DRIVEN: &str = "an exit stack drives only in a use of its own, and not after that: enter it in \
+pub(super) const NOT_DRIVEN: &str = "the use of an exit stack drives, and nobody else: enter it in \
     `async_with!(stack = exit_stack()?, { … })`, with the `?`, or in `exit_stack().with(…)`, on the stack that is lent there";
 
 /// A callback as an entry: the release of nothing.

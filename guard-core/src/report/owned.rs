@@ -14,6 +14,7 @@ pub struct OwnedReport {
     name: String,
     location: Option<&'static Location<'static>>,
     error: Option<String>,
+    of_body: bool,
     line: String,
 }
 
@@ -28,7 +29,12 @@ impl OwnedReport {
         self.location
     }
 
-    /// The text of the error that was lost, where there is one.
+    /// Whether it is about the body, as in [`Report::is_of_body`].
+    pub fn is_of_body(&self) -> bool {
+        self.of_body
+    }
+
+    /// The text of the error that was lost, as in [`Report::error`].
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
@@ -40,6 +46,7 @@ impl From<&Report<'_>> for OwnedReport {
             name: report.name().to_string(),
             location: report.location(),
             error: report.error().map(ToString::to_string),
+            of_body: report.is_of_body(),
             line: report.to_string(),
         }
     }

@@ -71,6 +71,13 @@ use crate::report::{PrintDebug, ReportKind, ReportSource, describe_debug};
 /// The first error of a task. Errors of tasks that fail while they are aborted are [reported](crate::set_reporter). If the block had
 /// ended before the first task failed, the error has all of them.
 ///
+/// A block that itself fails with the tasks' error takes the first one out: `group = task_group().map_err(GroupError::into_first)?`,
+/// in a function that returns that error.
+///
+/// A task that is not to end the group handles its error itself. Its panic it can let another task take: in
+/// `tokio::spawn(…).await`, which the group then does not abort. A task that never ends needs its type:
+/// `group.spawn::<_, ()>(…)`.
+///
 /// # Panics
 ///
 /// The set-up panics outside of a tokio runtime.

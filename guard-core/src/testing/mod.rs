@@ -11,7 +11,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! guard-core = { version = "0.1", features = ["testing"] }
+//! guard-core = { path = "../guard/guard-core", features = ["testing"] }
 //! ```
 
 mod cancel;
