@@ -2,6 +2,18 @@
 //!
 //! The future lies in the body of a context, which is not polled while its resource is lent. So the driver polls it
 //! by a pointer of its own: see [`Beside`].
+//!
+//! # Aliasing
+//!
+//! Why that pointer stays valid, by the rules of Stacked Borrows and of Tree Borrows:
+//!
+//! - It is made at each poll of the body that comes to the yield, from the reference by which the future is polled there.
+//!   So it is younger than every reference that was used for that poll.
+//! - Until the body is polled or dropped, nobody uses the bytes of a node but by this pointer. The block uses the
+//!   resource, which is another place.
+//! - Meanwhile references to the context are made, to ask it. The body and the slot in it are `!Unpin`, so such a
+//!   reference makes no claim on their bytes: it neither takes the pointer off the stack nor disables it in the tree.
+//! - While a driver polls by the pointer it makes no reference to the context (`InPlace`, `Borrowing`, `Held`).
 
 mod around;
 #[cfg(feature = "alloc")]
