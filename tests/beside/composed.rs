@@ -157,7 +157,7 @@ fn contexts_of_the_same_call_that_stand_inside_exit_in_place() {
     assert_eq!(log.line(), line);
 }
 
-/// What has failed wakes nobody any more.
+/// The future beside the block wakes nobody any more when it has failed.
 #[test]
 fn the_task_is_woken_so_that_the_contexts_inside_exit() {
     #[derive(Default)]

@@ -16,7 +16,7 @@ fn is_reported(reports: &Reports, text: &str) {
     );
 }
 
-/// What is beside the inner context ends while the clean-up of this one goes on.
+/// The lease that goes on beside the inner context ends while the clean-up of this one goes on.
 #[async_context(scoped)]
 async fn slow(log: &Log, end: End, panics: bool) -> Result<(), Error> {
     async_with!(_lease = scoped_lease(log, end)?, {
@@ -91,7 +91,7 @@ fn the_error_beside_a_context_whose_destructor_panics_is_reported() {
     is_reported(&reports, "Lost");
 }
 
-/// What is beside the inner context has failed before.
+/// The lease beside the inner context has failed before.
 #[test]
 fn an_error_of_the_clean_up_after_one_beside_is_reported() {
     #[async_context(scoped)]

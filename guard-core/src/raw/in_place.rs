@@ -92,7 +92,7 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<Option<C>>,
     block: Pin<&'a mut Option<B>>,
-    /// That of this context and this block only.
+    /// No other context and no other block has it.
     lending: &'a Lending<'r, R, O>,
     _context: PhantomData<&'a mut Option<C>>,
 }

@@ -199,11 +199,11 @@ impl Yields<'_> {
             mutability: Some(Token![mut](at)),
             expr: Box::new(place),
         });
-        // What has no name may be inferred by the type that is expected of it.
+        // The type of an expression may be inferred from the type that is expected, so only a name is bound first.
         let Some(resource) = self.resource.filter(|_| is_named(tokens)) else {
             return Ok(lent.into_token_stream());
         };
-        // So that rustc shows where the type is declared that the place does not have.
+        // If the place has another type than the one that is declared, rustc shows the declaration.
         let name = Ident::new("resource", at);
         let declared = site.located_at(ends(resource).0);
         let reference = match resource {

@@ -100,7 +100,7 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
     let is_foreign = sig.abi.is_some();
     let track_caller = (!is_tracked && !is_foreign).then(|| quote!(#[track_caller]));
     let body = body.unwrap_or_else(|| quote!(;));
-    // What is left out after an error may be what uses an argument.
+    // After an error a part of the body is left out, which may have used an argument.
     let quiet = definition
         .is_broken
         .then(|| quote!(#[allow(unused_variables, unused_mut)]));

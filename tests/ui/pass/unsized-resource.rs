@@ -1,4 +1,4 @@
-//! What is lent may be of another type than the place: a reference to it becomes one to what is lent.
+//! The place may have another type than the resource: the reference to it is coerced.
 use guard_core::{async_context, yield_resource};
 use std::fmt::Debug;
 use tokio::sync::Mutex;
