@@ -327,6 +327,20 @@ fn a_guard_goes_on_with_it_while_it_drives() {
 }
 
 #[test]
+fn a_guard_that_is_only_held_does_not_go_on_with_it() {
+    let log = &Log::new();
+    block_on(async {
+        let mut guard = lease(log.clone(), End::Fails(1)).enter().await.unwrap();
+        for _ in 0..5 {
+            guard.touch();
+            yield_once().await;
+        }
+        guard.exit().await.unwrap();
+        assert_eq!(log.line(), "lease:Completed released drop(resource)");
+    });
+}
+
+#[test]
 fn a_guard_that_is_exited_or_dropped_ends_it() {
     let log = &Log::new();
     block_on(async {

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
 use super::entry::Entry;
-use super::queue::Queue;
+use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
@@ -64,7 +64,7 @@ pub(super) struct Stack<T: ?Sized, E> {
     pub(super) entries: AppendVec<Keyed<T>>,
     /// The number of the key of the entry that was added last, or 0.
     last_key: AtomicUsize,
-    queue: Option<Queue<Keyed<T>>>,
+    inbox: Option<Inbox<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
     unwinding: Shared<Unwinding<T, E>>,
     pub(super) source: ReportSource<E>,
@@ -86,7 +86,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         Self {
             entries: AppendVec::new(),
             last_key: AtomicUsize::new(0),
-            queue: None,
+            inbox: None,
             unwinding: Shared::new(Unwinding {
                 state: None,
                 current: None,
@@ -99,8 +99,8 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// The key of an entry that is about to be added.
     pub(super) fn next_key(&self) -> Key {
         // What came through a handle before it is below it.
-        if let Some(queue) = &self.queue {
-            for entry in queue.take() {
+        if let Some(inbox) = &self.inbox {
+            for entry in inbox.take() {
                 self.entries.push(entry);
             }
         }
@@ -113,7 +113,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) fn close_if_empty(&mut self) -> bool {
         self.unwinding.get_mut().current.is_none()
             && self.entries.get_mut().is_empty()
-            && self.queue.as_ref().is_none_or(Queue::close_if_empty)
+            && self.inbox.as_ref().is_none_or(Inbox::close_if_empty)
     }
 
     /// Takes an entry out, for it to be exited by itself.
@@ -131,8 +131,8 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Where entries can be added from outside, while the stack unwinds.
-    pub(super) fn queue(&mut self) -> Queue<Keyed<T>> {
-        self.queue.get_or_insert_with(Queue::new).clone()
+    pub(super) fn inbox(&mut self) -> Inbox<Keyed<T>> {
+        self.inbox.get_or_insert_with(Inbox::new).clone()
     }
 
     /// The key of the entry that was added last.
@@ -150,7 +150,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         let mut taken = Self::new(self.source);
         *taken.last_key.get_mut() = *self.last_key.get_mut();
         core::mem::swap(taken.entries.get_mut(), self.entries.get_mut());
-        taken.queue = self.queue.take();
+        taken.inbox = self.inbox.take();
         core::mem::swap(taken.unwinding.get_mut(), self.unwinding.get_mut());
         taken
     }
@@ -215,8 +215,8 @@ impl<T: ?Sized, E> Stack<T, E> {
         *has_begun = true;
         loop {
             if current.is_none() {
-                let queued = self.queue.as_ref().and_then(Queue::pop);
-                *current = queued.or_else(|| self.entries.get_mut().pop());
+                let added = self.inbox.as_ref().and_then(Inbox::pop);
+                *current = added.or_else(|| self.entries.get_mut().pop());
             }
             let Some(entry) = current else {
                 break;
@@ -336,8 +336,8 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         if let Some(current) = self.unwinding.get_mut().current.take() {
             drop_one(current);
         }
-        if let Some(queue) = &self.queue {
-            queue.close().into_iter().rev().for_each(&mut drop_one);
+        if let Some(inbox) = &self.inbox {
+            inbox.close().into_iter().rev().for_each(&mut drop_one);
         }
         while let Some(entry) = self.entries.get_mut().pop() {
             drop_one(entry);

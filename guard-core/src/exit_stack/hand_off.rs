@@ -42,7 +42,7 @@ where
     /// Adds entries from elsewhere, also while the stack is being closed: those are exited next.
     pub fn handle(&mut self) -> StackHandle<E, M> {
         StackHandle {
-            queue: self.stack.queue(),
+            inbox: self.stack.inbox(),
             source: self.stack.source,
         }
     }

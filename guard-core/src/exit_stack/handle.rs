@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use core::future::Future;
 
 use super::core::{Key, Keyed};
+use super::inbox::{Inbox, StackClosed};
 use super::methods::deferred;
 use super::owned::Owned;
-use super::queue::{Queue, StackClosed};
 use super::unwind_state::{Plain, StackMode};
 use crate::cleanup::Nest;
 use crate::report::ReportSource;
@@ -17,7 +17,7 @@ where
     E: Send + 'static,
     M: StackMode<E> + 'static,
 {
-    pub(super) queue: Queue<Keyed<Owned<E, M>>>,
+    pub(super) inbox: Inbox<Keyed<Owned<E, M>>>,
     pub(super) source: ReportSource<E>,
 }
 
@@ -28,7 +28,7 @@ where
 {
     fn clone(&self) -> Self {
         Self {
-            queue: self.queue.clone(),
+            inbox: self.inbox.clone(),
             source: self.source,
         }
     }
@@ -51,7 +51,7 @@ where
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
         let mut callback = Some(callback);
-        self.queue.push_with(|| {
+        self.inbox.push_with(|| {
             let callback = callback.take()?;
             let entry = deferred(callback, self.source);
             let key = Key::UNNAMED;

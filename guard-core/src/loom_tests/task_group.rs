@@ -15,7 +15,7 @@ use crate::cleanup::models::leave;
 use crate::cleanup::{Nest, poll_settle_part};
 
 // The same sources, compiled for the `AbortHandle` below.
-#[allow(dead_code, reason = "not everything has a race")]
+#[allow(dead_code, reason = "the models use a part of it")]
 #[path = "../task_group/state.rs"]
 mod state;
 #[path = "../task_group/task.rs"]

@@ -88,7 +88,7 @@ mod aborting {
     pub(crate) type KeptPanic = Panic;
 
     impl Panic {
-        /// Keeps it.
+        /// A kept panic, of which there is none either.
         pub(crate) fn new(panic: Self) -> Self {
             panic
         }

@@ -74,9 +74,9 @@ use crate::report::{PrintDebug, ReportKind, ReportSource, describe_debug};
 /// A block that itself fails with the tasks' error takes the first one out: `group = task_group().map_err(GroupError::into_first)?`,
 /// in a function that returns that error.
 ///
-/// A task that is not to end the group handles its error itself. Its panic it can let another task take: in
-/// `tokio::spawn(…).await`, which the group then does not abort. A task that never ends needs its type:
-/// `group.spawn::<_, ()>(…)`.
+/// A task that is not to end the group handles its error itself. Its panic stays outside the group if the code that may panic
+/// runs in `tokio::spawn(…).await`; the group does not abort such a task. The value of a task that never returns one
+/// cannot be inferred: `group.spawn::<_, ()>(…)`.
 ///
 /// # Panics
 ///

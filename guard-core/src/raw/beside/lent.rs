@@ -164,11 +164,19 @@ where
     F: Future<Output: Ends<E>>,
 {
     pub(in crate::raw) fn new(lend: Yield<'a, R, X, E>, future: F) -> Self {
+        Self::with(lend, Going::new(future, false), |outcome, _| outcome)
+    }
+
+    fn with(
+        lend: Yield<'a, R, X, E>,
+        going: Going<E, F>,
+        resume: fn(Outcome<X>, Option<E>) -> Outcome<X>,
+    ) -> Self {
         Self {
             lend,
-            going: Going::new(future, false),
+            going,
             is_listed: false,
-            resume: |outcome, _| outcome,
+            resume,
             waker: None,
             _pinned: PhantomPinned,
         }
@@ -181,14 +189,9 @@ where
 {
     /// The error of the future is what the yield tells.
     pub(in crate::raw) fn catching(lend: Yield<'a, R, Caught, Caught>, future: F) -> Self {
-        Self {
-            lend,
-            going: Going::new(future, true),
-            is_listed: false,
-            resume: |outcome, error| error.map_or(outcome, Outcome::Failed),
-            waker: None,
-            _pinned: PhantomPinned,
-        }
+        Self::with(lend, Going::new(future, true), |outcome, error| {
+            error.map_or(outcome, Outcome::Failed)
+        })
     }
 }
 

@@ -13,7 +13,8 @@
 //!   resource, which is another place.
 //! - Meanwhile references to the context are made, to ask it. The body and the slot in it are `!Unpin`, so such a
 //!   reference makes no claim on their bytes: it neither takes the pointer off the stack nor disables it in the tree.
-//! - While a driver polls by the pointer it makes no reference to the context (`InPlace`, `Borrowing`, `Held`).
+//! - While a driver polls by the pointer it uses no reference to the context. One that exists meanwhile, as in
+//!   [`poll_beside`], makes no claim, for the same reason.
 
 mod around;
 #[cfg(feature = "alloc")]

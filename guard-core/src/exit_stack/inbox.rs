@@ -8,15 +8,15 @@ use core::fmt;
 use crate::platform::shared::Shared;
 
 /// A list that is shared between a stack and its handles. `None` when the stack is gone.
-pub(super) struct Queue<T: ?Sized>(Arc<Shared<Option<Vec<Box<T>>>>>);
+pub(super) struct Inbox<T: ?Sized>(Arc<Shared<Option<Vec<Box<T>>>>>);
 
-impl<T: ?Sized> Clone for Queue<T> {
+impl<T: ?Sized> Clone for Inbox<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: ?Sized> Queue<T> {
+impl<T: ?Sized> Inbox<T> {
     pub(super) fn new() -> Self {
         Self(Arc::new(Shared::new(Some(Vec::new()))))
     }
