@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use guard_core::{AsyncContext, async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, async_context, async_with, exit_stack, yield_resource};
 use guard_tests::{Dropped, Log, poll_once, poll_times, yield_once};
 
 use crate::simulation;
@@ -215,6 +215,41 @@ fn a_use_that_is_dropped_while_it_waits_is_told_how_its_block_ended() {
     assert_eq!(log.line(), "");
     simulation::finish_background();
     assert_eq!(log.line(), "exited exiting(Completed) exited");
+}
+
+#[test]
+fn an_entry_that_waits_when_its_stack_is_dropped_is_told_how_the_block_ended() {
+    /// Its set-up drops a use whose clean-up goes on.
+    #[async_context]
+    async fn leaves_a_clean_up(log: Log) -> Result<(), Infallible> {
+        {
+            let mut inner = Box::pin(using(Log::new()));
+            assert!(poll_times(inner.as_mut(), 2).is_pending());
+        }
+        let outcome = yield_resource!();
+        log.push(format_args!("upper exits({outcome:?})"));
+        Ok(())
+    }
+
+    simulation::install();
+    let log = Log::new();
+    let mut future = Box::pin({
+        let log = log.clone();
+        async move {
+            async_with!(stack = exit_stack::<Infallible>()?, {
+                stack.enter(traced(log.clone())).await?;
+                stack.enter(leaves_a_clean_up(log.clone())).await?;
+            });
+            Ok::<_, Infallible>(())
+        }
+    });
+    assert!(poll_times(future.as_mut(), 2).is_pending());
+    log.take();
+    drop(future);
+    assert_eq!(log.line(), "");
+    simulation::finish_background();
+    let line = "upper exits(Completed) exiting(Cancelled) exited";
+    assert_eq!(log.line(), line, "the entry below had not begun to wait");
 }
 
 #[test]

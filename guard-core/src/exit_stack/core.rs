@@ -74,8 +74,10 @@ pub(super) struct Stack<T: ?Sized, E> {
 struct Unwinding<T: ?Sized, E> {
     state: Option<UnwindState<E>>,
     current: Option<Box<Keyed<T>>>,
-    /// Whether an entry has begun to exit.
+    /// Whether it is the entries' turn: the stack has waited for what its block dropped.
     has_begun: bool,
+    /// Nobody waits any more, which the entries below the current one are told.
+    is_cancelled: bool,
 }
 
 // What is pinned lies in boxes.
@@ -91,6 +93,7 @@ impl<T: ?Sized, E> Stack<T, E> {
                 state: None,
                 current: None,
                 has_begun: false,
+                is_cancelled: false,
             }),
             source,
         }
@@ -156,14 +159,19 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Begins an unwinding of which nobody will hear, or makes one of that which has begun. One that is told how its
-    /// use ended, and waits, goes on with that.
+    /// use ended, and waits, goes on with that; so does an entry that waits before its exit.
     pub(super) fn cancel(&mut self) {
         let source = self.source;
         let Unwinding {
-            state, has_begun, ..
+            state,
+            current,
+            has_begun,
+            is_cancelled,
         } = self.unwinding.get_mut();
+        let waits = |entry: &Box<Keyed<T>>| matches!(entry.progress, Progress::Before);
         match state {
             Some(_) if !*has_begun => {}
+            Some(_) if current.as_ref().is_some_and(waits) => *is_cancelled = true,
             Some(state) => state.cancel(),
             None => state.insert(UnwindState::new(source)).cancel(),
         }
@@ -208,6 +216,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             state: begun,
             current,
             has_begun,
+            is_cancelled,
         } = self.unwinding.get_mut();
         let Some(state) = begun else {
             panic!("an exit stack was polled that is not being closed");
@@ -229,6 +238,9 @@ impl<T: ?Sized, E> Stack<T, E> {
                 if let Err(panic) = catch(|| drop(exited)) {
                     state.panicked(panic, source);
                 }
+            }
+            if core::mem::take(is_cancelled) {
+                state.cancel();
             }
         }
         *has_begun = false;
@@ -261,6 +273,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             if let Err(panic) = catch(|| pending.map(drop_entry)) {
                 panic.report_to(self.source);
             }
+            self.cancel();
         }
     }
 }
