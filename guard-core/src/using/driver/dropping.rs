@@ -23,17 +23,18 @@ where
     #[cold]
     pub(super) fn drop_unfinished(self: Pin<&mut Self>) {
         let mut this = self.project();
+        let nest = &mut mem::take(&mut **this.nest);
         match mem::replace(&mut **this.stage, Stage::Over) {
             Stage::Enter | Stage::Left | Stage::Over => {
-                drop_context(this.nest, &mut || this.parts.as_mut().end_context());
+                drop_context(nest, &mut || this.parts.as_mut().end_context());
             }
             Stage::Body | Stage::Beside => {
-                let mut ending = EndContext::of(this.parts, this.nest);
+                let mut ending = EndContext::of(this.parts, nest);
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());
             }
             Stage::Interrupted(ended) => {
-                let mut ending = EndContext::of(this.parts, this.nest);
+                let mut ending = EndContext::of(this.parts, nest);
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());
                 let mut context = parts.as_mut().context();
@@ -43,26 +44,26 @@ where
                 report_failure(source, failure);
                 report_ended(source, ended, None::<X>);
             }
-            Stage::Exit(ended) => drop_waiting(this.parts, this.nest, ended, None),
+            Stage::Exit(ended) => drop_waiting(this.parts, nest, ended, None),
             Stage::Before(outcome, ended) => {
                 // Not every context takes it before its exit.
                 let untold = match outcome {
                     Some(Outcome::Failed(error)) => Some(error),
                     _ => None,
                 };
-                drop_waiting(this.parts, this.nest, ended, untold);
+                drop_waiting(this.parts, nest, ended, untold);
             }
             Stage::After(ended, exited) => {
                 if let Err(error) = exited {
                     let context = this.parts.as_mut().context();
                     context.report(ReportKind::Failed(&error));
                 }
-                drop_waiting(this.parts, this.nest, ended, None);
+                drop_waiting(this.parts, nest, ended, None);
             }
             Stage::NotEntered(error) => {
                 let context = this.parts.as_mut().context();
                 context.report(ReportKind::SetUpFailed(&error));
-                drop(EndContext::of(this.parts, this.nest));
+                drop(EndContext::of(this.parts, nest));
             }
         }
     }

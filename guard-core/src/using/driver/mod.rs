@@ -96,8 +96,8 @@ pin_project_lite::pin_project! {
         parts: P,
         // Emptied by the drop of an unfinished use, so that the compiler need not look at it again.
         stage: ManuallyDrop<Stage<X, K, E>>,
-        // Dropped last: what is in it then belongs to the enclosing use.
-        nest: Nest,
+        // Dropped last: what is in it then belongs to the enclosing use. A use that is over has left nothing in it.
+        nest: ManuallyDrop<Nest>,
         _form: PhantomData<fn() -> F>,
     }
 
@@ -184,7 +184,7 @@ where
         Self {
             parts,
             stage: ManuallyDrop::new(Stage::Enter),
-            nest: Nest::new(),
+            nest: ManuallyDrop::new(Nest::new()),
             _form: PhantomData,
         }
     }
@@ -341,9 +341,7 @@ where
             Err(panic) => self.as_mut().exit_panicked(panic),
         };
         let this = self.as_mut().project();
-        let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Over) else {
-            unreachable!("the stage says that it exits");
-        };
+        let ended = this.stage.end_exit();
         if this.nest.is_empty() {
             return self.end(ended, exited);
         }
@@ -476,5 +474,16 @@ impl<X, K, E> Stage<X, K, E> {
     #[inline]
     fn set(&mut self, next: Self) {
         mem::forget(mem::replace(self, next));
+    }
+
+    /// Goes on from [`Stage::Exit`] to [`Stage::Over`].
+    #[inline]
+    fn end_exit(&mut self) -> Ended<K, E> {
+        let Self::Exit(ended) = self else {
+            unreachable!("the stage says that it exits");
+        };
+        let ended = mem::replace(ended, Ended::Outer);
+        self.set(Self::Over);
+        ended
     }
 }
