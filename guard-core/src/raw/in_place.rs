@@ -4,7 +4,6 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU16;
 use core::task::{Context, Poll};
 
 use super::beside::{ASK, Beside, Ended};
@@ -33,7 +32,7 @@ pub(crate) struct Lending<'r, R: ?Sized, O> {
     /// For the [`InPlace`] that has this lending: [`LENT`] and [`DROPPED`].
     state: Cell<u8>,
     /// What the block says of itself.
-    pub(crate) marks: AtomicU16,
+    pub(crate) marks: Marks,
     /// What the use of the former context of the same call is known by.
     pub(crate) outer: O,
     /// What is lent can be written to, and ends with the tie, not before and not after.
@@ -52,6 +51,31 @@ unsafe impl<R: ?Sized + Send, O: Send> Send for Lending<'_, R, O> {}
 // thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
 unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
+/// What a block says of itself.
+pub(crate) struct Marks(Cell<u16>);
+
+// SAFETY: they are a part of a `Lending`, and the argument is the same. Of two uses of one call, the inner one has a reference
+// to the marks of the outer one, in whose block it is.
+unsafe impl Sync for Marks {}
+
+impl Marks {
+    #[inline]
+    pub(crate) fn get(&self) -> u16 {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, marks: u16) {
+        self.0.set(marks);
+    }
+
+    /// Adds these.
+    #[inline]
+    pub(crate) fn add(&self, marks: u16) {
+        self.0.set(self.0.get() | marks);
+    }
+}
+
 impl<'r, R: ?Sized, O> Lending<'r, R, O> {
     #[inline]
     pub(crate) fn new(_: &'r Tie, outer: O) -> Self {
@@ -59,7 +83,7 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
             resource: Cell::new(None),
             beside: Cell::new(None),
             state: Cell::new(0),
-            marks: AtomicU16::new(0),
+            marks: Marks(Cell::new(0)),
             outer,
             _lent: PhantomData,
         }
@@ -99,7 +123,7 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
 
 // SAFETY: it is references to a context, a block and their lending, and the block holds the resource.
 unsafe impl<C: Send, R: ?Sized + Send, B: Send, O: Sync> Send for InPlace<'_, '_, C, R, B, O> {}
-// SAFETY: without a `&mut` to it nothing can be reached but the marks, which are atomic.
+// SAFETY: without a `&mut` to it nothing can be reached.
 unsafe impl<C, R: ?Sized, B, O: Sync> Sync for InPlace<'_, '_, C, R, B, O> {}
 
 impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {

@@ -64,7 +64,7 @@ pub(crate) use borrowing::{Borrowing, borrowing};
 #[cfg(not(feature = "std"))]
 pub(crate) use fn_cell::FnCell;
 pub use in_place::Tie;
-pub(crate) use in_place::{InPlace, Lending};
+pub(crate) use in_place::{InPlace, Lending, Marks};
 #[cfg(feature = "alloc")]
 pub use pair::Pair;
 pub(crate) use slot::Slot;

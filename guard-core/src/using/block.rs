@@ -6,14 +6,13 @@
 use core::convert::Infallible;
 use core::future::Future;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
 use super::driver::Ending;
 use super::failed::{is_err, is_ok_or_unit};
 use super::form::{Attempting, Catching, Handing, InFunction};
 use super::{Parts, Runs, Use};
-use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, Ended as EndedBeside, InPlace, Lending, Tie};
+use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, Ended as EndedBeside, InPlace, Lending, Marks, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
@@ -100,11 +99,15 @@ where
 {
     outer.mark(HOLDS_USE);
     let link = Link(Lending::new(tie, Inside(&outer.0.marks)));
+    link.mark(outer.0.marks.get() & WATCHED);
     (context, link)
 }
 
 /// What a use knows of the use of the former context of its call.
 pub trait Outer {
+    /// Whether there is one.
+    const IS_INSIDE: bool;
+
     /// Whether what is beside that one has ended it.
     fn is_interrupted(&self) -> bool;
 
@@ -116,6 +119,8 @@ pub trait Outer {
 pub struct Outermost;
 
 impl Outer for Outermost {
+    const IS_INSIDE: bool = false;
+
     #[inline]
     fn is_interrupted(&self) -> bool {
         false
@@ -125,17 +130,18 @@ impl Outer for Outermost {
 }
 
 /// The marks of the use of the former context.
-pub struct Inside<'r>(&'r AtomicU16);
+pub struct Inside<'r>(&'r Marks);
 
 impl Outer for Inside<'_> {
+    const IS_INSIDE: bool = true;
+
     #[inline]
     fn is_interrupted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & INTERRUPTED != 0
+        self.0.get() & INTERRUPTED != 0
     }
 
     fn finish(&self) {
-        let marks = self.0.load(Ordering::Relaxed);
-        self.0.store(marks | FINISHED, Ordering::Relaxed);
+        self.0.add(FINISHED);
     }
 }
 
@@ -159,12 +165,18 @@ impl<C, X, R, B, O> Parts<X> for InBlock<'_, '_, C, R, B, O>
 where
     C: AsyncContext<X>,
     R: ?Sized,
+    O: Outer,
 {
     type Context = C;
 
     #[inline]
     fn context(self: Pin<&mut Self>) -> Pin<&mut C> {
         self.get_mut().0.context()
+    }
+
+    #[inline]
+    fn is_watched(&self) -> bool {
+        O::IS_INSIDE && self.0.lending().marks.get() & WATCHED != 0
     }
 
     #[inline]
@@ -189,14 +201,19 @@ where
 
     #[inline]
     fn lend(self: Pin<&mut Self>) -> bool {
-        self.get_mut().0.lend()
+        let place = &mut self.get_mut().0;
+        if place.lend() {
+            place.lending().marks.add(WATCHED);
+            return true;
+        }
+        O::IS_INSIDE && place.lending().marks.get() & WATCHED != 0
     }
 
     #[inline]
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left<B::Output>> {
         let place = &mut self.get_mut().0;
         let polled = place.block().poll(cx);
-        let marks = place.lending().marks.load(Ordering::Relaxed);
+        let marks = place.lending().marks.get();
         let output = match polled {
             Poll::Ready(output) => Some(output),
             Poll::Pending if marks & FINISHED != 0 => None,
@@ -211,9 +228,9 @@ where
 
     fn interrupt(self: Pin<&mut Self>) -> bool {
         let marks = &self.get_mut().0.lending().marks;
-        let set = marks.load(Ordering::Relaxed);
+        let set = marks.get();
         if set & (YIELDS | HOLDS_USE) == HOLDS_USE {
-            marks.store(set | INTERRUPTED, Ordering::Relaxed);
+            marks.add(INTERRUPTED);
         }
         set & (YIELDS | HOLDS_USE) != 0
     }
@@ -239,9 +256,6 @@ where
 }
 
 /// What a block and its driver tell each other.
-///
-/// The marks are atomic because the block, which has a reference to them, may be sent to another thread together
-/// with them. They are used by one thread at a time.
 pub struct Link<'r, R: ?Sized, O = Outermost>(Lending<'r, R, O>);
 
 /// The block reached its end, or leaves by a jump. It is not polled again.
@@ -269,6 +283,9 @@ const HOLDS_USE: u16 = 0x800;
 /// The future beside the block has ended it. The next use of the call, which the block consists of, is to exit.
 const INTERRUPTED: u16 = 0x1000;
 
+/// Something else may end the block: what goes on beside it, or the use of the former context of the same call.
+const WATCHED: u16 = 0x2000;
+
 impl<'r, R: ?Sized, O> Link<'r, R, O> {
     /// The resource, for the block.
     #[inline]
@@ -278,8 +295,7 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
 
     #[inline]
     fn mark(&self, mark: u16) {
-        let marks = self.0.marks.load(Ordering::Relaxed);
-        self.0.marks.store(marks | mark, Ordering::Relaxed);
+        self.0.marks.add(mark);
     }
 
     /// Looks at what the block leaves with, and gives it back.
@@ -337,14 +353,14 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
             Outcome::Panicked => TOLD_PANICKED,
             Outcome::Cancelled => TOLD_CANCELLED,
         };
-        let marks = self.0.marks.load(Ordering::Relaxed);
-        self.0.marks.store(marks & !TOLD | told, Ordering::Relaxed);
+        let marks = self.0.marks.get();
+        self.0.marks.set(marks & !TOLD | told);
     }
 }
 
 /// The end of a block that has nothing to return: it is not polled again.
 pub struct Finish<'a> {
-    marks: &'a AtomicU16,
+    marks: &'a Marks,
 }
 
 impl Future for Finish<'_> {
@@ -352,8 +368,7 @@ impl Future for Finish<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
-        let marks = self.marks.load(Ordering::Relaxed);
-        self.marks.store(marks | FINISHED, Ordering::Relaxed);
+        self.marks.add(FINISHED);
         Poll::Pending
     }
 }

@@ -4,10 +4,10 @@ use core::cell::Cell;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll, ready};
 
 use super::{Beside, Ended, First, Node, What};
+use crate::raw::in_place::Marks;
 use crate::raw::slot::Yielder;
 
 /// Lists what goes on beside the use of a context whose block has a yield in it: in a context made of contexts.
@@ -18,7 +18,7 @@ use crate::raw::slot::Yielder;
 pub struct Around<'a> {
     node: Node,
     beside: Option<Beside>,
-    marks: &'a AtomicU16,
+    marks: &'a Marks,
     /// The list of the outer context, if it is on that.
     list: Option<NonNull<First>>,
     _pinned: PhantomPinned,
@@ -44,7 +44,7 @@ impl<'a> Around<'a> {
     };
 
     #[inline]
-    pub(crate) fn new(beside: Option<Beside>, marks: &'a AtomicU16) -> Self {
+    pub(crate) fn new(beside: Option<Beside>, marks: &'a Marks) -> Self {
         Self {
             node: Node {
                 what: Self::WHAT,
@@ -91,8 +91,7 @@ impl<'a> Around<'a> {
             } else {
                 ENDED
             };
-            let marks = this.marks.load(Ordering::Relaxed);
-            this.marks.store(marks | mark, Ordering::Relaxed);
+            this.marks.add(mark);
         }
         Poll::Ready(ended)
     }

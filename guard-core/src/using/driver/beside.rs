@@ -19,14 +19,17 @@ where
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, P::Output>,
 {
-    /// The use of the former context of the same call ends this one, whose body may be running. Ready as
+    /// Looks whether the use of the former context of the same call ends this one, whose body may be running. Ready as
     /// [`run`](Self::run) is, if the body is not to be polled any more.
     #[cold]
-    pub(super) fn interrupt_by_outer(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
+    pub(super) fn look_outside(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
         let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
+        if !parts.as_mut().is_interrupted() {
+            return None;
+        }
         match **stage {
-            Stage::Enter => {
+            Stage::Enter | Stage::EnterWatched => {
                 // As any use that is dropped while it enters.
                 drop_context(this.nest, &mut || parts.as_mut().end_context());
                 stage.set(Stage::Left);

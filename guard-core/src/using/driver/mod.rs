@@ -30,6 +30,12 @@ pub trait Parts<X> {
     /// The context, while the body does not borrow from it.
     fn context(self: Pin<&mut Self>) -> Pin<&mut Self::Context>;
 
+    /// Whether the use of the former context of the same call may end this one.
+    #[inline]
+    fn is_watched(&self) -> bool {
+        false
+    }
+
     /// Drops the body, if it is there.
     fn end_body(self: Pin<&mut Self>);
 
@@ -42,7 +48,8 @@ pub trait Runs<X>: Parts<X> {
     /// What the body ends with.
     type Output;
 
-    /// Gives the resource of the entered context to the body. Whether something goes on beside the body.
+    /// Gives the resource of the entered context to the body. Whether something else may end the body: what goes on beside
+    /// it, or the use of the former context of the same call.
     fn lend(self: Pin<&mut Self>) -> bool;
 
     /// Polls the body, to which the resource was lent.
@@ -135,7 +142,9 @@ enum Stage<X, K, E> {
     Enter,
     /// The body runs.
     Body,
-    /// The body runs, and something goes on beside it.
+    /// It enters, and the use of the former context of the same call may end it.
+    EnterWatched,
+    /// The body runs, and something else may end it: what goes on beside it, or the use of the former context.
     Beside,
     /// The body has been ended like this, and goes on to its own end.
     Interrupted(Ended<K, E>),
@@ -181,9 +190,14 @@ where
     /// A use that has not begun.
     #[inline]
     pub(super) fn new(parts: P) -> Self {
+        let stage = if parts.is_watched() {
+            Stage::EnterWatched
+        } else {
+            Stage::Enter
+        };
         Self {
             parts,
-            stage: ManuallyDrop::new(Stage::Enter),
+            stage: ManuallyDrop::new(stage),
             nest: ManuallyDrop::new(Nest::new()),
             _form: PhantomData,
         }
@@ -209,7 +223,11 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let outcome = match *self.stage {
-            Stage::Enter | Stage::Body | Stage::Beside | Stage::Interrupted(_) => {
+            Stage::Enter
+            | Stage::Body
+            | Stage::EnterWatched
+            | Stage::Beside
+            | Stage::Interrupted(_) => {
                 match self.as_mut().run(cx) {
                     Poll::Ready(outcome) => outcome,
                     Poll::Pending => ready!(self.as_mut().wait(cx)),
@@ -239,8 +257,8 @@ where
     /// Enters, then runs the body. Ready with the outcome, if there is nothing to wait for before the exit.
     #[inline]
     fn run(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
-        if self.as_mut().project().parts.is_interrupted() {
-            if let Some(ended) = self.as_mut().interrupt_by_outer() {
+        if !matches!(*self.stage, Stage::Enter | Stage::Body) {
+            if let Some(ended) = self.as_mut().look_outside() {
                 return ended;
             }
         }
@@ -248,18 +266,23 @@ where
         let (mut parts, stage) = (this.parts, this.stage);
         // The only place where a body is polled, so that it is inlined.
         let polled = this.nest.during(|| {
-            let enters = matches!(**stage, Stage::Enter);
-            if enters {
+            if matches!(**stage, Stage::Enter | Stage::EnterWatched) {
                 match parts.as_mut().context().poll_enter(cx) {
                     Poll::Pending => return Polled::Pending,
                     Poll::Ready(Err(error)) => return Polled::NotEntered(error),
                     Poll::Ready(Ok(())) => stage.set(Stage::Body),
                 }
-            }
-            let polled = catch(|| {
-                if enters && parts.as_mut().lend() {
-                    stage.set(Stage::Beside);
+                match catch(|| parts.as_mut().lend()) {
+                    Ok(false) => {}
+                    Ok(true) => stage.set(Stage::Beside),
+                    Err(panic) => {
+                        end_panicked_body(parts);
+                        return Polled::Panicked(panic);
+                    }
                 }
+            }
+            // It takes few pointers along, for they are written out at each poll.
+            let polled = catch(|| {
                 let polled = parts.as_mut().poll_body(cx);
                 if polled.is_ready() {
                     // The exit may need what the body holds.
