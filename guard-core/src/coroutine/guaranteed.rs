@@ -93,6 +93,20 @@ where
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut>>,
 {
+    /// Moves the coroutine to the heap.
+    #[inline(never)] // So that the polls after the first one are inlined.
+    fn start(&mut self) {
+        let runtime = Runtime::current();
+        // The start is taken out when its place on the heap is there, so that it moves once.
+        let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
+            State::Start(start, origin) => Coroutine::new(start, origin, true),
+            _ => unreachable!("the state was `Start`"),
+        });
+        let running = State::Running(Box::into_pin(coroutine), runtime);
+        // The state is `Gone`, so there is nothing to drop, which the compiler does not see.
+        mem::forget(mem::replace(&mut self.state, running));
+    }
+
     /// Hands off the exit, which goes on without its user.
     #[cold]
     fn hand_off(&mut self) {
@@ -126,15 +140,7 @@ where
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.state, State::Start(..)) {
-            let runtime = Runtime::current();
-            // The start is taken out when its place on the heap is there, so that it moves once.
-            let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
-                State::Start(start, origin) => Coroutine::new(start, origin, true),
-                _ => unreachable!("the state was `Start`"),
-            });
-            let running = State::Running(Box::into_pin(coroutine), runtime);
-            // The state is `Gone`, so there is nothing to drop, which the compiler does not see.
-            mem::forget(mem::replace(&mut self.state, running));
+            self.as_mut().get_mut().start();
         }
         self.running().poll_enter(cx)
     }
