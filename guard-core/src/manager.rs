@@ -151,7 +151,7 @@ where
     M: AsyncManager<X, Resource: Send, Error: core::fmt::Debug> + Send + 'static,
     X: Send + 'static,
 {
-    guaranteed(body!(manager), Origin::here::<M, _>(PrintDebug))
+    guaranteed(body!(manager), Origin::<M, _>::here(PrintDebug))
 }
 
 /// [`manage`] for a manager that borrows, or where there is no allocator.
@@ -165,5 +165,5 @@ where
     M: AsyncManager<X, Error: core::fmt::Debug>,
     X: 'static,
 {
-    scoped(body!(manager), Origin::here::<M, _>(PrintDebug))
+    scoped(body!(manager), Origin::<M, _>::here(PrintDebug))
 }

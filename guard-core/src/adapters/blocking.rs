@@ -142,7 +142,7 @@ where
             let outcome = yielder.token().lend(&yielder, &mut resource).await;
             on_own_thread(move || release(resource, outcome)).await
         },
-        Origin::here::<A, _>(PrintDebug),
+        Origin::<A, _>::here(PrintDebug),
     )
 }
 

@@ -62,6 +62,6 @@ where
             let _ = yielder.token().lend(&yielder, &mut value).await;
             value.close().await
         },
-        Origin::here::<T, _>(PrintDebug),
+        Origin::<T, _>::here(PrintDebug),
     )
 }

@@ -51,6 +51,6 @@ where
             let outcome = yielder.token().lend(&yielder, &mut resource).await;
             release(resource, outcome).await
         },
-        Origin::here::<A, _>(PrintDebug),
+        Origin::<A, _>::here(PrintDebug),
     )
 }

@@ -13,7 +13,7 @@ use crate::cleanup::RuntimeId;
 use crate::cleanup::{Exit, Kind, Runtime, hand_off};
 use crate::macro_support::Conclude;
 use crate::raw::{Ask, Beside, Yielder, boxed};
-use crate::report::{Origin, ReportSource};
+use crate::report::{ReportSource, Source};
 use crate::{AsyncContext, Outcome};
 
 /// Which threads may run the clean-up of a context `C`.
@@ -50,48 +50,54 @@ impl<C: Exit + 'static> Threads<C> for OneThread {
 ///
 /// It owns everything it needs, and moves to the heap when it is first polled, so that a destructor can hand it off as
 /// it is.
-pub(crate) struct Guaranteed<R, E, X, F, Fut, T>
+pub(crate) struct Guaranteed<R, E, X, F, Fut, O, T>
 where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut>>,
+    O: Source<E> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
 {
-    state: State<R, E, X, F, Fut>,
+    state: State<R, E, X, F, Fut, O>,
     threads: PhantomData<T>,
 }
 
-type Boxed<R, E, X, F, Fut> = Pin<Box<Coroutine<R, E, X, F, Fut>>>;
+type Boxed<R, E, X, F, Fut, O> = Pin<Box<Coroutine<R, E, X, F, Fut, O>>>;
 
-enum State<R: ?Sized, E, X, F, Fut> {
-    Start(F, Origin<E>),
-    Running(Boxed<R, E, X, F, Fut>, Runtime),
+enum State<R: ?Sized, E, X, F, Fut, O>
+where
+    O: Source<E>,
+{
+    Start(F, O),
+    Running(Boxed<R, E, X, F, Fut, O>, Runtime),
     /// Handed off, or being started.
     Gone,
 }
 
 // The coroutine, which is pinned, is in a box of its own.
-impl<R, E, X, F, Fut, T> Unpin for Guaranteed<R, E, X, F, Fut, T>
+impl<R, E, X, F, Fut, O, T> Unpin for Guaranteed<R, E, X, F, Fut, O, T>
 where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut>>,
+    O: Source<E> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
 {
 }
 
-impl<R, E, X, F, Fut, T> Guaranteed<R, E, X, F, Fut, T>
+impl<R, E, X, F, Fut, O, T> Guaranteed<R, E, X, F, Fut, O, T>
 where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut>>,
+    O: Source<E> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
 {
     /// Moves the coroutine to the heap.
     #[inline(never)] // So that the polls after the first one are inlined.
@@ -117,7 +123,7 @@ where
     }
 
     #[inline]
-    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut>> {
+    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut, O>> {
         match &mut self.get_mut().state {
             State::Running(coroutine, _) => coroutine.as_mut(),
             _ => panic!("a context was used that is not entered"),
@@ -125,14 +131,15 @@ where
     }
 }
 
-impl<R, E, X, F, Fut, T> AsyncContext<X> for Guaranteed<R, E, X, F, Fut, T>
+impl<R, E, X, F, Fut, O, T> AsyncContext<X> for Guaranteed<R, E, X, F, Fut, O, T>
 where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut>>,
+    O: Source<E> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
 {
     type Resource = R;
     type Error = E;
@@ -190,14 +197,15 @@ where
     }
 }
 
-impl<R, E, X, F, Fut, T> Drop for Guaranteed<R, E, X, F, Fut, T>
+impl<R, E, X, F, Fut, O, T> Drop for Guaranteed<R, E, X, F, Fut, O, T>
 where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut>>,
+    O: Source<E> + 'static,
+    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
 {
     #[inline]
     fn drop(&mut self) {
@@ -211,16 +219,17 @@ where
 
 /// The context of an `#[async_context]` function without `scoped` and `local`.
 #[inline]
-pub(crate) fn guaranteed<R, E, X, F, Fut>(
+pub(crate) fn guaranteed<R, E, X, F, Fut, O>(
     start: F,
-    origin: Origin<E>,
-) -> Guaranteed<R, E, X, F, Fut, AnyThread>
+    origin: O,
+) -> Guaranteed<R, E, X, F, Fut, O, AnyThread>
 where
     R: ?Sized + Send + 'static,
     E: 'static,
     X: Send + 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
+    O: Source<E> + Send + 'static,
 {
     Guaranteed {
         state: State::Start(start, origin),
@@ -230,16 +239,17 @@ where
 
 /// The context of an `#[async_context(local)]` function.
 #[inline]
-pub(crate) fn local<R, E, X, F, Fut>(
+pub(crate) fn local<R, E, X, F, Fut, O>(
     start: F,
-    origin: Origin<E>,
-) -> Guaranteed<R, E, X, F, Fut, OneThread>
+    origin: O,
+) -> Guaranteed<R, E, X, F, Fut, O, OneThread>
 where
     R: ?Sized + 'static,
     E: 'static,
     X: 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
+    O: Source<E> + 'static,
 {
     Guaranteed {
         state: State::Start(start, origin),

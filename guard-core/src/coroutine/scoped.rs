@@ -15,7 +15,7 @@ use crate::raw::{Ask, Beside, Slot, Yielder};
 #[cfg(feature = "alloc")]
 use crate::report::ReportKind;
 use crate::report::Span;
-use crate::report::{Origin, ReportSource};
+use crate::report::{ReportSource, Source};
 use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
@@ -23,7 +23,10 @@ pin_project_lite::pin_project! {
     ///
     /// This is the `scoped` form: it borrows what it likes, allocates nothing, and when it is dropped
     /// half-way, so is its body.
-    pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut> {
+    pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut, O>
+    where
+        O: Source<E>,
+    {
         // Before the slot, which it points to, also when dropped.
         #[pin]
         body: Body<F, Fut>,
@@ -32,11 +35,14 @@ pin_project_lite::pin_project! {
         phase: Phase,
         // Whether someone would have finished it, so that being dropped in its set-up is a loss too.
         guaranteed: bool,
-        origin: Origin<E>,
+        origin: O,
         span: Span,
     }
 
-    impl<R: ?Sized, E, X, F, Fut> PinnedDrop for Coroutine<R, E, X, F, Fut> {
+    impl<R: ?Sized, E, X, F, Fut, O> PinnedDrop for Coroutine<R, E, X, F, Fut, O>
+    where
+        O: Source<E>,
+    {
         fn drop(mut this: Pin<&mut Self>) {
             if this.as_mut().is_unfinished() {
                 this.abandon();
@@ -78,9 +84,12 @@ impl Phase {
     }
 }
 
-impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
+impl<R: ?Sized, E, X, F, Fut, O> Coroutine<R, E, X, F, Fut, O>
+where
+    O: Source<E>,
+{
     #[inline]
-    pub(crate) fn new(start: F, origin: Origin<E>, guaranteed: bool) -> Self {
+    pub(crate) fn new(start: F, origin: O, guaranteed: bool) -> Self {
         Self {
             body: Body::Start { start },
             slot: Slot::new(),
@@ -166,8 +175,9 @@ impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut> {
     }
 }
 
-impl<R: ?Sized, E, X, F, Fut> Coroutine<R, E, X, F, Fut>
+impl<R: ?Sized, E, X, F, Fut, O> Coroutine<R, E, X, F, Fut, O>
 where
+    O: Source<E>,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -208,8 +218,9 @@ where
     }
 }
 
-impl<R: ?Sized, E, X, F, Fut> AsyncContext<X> for Coroutine<R, E, X, F, Fut>
+impl<R: ?Sized, E, X, F, Fut, O> AsyncContext<X> for Coroutine<R, E, X, F, Fut, O>
 where
+    O: Source<E>,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -218,11 +229,10 @@ where
 
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if self.phase != Phase::Entering {
-            self.cannot_enter();
-        }
         if matches!(self.body, Body::Start { .. }) {
             self.as_mut().start();
+        } else if self.phase != Phase::Entering {
+            self.cannot_enter();
         }
         let polled = self.as_mut().poll_body(cx);
         let this = self.project();
@@ -302,8 +312,9 @@ where
 
 /// Goes on although nobody uses the context any more.
 #[cfg(feature = "alloc")]
-impl<R: ?Sized, E, X, F, Fut> Exit for Coroutine<R, E, X, F, Fut>
+impl<R: ?Sized, E, X, F, Fut, O> Exit for Coroutine<R, E, X, F, Fut, O>
 where
+    O: Source<E>,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -353,8 +364,9 @@ where
 
 /// A context that borrows: `#[async_context(scoped)]`.
 #[inline]
-pub(crate) fn scoped<R, E, X, F, Fut>(start: F, origin: Origin<E>) -> Coroutine<R, E, X, F, Fut>
+pub(crate) fn scoped<R, E, X, F, Fut, O>(start: F, origin: O) -> Coroutine<R, E, X, F, Fut, O>
 where
+    O: Source<E>,
     R: ?Sized,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,

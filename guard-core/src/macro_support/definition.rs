@@ -18,7 +18,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
-    crate::coroutine::scoped(start, Origin::here::<F, _>(printer))
+    crate::coroutine::scoped(start, Origin::<F, _>::here(printer))
 }
 
 /// The context of a function with `#[async_context]`.
@@ -27,7 +27,7 @@ where
 #[inline]
 pub fn guaranteed<R, E, X, F, Fut>(
     start: F,
-    printer: impl Print<E>,
+    printer: impl Print<E> + 'static,
 ) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
 where
     R: ?Sized + Send + 'static, // what it lends; with `local` or `scoped` it need not be `Send`
@@ -36,7 +36,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + Send + 'static,
     Fut: Future<Output: Conclude<Error = E>> + Send + 'static,
 {
-    crate::coroutine::guaranteed(start, Origin::here::<F, _>(printer))
+    crate::coroutine::guaranteed(start, Origin::<F, _>::here(printer))
 }
 
 /// In place of the context of a function with `#[async_context]`: says that a feature is missing.
@@ -99,7 +99,7 @@ pub use self::guaranteed as local;
 #[inline]
 pub fn local<R, E, X, F, Fut>(
     start: F,
-    printer: impl Print<E>,
+    printer: impl Print<E> + 'static,
 ) -> impl AsyncContext<X, Resource = R, Error = E> + 'static
 where
     R: ?Sized + 'static,
@@ -108,7 +108,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
 {
-    crate::coroutine::local(start, Origin::here::<F, _>(printer))
+    crate::coroutine::local(start, Origin::<F, _>::here(printer))
 }
 
 /// Proof that a path has yielded.

@@ -20,7 +20,7 @@ pub use owned::OwnedReport;
 pub(crate) use reporter::listen;
 pub use reporter::set_reporter;
 pub use source::ReportSource;
-pub(crate) use source::{Origin, Print, PrintDebug};
+pub(crate) use source::{Origin, Print, PrintDebug, Source};
 pub(crate) use source::{describe_debug, describe_display, describe_type};
 pub(crate) use span::Span;
 

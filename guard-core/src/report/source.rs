@@ -2,6 +2,7 @@
 
 use core::any::type_name;
 use core::fmt;
+use core::marker::PhantomData;
 use core::panic::Location;
 
 use super::identity::Identity;
@@ -43,42 +44,44 @@ impl<E: fmt::Debug> Print<E> for PrintDebug {
     }
 }
 
-/// A [`ReportSource`] in two words: most contexts only carry it, and never report anything.
-pub(crate) struct Origin<E> {
-    source_at: fn(&'static Location<'static>) -> ReportSource<E>,
-    location: &'static Location<'static>,
+/// Makes a [`ReportSource`] when there is something to report.
+pub(crate) trait Source<E>: Copy {
+    /// How the reports are made.
+    fn report_source(self) -> ReportSource<E>;
 }
 
-impl<E> Clone for Origin<E> {
+/// A [`ReportSource`] in one word: most contexts only carry it, and never report anything. The context is named after `N`,
+/// and `P` prints its errors.
+pub(crate) struct Origin<N: ?Sized, P> {
+    location: &'static Location<'static>,
+    _types: PhantomData<fn(&N) -> P>,
+}
+
+impl<N: ?Sized, P> Clone for Origin<N, P> {
     #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<E> Copy for Origin<E> {}
+impl<N: ?Sized, P> Copy for Origin<N, P> {}
 
-impl<E> Origin<E> {
-    /// A context that is made by the caller, and named after `N`.
+impl<N: ?Sized, P> Origin<N, P> {
+    /// A context that is made by the caller.
     #[inline]
     #[track_caller]
-    pub(crate) fn here<N: ?Sized, P: Print<E>>(_: P) -> Self {
-        fn source_at<N: ?Sized, E, P: Print<E>>(
-            location: &'static Location<'static>,
-        ) -> ReportSource<E> {
-            ReportSource::new(Identity::made_at::<N>(location), P::print)
-        }
-
+    pub(crate) fn here(_: P) -> Self {
         Self {
-            source_at: source_at::<N, E, P>,
             location: Location::caller(),
+            _types: PhantomData,
         }
     }
+}
 
-    /// How its reports are made.
+impl<N: ?Sized, E, P: Print<E>> Source<E> for Origin<N, P> {
     #[inline]
-    pub(crate) fn report_source(self) -> ReportSource<E> {
-        (self.source_at)(self.location)
+    fn report_source(self) -> ReportSource<E> {
+        ReportSource::new(Identity::made_at::<N>(self.location), P::print)
     }
 }
 

@@ -12,7 +12,9 @@ use super::driver::Ending;
 use super::failed::{is_err, is_ok_or_unit};
 use super::form::{Attempting, Catching, Handing, InFunction};
 use super::{Parts, Runs, Use};
-use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, Ended as EndedBeside, InPlace, Lending, Marks, Tie};
+use crate::raw::{
+    Around, ENDED, ENDED_AFTER_BLOCK, Ended as EndedBeside, InPlace, Lending, Marks, Tie,
+};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.

@@ -227,12 +227,10 @@ where
             | Stage::Body
             | Stage::EnterWatched
             | Stage::Beside
-            | Stage::Interrupted(_) => {
-                match self.as_mut().run(cx) {
-                    Poll::Ready(outcome) => outcome,
-                    Poll::Pending => ready!(self.as_mut().wait(cx)),
-                }
-            }
+            | Stage::Interrupted(_) => match self.as_mut().run(cx) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => ready!(self.as_mut().wait(cx)),
+            },
             // It has been told how its use ended.
             Stage::Exit(_) => Some(Outcome::Cancelled),
             _ => None,
