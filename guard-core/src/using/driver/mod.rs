@@ -222,18 +222,24 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let outcome = match *self.stage {
-            Stage::Enter
-            | Stage::Body
-            | Stage::EnterWatched
-            | Stage::Beside
-            | Stage::Interrupted(_) => match self.as_mut().run(cx) {
+        let outcome = 'outcome: {
+            // First what is usual.
+            if !matches!(*self.stage, Stage::Enter | Stage::Body) {
+                match *self.stage {
+                    Stage::EnterWatched | Stage::Beside | Stage::Interrupted(_) => {
+                        if let Some(ended) = self.as_mut().look_outside() {
+                            break 'outcome ready!(ended);
+                        }
+                    }
+                    // It has been told how its use ended.
+                    Stage::Exit(_) => break 'outcome Some(Outcome::Cancelled),
+                    _ => break 'outcome None,
+                }
+            }
+            match self.as_mut().run(cx) {
                 Poll::Ready(outcome) => outcome,
                 Poll::Pending => ready!(self.as_mut().wait(cx)),
-            },
-            // It has been told how its use ended.
-            Stage::Exit(_) => Some(Outcome::Cancelled),
-            _ => None,
+            }
         };
         let outcome = match outcome {
             Some(outcome) => outcome,
@@ -255,11 +261,6 @@ where
     /// Enters, then runs the body. Ready with the outcome, if there is nothing to wait for before the exit.
     #[inline]
     fn run(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
-        if !matches!(*self.stage, Stage::Enter | Stage::Body) {
-            if let Some(ended) = self.as_mut().look_outside() {
-                return ended;
-            }
-        }
         let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
         // The only place where a body is polled, so that it is inlined.
