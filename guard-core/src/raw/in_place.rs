@@ -29,8 +29,6 @@ pub(crate) struct Lending<'r, R: ?Sized, O> {
     resource: Cell<Option<NonNull<R>>>,
     /// What goes on beside the block. It is used only while the block may be using what it was lent.
     beside: Cell<Option<Beside>>,
-    /// For the [`InPlace`] that has this lending: [`LENT`] and [`DROPPED`].
-    state: Cell<u8>,
     /// What the block says of itself.
     pub(crate) marks: Marks,
     /// What the use of the former context of the same call is known by.
@@ -38,11 +36,6 @@ pub(crate) struct Lending<'r, R: ?Sized, O> {
     /// What is lent can be written to, and ends with the tie, not before and not after.
     _lent: PhantomData<Cell<&'r mut R>>,
 }
-
-/// The block may be using what the context lends.
-const LENT: u8 = 1;
-/// The context is not there any more.
-const DROPPED: u8 = 2;
 
 // SAFETY: it is a place to hand over a `&mut R`. What goes on beside the block is a part of the context, which is a local of
 // the same function.
@@ -82,7 +75,6 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
         Self {
             resource: Cell::new(None),
             beside: Cell::new(None),
-            state: Cell::new(0),
             marks: Marks(Cell::new(0)),
             outer,
             _lent: PhantomData,
@@ -111,6 +103,17 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
     }
 }
 
+/// What becomes of a context.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody uses it.
+    Free,
+    /// The block may be using what it lends.
+    Lent,
+    /// It is not there any more.
+    Dropped,
+}
+
 /// A context and a block, pinned where they stand. It drops both.
 pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     /// No reference, since that would claim that the block does not use what the context lends.
@@ -118,6 +121,7 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     block: Pin<&'a mut Option<B>>,
     /// No other context and no other block has it.
     lending: &'a Lending<'r, R, O>,
+    state: State,
     _context: PhantomData<&'a mut Option<C>>,
 }
 
@@ -134,10 +138,12 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         block: Pin<&'a mut Option<B>>,
         lending: &'a Lending<'r, R, O>,
     ) -> Self {
-        if context.is_none() {
-            lending.state.set(DROPPED);
-        }
         Self {
+            state: if context.is_some() {
+                State::Free
+            } else {
+                State::Dropped
+            },
             // SAFETY: the pointer is used as a pinned reference only.
             context: NonNull::from(unsafe { context.get_unchecked_mut() }),
             block,
@@ -154,13 +160,12 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        let state = self.lending.state.get();
-        if state != 0 {
-            is_not_free(state);
+        if self.state != State::Free {
+            is_not_free(self.state);
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
-        // a copy. The block does not use what the context lends. And there is a context: there was one when the state
-        // was first set, and where it is dropped the state says so before.
+        // a copy. The block does not use what the context lends. And there is a context: there was one at the
+        // beginning, and where it is dropped the state says so before.
         unsafe { Pin::new_unchecked(self.context.as_mut().as_mut().unwrap_unchecked()) }
     }
 
@@ -172,7 +177,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     {
         let beside = self.context().beside(ASK);
         let resource = NonNull::from(self.context().resource());
-        self.lending.state.set(LENT);
+        self.state = State::Lent;
         self.lending.resource.set(Some(resource));
         if beside.is_some() {
             self.lending.beside.set(beside);
@@ -185,7 +190,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         match self.lending.beside() {
             // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
             // before. So it has not been polled nor dropped since it was asked, in `lend`.
-            Some(beside) if self.lending.state.get() == LENT => unsafe { beside.poll(cx, false) },
+            Some(beside) if self.state == State::Lent => unsafe { beside.poll(cx, false) },
             _ => Poll::Pending,
         }
     }
@@ -203,17 +208,17 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     #[inline]
     pub(crate) fn end_block(&mut self) {
         self.block.set(None);
-        let state = &self.lending.state;
-        state.set(state.get() & !LENT);
+        if self.state == State::Lent {
+            self.state = State::Free;
+        }
     }
 
     /// Drops the context, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
         self.end_block();
-        let state = &self.lending.state;
-        if state.get() == 0 {
-            state.set(DROPPED);
+        if self.state == State::Free {
+            self.state = State::Dropped;
             // SAFETY: as in `context`.
             unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
         }
@@ -221,10 +226,10 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
 }
 
 #[cold]
-fn is_not_free(state: u8) -> ! {
+fn is_not_free(state: State) -> ! {
     panic!(
         "{}",
-        if state & DROPPED == 0 {
+        if state == State::Lent {
             "the block borrows the context"
         } else {
             "the context was dropped"
