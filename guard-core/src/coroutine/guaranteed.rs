@@ -101,7 +101,7 @@ where
 {
     /// Moves the coroutine to the heap.
     #[inline(never)] // So that the polls after the first one are inlined.
-    fn start(&mut self) {
+    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O>> {
         let runtime = Runtime::current();
         // The start is taken out when its place on the heap is there, so that it moves once.
         let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
@@ -111,6 +111,7 @@ where
         let running = State::Running(Box::into_pin(coroutine), runtime);
         // The state is `Gone`, so there is nothing to drop, which the compiler does not see.
         mem::forget(mem::replace(&mut self.state, running));
+        Pin::new(self).running()
     }
 
     /// Hands off the exit, which goes on without its user.
@@ -145,11 +146,13 @@ where
     type Error = E;
 
     #[inline]
-    fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if matches!(self.state, State::Start(..)) {
-            self.as_mut().get_mut().start();
-        }
-        self.running().poll_enter(cx)
+    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let this = self.get_mut();
+        let coroutine = match this.state {
+            State::Start(..) => this.start(),
+            _ => Pin::new(this).running(),
+        };
+        coroutine.poll_enter(cx)
     }
 
     #[inline]

@@ -82,12 +82,10 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         E: 'a,
     {
         // Else nobody would drive it, and nobody would notice.
-        if !self.asked.get() {
-            if let Some(beside) = Beside::of(&self.beside) {
-                // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively.
-                if !unsafe { beside.refuse() } {
-                    is_not_driven();
-                }
+        if let Some(beside) = Beside::of(&self.beside) {
+            // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively.
+            if !self.asked.get() && !unsafe { beside.refuse() } {
+                is_not_driven();
             }
         }
         // SAFETY: `lent` is set by a `Yield`, which holds a `&mut R` to a valid place and does not use it itself.
