@@ -313,10 +313,12 @@ where
     )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
+        let mut steps = ExitSteps::new();
+        steps.tell(outcome, Some);
         // What goes on beside it ends here.
         Exit {
             context: Some(held.release()),
-            steps: ExitSteps::with(outcome),
+            steps,
             nest: core::mem::take(&mut self.nest),
             younger: self.younger.take(),
         }

@@ -168,10 +168,10 @@ impl<T: ?Sized, E> Stack<T, E> {
             has_begun,
             is_cancelled,
         } = self.unwinding.get_mut();
-        let waits = |entry: &Box<Keyed<T>>| matches!(entry.progress, Progress::Before);
+        let waits = |entry: &Keyed<T>| matches!(entry.progress, Progress::Before);
         match state {
             Some(_) if !*has_begun => {}
-            Some(_) if current.as_ref().is_some_and(waits) => *is_cancelled = true,
+            Some(_) if current.as_deref().is_some_and(waits) => *is_cancelled = true,
             Some(state) => state.cancel(),
             None => state.insert(UnwindState::new(source)).cancel(),
         }

@@ -34,15 +34,6 @@ impl<X, E> ExitSteps<X, E> {
         }
     }
 
-    /// An exit with this outcome.
-    pub(crate) const fn with(outcome: Outcome<X>) -> Self {
-        Self {
-            step: Step::Told,
-            outcome: Some(outcome),
-            exited: None,
-        }
-    }
-
     /// Tells it how its use ended, unless it has been told. `pass_on` tells the context, and gives back what that did not
     /// take.
     pub(crate) fn tell(
