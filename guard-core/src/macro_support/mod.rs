@@ -13,7 +13,7 @@ pub use cannot_fail::CannotFail;
 #[cfg(feature = "alloc")]
 pub use classify::StackAndContext;
 pub use classify::{
-    FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeCatches, ProbeFallible, ProbeFuture,
+    AskedTooEarly, Awaited, FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture,
     ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
@@ -23,7 +23,7 @@ pub use definition::{
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
-pub use failed::{MayHaveFailed, how_failed};
+pub use failed::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
 #[cfg(feature = "alloc")]
 pub use owned::{Keep, KeepSelf, keep};
