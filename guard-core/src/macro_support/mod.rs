@@ -17,8 +17,8 @@ pub use classify::{
     ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
-    Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,
-    scoped,
+    Conclude, DeclaredAs, EndOfContext, Fallible, GoesOnAnything, GoesOnBeside, Undeclared, Yielded,
+    caught, finish, goes_on, guaranteed, local, misplaced_yield, scoped,
 };
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};

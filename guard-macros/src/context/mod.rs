@@ -99,6 +99,9 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.push(borrow);
         }
     }
+    if !args.scoped {
+        errors.take(returns.compare_reference());
+    }
     let body = match &function.body {
         None => None,
         Some(tokens) => {
@@ -119,6 +122,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
                     is_broken: true,
                 });
             }
+            errors.take(returns.compare_end(&sig.output, &mut block));
             near::mend(&mut block, &args.krate, &returns, errors);
             let body = Body::new(block, &args, &returns, function, errors);
             Some(Body {
