@@ -145,20 +145,15 @@ impl EndOfContext for () {
     message = "this context lends a `{Self}`, and declares nothing: write `-> {Self}`, or `-> Result<{Self}, E>` if it can fail",
     label = "a `{Self}`: the return type of a context is the type of what it lends"
 )]
-pub trait Undeclared {
+pub trait Undeclared<R> {
     /// The same.
-    type Lent;
-
-    /// The same.
-    fn undeclared(&mut self) -> &mut Self::Lent;
+    fn undeclared(&mut self) -> &mut R;
 }
 
 #[diagnostic::do_not_recommend]
-impl Undeclared for () {
-    type Lent = ();
-
+impl<R> Undeclared<R> for R {
     #[inline]
-    fn undeclared(&mut self) -> &mut () {
+    fn undeclared(&mut self) -> &mut R {
         self
     }
 }

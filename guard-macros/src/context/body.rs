@@ -249,7 +249,7 @@ impl Yields<'_> {
         // These have something to say about another type. For all others rustc shows the declaration.
         if !self.is_declared {
             return quote_spanned! {at=>
-                match #lent { #name => #krate::__private::Undeclared::undeclared(#name) }
+                match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
             };
         }
         if let Type::Reference(_) = resource {

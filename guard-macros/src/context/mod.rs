@@ -111,7 +111,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             let instrumented = instrument::Instrumented::take(&mut block);
             errors.take(returns.compare(&sig.output, &block, &args.krate));
-            if let Err(error) = returns.compare_option(&mut block) {
+            if let Err(error) = returns.compare_failure(sig, &mut block) {
                 errors.push(error);
                 let yields = near::yields_of(&mut block);
                 let body = Some(Body::missing(function, yields.first()));

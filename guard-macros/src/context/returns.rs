@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Stmt, StmtMacro,
-    Type, parse_quote,
+    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Signature, Stmt,
+    StmtMacro, Type, parse_quote,
 };
 
 use super::tails;
@@ -155,28 +155,44 @@ impl Returns {
         Some(Error::new_spanned(declared, message))
     }
 
-    /// Says that a context does not fail with `None`, if its body does so. The body is then of no use.
-    pub(crate) fn compare_option(&mut self, body: &mut Block) -> syn::Result<()> {
+    /// Says that a context which fails returns a `Result`, if it declares none. Its body is then of no use.
+    pub(crate) fn compare_failure(
+        &mut self,
+        sig: &Signature,
+        body: &mut Block,
+    ) -> syn::Result<()> {
         let Self::Plain(declared) = &*self else {
             return Ok(());
         };
-        let Some(lent) = argument_of(declared, "Option").cloned() else {
-            return Ok(());
-        };
-        if !fails_with_none(body) {
-            return Ok(());
-        }
-        let error = Error::new_spanned(
-            declared,
-            format!(
-                "an `Option` is taken for what this context lends. A context that can fail returns a `Result`: write \
-                 `Result<{}, E>`, `.ok_or(error)?`, and `Ok(())` at the end",
-                written(&lent)
+        let option = argument_of(declared, "Option").cloned();
+        let error = match &option {
+            Some(lent) if fails_with_none(body) => Error::new_spanned(
+                declared,
+                format!(
+                    "an `Option` is taken for what this context lends. A context that can fail returns a `Result`: write \
+                     `Result<{}, E>`, `.ok_or(error)?`, and `Ok(())` at the end",
+                    written(lent)
+                ),
             ),
-        );
+            None if asks(body) => match &sig.output {
+                ReturnType::Type(..) => Error::new_spanned(
+                    declared,
+                    format!(
+                        "a context with a `?` can fail: write `Result<{}, E>`, with the type of its errors, and `Ok(())` at the end",
+                        written(declared)
+                    ),
+                ),
+                ReturnType::Default => Error::new_spanned(
+                    &sig.ident,
+                    "a context with a `?` can fail: write `-> Result<R, E>`, with the types of what it lends and of its errors, \
+                     and `Ok(())` at the end",
+                ),
+            },
+            _ => return Ok(()),
+        };
         *self = Self::Fallible {
             output: parse_quote!(::core::result::Result<(), ::core::convert::Infallible>),
-            resource: Some(lent),
+            resource: Some(option.unwrap_or_else(|| declared.clone())),
             error: Some(parse_quote!(::core::convert::Infallible)),
         };
         Err(error)
