@@ -15,8 +15,9 @@ use syn::{Block, Error};
 
 use crate::args::Args;
 use crate::diag::Errors;
-use crate::function::Function;
+use crate::function::{Function, is_named};
 use crate::types::future_of;
+use crate::within::around_a_context;
 
 use body::Body;
 use returns::Returns;
@@ -32,10 +33,23 @@ pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream
         return below;
     }
     let args = Args::parse(args, &mut errors);
-    let Some(function) = function else {
+    let Some(mut function) = function else {
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
+    if let Some(below) = function.attr("within") {
+        errors.push(around_a_context(below));
+        function.attrs.retain(|attr| !is_named(attr, "within"));
+    }
+    if let Some(again) = function.attr("async_context") {
+        errors.push(Error::new_spanned(
+            again,
+            "`#[async_context]` stands here twice: leave one out",
+        ));
+        function
+            .attrs
+            .retain(|attr| !is_named(attr, "async_context"));
+    }
     match check(args, &function, &mut errors) {
         Some(definition) => {
             let expanded = expand::expand(&definition, &function);
