@@ -13,12 +13,12 @@ pub use cannot_fail::CannotFail;
 #[cfg(feature = "alloc")]
 pub use classify::StackAndContext;
 pub use classify::{
-    AskedTooEarly, Awaited, FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture,
-    ProbeSafe, Reports, UsedWithoutCatch, probe,
+    AskedTooEarly, Awaited, FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeAwaited,
+    ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
-    Conclude, DeclaredAs, EndOfContext, Fallible, GoesOnAnything, GoesOnBeside, Undeclared, Yielded,
-    caught, finish, goes_on, guaranteed, local, misplaced_yield, scoped,
+    Conclude, DeclaredAs, EndOfContext, Fallible, GoesOnAnything, GoesOnBeside, Undeclared,
+    Yielded, caught, finish, goes_on, guaranteed, local, misplaced_yield, scoped,
 };
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};

@@ -156,11 +156,7 @@ impl Returns {
     }
 
     /// Says that a context which fails returns a `Result`, if it declares none. Its body is then of no use.
-    pub(crate) fn compare_failure(
-        &mut self,
-        sig: &Signature,
-        body: &mut Block,
-    ) -> syn::Result<()> {
+    pub(crate) fn compare_failure(&mut self, sig: &Signature, body: &mut Block) -> syn::Result<()> {
         let Self::Plain(declared) = &*self else {
             return Ok(());
         };
@@ -229,7 +225,8 @@ impl Returns {
 
     /// Says that a context that can fail ends with `Ok(())`, if its body ends without a value. Goes on as if it did not.
     pub(crate) fn compare_end(&self, output: &ReturnType, body: &mut Block) -> syn::Result<()> {
-        let is_result = matches!(output, ReturnType::Type(_, declared) if is_named_result(declared));
+        let is_result =
+            matches!(output, ReturnType::Type(_, declared) if is_named_result(declared));
         if !self.is_fallible() || !is_result {
             return Ok(());
         }

@@ -70,10 +70,7 @@ fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
                     .and_then(|part| braces_of(part.last()?))
                     .is_some();
                 if tokens.peek().is_some() {
-                    mistakes.tell(
-                        semicolon,
-                        format!("write `,` instead of `;`: `{FORM}`"),
-                    );
+                    mistakes.tell(semicolon, format!("write `,` instead of `;`: `{FORM}`"));
                 } else if after_braces {
                     mistakes.tell(
                         semicolon,
@@ -383,9 +380,9 @@ fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Us
             pat.to_token_stream()
         ),
     );
-    let context = last.iter().position(
-        |token| matches!(token, TokenTree::Punct(equals) if equals.as_char() == '='),
-    )?;
+    let context = last
+        .iter()
+        .position(|token| matches!(token, TokenTree::Punct(equals) if equals.as_char() == '='))?;
     let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
     let single = Single::new(pat, &last[context + 1..]);
     Some((Use::Single(Box::new(single)), names + 1))
