@@ -9,6 +9,7 @@ use super::core::Key;
 use super::entry::{ContextEntry, Entry};
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
+use crate::context::FromContext;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -122,7 +123,7 @@ impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
 where
     C: AsyncContext + Send + 'static,
     C::Resource: Send,
-    E: From<C::Error> + 'static,
+    E: FromContext<C::Error> + 'static,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {
@@ -138,7 +139,7 @@ where
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
         match &mut self.0 {
-            State::Held(held, _) => held.failure(ask).map(E::from),
+            State::Held(held, _) => held.failure(ask).map(E::from_context),
             _ => None,
         }
     }
