@@ -6,6 +6,7 @@ mod definition;
 mod describe;
 mod failed;
 mod handled;
+mod lent;
 mod owned;
 mod returns;
 
@@ -17,14 +18,15 @@ pub use classify::{
     ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
-    Conclude, DeclaredAs, EndOfContext, Fallible, GoesOnAnything, GoesOnBeside, Undeclared,
-    Yielded, caught, finish, goes_on, guaranteed, local, misplaced_yield, scoped,
+    Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,
+    scoped,
 };
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
 pub use failed::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
+pub use lent::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};
 #[cfg(feature = "alloc")]
 pub use owned::{Keep, KeepSelf, keep};
 pub use owned::{Owned, owned_generic, owned_locally};

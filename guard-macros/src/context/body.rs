@@ -97,7 +97,7 @@ impl Body {
             is_fallible: returns.is_fallible(),
             args,
             resource: returns.written_resource(),
-            is_declared: matches!(function.sig.output, ReturnType::Type(..)),
+            output: &function.sig.output,
             caught: &returns.caught(args),
             proof: &proof,
             found: false,
@@ -145,8 +145,8 @@ struct Yields<'a> {
     args: &'a Args,
     /// The type of what is lent, where it is written.
     resource: Option<&'a Type>,
-    /// Whether the function declares what it returns.
-    is_declared: bool,
+    /// What the function declares.
+    output: &'a ReturnType,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
     proof: &'a Proof,
@@ -247,7 +247,7 @@ impl Yields<'_> {
         let name = Ident::new("resource", at);
         let krate = path_at(&self.args.krate, at);
         // These have something to say about another type. For all others rustc shows the declaration.
-        if !self.is_declared {
+        if let ReturnType::Default = self.output {
             return quote_spanned! {at=>
                 match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
             };

@@ -212,7 +212,7 @@ impl Returns {
         }
         let lent = (*reference.elem).clone();
         let error = Error::new_spanned(
-            &reference,
+            reference,
             format!(
                 "a context that is not `scoped` owns what it lends, and `yield_resource!` makes the `&mut` of it: write `{}` \
                  instead of this reference",
