@@ -3,7 +3,6 @@
 use core::convert::Infallible;
 #[cfg(feature = "std")]
 use core::future::Future;
-use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -252,7 +251,7 @@ pub trait AsyncContext<X = ()> {
             + for<'a> AsyncFnOnce(&'a mut Self::Resource) -> Result<T, E>,
         (F, &'r mut Self::Resource): Called,
     {
-        Converting::new(closure(self, body), E::from_context)
+        Converting::new(closure(self, body), E::from)
     }
 
     /// [`with`](Self::with) that loses nothing: every combination of failures is a variant of
@@ -594,45 +593,10 @@ pub trait AsyncContext<X = ()> {
     note = "a context that cannot fail, whose error is `Infallible`, is given one by `.with_error::<{Self}>()`",
     note = "one that can fail has its error converted by `.map_err(…)`, or by an implementation of `From<{F}>` for `{Self}`"
 )]
-pub trait FromContext<F: ?Sized> {
-    /// `From::from`.
-    #[doc(hidden)]
-    fn from_context(error: F) -> Self
-    where
-        F: Sized,
-        Self: Sized;
-}
+pub trait FromContext<F>: From<F> {}
 
 #[diagnostic::do_not_recommend]
-impl<E: From<F>, F> FromContext<F> for E {
-    #[inline]
-    #[track_caller]
-    fn from_context(error: F) -> E {
-        E::from(error)
-    }
-}
-
-/// The error of no context.
-///
-/// While the type of a context is not known, neither is that of its error. If an error type had a single implementation of
-/// [`FromContext`], rustc would infer from it that the error of the context is the same, and complain of another one only as
-/// a «type mismatch». So there are two.
-#[doc(hidden)]
-pub struct NoContext<E> {
-    _error: PhantomData<E>,
-    _no_size: str,
-}
-
-#[doc(hidden)]
-#[diagnostic::do_not_recommend]
-impl<E> FromContext<NoContext<E>> for E {
-    fn from_context(_: NoContext<E>) -> E
-    where
-        NoContext<E>: Sized,
-    {
-        unreachable!("it has no size, so there is none")
-    }
-}
+impl<E: From<F>, F> FromContext<F> for E {}
 
 /// No context is one.
 #[doc(hidden)]

@@ -8,7 +8,6 @@ use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::dropped;
-use crate::context::FromContext;
 use crate::raw::{Ask, Kept};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
@@ -106,17 +105,17 @@ where
 impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
 where
     C: AsyncContext,
-    E: FromContext<C::Error>,
+    E: From<C::Error>,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || state.outcome())) {
-            state.failed(E::from_context(error), ContextEntry::report_source(self));
+            state.failed(error.into(), ContextEntry::report_source(self));
         }
         Poll::Ready(())
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
-        ContextEntry::failure(self, ask).map(E::from_context)
+        ContextEntry::failure(self, ask).map(E::from)
     }
 
     fn report_source(&self) -> ReportSource<E> {

@@ -9,7 +9,6 @@ use super::core::Key;
 use super::entry::{ContextEntry, Entry};
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
-use crate::context::FromContext;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -123,7 +122,7 @@ impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
 where
     C: AsyncContext + Send + 'static,
     C::Resource: Send,
-    E: FromContext<C::Error> + 'static,
+    E: From<C::Error> + 'static,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {
@@ -139,7 +138,7 @@ where
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
         match &mut self.0 {
-            State::Held(held, _) => held.failure(ask).map(E::from_context),
+            State::Held(held, _) => held.failure(ask).map(E::from),
             _ => None,
         }
     }

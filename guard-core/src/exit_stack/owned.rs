@@ -191,7 +191,7 @@ where
         C::Resource: Send + 'static,
         E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -280,7 +280,7 @@ where
         C::Resource: Send + 'static,
         E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);

@@ -107,7 +107,7 @@ where
         C::Resource: 'a,
         E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from_context, |this, context, nest| {
+        EnterOnStack::new(self, context, E::from, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
