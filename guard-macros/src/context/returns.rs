@@ -171,13 +171,21 @@ impl Returns {
                 ),
             ),
             None if asks(body) => match &sig.output {
-                ReturnType::Type(..) => Error::new_spanned(
-                    declared,
-                    format!(
-                        "a context with a `?` can fail: write `Result<{}, E>`, with the type of its errors, and `Ok(())` at the end",
-                        written(declared)
-                    ),
-                ),
+                ReturnType::Type(..) => {
+                    let alias = if has_arguments(declared) {
+                        ". Only an alias whose name ends in `Result` is taken for one"
+                    } else {
+                        ""
+                    };
+                    Error::new_spanned(
+                        declared,
+                        format!(
+                            "a context with a `?` can fail: write `Result<{}, E>`, with the type of its errors, and `Ok(())` at \
+                             the end{alias}",
+                            written(declared)
+                        ),
+                    )
+                }
                 ReturnType::Default => Error::new_spanned(
                     &sig.ident,
                     "a context with a `?` can fail: write `-> Result<R, E>`, with the types of what it lends and of its errors, \
