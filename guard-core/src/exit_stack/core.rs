@@ -177,6 +177,12 @@ impl<T: ?Sized, E> Stack<T, E> {
         }
     }
 
+    /// Whether the stack has waited for what its block dropped, and it is the entries' turn.
+    #[cfg(feature = "std")]
+    pub(super) fn has_begun(&mut self) -> bool {
+        self.unwinding.get_mut().has_begun
+    }
+
     /// Begins an unwinding, or goes on with the one that has begun.
     pub(super) fn begin<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
         let source = self.source;

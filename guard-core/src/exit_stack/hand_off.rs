@@ -116,6 +116,11 @@ where
     }
 
     #[cfg(feature = "std")]
+    fn has_begun(mut self: Pin<&mut Self>) -> bool {
+        self.stack.has_begun()
+    }
+
+    #[cfg(feature = "std")]
     fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.stack.poll_last::<M>(cx);
         Poll::Ready(())

@@ -2,7 +2,6 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
-use syn::spanned::Spanned;
 use syn::{Expr, Pat};
 
 use super::parse::{Handling, Single};
@@ -137,28 +136,13 @@ pub(super) fn bind(parts: &[Single], resource: &TokenStream, block: TokenStream)
         ] => quote! {
             match #resource { #pat => #block }
         },
-        // If the type is another one, rustc shows the name, and not all of the call.
-        [
-            Single {
-                pat,
-                ty: Some((colon, ty)),
-                ..
-            },
-        ] => {
-            let lent = Ident::new("lent", Span::mixed_site().located_at(pat.span()));
-            quote! {
-                match #resource {
-                    #lent => {
-                        let #pat #colon #ty = #lent;
-                        #block
-                    }
-                }
-            }
+        [Single { pat, ty, .. }] => {
+            let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
+            quote!({
+                let #pat #ty = #resource;
+                #block
+            })
         }
-        [Single { pat, ty: None, .. }] => quote!({
-            let #pat = #resource;
-            #block
-        }),
         [first, rest @ ..] => {
             let [one, others] =
                 ["first", "others"].map(|name| Ident::new(name, Span::mixed_site()));
