@@ -463,7 +463,7 @@ pub use guard_macros::within;
 ///   has does not compile.)
 /// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
-///   fail needs none, and may have one.
+///   fail needs none, and may have one in any function.
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
 ///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is

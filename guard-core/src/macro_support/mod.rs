@@ -6,6 +6,7 @@ mod definition;
 mod describe;
 mod failed;
 mod handled;
+mod lent;
 mod owned;
 mod returns;
 
@@ -13,8 +14,8 @@ pub use cannot_fail::CannotFail;
 #[cfg(feature = "alloc")]
 pub use classify::StackAndContext;
 pub use classify::{
-    FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeCatches, ProbeFallible, ProbeFuture,
-    ProbeSafe, Reports, UsedWithoutCatch, probe,
+    AskedTooEarly, Awaited, FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeAwaited,
+    ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,
@@ -23,8 +24,9 @@ pub use definition::{
 #[cfg(not(feature = "alloc"))]
 pub use definition::{Missing, NeedsAlloc};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
-pub use failed::{MayHaveFailed, how_failed};
+pub use failed::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
+pub use lent::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};
 #[cfg(feature = "alloc")]
 pub use owned::{Keep, KeepSelf, keep};
 pub use owned::{Owned, owned_generic, owned_locally};
