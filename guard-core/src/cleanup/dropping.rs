@@ -173,7 +173,7 @@ pub(super) fn notes() -> Notes {
                 }
                 Doing::DroppingGuard(opened) => {
                     if !apart {
-                        notes.guard = opened.clone();
+                        notes.guard.clone_from(opened);
                     }
                     apart = true;
                 }
