@@ -254,7 +254,6 @@ impl<T: ?Sized, E> Stack<T, E> {
 impl<T: ?Sized, E> Stack<T, E> {
     /// Polls every entry once, last in first out, since none can go on. One that needs more is dropped, and
     /// reports that.
-    #[cfg(feature = "std")]
     pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
     where
         T: Entry<E, M>,
