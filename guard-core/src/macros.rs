@@ -341,9 +341,9 @@ pub use guard_macros::within;
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
 ///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is
 ///   said at [`Join`](crate::context::Join).
-/// - When a [`yield_resource!`](crate::yield_resource) stands in the block, that is in a context made of contexts, and the block
-///   ends without an error, the contexts exit with the outcome that the yield told. So an inner transaction is
-///   not committed when the use of the outer context has failed.
+/// - When a [`yield_resource!`](crate::yield_resource) stands in the block, that is in a context made of contexts,
+///   and the block ends without an error, the contexts exit with the outcome that the yield told. So an inner
+///   transaction is not committed when the use of the outer context has failed.
 /// - A context may end its block by what goes on [beside](crate::yield_resource#beside-the-block) it. Then the contexts
 ///   behind it in the call exit in place, with `Cancelled`.
 ///

@@ -1,7 +1,6 @@
 //! Where a context was entered, and where its clean-up goes on.
 
 use core::future::Future;
-use core::num::NonZeroUsize;
 
 use crate::platform::thread;
 use crate::platform::tokio::{Handle, Id};
@@ -20,7 +19,7 @@ pub(crate) struct Runtime {
 pub struct RuntimeId {
     pub(crate) tokio: Option<Id>,
     /// The thread that a `local` clean-up does not leave. `None`: any thread of the runtime may run it.
-    pub(crate) thread: Option<NonZeroUsize>,
+    pub(crate) thread: Option<thread::Number>,
 }
 
 impl RuntimeId {

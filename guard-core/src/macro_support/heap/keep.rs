@@ -31,7 +31,6 @@ impl<T: alloc::borrow::ToOwned + ?Sized> Keep for T {
 }
 
 /// What `#[async_context(owned)]` can make an owned value of as `&self`: `Clone`.
-#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`owned` cannot make an owned value of `&self`",
     label = "`{Self}` is not `Clone`",

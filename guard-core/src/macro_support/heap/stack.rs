@@ -1,4 +1,5 @@
-//! Finding out that an exit stack stands in the place of a context in `async_with!`: see [`classify`](super::super::classify).
+//! Finding out that an exit stack stands in the place of a context in `async_with!`: see
+//! [`classify`](crate::macro_support::classify).
 
 #![allow(
     clippy::must_use_candidate,
@@ -14,7 +15,6 @@ use crate::macro_support::classify::Otherwise;
 pub struct IsStack;
 
 /// No type implements it: its message is the error.
-#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a new exit stack is no context: write `name = exit_stack::<Error>()?`",
     label = "an exit stack, which is closed by hand",

@@ -1,8 +1,9 @@
 //! Without `std` threads cannot be told apart.
 
-use core::num::NonZeroUsize;
-
 /// The same for every thread.
-pub(crate) fn number() -> NonZeroUsize {
-    NonZeroUsize::MIN
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number;
+
+pub(crate) fn number() -> Number {
+    Number
 }

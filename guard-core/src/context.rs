@@ -16,7 +16,6 @@ pub use crate::{
     adapters::with_alloc::{Join, JoinError, Optional, OptionalResource},
     context::boxed::{BoxContext, LocalBoxContext},
     guard::{Enter, Exit},
-    macro_support::heap::{KeepSelf, StackAndContext},
     raw::Pair as JoinResource,
 };
 #[cfg(feature = "std")]
@@ -31,6 +30,9 @@ pub use crate::{
 pub use crate::macro_support::{
     EndOfContext, Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
 };
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::macro_support::{KeepSelf, StackAndContext};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 
