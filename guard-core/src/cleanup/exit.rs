@@ -15,6 +15,11 @@ pub(crate) trait Exit {
         false
     }
 
+    /// Whether the code of the exit runs already. It does not wait for what was dropped in that code before it has ended.
+    fn has_begun(self: Pin<&mut Self>) -> bool {
+        false
+    }
+
     /// Goes on with the set-up. Ready with whether there is something to exit.
     fn poll_set_up(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<bool> {
         Poll::Ready(true)

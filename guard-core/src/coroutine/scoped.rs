@@ -307,6 +307,11 @@ where
         self.is_running() && self.phase == Phase::Entering
     }
 
+    fn has_begun(self: Pin<&mut Self>) -> bool {
+        // Told how its use ended, it stays at its yield until it is polled.
+        self.phase == Phase::Exiting && !self.project().slot.is_told()
+    }
+
     fn poll_set_up(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         match self.as_mut().poll_enter(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(true),

@@ -113,6 +113,10 @@ where
         }
     }
 
+    fn has_begun(mut self: Pin<&mut Self>) -> bool {
+        self.stack.has_begun()
+    }
+
     fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.stack.poll_last::<M>(cx);
         Poll::Ready(())

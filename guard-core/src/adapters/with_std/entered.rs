@@ -5,10 +5,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::sync::{Arc, OnceLock};
 
-use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
+use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, Driven, Kept, LentContext, Place};
 use crate::report::{ReportKind, ReportSource};
+use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
 /// An entered context, for the driver of what goes on beside it.
@@ -90,9 +91,7 @@ where
         Exiting {
             place: Some(Where::Kept(held.into_kept())),
             nest: core::mem::take(&mut self.nest),
-            outcome: None,
-            exited: None,
-            step: Step::Entered,
+            steps: ExitSteps::new(),
         }
     }
 }
@@ -122,10 +121,7 @@ where
     /// `None` when it is dropped.
     place: Option<Where<C>>,
     nest: Nest,
-    outcome: Option<Outcome>,
-    /// How it exited, until somebody is told.
-    exited: Option<Result<(), C::Error>>,
-    step: Step,
+    steps: ExitSteps<(), C::Error>,
 }
 
 /// Where it is.
@@ -136,16 +132,6 @@ where
     /// Where the driver may go on with what is beside it.
     Kept(Kept<C, ()>),
     Here(Pin<Box<C>>),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Entered,
-    /// It is told how its use ended.
-    Told,
-    Exiting,
-    Settling,
-    Over,
 }
 
 impl<C> Exiting<C>
@@ -178,11 +164,14 @@ where
 
     /// Tells it how its use ended, before the exit begins.
     pub(super) fn tell(&mut self, outcome: Outcome) {
-        if self.step == Step::Entered {
-            self.step = Step::Told;
-            let told = self.with(|context| context.tell(outcome));
-            self.outcome = told.unwrap_or(Some(outcome));
-        }
+        let place = &mut self.place;
+        self.steps.tell(outcome, |outcome| match place {
+            Some(Where::Kept(kept)) => kept
+                .with(|context| context.tell(outcome))
+                .unwrap_or(Some(outcome)),
+            Some(Where::Here(context)) => context.as_mut().tell(outcome),
+            None => Some(outcome),
+        });
     }
 
     /// Exits. What later polls tell is ignored.
@@ -191,10 +180,7 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
-        if self.step == Step::Entered {
-            self.step = Step::Told;
-            self.outcome = Some(outcome);
-        }
+        self.steps.tell(outcome, Some);
         if let Some(Where::Kept(kept)) = &mut self.place {
             let context = ready!(kept.poll_release(cx));
             self.place = Some(Where::Here(context));
@@ -202,26 +188,8 @@ where
         let Some(Where::Here(context)) = &mut self.place else {
             unreachable!("only its end takes it");
         };
-        let mut context = context.as_mut();
-        if self.step == Step::Told {
-            let (nest, outcome) = (&mut self.nest, &mut self.outcome);
-            ready!(poll_settle_before_exit(context.as_mut(), nest, cx, outcome));
-            self.step = Step::Exiting;
-        }
-        if self.step == Step::Exiting {
-            // Only the first poll tells.
-            let outcome = self.outcome.take().unwrap_or(Outcome::Cancelled);
-            let exited = self.nest.during(|| context.as_mut().poll_exit(cx, outcome));
-            self.exited = Some(ready!(exited));
-            self.step = Step::Settling;
-        }
-        assert!(
-            self.step == Step::Settling,
-            "a context was exited that has ended"
-        );
-        ready!(poll_settle(context, &mut self.nest, cx));
-        self.step = Step::Over;
-        Poll::Ready(self.exited.take().expect("it has just exited"))
+        self.steps
+            .poll(context.as_mut(), &mut self.nest, cx, outcome)
     }
 }
 
@@ -230,7 +198,7 @@ where
     C: AsyncContext,
 {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.exited.take() {
+        if let Some(error) = self.steps.take_error() {
             self.look(|context| context.report(ReportKind::Failed(&error)));
         }
         if self.place.is_some() {

@@ -47,12 +47,14 @@ impl<E: ?Sized + Kind> Task<E> {
     pub(super) fn new(
         entry: Arc<Entry>,
         nest: Nest,
-        exit: Pin<Box<E>>,
+        mut exit: Pin<Box<E>>,
         runtime: Runtime,
         bound: Option<Box<dyn Bound>>,
     ) -> Self {
         let phase = if exit.is_in_set_up() {
             Phase::SetUp
+        } else if exit.as_mut().has_begun() {
+            Phase::Exit
         } else {
             Phase::Before
         };
