@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::entry::Entry;
 use super::limit::Limit;
-use super::nest::{CURRENT, Doing, GuardNest, Nest, leave};
+use super::nest::{CURRENT, Doing, GuardNest, Nest, OpenGuards, Opened, leave};
 use crate::report::ReportKind;
 
 /// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the
@@ -29,7 +29,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
 
     impl Drop for PassOn {
         fn drop(&mut self) {
-            if let Doing::DroppingContext { inside, taken } = &mut self.0 {
+            if let Doing::DroppingContext { inside, taken, .. } = &mut self.0 {
                 if !taken.get() {
                     core::mem::take(inside).into_iter().for_each(leave);
                 }
@@ -37,12 +37,15 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
         }
     }
 
-    let inside = nest.take();
-    if inside.is_empty() {
+    let (guards, inside) = (nest.guards(), nest.take());
+    if inside.is_empty() && guards.is_empty() {
         return drop_it();
     }
-    let taken = Cell::new(false);
-    let doing = PassOn(Doing::DroppingContext { inside, taken });
+    let doing = PassOn(Doing::DroppingContext {
+        inside,
+        taken: Cell::new(false),
+        guards,
+    });
     CURRENT.with(|current| current.framed(&doing.0, drop_it));
 }
 
@@ -134,8 +137,10 @@ pub(super) struct Notes {
     /// The clean-ups that it waits for first.
     pub(super) inside: Vec<Arc<Entry>>,
     pub(super) limit: Option<Rc<dyn Limit>>,
+    /// Guards that may be among the locals of its context.
+    pub(super) guards: OpenGuards,
     /// The guard whose context it is.
-    pub(super) guard: Option<super::nest::Opened>,
+    pub(super) guard: Option<Opened>,
     pub(super) expired: bool,
 }
 
@@ -144,6 +149,7 @@ pub(super) fn notes() -> Notes {
     let mut notes = Notes {
         inside: Vec::new(),
         limit: None,
+        guards: OpenGuards::default(),
         guard: None,
         expired: expiring().is_some(),
     };
@@ -154,13 +160,20 @@ pub(super) fn notes() -> Notes {
     CURRENT.with(|current| {
         current.in_force(|doing| {
             match doing {
-                Doing::DroppingContext { inside, taken } => {
+                Doing::DroppingContext {
+                    inside,
+                    taken,
+                    guards,
+                } => {
                     taken.set(true);
                     notes.inside.extend(inside.iter().cloned());
+                    if !apart {
+                        notes.guards.add(guards);
+                    }
                 }
                 Doing::DroppingGuard(opened) => {
                     if !apart {
-                        notes.guard = *opened;
+                        notes.guard.clone_from(opened);
                     }
                     apart = true;
                 }

@@ -25,6 +25,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
         let Notes {
             inside,
             limit,
+            guards,
             guard,
             expired,
         } = notes();
@@ -42,7 +43,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
         let bound = limit.map(|limit| limit.share());
         let mut task = Task::new(
             entry.clone(),
-            Nest::of(inside),
+            Nest::of(inside, guards),
             exit,
             runtime.clone(),
             bound,
@@ -65,7 +66,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             panic.report_to(ReportSource::<()>::of(identity));
         }
         match guard {
-            Some(opened) => leave_guard(entry, opened),
+            Some(opened) => leave_guard(entry, &opened),
             None => leave(entry),
         }
     });

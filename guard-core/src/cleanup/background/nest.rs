@@ -27,23 +27,33 @@ pub(crate) struct Nest {
 }
 
 struct Left {
-    number: usize,
     entries: Vec<Arc<Entry>>,
     /// The entries for which the exit does not wait: they go on elsewhere, or were dropped during their set-up.
     apart: Vec<Arc<Entry>>,
     /// The guards that were opened while this was the current nest.
-    guards: BTreeMap<usize, Open>,
-    /// The number of guards at which those that are gone are removed from the list.
-    guards_to_look: usize,
+    guards: Option<GuardList>,
+    /// Those that were opened in the nest of the use that was dropped, for a clean-up.
+    guards_of_use: Vec<GuardList>,
     timer: Timer,
+}
+
+/// The guards that were opened while one nest was the current one.
+type GuardList = Arc<Mutex<Guards>>;
+
+struct Guards {
+    open: BTreeMap<usize, Open>,
+    /// The number of guards at which those that are gone are removed.
+    to_look: usize,
 }
 
 /// What a thread is doing while it polls or drops something.
 pub(crate) enum Doing {
-    /// A use drops its context. A clean-up that is handed off by that waits for `inside` first.
+    /// A use drops its context. A clean-up that is handed off by that waits for `inside` first. There may be guards
+    /// among the locals of the context.
     DroppingContext {
         inside: Vec<Arc<Entry>>,
         taken: core::cell::Cell<bool>,
+        guards: OpenGuards,
     },
     /// A guard is dropped, and with it its context.
     DroppingGuard(Option<Opened>),
@@ -85,11 +95,13 @@ impl Nest {
         }
     }
 
-    /// A nest with these entries.
-    pub(super) fn of(entries: Vec<Arc<Entry>>) -> Self {
+    /// A nest for a clean-up, with these entries.
+    pub(super) fn of(entries: Vec<Arc<Entry>>, guards: OpenGuards) -> Self {
         let mut nest = Self::new();
-        if !entries.is_empty() {
-            nest.left().entries = entries;
+        if !entries.is_empty() || !guards.0.is_empty() {
+            let left = nest.left();
+            left.entries = entries;
+            left.guards_of_use = guards.0;
         }
         nest
     }
@@ -120,11 +132,10 @@ impl Nest {
     fn left(&mut self) -> &mut Left {
         let left = self.left.get_or_insert_with(|| {
             Box::new(Exclusive::new(Left {
-                number: number(),
                 entries: Vec::new(),
                 apart: Vec::new(),
-                guards: BTreeMap::new(),
-                guards_to_look: 16,
+                guards: None,
+                guards_of_use: Vec::new(),
                 timer: Timer::default(),
             }))
         });
@@ -163,6 +174,26 @@ impl Nest {
         let mut entries = mem::take(&mut left.entries);
         entries.append(&mut left.apart);
         unended(entries)
+    }
+
+    /// Whether this guard was opened in it.
+    fn has(&mut self, opened: &Opened) -> bool {
+        let is_it = |list: &GuardList| Arc::ptr_eq(list, &opened.list);
+        self.left.as_mut().is_some_and(|left| {
+            let left = left.get_mut();
+            left.guards.iter().chain(&left.guards_of_use).any(is_it)
+        })
+    }
+
+    /// The guards that were opened in it.
+    pub(super) fn guards(&mut self) -> OpenGuards {
+        let Some(left) = &mut *self.left else {
+            return OpenGuards::default();
+        };
+        let left = left.get_mut();
+        let lists = left.guards.iter().chain(&left.guards_of_use);
+        let open = |list: &&GuardList| !lock(list).open.is_empty();
+        OpenGuards(lists.filter(open).cloned().collect())
     }
 
     /// Takes out what has not ended, for another place to leave it.
@@ -243,7 +274,9 @@ impl Nest {
             let left = left.get_mut();
             left.timer = Timer::default();
             left.apart.retain(|entry| !entry.is_spent());
-            if left.apart.is_empty() && left.guards.is_empty() {
+            let is_empty = |list: &GuardList| lock(list).open.is_empty();
+            let mut guards = left.guards.iter().chain(&left.guards_of_use);
+            if left.apart.is_empty() && guards.all(is_empty) {
                 *self.left = None;
             }
         }
@@ -364,10 +397,10 @@ pub(crate) struct GuardNest {
 }
 
 /// When and where a guard was opened.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Opened {
     number: usize,
-    nest: usize,
+    list: GuardList,
 }
 
 struct Open {
@@ -385,7 +418,7 @@ impl GuardNest {
     }
 
     pub(super) fn opened(&self) -> Opened {
-        self.opened
+        self.opened.clone()
     }
 }
 
@@ -398,35 +431,41 @@ impl Drop for GuardNest {
 
 impl Nest {
     fn open(&mut self, runtime: RuntimeId) -> GuardNest {
-        let left = self.left();
-        if left.guards.len() >= left.guards_to_look {
-            left.guards
-                .retain(|_, open| open.entries.strong_count() > 0);
-            left.guards_to_look = left.guards.len() * 2 + 16;
-        }
+        let list = self.left().guards.get_or_insert_with(|| {
+            Arc::new(Mutex::new(Guards {
+                open: BTreeMap::new(),
+                to_look: 16,
+            }))
+        });
         let number = number();
         let entries = Arc::new(Mutex::new(Vec::new()));
         let open = Open {
             runtime,
             entries: Arc::downgrade(&entries),
         };
-        left.guards.insert(number, open);
+        lock(list).add(number, open);
         let opened = Opened {
             number,
-            nest: left.number,
+            list: list.clone(),
         };
         GuardNest { opened, entries }
     }
+}
 
-    /// The list of the guard that was opened last before `opened`, of those that still live and whose exit waits for a
-    /// clean-up in `runtime`.
-    fn older(&mut self, opened: Opened, runtime: RuntimeId) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
-        let left = self.left.as_mut()?.get_mut();
-        if left.number != opened.nest {
-            return None;
+impl Guards {
+    fn add(&mut self, number: usize, open: Open) {
+        if self.open.len() >= self.to_look {
+            self.open.retain(|_, open| open.entries.strong_count() > 0);
+            self.to_look = self.open.len() * 2 + 16;
         }
+        self.open.insert(number, open);
+    }
+
+    /// What the guard is left that was opened last before this one, of those that still live and whose exit waits for
+    /// a clean-up in `runtime`.
+    fn older(&mut self, number: usize, runtime: RuntimeId) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
         let (mut older, mut gone) = (None, Vec::new());
-        for (number, open) in left.guards.range(..opened.number).rev() {
+        for (number, open) in self.open.range(..number).rev() {
             match open.entries.upgrade() {
                 Some(entries) if open.runtime.waits_for(runtime) => {
                     older = Some(entries);
@@ -437,17 +476,53 @@ impl Nest {
             }
         }
         for number in gone {
-            left.guards.remove(&number);
+            self.open.remove(&number);
         }
         older
     }
 }
 
+/// The guards that were opened in the nest of a use that is dropped now, or whose clean-up this is.
+#[derive(Clone, Default)]
+pub(crate) struct OpenGuards(Vec<GuardList>);
+
+impl OpenGuards {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn add(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    fn has(&self, opened: &Opened) -> bool {
+        self.0.iter().any(|list| Arc::ptr_eq(list, &opened.list))
+    }
+}
+
+/// Whether it is dropped by the use that it was opened in: by code of that, or with its context.
+fn is_dropped_where_it_was_opened(opened: &Opened) -> bool {
+    CURRENT.with(|current| {
+        let mut found = current.with(|nest| nest.is_some_and(|nest| nest.has(opened)));
+        current.in_force(|doing| {
+            match doing {
+                Doing::DroppingContext { guards, .. } => found |= guards.has(opened),
+                Doing::CleaningUp(_) | Doing::Detached => return false,
+                _ => {}
+            }
+            !found
+        });
+        found
+    })
+}
+
 /// [`leave`] for the clean-up of a guard.
-pub(super) fn leave_guard(entry: Arc<Entry>, opened: Opened) {
-    let older = CURRENT.with(|current| {
-        current.with(|nest| nest.and_then(|nest| nest.older(opened, entry.runtime)))
-    });
+pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
+    let older = if is_dropped_where_it_was_opened(opened) {
+        lock(&opened.list).older(opened.number, entry.runtime)
+    } else {
+        None
+    };
     match older {
         None => leave(entry),
         Some(older) => {
