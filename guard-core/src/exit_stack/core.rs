@@ -178,7 +178,6 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Whether the stack has waited for what its block dropped, and it is the entries' turn.
-    #[cfg(feature = "std")]
     pub(super) fn has_begun(&mut self) -> bool {
         self.unwinding.get_mut().has_begun
     }
@@ -260,7 +259,6 @@ impl<T: ?Sized, E> Stack<T, E> {
 impl<T: ?Sized, E> Stack<T, E> {
     /// Polls every entry once, last in first out, since none can go on. One that needs more is dropped, and
     /// reports that.
-    #[cfg(feature = "std")]
     pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
     where
         T: Entry<E, M>,

@@ -21,11 +21,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use crate::AsyncContext;
-#[cfg(feature = "alloc")]
-use crate::AsyncExitStack;
 use crate::context::MapErr;
-#[cfg(feature = "alloc")]
-use crate::exit_stack_parts::StackMode;
 
 /// Stands for an expression of type `C`.
 pub struct Probe<C>(PhantomData<fn() -> C>, Otherwise<C>);
@@ -386,51 +382,6 @@ impl IsFuture {
     #[inline]
     pub fn context<C: FutureAndContext>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
-    }
-}
-
-/// The answer for an exit stack by itself.
-#[cfg(feature = "alloc")]
-pub struct IsStack;
-
-/// No type implements it: its message is the error.
-#[cfg(feature = "alloc")]
-#[diagnostic::on_unimplemented(
-    message = "a new exit stack is no context: write `name = exit_stack::<Error>()?`",
-    label = "an exit stack, which is closed by hand",
-    note = "`exit_stack` makes a context that lends a stack, and closes it at the end of the block"
-)]
-pub trait StackAndContext {
-    /// No type.
-    type Context;
-}
-
-#[cfg(feature = "alloc")]
-impl IsStack {
-    /// Does not compile.
-    #[inline]
-    pub fn context<C: StackAndContext>(self, _: C) -> C::Context {
-        unreachable!("the program does not compile")
-    }
-}
-
-// Found as a future is: by reference, before the methods of any trait.
-#[cfg(feature = "alloc")]
-impl<E, M> Otherwise<AsyncExitStack<E, M>>
-where
-    E: Send + 'static,
-    M: StackMode<E> + 'static,
-{
-    /// An exit stack.
-    #[inline]
-    pub fn __guard_asked(&self) -> IsStack {
-        IsStack
-    }
-
-    /// An exit stack.
-    #[inline]
-    pub fn __guard_unasked(&self) -> IsStack {
-        IsStack
     }
 }
 

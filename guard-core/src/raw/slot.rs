@@ -69,7 +69,6 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
     }
 
     /// Whether the body has been told how its use ended, and has not been polled since.
-    #[cfg(feature = "std")]
     pub(crate) fn is_told(self: Pin<&mut Self>) -> bool {
         let told = self.told.take();
         let is_told = told.is_some();

@@ -119,7 +119,6 @@ impl<E> ReportSource<E> {
 
     /// A context that is made by the caller, and named after `N`.
     #[track_caller]
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn here<N: ?Sized>(describe: Describe<E>) -> Self {
         Self::new(Identity::made_at::<N>(Location::caller()), describe)
@@ -132,7 +131,6 @@ impl<E> ReportSource<E> {
     }
 
     /// A context of which no error is to be printed.
-    #[cfg(feature = "std")]
     pub(crate) fn of(identity: Identity) -> Self {
         Self::new(identity, describe_type::<E>)
     }
@@ -148,7 +146,6 @@ impl<E> ReportSource<E> {
     }
 
     /// The same context, whose failure has been reported.
-    #[cfg(feature = "std")]
     pub(crate) fn with_known_failure(self) -> Self {
         Self {
             failure_is_known: true,
@@ -157,7 +154,6 @@ impl<E> ReportSource<E> {
     }
 
     /// Which context it is.
-    #[cfg(feature = "alloc")]
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }

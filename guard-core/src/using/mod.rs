@@ -27,7 +27,6 @@ pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;
 mod error;
-#[cfg(feature = "alloc")]
 pub(crate) mod exit_steps;
 pub(crate) mod failed;
 pub(crate) mod form;
