@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::order::Order;
-use crate::raw::{Ask, Beside, Drive, Driven, Kept, LentContext, Place, is_not_driven};
+use crate::raw::{Ask, Beside, Drive, Driven, LentContext, Place, Reclaimed, is_not_driven};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -89,7 +89,7 @@ where
     context: Option<Pin<Box<C>>>,
     lent: OptionalResource<C>,
     /// Between the two.
-    kept: Option<Kept<C, ()>>,
+    kept: Option<Reclaimed<C, ()>>,
     /// If something goes on beside it: the same context, for the driver.
     driven: Option<Arc<Place<Driven<C, ()>>>>,
     /// The driver knows of that.
@@ -110,7 +110,7 @@ where
     /// Ends the lending.
     fn take_back(&mut self) {
         if let Some(held) = self.lent.held.take() {
-            self.kept = Some(held.into_kept());
+            self.kept = Some(held.reclaim());
         }
     }
 

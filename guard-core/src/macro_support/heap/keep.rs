@@ -52,20 +52,20 @@ impl<T: Clone> KeepSelf for T {
 /// An owned value of what was a reference.
 ///
 /// Its methods have no bounds, so that a type which cannot be owned causes one error.
-pub struct Kept<T: ?Sized, O> {
+pub struct OwnedArgument<T: ?Sized, O> {
     owned: O,
     lend: fn(&O) -> &T,
 }
 
 /// An owned value of an argument.
-pub fn keep<T: Keep + ?Sized>(argument: &T) -> Kept<T, T::Owned> {
-    Kept {
+pub fn keep<T: Keep + ?Sized>(argument: &T) -> OwnedArgument<T, T::Owned> {
+    OwnedArgument {
         owned: argument.keep(),
         lend: T::lend,
     }
 }
 
-impl<T: ?Sized, O> Kept<T, O> {
+impl<T: ?Sized, O> OwnedArgument<T, O> {
     /// The reference that the body of the context sees.
     #[must_use]
     pub fn lent(&self) -> &T {

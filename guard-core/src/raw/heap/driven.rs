@@ -200,7 +200,7 @@ where
 }
 
 /// An entered context that a handle keeps, and whose resource is lent by it, or was.
-pub(crate) struct Kept<C, X>
+pub(crate) struct Reclaimed<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -219,7 +219,7 @@ where
     Gone,
 }
 
-impl<C, X> Kept<C, X>
+impl<C, X> Reclaimed<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -286,7 +286,7 @@ where
     }
 }
 
-impl<C, X> Drop for Kept<C, X>
+impl<C, X> Drop for Reclaimed<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -297,13 +297,13 @@ where
     }
 }
 
-/// A [`Kept`] and the resource of its context, which is had through it.
+/// A [`Reclaimed`] and the resource of its context, which is had through it.
 pub(crate) struct LentContext<C, X>
 where
     C: AsyncContext<X>,
 {
     resource: NonNull<C::Resource>,
-    kept: Kept<C, X>,
+    kept: Reclaimed<C, X>,
 }
 
 // SAFETY: as for `Held`: it is the context and a `&mut` to its resource. What a driver shares is sent with the driver, and is
@@ -341,7 +341,7 @@ where
         let Some(beside) = held.beside else {
             return Self {
                 resource,
-                kept: Kept::new(State::Alone(held)),
+                kept: Reclaimed::new(State::Alone(held)),
             };
         };
         let Some(driver) = driver else {
@@ -354,14 +354,14 @@ where
             );
             return Self {
                 resource,
-                kept: Kept::new(State::Alone(held)),
+                kept: Reclaimed::new(State::Alone(held)),
             };
         };
         let driven = Place::new(Driven(Shared::new(Slot::Here(held))));
         driver(&driven);
         Self {
             resource,
-            kept: Kept::new(State::Shared(driven)),
+            kept: Reclaimed::new(State::Shared(driven)),
         }
     }
 
@@ -409,11 +409,11 @@ where
     }
 
     /// Ends the lending.
-    pub(crate) fn into_kept(self) -> Kept<C, X> {
+    pub(crate) fn reclaim(self) -> Reclaimed<C, X> {
         self.kept
     }
 
-    pub(super) fn into_parts(self) -> (NonNull<C::Resource>, Kept<C, X>) {
+    pub(super) fn into_parts(self) -> (NonNull<C::Resource>, Reclaimed<C, X>) {
         (self.resource, self.kept)
     }
 }

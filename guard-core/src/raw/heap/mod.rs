@@ -10,7 +10,7 @@ pub(crate) use super::beside::joined::JoinedBeside;
 pub(crate) use super::beside::shared::{Drive, Place};
 pub(crate) use append_vec::AppendVec;
 pub(crate) use boxed::boxed;
-pub(crate) use driven::{Driven, Kept, LentContext};
+pub(crate) use driven::{Driven, LentContext, Reclaimed};
 pub(crate) use held::{Held, HeldBeside, NOT_TOLD};
 pub use pair::Pair;
 pub(crate) use pair::PairPlace;
