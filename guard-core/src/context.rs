@@ -1,26 +1,28 @@
 //! The protocol, [`AsyncContext`], with the futures and wrapped contexts behind its methods.
 
+#[cfg(feature = "alloc")]
+mod boxed;
+
 use core::convert::Infallible;
-#[cfg(feature = "std")]
-use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "tokio")]
-pub use crate::adapters::{ExitTimeout, Timeout};
+pub use crate::adapters::with_tokio::{ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
-#[cfg(feature = "std")]
-pub use crate::{
-    adapters::{Bounded, Clock, ExitUntil, Until},
-    adapters::{Current, Lazy, LazyResource, Swap, SwapResource},
-    cleanup::{Detached, Drain, Settled, TrySettled},
-};
 #[cfg(feature = "alloc")]
 pub use crate::{
-    adapters::{Join, JoinError, Optional, OptionalResource},
+    adapters::with_alloc::{Join, JoinError, Optional, OptionalResource},
+    context::boxed::{BoxContext, LocalBoxContext},
     guard::{Enter, Exit},
     raw::Pair as JoinResource,
+};
+#[cfg(feature = "std")]
+pub use crate::{
+    adapters::with_std::{Bounded, Clock, ExitUntil, Until},
+    adapters::with_std::{Current, Lazy, LazyResource, Swap, SwapResource},
+    cleanup::background::{Detached, Drain, Settled, TrySettled},
 };
 
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
@@ -35,7 +37,6 @@ pub use crate::macro_support::{KeepSelf, StackAndContext};
 pub use crate::raw::YieldToken;
 
 use crate::Outcome;
-#[cfg(feature = "std")]
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 #[doc(hidden)]
 pub use crate::macro_support::CannotFail;
@@ -43,8 +44,6 @@ use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::closure::{Converting, closure};
 use crate::using::form::{BothErrors, FirstError};
-#[cfg(feature = "alloc")]
-use alloc::boxed::Box;
 
 /// Something that is entered, lends a resource, and is exited, each asynchronously.
 ///
@@ -138,7 +137,6 @@ pub trait AsyncContext<X = ()> {
     /// Provided: here. It has no clean-up in the background, so it is exited on the thread that drops what is in its
     /// block, or not at all.
     #[doc(hidden)]
-    #[cfg(feature = "std")]
     #[inline]
     fn runtime(&self) -> RuntimeId {
         Runtime::current().id_on_this_thread()
@@ -146,7 +144,6 @@ pub trait AsyncContext<X = ()> {
 
     /// How long its exit waits for them.
     #[doc(hidden)]
-    #[cfg(feature = "std")]
     fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General
     }
@@ -508,7 +505,7 @@ pub trait AsyncContext<X = ()> {
     where
         Self: Sized + Send + 'a,
     {
-        Box::pin(self)
+        alloc::boxed::Box::pin(self)
     }
 
     /// [`boxed`](Self::boxed) for a context that is not `Send`, such as one with `#[async_context(local)]`.
@@ -517,7 +514,7 @@ pub trait AsyncContext<X = ()> {
     where
         Self: Sized + 'a,
     {
-        Box::pin(self)
+        alloc::boxed::Box::pin(self)
     }
 
     /// The same context, whose exit may take no longer than `duration`.
@@ -610,7 +607,6 @@ impl<E: From<F>, F> FromContext<F> for E {}
 pub trait IsResult: sealed::Sealed {}
 
 /// Nothing has it.
-#[cfg(not(feature = "alloc"))]
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this needs the feature `alloc` of guard-core, which `std` and `tokio` include"
@@ -618,7 +614,6 @@ pub trait IsResult: sealed::Sealed {}
 pub trait HasAlloc: sealed::Sealed {}
 
 /// Nothing has it.
-#[cfg(not(feature = "std"))]
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this needs the feature `std` of guard-core, which `tokio` includes"
@@ -626,7 +621,6 @@ pub trait HasAlloc: sealed::Sealed {}
 pub trait HasStd: sealed::Sealed {}
 
 /// Nothing has it.
-#[cfg(not(feature = "tokio"))]
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(message = "this needs the feature `tokio` of guard-core")]
 pub trait HasTokio: sealed::Sealed {}
@@ -663,99 +657,4 @@ impl Untyped for () {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for () {}
-}
-
-/// A context of any kind: `Send`, on the heap, its type hidden.
-///
-/// # Examples
-///
-/// ```
-/// use guard_core::{AsyncContext, BoxContext, async_context, nullcontext, yield_resource};
-/// use std::convert::Infallible;
-///
-/// #[async_context]
-/// async fn fresh() -> String {
-///     let mut text = String::new();
-///     yield_resource!(text);
-/// }
-///
-/// fn choose(reuse: Option<String>) -> BoxContext<'static, String, Infallible> {
-///     match reuse {
-///         Some(text) => nullcontext(text).boxed(),
-///         None => fresh().boxed(),
-///     }
-/// }
-/// # let _ = choose(None);
-/// ```
-#[cfg(feature = "alloc")]
-pub type BoxContext<'a, R, E, X = ()> =
-    Pin<Box<dyn AsyncContext<X, Resource = R, Error = E> + Send + 'a>>;
-
-/// [`BoxContext`] for contexts that are not `Send`.
-#[cfg(feature = "alloc")]
-pub type LocalBoxContext<'a, R, E, X = ()> =
-    Pin<Box<dyn AsyncContext<X, Resource = R, Error = E> + 'a>>;
-
-#[cfg(feature = "alloc")]
-#[diagnostic::do_not_recommend]
-impl<C, X> AsyncContext<X> for Pin<Box<C>>
-where
-    C: AsyncContext<X> + ?Sized,
-{
-    type Resource = C::Resource;
-    type Error = C::Error;
-
-    #[inline]
-    fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
-        self.get_mut().as_mut().poll_enter(cx)
-    }
-
-    #[inline]
-    fn resource(self: Pin<&mut Self>) -> &mut C::Resource {
-        self.get_mut().as_mut().resource()
-    }
-
-    #[inline]
-    fn poll_exit(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        outcome: Outcome<X>,
-    ) -> Poll<Result<(), C::Error>> {
-        self.get_mut().as_mut().poll_exit(cx, outcome)
-    }
-
-    #[inline]
-    fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
-        self.get_mut().as_mut().tell(outcome)
-    }
-
-    #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
-        self.get_mut().as_mut().beside(ask)
-    }
-
-    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
-        self.get_mut().as_mut().failure(ask)
-    }
-
-    #[cfg(feature = "std")]
-    #[inline]
-    fn runtime(&self) -> RuntimeId {
-        (**self).runtime()
-    }
-
-    #[cfg(feature = "std")]
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().as_mut().poll_wait_limit(cx)
-    }
-
-    #[inline]
-    fn report_source(&self) -> ReportSource<C::Error> {
-        (**self).report_source()
-    }
-
-    #[inline]
-    fn report(&self, kind: ReportKind<'_, C::Error>) {
-        (**self).report(kind);
-    }
 }

@@ -7,12 +7,11 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::cleanup::{
-    GuardNest, Nest, drop_block, drop_context, drop_guard, poll_settle, poll_settle_before_exit,
-};
+use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard, poll_settle};
 use crate::platform::panics::{Panic, catch};
 use crate::raw::{Held, HeldBeside};
 use crate::report::ReportKind;
+use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
 /// Enters a context on the heap. Ready with it, and with what its set-up left.
@@ -314,11 +313,12 @@ where
     )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
+        let mut steps = ExitSteps::new();
+        steps.tell(outcome, Some);
         // What goes on beside it ends here.
         Exit {
             context: Some(held.release()),
-            outcome: Some(outcome),
-            exited: None,
+            steps,
             nest: core::mem::take(&mut self.nest),
             younger: self.younger.take(),
         }
@@ -431,9 +431,7 @@ where
 {
     /// `None` when it has exited.
     context: Option<Pin<Box<C>>>,
-    outcome: Option<Outcome<X>>,
-    /// How it exited; what its exit dropped is waited for.
-    exited: Option<Result<(), C::Error>>,
+    steps: ExitSteps<X, C::Error>,
     nest: Nest,
     younger: Option<GuardNest>,
 }
@@ -461,17 +459,10 @@ where
         let this = &mut *self;
         let context = this.context.as_mut();
         let context = context.expect("a future was polled after its end");
-        if this.exited.is_none() {
-            let (nest, outcome) = (&mut this.nest, &mut this.outcome);
-            ready!(poll_settle_before_exit(context.as_mut(), nest, cx, outcome));
-            // Only the first poll tells; after that the context carries on.
-            let outcome = outcome.take().unwrap_or(Outcome::Cancelled);
-            let exited = nest.during(|| context.as_mut().poll_exit(cx, outcome));
-            this.exited = Some(ready!(exited));
-        }
-        ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
+        let (context, nest) = (context.as_mut(), &mut this.nest);
+        let exited = ready!(this.steps.poll(context, nest, cx, Outcome::Cancelled));
         this.context = None;
-        Poll::Ready(this.exited.take().expect("it has just exited"))
+        Poll::Ready(exited)
     }
 }
 
@@ -484,7 +475,7 @@ where
             return;
         };
         self.absorb();
-        if let Some(Err(error)) = self.exited.take() {
+        if let Some(error) = self.steps.take_error() {
             context.report(ReportKind::Failed(&error));
         }
         let mut context = Some(context);

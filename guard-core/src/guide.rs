@@ -1,4 +1,7 @@
 //! The guide: a page for each subject. The pages are also in the folder `docs` of the repository.
+//!
+//! To begin with: [`defining`], [`using`], [`cancellation`], [`errors`], [`exit_stacks`]. For work:
+//! [`recipes`], [`testing`], [`production`], [`limits`]. To look things up: [`from_python`], [`glossary`].
 
 #[doc = include_str!("../docs/defining.md")]
 pub mod defining {}

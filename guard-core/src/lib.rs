@@ -28,11 +28,15 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
+// What only some features use is compiled without them too. With the default ones the compiler checks that all of it is
+// used. What stands in for `std` asks for that check itself.
+#![cfg_attr(not(feature = "tokio"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
 mod adapters;
+mod body_macros;
 mod cleanup;
 pub mod context;
 mod coroutine;
@@ -43,6 +47,7 @@ mod guard;
 #[cfg(all(test, guard_loom))]
 mod loom_tests;
 mod macro_support;
+#[cfg(feature = "macros")]
 mod macros;
 mod manager;
 mod order;
@@ -65,8 +70,8 @@ pub mod guide;
 
 #[cfg(feature = "alloc")]
 pub use self::{
-    adapters::{AsyncClose, closing, from_fns, optional},
-    cleanup::{Cleanup, set_spawner},
+    adapters::with_alloc::{AsyncClose, closing, from_fns, optional},
+    cleanup::{Cleanup, background::set_spawner},
     context::{BoxContext, LocalBoxContext},
     exit_stack::{
         AsyncExitStack, EntryKey, ExitErrors, ScopedExitStack, exit_stack, scoped_exit_stack,
@@ -74,19 +79,19 @@ pub use self::{
     guard::Guard,
     manager::manage,
 };
-#[cfg(feature = "tokio")]
-pub use self::{
-    adapters::{Elapsed, blocking, blocking_catch, deadline},
-    task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group},
-};
 #[cfg(feature = "std")]
 pub use self::{
-    adapters::{ReplaceError, TimeoutError, lazy, swap},
-    cleanup::{
+    adapters::with_std::{ReplaceError, TimeoutError, lazy, swap},
+    cleanup::background::{
         LocalCleanup, PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups,
         set_cleanup_timeout, set_local_spawner, set_wait_limit, settled, try_settled,
     },
     report::OwnedReport,
+};
+#[cfg(feature = "tokio")]
+pub use self::{
+    adapters::with_tokio::{Elapsed, blocking, blocking_catch, deadline},
+    task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group},
 };
 pub use adapters::{nullcontext, suppress};
 pub use context::AsyncContext;

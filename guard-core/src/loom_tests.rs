@@ -16,12 +16,13 @@ use std::vec::Vec;
 use loom::future::block_on;
 use loom::thread;
 
-use crate::cleanup::models::{Entry, LastPoll, in_code_of, leave};
+use crate::cleanup::background::entry::{Entry, LastPoll};
+use crate::cleanup::background::nest::{CURRENT, Doing, leave};
 use crate::cleanup::{
     Exit, Nest, Runtime, drain, hand_off, pending_cleanups, poll_settle_part, set_spawner,
 };
 use crate::platform::panics::Panic;
-use crate::platform::sync::Installed;
+use crate::platform::sync::{Installed, Mutex};
 use crate::report::{Identity, ReportSource};
 
 /// Something that must have happened in at least one order of events. Not loom's, because it is about
@@ -63,6 +64,12 @@ fn entry(inside: Vec<Arc<Entry>>) -> Arc<Entry> {
         inside,
         None,
     ))
+}
+
+/// Runs `action` as if `cleanup` were being polled.
+fn in_code_of(cleanup: &Arc<Entry>, action: impl FnOnce()) {
+    let doing = Doing::CleaningUp(cleanup.clone());
+    CURRENT.with(|current| current.framed(&doing, action));
 }
 
 /// Waits for a nest. Returns whether there was nothing to wait for at the first look.
@@ -406,9 +413,9 @@ fn what_is_replaced_is_dropped_where_it_can_look_again() {
 
     loom::model(|| {
         let setter = thread::current().id();
-        let installed = Arc::new(Installed::nothing());
+        let installed = Arc::new(Installed(Mutex::new(None)));
         drop(installed.replace(Arc::new(Looks(installed.clone(), setter))));
-        let last = Arc::new(Looks(Arc::new(Installed::nothing()), setter));
+        let last = Arc::new(Looks(Arc::new(Installed(Mutex::new(None))), setter));
         let getting = thread::spawn({
             let installed = installed.clone();
             move || {

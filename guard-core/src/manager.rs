@@ -3,8 +3,6 @@
 use core::future::Future;
 
 use crate::Outcome;
-#[cfg(feature = "alloc")]
-use crate::coroutine::guaranteed;
 use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, coroutine::scoped};
@@ -151,7 +149,7 @@ where
     M: AsyncManager<X, Resource: Send, Error: core::fmt::Debug> + Send + 'static,
     X: Send + 'static,
 {
-    guaranteed(body!(manager), Origin::<M, _>::here(PrintDebug))
+    crate::coroutine::guaranteed::guaranteed(body!(manager), Origin::<M, _>::here(PrintDebug))
 }
 
 /// [`manage`] for a manager that borrows, or where there is no allocator.

@@ -15,6 +15,19 @@ pub(crate) struct Function {
     pub(crate) body: Option<TokenStream>,
 }
 
+impl Function {
+    /// The first of its attributes that has this name, with any path.
+    pub(crate) fn attr(&self, name: &str) -> Option<&Attribute> {
+        self.attrs.iter().find(|attr| is_named(attr, name))
+    }
+}
+
+/// Whether an attribute has this name, with any path.
+pub(crate) fn is_named(attr: &Attribute, name: &str) -> bool {
+    let last = attr.path().segments.last();
+    last.is_some_and(|last| last.ident == name)
+}
+
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut attrs = input.call(Attribute::parse_outer)?;

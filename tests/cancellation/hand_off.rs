@@ -252,6 +252,53 @@ fn an_entry_that_waits_when_its_stack_is_dropped_is_told_how_the_block_ended() {
     assert_eq!(log.line(), line, "the entry below had not begun to wait");
 }
 
+/// Its exit drops a use whose clean-up goes on, and waits once after that.
+#[async_context]
+async fn cancels_in_its_exit(log: Log) -> Result<(), Infallible> {
+    yield_resource!();
+    {
+        let mut inner = Box::pin(using(log.clone()));
+        assert!(poll_times(inner.as_mut(), 2).is_pending());
+        log.take();
+    }
+    yield_once().await;
+    log.push("outer has exited");
+    Ok(())
+}
+
+#[test]
+fn the_exit_of_a_guard_goes_on_before_what_was_dropped_in_it_is_over() {
+    simulation::install();
+    let log = Log::new();
+    let mut future = Box::pin({
+        let log = log.clone();
+        async move {
+            let guard = cancels_in_its_exit(log.clone()).enter().await?;
+            guard.exit().await
+        }
+    });
+    assert!(poll_once(future.as_mut()).is_pending());
+    assert_eq!(log.line(), "drop(held) exiting(Cancelled)");
+    assert!(poll_once(future.as_mut()).is_pending());
+    assert_eq!(log.line(), "outer has exited");
+    simulation::finish_background();
+    assert_eq!(log.line(), "exited");
+    assert!(poll_once(future.as_mut()).is_ready());
+}
+
+#[test]
+fn an_exit_that_is_handed_off_goes_on_before_what_was_dropped_in_it_is_over() {
+    simulation::install();
+    let log = Log::new();
+    let mut future = Box::pin(cancels_in_its_exit(log.clone()).run(async |()| ()));
+    assert!(poll_once(future.as_mut()).is_pending());
+    log.take();
+    drop(future);
+    assert_eq!(log.line(), "outer has exited");
+    simulation::finish_background();
+    assert_eq!(log.line(), "exited");
+}
+
 #[test]
 fn a_use_that_is_dropped_while_entering_is_waited_for_by_nobody() {
     #[async_context]

@@ -137,6 +137,45 @@ fn guards_that_are_dropped_one_by_one_exit_from_the_inside_out() {
     assert_eq!(log.line(), expected);
 }
 
+/// Holds two guards while it waits in its set-up.
+#[async_context(scoped)]
+async fn scoped_with_guards(log: Log) {
+    let _first = step(log.clone(), "first", 0).enter().await;
+    let _second = step(log.clone(), "second", 5).enter().await;
+    forever().await;
+    yield_resource!();
+}
+
+#[test]
+fn guards_in_the_set_up_of_a_context_that_is_dropped_exit_from_the_inside_out() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            poll_and_drop(scoped_with_guards(log.clone()).run(async |()| ()));
+        });
+    });
+    assert_eq!(log.line(), "+use +first +second -second -first -use");
+}
+
+#[test]
+fn guards_in_a_context_that_is_handed_off_exit_from_the_inside_out() {
+    #[async_context]
+    async fn with_guards(log: Log) {
+        let _first = step(log.clone(), "first", 0).enter().await;
+        let _second = step(log.clone(), "second", 5).enter().await;
+        yield_resource!();
+        yield_once().await;
+        log.push("-context");
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        poll_and_drop(with_guards(log.clone()).run(async |()| forever().await));
+        drain().await;
+    });
+    assert_eq!(log.line(), "+first +second -context -second -first");
+}
+
 #[test]
 fn a_guard_that_is_dropped_first_does_not_wait_for_later_guards() {
     let (log, _) = logs();

@@ -38,7 +38,6 @@ pub struct NullContext<T> {
 
 impl<T> NullContext<T> {
     /// A context that is entered as it is made: for a value that an exit stack keeps.
-    #[cfg(feature = "alloc")]
     pub(crate) fn entered(value: T) -> Self {
         Self {
             value,

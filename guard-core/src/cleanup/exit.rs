@@ -3,7 +3,6 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-#[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 
 /// A context whose use was dropped half-way, and which can be finished without it. If it is dropped before it is
@@ -16,6 +15,11 @@ pub(crate) trait Exit {
         false
     }
 
+    /// Whether the code of the exit runs already. It does not wait for what was dropped in that code before it has ended.
+    fn has_begun(self: Pin<&mut Self>) -> bool {
+        false
+    }
+
     /// Goes on with the set-up. Ready with whether there is something to exit.
     fn poll_set_up(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<bool> {
         Poll::Ready(true)
@@ -25,7 +29,6 @@ pub(crate) trait Exit {
     fn poll_exit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// [`poll_exit`](Self::poll_exit) for the last time. One that consists of several exits polls each of them.
-    #[cfg(feature = "std")]
     fn poll_last(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_exit(cx)
     }
@@ -37,6 +40,5 @@ pub(crate) trait Exit {
     }
 
     /// Reports a panic under the name of its context.
-    #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic);
 }

@@ -43,89 +43,26 @@
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
 //! - *contained*: a panic of something that only the library owns stops where it happens, and is reported.
 //!
-//! Each file uses only those before it in this list: `exit`, `runtime`, `spawner`, `limit`, `entry`, `registry`,
-//! `nest`, `dropping`, `settle`, `task` with `kind`, `hand_off`, and then what users call: `drain`, `settled`, `detached`.
+//! Each file uses only those before it in this list: `exit`, `runtime`, `wait_limit`, and then in the folder `background`
+//! `spawner`, `limit`, `entry`, `registry`, `nest`, `dropping`, `settle`, `task` with `kind`, `hand_off`, and then what
+//! users call: `drain`, `settled`, `detached`.
 //!
 //! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the
-//! order of dropping, and nobody waits.
+//! order of dropping, and nobody waits. Then the folder `without_std` is in the place of `background`.
 
-#[cfg(feature = "std")]
-mod detached;
-#[cfg(feature = "std")]
-mod drain;
-#[cfg(feature = "std")]
-mod dropping;
-#[cfg(feature = "std")]
-mod entry;
-#[cfg(feature = "alloc")]
+#[cfg_attr(not(feature = "std"), path = "without_std/mod.rs")]
+pub(crate) mod background;
 mod exit;
-#[cfg(feature = "std")]
-mod hand_off;
-#[cfg(feature = "std")]
-mod kind;
-#[cfg(feature = "std")]
-mod limit;
-#[cfg(feature = "std")]
-mod nest;
-#[cfg(feature = "std")]
-mod registry;
-#[cfg(feature = "alloc")]
 mod runtime;
-#[cfg(feature = "std")]
-mod settle;
-#[cfg(feature = "std")]
-mod settled;
-#[cfg(feature = "alloc")]
-mod spawner;
-#[cfg(feature = "std")]
-mod task;
-#[cfg(not(feature = "std"))]
-mod without_std;
+mod wait_limit;
 
-#[cfg(feature = "std")]
-pub use self::{
-    detached::{Detached, detached},
-    drain::{Drain, drain, drain_all},
-    limit::{set_cleanup_timeout, set_wait_limit},
-    registry::{PendingCleanup, pending_cleanups},
-    settled::{Settled, TrySettled, Unsettled, settled, try_settled},
-    spawner::{LocalCleanup, set_local_spawner},
-};
-#[cfg(feature = "std")]
 pub(crate) use self::{
-    dropping::{drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire},
-    hand_off::hand_off,
-    kind::Kind,
-    limit::{Bound, Limit, Stage, WaitLimit},
-    nest::{GuardNest, Nest},
-    runtime::RuntimeId,
-    settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
-};
-#[cfg(feature = "alloc")]
-pub(crate) use self::{exit::Exit, runtime::Runtime};
-#[cfg(any(feature = "tokio", all(test, guard_loom)))]
-pub(crate) use nest::Leftover;
-#[cfg(feature = "alloc")]
-pub use spawner::{Cleanup, set_spawner};
-#[cfg(all(feature = "alloc", not(feature = "std")))]
-pub(crate) use without_std::{GuardNest, Kind, drop_guard, drop_owned, hand_off, poll_settle_part};
-#[cfg(not(feature = "std"))]
-pub(crate) use without_std::{
-    Nest, drop_block, drop_context, dropped, poll_settle, poll_settle_before_exit,
+    background::*,
+    exit::Exit,
+    runtime::{Runtime, RuntimeId},
+    wait_limit::WaitLimit,
 };
 
-/// What the models of threads look at.
-#[cfg(all(test, guard_loom))]
-pub(crate) mod models {
-    pub(crate) use super::entry::{Entry, LastPoll};
-    pub(crate) use super::nest::leave;
-
-    use super::nest::{CURRENT, Doing};
-    use std::sync::Arc;
-
-    /// Runs `action` as if `cleanup` were being polled.
-    pub(crate) fn in_code_of(cleanup: &Arc<Entry>, action: impl FnOnce()) {
-        let doing = Doing::CleaningUp(cleanup.clone());
-        CURRENT.with(|current| current.framed(&doing, action));
-    }
-}
+/// What a [spawner](set_spawner) is given: a future to be run to its end.
+#[cfg(feature = "alloc")]
+pub type Cleanup = core::pin::Pin<alloc::boxed::Box<dyn Future<Output = ()> + Send>>;

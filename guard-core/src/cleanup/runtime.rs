@@ -1,13 +1,9 @@
 //! Where a context was entered, and where its clean-up goes on.
 
-#[cfg(feature = "std")]
 use core::future::Future;
-#[cfg(feature = "std")]
-use core::num::NonZeroUsize;
 
-use crate::platform::tokio::Handle;
-#[cfg(feature = "std")]
-use crate::platform::tokio::Id;
+use crate::platform::thread;
+use crate::platform::tokio::{Handle, Id};
 
 /// Where a context was entered, and where its clean-up can go on: a tokio runtime, or else what
 /// [`set_spawner`](crate::set_spawner) installed.
@@ -19,15 +15,13 @@ pub(crate) struct Runtime {
 /// Says which clean-ups go on together.
 ///
 /// Everything that is not a tokio runtime counts as one runtime.
-#[cfg(feature = "std")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RuntimeId {
-    tokio: Option<Id>,
+    pub(crate) tokio: Option<Id>,
     /// The thread that a `local` clean-up does not leave. `None`: any thread of the runtime may run it.
-    thread: Option<NonZeroUsize>,
+    pub(crate) thread: Option<thread::Number>,
 }
 
-#[cfg(feature = "std")]
 impl RuntimeId {
     /// Whether an exit that runs here waits for a clean-up that goes on in `other`.
     ///
@@ -48,25 +42,6 @@ impl RuntimeId {
     }
 }
 
-/// The number of this thread. Unlike `std::thread::current` it is there in the thread's last destructors too.
-#[cfg(feature = "std")]
-fn this_thread() -> NonZeroUsize {
-    use core::cell::Cell;
-    use core::sync::atomic::{AtomicUsize, Ordering};
-
-    static NEXT: AtomicUsize = AtomicUsize::new(1);
-    std::thread_local! {
-        static NUMBER: Cell<Option<NonZeroUsize>> = const { Cell::new(None) };
-    }
-    NUMBER.with(|number| {
-        number.get().unwrap_or_else(|| {
-            let new = NonZeroUsize::new(NEXT.fetch_add(1, Ordering::Relaxed));
-            number.set(new);
-            new.expect("a program has fewer threads than numbers")
-        })
-    })
-}
-
 impl Runtime {
     /// The runtime of the current task, if there is one.
     #[inline]
@@ -77,7 +52,6 @@ impl Runtime {
     }
 
     /// No runtime.
-    #[cfg(feature = "std")]
     pub(super) fn none() -> Self {
         Self { tokio: None }
     }
@@ -86,28 +60,7 @@ impl Runtime {
     pub(crate) fn is_some(&self) -> bool {
         self.tokio.is_some()
     }
-}
 
-#[cfg(feature = "testing")]
-impl RuntimeId {
-    /// The runtime of the clean-up whose code runs on this thread, else of the current task; any thread of it.
-    pub(crate) fn here() -> Self {
-        let mut runtime = match super::nest::owners().first() {
-            Some(cleanup) => cleanup.runtime,
-            None => Runtime::current().id(),
-        };
-        runtime.thread = None;
-        runtime
-    }
-
-    /// Whether it is a tokio runtime.
-    pub(crate) fn is_tokio(self) -> bool {
-        self.tokio.is_some()
-    }
-}
-
-#[cfg(feature = "std")]
-impl Runtime {
     /// For a context whose clean-up may go on in any thread.
     pub(crate) fn id(&self) -> RuntimeId {
         RuntimeId {
@@ -119,7 +72,7 @@ impl Runtime {
     /// For what stays on this thread: a `local` context, and what has no clean-up in the background.
     pub(crate) fn id_on_this_thread(&self) -> RuntimeId {
         let mut here = self.id();
-        here.thread = Some(this_thread());
+        here.thread = Some(thread::number());
         here
     }
 

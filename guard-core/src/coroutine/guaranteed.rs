@@ -8,7 +8,6 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::scoped::Coroutine;
-#[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Exit, Kind, Runtime, hand_off};
 use crate::macro_support::Conclude;
@@ -183,7 +182,6 @@ where
         self.running().failure(ask)
     }
 
-    #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
         match &self.state {
             State::Running(_, runtime) => T::Exit::id(runtime),

@@ -4,15 +4,12 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-#[cfg(feature = "alloc")]
 use crate::cleanup::Exit;
 use crate::cleanup::dropped;
 use crate::macro_support::Conclude;
-#[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_rare;
 use crate::raw::{Ask, Beside, Slot, Yielder};
-#[cfg(feature = "alloc")]
 use crate::report::ReportKind;
 use crate::report::Span;
 use crate::report::{ReportSource, Source};
@@ -311,7 +308,6 @@ where
 }
 
 /// Goes on although nobody uses the context any more.
-#[cfg(feature = "alloc")]
 impl<R: ?Sized, E, X, F, Fut, O> Exit for Coroutine<R, E, X, F, Fut, O>
 where
     O: Source<E>,
@@ -320,6 +316,11 @@ where
 {
     fn is_in_set_up(&self) -> bool {
         self.is_running() && self.phase == Phase::Entering
+    }
+
+    fn has_begun(self: Pin<&mut Self>) -> bool {
+        // Told how its use ended, it stays at its yield until it is polled.
+        self.phase == Phase::Exiting && !self.project().slot.is_told()
     }
 
     fn poll_set_up(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
@@ -356,7 +357,6 @@ where
         self.span.dispatch().cloned()
     }
 
-    #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
         panic.report_to(self.origin.report_source());
     }

@@ -9,7 +9,6 @@ use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside};
 use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, StackMode, Whose};
-#[cfg(feature = "std")]
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
 use crate::order::Order;
@@ -179,7 +178,6 @@ where
         Some(error)
     }
 
-    #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
         self.stack.runtime()
     }
@@ -323,7 +321,6 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         ExitErrors::new([error].into())
     }
 
-    #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
         self.0.stack.runtime()
     }
@@ -379,7 +376,6 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
         Pin::new(&mut self.0).tell(outcome)
     }
 
-    #[cfg(feature = "std")]
     fn runtime(&self) -> RuntimeId {
         self.0.runtime()
     }

@@ -168,13 +168,18 @@ impl<T: ?Sized, E> Stack<T, E> {
             has_begun,
             is_cancelled,
         } = self.unwinding.get_mut();
-        let waits = |entry: &Box<Keyed<T>>| matches!(entry.progress, Progress::Before);
+        let waits = |entry: &Keyed<T>| matches!(entry.progress, Progress::Before);
         match state {
             Some(_) if !*has_begun => {}
-            Some(_) if current.as_ref().is_some_and(waits) => *is_cancelled = true,
+            Some(_) if current.as_deref().is_some_and(waits) => *is_cancelled = true,
             Some(state) => state.cancel(),
             None => state.insert(UnwindState::new(source)).cancel(),
         }
+    }
+
+    /// Whether the stack has waited for what its block dropped, and it is the entries' turn.
+    pub(super) fn has_begun(&mut self) -> bool {
+        self.unwinding.get_mut().has_begun
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
@@ -254,7 +259,6 @@ impl<T: ?Sized, E> Stack<T, E> {
 impl<T: ?Sized, E> Stack<T, E> {
     /// Polls every entry once, last in first out, since none can go on. One that needs more is dropped, and
     /// reports that.
-    #[cfg(feature = "std")]
     pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
     where
         T: Entry<E, M>,

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::dropped;
-use crate::raw::{Ask, Kept};
+use crate::raw::{Ask, Reclaimed};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
@@ -49,7 +49,7 @@ enum ContextState<C, X>
 where
     C: AsyncContext<X>,
 {
-    Held(Kept<C, X>),
+    Held(Reclaimed<C, X>),
     /// It exits, or has exited: it is dropped with the entry, when it is noted how it exited.
     Exiting(Pin<Box<C>>),
 }
@@ -58,7 +58,7 @@ impl<C, X, E> ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    pub(super) fn new(kept: Kept<C, X>, source: ReportSource<E>) -> Self {
+    pub(super) fn new(kept: Reclaimed<C, X>, source: ReportSource<E>) -> Self {
         Self {
             state: ContextState::Held(kept),
             source,

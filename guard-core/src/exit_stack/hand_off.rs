@@ -9,7 +9,6 @@ use super::handle::StackHandle;
 use super::owned::{AsyncExitStack, Owned};
 use super::unwind_state::StackMode;
 use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
-#[cfg(feature = "std")]
 use crate::platform::panics::Panic;
 use crate::using::besides::Adding;
 
@@ -34,7 +33,6 @@ where
         self.is_context = true;
     }
 
-    #[cfg(feature = "std")]
     pub(super) fn runtime(&self) -> crate::cleanup::RuntimeId {
         self.runtime.id()
     }
@@ -115,13 +113,15 @@ where
         }
     }
 
-    #[cfg(feature = "std")]
+    fn has_begun(mut self: Pin<&mut Self>) -> bool {
+        self.stack.has_begun()
+    }
+
     fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.stack.poll_last::<M>(cx);
         Poll::Ready(())
     }
 
-    #[cfg(feature = "std")]
     fn panicked(&self, panic: Panic) {
         panic.report_to(self.stack.source);
     }

@@ -127,7 +127,7 @@ where
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let State::Held(..) = self.0 {
             if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
-                self.0 = State::Exiting(ContextEntry::new(held.into_kept(), source));
+                self.0 = State::Exiting(ContextEntry::new(held.reclaim(), source));
             }
         }
         match &mut self.0 {

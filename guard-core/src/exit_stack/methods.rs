@@ -175,7 +175,7 @@ where
 {
     let adopted = Adopted::new((), move |()| callback(), source);
     let lent = LentContext::alone(Box::pin(adopted));
-    ContextEntry::new(lent.into_kept(), source)
+    ContextEntry::new(lent.reclaim(), source)
 }
 
 methods! {

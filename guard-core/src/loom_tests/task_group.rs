@@ -11,7 +11,7 @@ use loom::future::block_on;
 use loom::thread;
 
 use super::{Witness, entry, model_of_three, who};
-use crate::cleanup::models::leave;
+use crate::cleanup::background::nest::leave;
 use crate::cleanup::{Nest, poll_settle_part};
 
 // The same sources, compiled for the `AbortHandle` below.

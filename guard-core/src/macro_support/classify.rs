@@ -5,6 +5,7 @@
 //! then by `&`, then by `&mut`, and then the same behind a dereference; each kind of expression has its method at another of
 //! these places. (This is *autoref-based specialization*.) The second method call accepts a context that is used
 //! correctly. For everything else it has a bound that fails, whose message is the one error that the user reads.
+//! What is awaited, or followed by a `?`, *inside* such an expression is asked in the same way whether it is a context.
 //!
 //! rustc finds methods of the user's own traits too. So those that are found by trait have names that no user has.
 
@@ -15,16 +16,12 @@
 )]
 
 use core::convert::Infallible;
-use core::future::Future;
+use core::future::{Future, IntoFuture};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use crate::AsyncContext;
-#[cfg(feature = "alloc")]
-use crate::AsyncExitStack;
 use crate::context::MapErr;
-#[cfg(feature = "alloc")]
-use crate::exit_stack_parts::StackMode;
 
 /// Stands for an expression of type `C`.
 pub struct Probe<C>(PhantomData<fn() -> C>, Otherwise<C>);
@@ -109,6 +106,69 @@ impl<C: AsyncContext> Probe<C> {
     }
 }
 
+/// The answer for a context that is awaited.
+pub struct IsAwaited;
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "a context is not awaited: leave out the `.await`",
+    label = "this is a context, and no future",
+    note = "what uses it awaits both that it is entered and that it is exited"
+)]
+pub trait Awaited {
+    /// No type.
+    type Output;
+}
+
+impl IsAwaited {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: Awaited>(self, _: C) -> C::Output {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// Found by value, and so before [`ProbeFallible`]: a context may be a future as well.
+pub trait ProbeAwaited: Sized {
+    /// A future, which may be awaited.
+    #[inline]
+    fn __guard_awaited(self) -> Right {
+        Right
+    }
+}
+
+impl<C: IntoFuture> ProbeAwaited for Probe<C> {}
+
+/// The answer for a context with a `?` after it, where something else follows the `?`.
+pub struct IsAskedTooEarly;
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "the `?` of a context is the last thing: write `context.map_err(…)?`, or only `context?`",
+    label = "this is a context, and no `Result`",
+    note = "the methods that change a context, such as `.map_err(…)`, are those of the trait `AsyncContext`"
+)]
+pub trait AskedTooEarly {
+    /// No type.
+    type Result;
+}
+
+impl IsAskedTooEarly {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: AskedTooEarly>(self, _: C) -> C::Result {
+        unreachable!("the program does not compile")
+    }
+}
+
+impl<C: AsyncContext> Probe<C> {
+    /// A context with a `?` after it, and something after that.
+    #[inline]
+    pub fn __guard_asked_inside(self) -> IsAskedTooEarly {
+        IsAskedTooEarly
+    }
+}
+
 /// The answer for an exit stack without a `?` after it: its errors are reported.
 pub struct RightAndReporting;
 
@@ -180,6 +240,12 @@ pub trait ProbeFallible {
     fn __guard_unasked(&self) -> CanFail {
         CanFail
     }
+
+    /// A context that is awaited.
+    #[inline]
+    fn __guard_awaited(&self) -> IsAwaited {
+        IsAwaited
+    }
 }
 
 impl<C: AsyncContext> ProbeFallible for Probe<C> {}
@@ -230,6 +296,18 @@ pub trait ProbeCatches<X> {
     #[inline]
     fn __guard_unasked_to_catch(&mut self) -> Right {
         Right
+    }
+
+    /// A context that catches and is awaited.
+    #[inline]
+    fn __guard_awaited(&mut self) -> IsAwaited {
+        IsAwaited
+    }
+
+    /// A context that catches, with a `?` after it, and something after that.
+    #[inline]
+    fn __guard_asked_inside(&mut self) -> IsAskedTooEarly {
+        IsAskedTooEarly
     }
 }
 
@@ -307,51 +385,6 @@ impl IsFuture {
     }
 }
 
-/// The answer for an exit stack by itself.
-#[cfg(feature = "alloc")]
-pub struct IsStack;
-
-/// No type implements it: its message is the error.
-#[cfg(feature = "alloc")]
-#[diagnostic::on_unimplemented(
-    message = "a new exit stack is no context: write `name = exit_stack::<Error>()?`",
-    label = "an exit stack, which is closed by hand",
-    note = "`exit_stack` makes a context that lends a stack, and closes it at the end of the block"
-)]
-pub trait StackAndContext {
-    /// No type.
-    type Context;
-}
-
-#[cfg(feature = "alloc")]
-impl IsStack {
-    /// Does not compile.
-    #[inline]
-    pub fn context<C: StackAndContext>(self, _: C) -> C::Context {
-        unreachable!("the program does not compile")
-    }
-}
-
-// Found as a future is: by reference, before the methods of any trait.
-#[cfg(feature = "alloc")]
-impl<E, M> Otherwise<AsyncExitStack<E, M>>
-where
-    E: Send + 'static,
-    M: StackMode<E> + 'static,
-{
-    /// An exit stack.
-    #[inline]
-    pub fn __guard_asked(&self) -> IsStack {
-        IsStack
-    }
-
-    /// An exit stack.
-    #[inline]
-    pub fn __guard_unasked(&self) -> IsStack {
-        IsStack
-    }
-}
-
 /// The answer for everything else.
 pub struct IsNone;
 
@@ -379,6 +412,18 @@ pub trait ProbeAnything {
     #[inline]
     fn __guard_unasked_to_catch(&mut self) -> IsNone {
         IsNone
+    }
+
+    /// Anything else may be awaited.
+    #[inline]
+    fn __guard_awaited(&mut self) -> Right {
+        Right
+    }
+
+    /// Anything else may have a `?` after it.
+    #[inline]
+    fn __guard_asked_inside(&mut self) -> Right {
+        Right
     }
 }
 

@@ -9,8 +9,8 @@
     reason = "generated code calls these methods, and only their place matters"
 )]
 
-use core::convert::Infallible;
 use core::marker::PhantomData;
+use core::task::Poll;
 
 use super::{CannotFail, Returns};
 
@@ -46,7 +46,7 @@ impl<E> MayHaveFailed for HowFailed<E> {}
 pub struct NeverFailed;
 
 impl NeverFailed {
-    /// What the `?` is applied to: a value of the type that the function returns, which every `?` accepts.
+    /// What the function returns: nothing, so that a `?` may stand in any function.
     #[inline]
     pub fn failed<E: CannotFail, T>(self, error: E, _: Returns<T>) -> T {
         #[allow(unreachable_code, reason = "there is no value")]
@@ -61,18 +61,77 @@ impl NeverFailed {
     }
 }
 
+/// What a function returns that can return an error, as a `?` does.
+///
+/// A `?` in the expansion would do the same, with two errors where this gives one: a `?` is also applied to a value. And what
+/// rustc says of it, that `Option` would do, is not so for the errors of a context.
+#[diagnostic::on_unimplemented(
+    message = "the error of this context cannot leave here, where no `Result` is returned",
+    label = "what is returned is `{Self}`",
+    note = "return a `Result`, or handle the error where it stands: `let result: Result<_, Error> = async_with!(attempt(name = context?), {{ … }});`",
+    note = "in a test, an error may be a panic: `context.expect(\"…\")`, without a `?`"
+)]
+pub trait TakesError {
+    /// The error.
+    type Error;
+
+    /// What is returned.
+    fn failed(error: Self::Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> TakesError for Result<T, E> {
+    type Error = E;
+
+    #[inline]
+    fn failed(error: E) -> Self {
+        Err(error)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> TakesError for Poll<Result<T, E>> {
+    type Error = E;
+
+    #[inline]
+    fn failed(error: E) -> Self {
+        Self::Ready(Err(error))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> TakesError for Poll<Option<Result<T, E>>> {
+    type Error = E;
+
+    #[inline]
+    fn failed(error: E) -> Self {
+        Self::Ready(Some(Err(error)))
+    }
+}
+
+/// Every error into which `F`, that of a context, converts.
+#[diagnostic::on_unimplemented(
+    message = "the error of this context, `{F}`, does not become `{Self}`",
+    label = "`{F}` does not convert into `{Self}`",
+    note = "have it converted by `context.map_err(…)?`, or by an implementation of `From<{F}>` for `{Self}`"
+)]
+pub trait FromFailed<F>: From<F> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<F>, F> FromFailed<F> for E {}
+
 /// There is an error.
 pub struct HasFailed;
 
 impl HasFailed {
-    /// What the `?` is applied to.
-    ///
-    /// # Errors
-    ///
-    /// The context's.
+    /// What the function returns.
     #[inline]
-    pub fn failed<E, T>(self, error: E, _: Returns<T>) -> Result<Infallible, E> {
-        Err(error)
+    #[track_caller]
+    pub fn failed<E, T>(self, error: E, _: Returns<T>) -> T
+    where
+        T: TakesError<Error: FromFailed<E>>,
+    {
+        T::failed(From::from(error))
     }
 
     /// Converts the error.

@@ -6,26 +6,24 @@ mod definition;
 mod describe;
 mod failed;
 mod handled;
+#[cfg_attr(not(feature = "alloc"), path = "without_alloc.rs")]
+pub(crate) mod heap;
+mod lent;
 mod owned;
 mod returns;
 
 pub use cannot_fail::CannotFail;
-#[cfg(feature = "alloc")]
-pub use classify::StackAndContext;
 pub use classify::{
-    FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeCatches, ProbeFallible, ProbeFuture,
-    ProbeSafe, Reports, UsedWithoutCatch, probe,
+    AskedTooEarly, Awaited, FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeAwaited,
+    ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, Reports, UsedWithoutCatch, probe,
 };
 pub use definition::{
-    Conclude, EndOfContext, Fallible, Yielded, caught, finish, guaranteed, local, misplaced_yield,
-    scoped,
+    Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,
 };
-#[cfg(not(feature = "alloc"))]
-pub use definition::{Missing, NeedsAlloc};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
-pub use failed::{MayHaveFailed, how_failed};
+pub use failed::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
-#[cfg(feature = "alloc")]
-pub use owned::{Keep, KeepSelf, keep};
+pub use heap::*;
+pub use lent::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};
 pub use owned::{Owned, owned_generic, owned_locally};
 pub use returns::{Returns, carried};

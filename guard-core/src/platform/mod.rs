@@ -1,8 +1,20 @@
 //! What `std`, `alloc` alone, tokio and the model checker loom each give: one interface for all of them.
+//!
+//! Where there are two versions of a module, they lie in two files with the same items, and the attribute says when it
+//! is the second one.
 
+#[cfg_attr(not(feature = "std"), path = "without_std/panics.rs")]
 pub(crate) mod panics;
+// The cfg is not called `loom`, because tokio, which the tests also need, understands that one too.
+#[cfg(feature = "std")]
+#[cfg_attr(guard_loom, path = "with_loom.rs")]
+mod primitives;
 #[cfg(feature = "alloc")]
+#[cfg_attr(not(feature = "std"), path = "without_std/shared.rs")]
 pub(crate) mod shared;
 #[cfg(feature = "std")]
 pub(crate) mod sync;
+#[cfg_attr(not(feature = "std"), path = "without_std/thread.rs")]
+pub(crate) mod thread;
+#[cfg_attr(not(feature = "tokio"), path = "without_tokio.rs")]
 pub(crate) mod tokio;

@@ -1,12 +1,67 @@
-//! Catching panics, where that is possible.
+//! Catching panics.
 //!
-//! With `std` a panic is caught and later resumed with the same payload, so that the panic hook runs once.
-//! Without `std` a panic cannot be caught.
+//! A panic is caught and later resumed with the same payload, so that the panic hook runs once.
 
-#[cfg(not(feature = "std"))]
-pub(crate) use aborting::{KeptPanic, Panic, catch};
-#[cfg(feature = "std")]
-pub(crate) use unwinding::{KeptPanic, Panic, catch};
+use std::any::Any;
+use std::boxed::Box;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::raw::Exclusive;
+
+/// A caught panic.
+pub(crate) struct Panic(
+    // The payload is only `Send`. Nobody reads it through a shared reference.
+    Exclusive<Box<dyn Any + Send>>,
+);
+
+/// A panic in one word, for what is always there and seldom has one.
+pub(crate) struct KeptPanic(Box<Panic>);
+
+impl KeptPanic {
+    #[cold]
+    pub(crate) fn new(panic: Panic) -> Self {
+        Self(Box::new(panic))
+    }
+
+    /// Shows the payload to `inspect`, then discards it.
+    pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
+        self.0.inspect(inspect);
+    }
+
+    /// Goes on with the panic.
+    pub(crate) fn resume(self) -> ! {
+        self.0.resume()
+    }
+}
+
+impl Panic {
+    /// Goes on with the panic.
+    pub(crate) fn resume(self) -> ! {
+        resume_unwind(self.0.into_inner())
+    }
+
+    /// Drops the payload. If its destructor panics, that second payload is leaked.
+    pub(crate) fn discard(self) {
+        if let Err(panic) = catch(|| drop(self)) {
+            core::mem::forget(panic);
+        }
+    }
+
+    /// Shows the payload to `inspect`, then discards it.
+    pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
+        let payload = self.0.into_inner();
+        inspect(&*payload);
+        Self(Exclusive::new(payload)).discard();
+    }
+}
+
+/// Calls `action` and catches its panic.
+///
+/// The callers drop what `action` was using, so that nothing sees it half-changed.
+#[inline]
+pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
+}
 
 /// [`catch`] for what is rarely called, and need not be compiled anew for every use.
 #[cold]
@@ -14,101 +69,13 @@ pub(crate) fn catch_rare(action: &mut dyn FnMut()) -> Result<(), Panic> {
     catch(action)
 }
 
-#[cfg(feature = "std")]
-mod unwinding {
-    use std::any::Any;
-    use std::boxed::Box;
-    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-    use crate::raw::Exclusive;
-
-    /// A caught panic.
-    pub(crate) struct Panic(
-        // The payload is only `Send`. Nobody reads it through a shared reference.
-        Exclusive<Box<dyn Any + Send>>,
-    );
-
-    /// A panic in one word, for what is always there and seldom has one.
-    pub(crate) struct KeptPanic(Box<Panic>);
-
-    impl KeptPanic {
-        #[cold]
-        pub(crate) fn new(panic: Panic) -> Self {
-            Self(Box::new(panic))
-        }
-
-        /// Shows the payload to `inspect`, then discards it.
-        pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
-            self.0.inspect(inspect);
-        }
-
-        /// Goes on with the panic.
-        pub(crate) fn resume(self) -> ! {
-            self.0.resume()
-        }
+/// What the panic hook prints of a payload.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(message) = payload.downcast_ref::<&'static str>() {
+        return message;
     }
-
-    impl Panic {
-        /// Goes on with the panic.
-        pub(crate) fn resume(self) -> ! {
-            resume_unwind(self.0.into_inner())
-        }
-
-        /// Drops the payload. If its destructor panics, that second payload is leaked.
-        pub(crate) fn discard(self) {
-            if let Err(panic) = catch(|| drop(self)) {
-                core::mem::forget(panic);
-            }
-        }
-
-        /// Shows the payload to `inspect`, then discards it.
-        pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
-            let payload = self.0.into_inner();
-            inspect(&*payload);
-            Self(Exclusive::new(payload)).discard();
-        }
-    }
-
-    /// Calls `action` and catches its panic.
-    ///
-    /// The callers drop what `action` was using, so that nothing sees it half-changed.
-    #[inline]
-    pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
-        catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
-    }
-}
-
-#[cfg(not(feature = "std"))]
-mod aborting {
-    use core::any::Any;
-
-    /// No panic is ever caught.
-    pub(crate) enum Panic {}
-
-    pub(crate) type KeptPanic = Panic;
-
-    impl Panic {
-        /// A kept panic, of which there is none either.
-        pub(crate) fn new(panic: Self) -> Self {
-            panic
-        }
-
-        pub(crate) fn resume(self) -> ! {
-            match self {}
-        }
-
-        pub(crate) fn discard(self) {
-            match self {}
-        }
-
-        pub(crate) fn inspect(self, _: impl FnOnce(&(dyn Any + Send))) {
-            match self {}
-        }
-    }
-
-    #[allow(clippy::unnecessary_wraps, reason = "as with `std`")]
-    #[inline]
-    pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
-        Ok(action())
+    match payload.downcast_ref::<String>() {
+        Some(message) => message,
+        None => "(a payload that is not a string)",
     }
 }

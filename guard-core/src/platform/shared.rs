@@ -1,28 +1,20 @@
 //! A value behind a short lock.
 
-#[cfg(not(feature = "std"))]
-pub(crate) use crate::raw::Shared;
-#[cfg(feature = "std")]
-pub(crate) use locked::Shared;
+use std::sync::{Mutex, PoisonError};
 
-#[cfg(feature = "std")]
-mod locked {
-    use std::sync::{Mutex, PoisonError};
+/// Shared between threads.
+pub(crate) struct Shared<T>(Mutex<T>);
 
-    /// Shared between threads.
-    pub(crate) struct Shared<T>(Mutex<T>);
+impl<T> Shared<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
 
-    impl<T> Shared<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            Self(Mutex::new(value))
-        }
+    pub(crate) fn with<U>(&self, action: impl FnOnce(&mut T) -> U) -> U {
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 
-        pub(crate) fn with<U>(&self, action: impl FnOnce(&mut T) -> U) -> U {
-            action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-        }
-
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
-        }
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }

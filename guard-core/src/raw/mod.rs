@@ -23,51 +23,26 @@
 //! generated code apart, gives that up.
 #![allow(unsafe_code)]
 
-#[cfg(feature = "alloc")]
-mod append_vec;
 mod beside;
 mod borrowing;
-#[cfg(feature = "alloc")]
-mod boxed;
-#[cfg(feature = "std")]
 mod current;
-#[cfg(feature = "alloc")]
-mod driven;
-#[cfg(feature = "std")]
 mod exclusive;
-#[cfg(not(feature = "std"))]
-mod fn_cell;
 #[cfg(feature = "alloc")]
-mod held;
+mod heap;
 mod in_place;
-#[cfg(feature = "alloc")]
-mod pair;
 mod slot;
-#[cfg(all(feature = "alloc", not(feature = "std")))]
-mod spin;
-
-#[cfg(feature = "alloc")]
-pub(crate) use self::{
-    append_vec::AppendVec,
-    beside::{Drive, JoinedBeside, Place},
-    boxed::boxed,
-    driven::{Driven, Kept, LentContext},
-    held::{Held, HeldBeside, NOT_TOLD},
-    pair::PairPlace,
-    slot::is_not_driven,
-};
-#[cfg(feature = "std")]
-pub(crate) use self::{current::Current, exclusive::Exclusive};
-pub(crate) use beside::{ASK, ENDED, ENDED_AFTER_BLOCK, end_beside, poll_beside};
-pub(crate) use beside::{Around, Ask, Beside, Ended};
-pub(crate) use borrowing::{Borrowing, borrowing};
 #[cfg(not(feature = "std"))]
-pub(crate) use fn_cell::FnCell;
+pub(crate) mod without_std;
+
+pub(crate) use beside::{
+    ASK, Around, Ask, Beside, ENDED, ENDED_AFTER_BLOCK, Ended, end_beside, poll_beside,
+};
+pub(crate) use borrowing::{Borrowing, borrowing};
+pub(crate) use current::Current;
+pub(crate) use exclusive::Exclusive;
+#[cfg(feature = "alloc")]
+pub use heap::*;
 pub use in_place::Tie;
 pub(crate) use in_place::{InPlace, Lending, Marks};
-#[cfg(feature = "alloc")]
-pub use pair::Pair;
-pub(crate) use slot::Slot;
+pub(crate) use slot::{Slot, is_not_driven};
 pub use slot::{YieldToken, Yielder};
-#[cfg(all(feature = "alloc", not(feature = "std")))]
-pub(crate) use spin::Shared;

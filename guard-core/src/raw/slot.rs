@@ -68,6 +68,14 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         self.lent.get().is_some()
     }
 
+    /// Whether the body has been told how its use ended, and has not been polled since.
+    pub(crate) fn is_told(self: Pin<&mut Self>) -> bool {
+        let told = self.told.take();
+        let is_told = told.is_some();
+        self.told.set(told);
+        is_told
+    }
+
     /// Whether the body waits in a `cancellable!` window.
     #[inline]
     pub(crate) fn in_window(self: Pin<&mut Self>) -> bool {

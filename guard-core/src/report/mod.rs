@@ -1,28 +1,25 @@
 //! Telling what no caller will hear of.
 
 mod identity;
-#[cfg(feature = "std")]
-mod owned;
 mod panic;
-mod reporter;
+#[cfg_attr(not(feature = "std"), path = "without_std.rs")]
+pub(crate) mod reporter;
 mod source;
+#[cfg_attr(not(feature = "tracing"), path = "without_tracing.rs")]
 mod span;
 
 use core::any::Any;
 use core::fmt;
 use core::panic::Location;
 
-#[cfg(feature = "alloc")]
 pub(crate) use identity::Identity;
-#[cfg(feature = "std")]
-pub use owned::OwnedReport;
-#[cfg(feature = "std")]
-pub(crate) use reporter::listen;
-pub use reporter::set_reporter;
+pub use reporter::*;
 pub use source::ReportSource;
 pub(crate) use source::{Origin, Print, PrintDebug, Source};
 pub(crate) use source::{describe_debug, describe_display, describe_type};
 pub(crate) use span::Span;
+
+use crate::platform::panics;
 
 /// What happened to a clean-up, or to its error, that no caller will hear of.
 #[non_exhaustive]
@@ -146,14 +143,14 @@ impl fmt::Display for Report<'_> {
                 write!(f, ": the body failed, and its caller is gone: {error}")
             }
             ReportKind::Panicked(payload) if self.of_body => {
-                let message = panic_message(payload);
+                let message = panics::message(payload);
                 write!(f, ": the body panicked, and its caller is gone: {message}")
             }
             ReportKind::Abandoned => f.write_str(": clean-up abandoned, the context was dropped"),
             ReportKind::Failed(error) => write!(f, ": clean-up failed: {error}"),
             ReportKind::SetUpFailed(error) => write!(f, ": set-up failed: {error}"),
             ReportKind::Panicked(payload) => {
-                write!(f, ": clean-up panicked: {}", panic_message(payload))
+                write!(f, ": clean-up panicked: {}", panics::message(payload))
             }
             ReportKind::TimedOut => {
                 f.write_str(": clean-up exceeded its time limit and was dropped")
@@ -168,15 +165,4 @@ impl fmt::Display for Report<'_> {
             }
         }
     }
-}
-
-fn panic_message(payload: &(dyn Any + Send)) -> &str {
-    if let Some(message) = payload.downcast_ref::<&'static str>() {
-        return message;
-    }
-    #[cfg(feature = "alloc")]
-    if let Some(message) = payload.downcast_ref::<alloc::string::String>() {
-        return message;
-    }
-    "(a payload that is not a string)"
 }

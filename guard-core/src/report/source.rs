@@ -122,7 +122,6 @@ impl<E> ReportSource<E> {
 
     /// A context that is made by the caller, and named after `N`.
     #[track_caller]
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn here<N: ?Sized>(describe: Describe<E>) -> Self {
         Self::new(Identity::made_at::<N>(Location::caller()), describe)
@@ -135,7 +134,6 @@ impl<E> ReportSource<E> {
     }
 
     /// A context of which no error is to be printed.
-    #[cfg(feature = "std")]
     pub(crate) fn of(identity: Identity) -> Self {
         Self::new(identity, describe_type::<E>)
     }
@@ -151,7 +149,6 @@ impl<E> ReportSource<E> {
     }
 
     /// The same context, whose failure has been reported.
-    #[cfg(feature = "std")]
     pub(crate) fn with_known_failure(self) -> Self {
         Self {
             failure_is_known: true,
@@ -160,7 +157,6 @@ impl<E> ReportSource<E> {
     }
 
     /// Which context it is.
-    #[cfg(feature = "alloc")]
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::vec::Vec;
 
-use crate::cleanup::RuntimeId;
+use crate::cleanup::background::nest::owners;
+use crate::cleanup::{Runtime, RuntimeId};
 use crate::report::{OwnedReport, Report};
 
 static COLLECTORS: Mutex<Vec<Collector>> = Mutex::new(Vec::new());
@@ -32,8 +33,14 @@ enum Place {
 
 impl Place {
     fn here() -> Self {
-        let runtime = RuntimeId::here();
-        if runtime.is_tokio() {
+        // The runtime of the clean-up whose code runs on this thread, else of the current task.
+        let mut runtime = match owners().first() {
+            Some(cleanup) => cleanup.runtime,
+            None => Runtime::current().id(),
+        };
+        // On any of its threads.
+        runtime.thread = None;
+        if runtime.tokio.is_some() {
             Self::Tokio(runtime)
         } else {
             Self::Thread(thread::current().id())

@@ -12,7 +12,6 @@ use core::task::{Context, Poll};
 
 use crate::platform::panics::Panic;
 use crate::platform::shared::Shared;
-#[cfg(feature = "std")]
 use crate::raw::is_not_driven;
 use crate::raw::{Beside, Drive, Ended, Place};
 
@@ -144,7 +143,6 @@ where
     }
 
     /// Adds the first, before the driver asks.
-    #[cfg(feature = "std")]
     pub(crate) fn add(&mut self, adding: &mut Adding<T>, one: Weak<T>) {
         self.open(adding).add(one);
     }
@@ -154,7 +152,6 @@ where
     /// # Panics
     ///
     /// If something goes on beside it, and the driver has not asked.
-    #[cfg(feature = "std")]
     pub(crate) fn lend(&self) {
         let Some(besides) = &self.0 else {
             return;

@@ -7,6 +7,8 @@
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
 //! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
 //!
+//! What is entered by hand has no body: `exit_steps` has the exit of a guard, and of a context behind a handle.
+//!
 //! `failed` decides whether a value is a failure. `besides` has what goes on beside a block that adds to it.
 //!
 //! ```text
@@ -25,6 +27,7 @@ pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;
 mod error;
+pub(crate) mod exit_steps;
 pub(crate) mod failed;
 pub(crate) mod form;
 

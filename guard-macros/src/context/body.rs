@@ -5,9 +5,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Token, Type};
+use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Token, Type};
 
 use super::instrument::{self, Instrumented};
+use super::near::is_ok;
 use super::returns::Returns;
 use super::tails;
 use crate::args::Args;
@@ -96,6 +97,7 @@ impl Body {
             is_fallible: returns.is_fallible(),
             args,
             resource: returns.written_resource(),
+            output: &function.sig.output,
             caught: &returns.caught(args),
             proof: &proof,
             found: false,
@@ -110,6 +112,8 @@ impl Body {
                      set-up and the clean-up, or `yield_resource!()` if it lends nothing"
                 ),
             ));
+            // What it ends with is of no use: it may be what was to be lent.
+            tails::of_block(&mut block, &mut |tail| ignore(tail, returns.is_fallible()));
         }
         excuse_errors_of_block(&mut block, &args.krate, &proof);
         Self {
@@ -141,6 +145,8 @@ struct Yields<'a> {
     args: &'a Args,
     /// The type of what is lent, where it is written.
     resource: Option<&'a Type>,
+    /// What the function declares.
+    output: &'a ReturnType,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
     proof: &'a Proof,
@@ -151,28 +157,58 @@ struct Yields<'a> {
 /// The arguments of a yield.
 struct Arguments {
     /// What goes on beside the block.
-    beside: Option<Expr>,
+    beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
     lent: TokenStream,
+    /// What both of these are taken from, if they are to be asked first.
+    asked: Option<TokenStream>,
 }
 
 impl Yields<'_> {
     fn arguments(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<Arguments> {
         let Some((place, beside)) = place_and_beside(tokens)? else {
-            let lent = self.lent(tokens, span)?;
-            return Ok(Arguments { beside: None, lent });
+            let (lent, at) = self.lent(tokens, span)?;
+            return Ok(Arguments {
+                beside: None,
+                lent: self.declared(lent, tokens, at),
+                asked: None,
+            });
         };
-        let lent = self.lent(&place.into_token_stream(), span)?;
-        let beside = Some(beside);
-        Ok(Arguments { beside, lent })
+        let place = place.into_token_stream();
+        let (lent, at) = self.lent(&place, span)?;
+        // A name may be a second place that was to be lent. If it is, nothing more is to be said of the first.
+        if !is_named(&beside.to_token_stream()) {
+            return Ok(Arguments {
+                beside: Some(beside.into_token_stream()),
+                lent: self.declared(lent, &place, at),
+                asked: None,
+            });
+        }
+        let shown = Span::mixed_site().located_at(beside.span());
+        let krate = path_at(&self.args.krate, shown);
+        let [first, second] = ["first", "second"].map(|name| Ident::new(name, shown));
+        let asked = quote_spanned! {shown=>
+            match (#beside,) {
+                #second => {
+                    #[allow(unused_imports)]
+                    use #krate::__private::GoesOnAnything as _;
+                    #krate::__private::goes_on(&#second.0).__guard_beside().lend(#second.0, #lent)
+                }
+            }
+        };
+        Ok(Arguments {
+            beside: Some(second.into_token_stream()),
+            lent: self.declared(first.into_token_stream(), &place, at),
+            asked: Some(asked),
+        })
     }
 
-    /// What a yield lends.
-    fn lent(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<TokenStream> {
+    /// A mutable reference to what a yield lends, and where that stands.
+    fn lent(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<(TokenStream, Span)> {
         let site = Span::mixed_site();
         if tokens.is_empty() {
             let site = site.located_at(span);
-            return Ok(quote_spanned!(site=> &mut ()));
+            return Ok((quote_spanned!(site=> &mut ()), site));
         }
         let lends_one = || {
             Error::new_spanned(
@@ -199,25 +235,41 @@ impl Yields<'_> {
             mutability: Some(Token![mut](at)),
             expr: Box::new(place),
         });
+        Ok((lent.into_token_stream(), at))
+    }
+
+    /// What a yield lends, as the type that is declared.
+    fn declared(&self, lent: TokenStream, place: &TokenStream, at: Span) -> TokenStream {
         // The type of an expression may be inferred from the type that is expected, so only a name is bound first.
-        let Some(resource) = self.resource.filter(|_| is_named(tokens)) else {
-            return Ok(lent.into_token_stream());
+        let Some(resource) = self.resource.filter(|_| is_named(place)) else {
+            return lent;
         };
-        // If the place has another type than the one that is declared, rustc shows the declaration.
         let name = Ident::new("resource", at);
-        let declared = site.located_at(ends(resource).0);
+        let krate = path_at(&self.args.krate, at);
+        // These have something to say about another type. For all others rustc shows the declaration.
+        if let ReturnType::Default = self.output {
+            return quote_spanned! {at=>
+                match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
+            };
+        }
+        if let Type::Reference(_) = resource {
+            return quote_spanned! {at=>
+                match #lent { #name => #krate::__private::DeclaredAs::<#resource>::declared_as(#name) }
+            };
+        }
+        let declared = Span::mixed_site().located_at(ends(resource).0);
         let reference = match resource {
             Type::TraitObject(_) => quote_spanned!(declared=> &mut (#resource)),
             _ => quote_spanned!(declared=> &mut #resource),
         };
-        Ok(quote_spanned! {at=>
+        quote_spanned! {at=>
             match #lent {
                 #name => {
                     let #name: #reference = #name;
                     #name
                 }
             }
-        })
+        }
     }
 
     /// The call as guard-core's own macro, whatever is called so where the user stands.
@@ -248,7 +300,11 @@ impl Rewrite for Yields<'_> {
     fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
-        let Arguments { beside, lent } = match self.arguments(&call.tokens, span) {
+        let Arguments {
+            beside,
+            lent,
+            asked,
+        } = match self.arguments(&call.tokens, span) {
             Ok(arguments) => arguments,
             Err(error) => {
                 self.errors.push(error);
@@ -281,6 +337,14 @@ impl Rewrite for Yields<'_> {
             call,
             quote!(@#around #lend #token #yielder #catch; #beside #lent),
         );
+        let lend = match asked {
+            Some(asked) => {
+                let at = Span::mixed_site().located_at(asked.span());
+                let [first, second] = ["first", "second"].map(|name| Ident::new(name, at));
+                quote!(match #asked { (#second, #first) => #lend })
+            }
+            None => lend,
+        };
         let prove = (place != Place::InMacro).then(|| self.proof.prove(&self.args.krate, span));
         Some(quote_spanned!(site=> { #prove #imported; #lend }))
     }
@@ -425,6 +489,20 @@ fn with_arguments(call: &Macro, tokens: TokenStream) -> TokenStream {
 
 fn name_of(call: &Macro) -> Option<&Ident> {
     Some(&call.path.segments.last()?.ident)
+}
+
+/// Makes of the value with which a body ends none.
+fn ignore(tail: &mut Expr, is_fallible: bool) {
+    match tail {
+        Expr::Call(call) if is_fallible && call.args.len() == 1 && is_ok(&call.func) => {
+            let value = &mut call.args[0];
+            *value = syn::parse_quote!({ let _ = #value; });
+        }
+        Expr::Path(_) | Expr::Struct(_) if !is_fallible => {
+            *tail = syn::parse_quote!({ let _ = #tail; });
+        }
+        _ => {}
+    }
 }
 
 /// A path that ends in `Err(…)` has failed to enter, and need not yield.

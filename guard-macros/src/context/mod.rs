@@ -15,8 +15,9 @@ use syn::{Block, Error};
 
 use crate::args::Args;
 use crate::diag::Errors;
-use crate::function::Function;
+use crate::function::{Function, is_named};
 use crate::types::future_of;
+use crate::within::around_a_context;
 
 use body::Body;
 use returns::Returns;
@@ -32,10 +33,23 @@ pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream
         return below;
     }
     let args = Args::parse(args, &mut errors);
-    let Some(function) = function else {
+    let Some(mut function) = function else {
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
+    if let Some(below) = function.attr("within") {
+        errors.push(around_a_context(below));
+        function.attrs.retain(|attr| !is_named(attr, "within"));
+    }
+    if let Some(again) = function.attr("async_context") {
+        errors.push(Error::new_spanned(
+            again,
+            "`#[async_context]` stands here twice: leave one out",
+        ));
+        function
+            .attrs
+            .retain(|attr| !is_named(attr, "async_context"));
+    }
     match check(args, &function, &mut errors) {
         Some(definition) => {
             let expanded = expand::expand(&definition, &function);
@@ -99,6 +113,9 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.push(borrow);
         }
     }
+    if !args.scoped {
+        errors.take(returns.compare_reference());
+    }
     let body = match &function.body {
         None => None,
         Some(tokens) => {
@@ -108,7 +125,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             let instrumented = instrument::Instrumented::take(&mut block);
             errors.take(returns.compare(&sig.output, &block, &args.krate));
-            if let Err(error) = returns.compare_option(&mut block) {
+            if let Err(error) = returns.compare_failure(sig, &mut block) {
                 errors.push(error);
                 let yields = near::yields_of(&mut block);
                 let body = Some(Body::missing(function, yields.first()));
@@ -119,6 +136,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
                     is_broken: true,
                 });
             }
+            errors.take(returns.compare_end(&sig.output, &mut block));
             near::mend(&mut block, &args.krate, &returns, errors);
             let body = Body::new(block, &args, &returns, function, errors);
             Some(Body {

@@ -67,6 +67,14 @@ impl VisitMut for Mend<'_> {
                 let lent = &lends.expr;
                 *expr = parse_quote!(yield_resource!(#lent));
             }
+            Expr::Call(call) if is_yield_without_a_bang(&call.func) => {
+                self.errors.push(Error::new_spanned(
+                    &call.func,
+                    "`yield_resource!` is a macro: write it with a `!`",
+                ));
+                let lent = &call.args;
+                *expr = parse_quote!(yield_resource!(#lent));
+            }
             Expr::Await(waits) if is_yield(&waits.base) => {
                 self.errors.push(Error::new(
                     waits.await_token.span,
@@ -163,8 +171,13 @@ fn of_a_result(pat: &Pat) -> Option<&Pat> {
     }
 }
 
-fn is_ok(function: &Expr) -> bool {
+/// Whether a call of this function makes an `Ok`.
+pub(super) fn is_ok(function: &Expr) -> bool {
     matches!(function, Expr::Path(path) if path.path.is_ident("Ok"))
+}
+
+fn is_yield_without_a_bang(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident("yield_resource"))
 }
 
 fn is_yield(expr: &Expr) -> bool {

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Stmt, Type,
-    parse_quote,
+    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Signature, Stmt,
+    StmtMacro, Type, parse_quote,
 };
 
 use super::tails;
@@ -135,10 +135,13 @@ impl Returns {
 
     /// Says that the declared type is what is lent, and not the context, if that is what it seems to be.
     fn compare_context(&mut self, declared: &Type, body: &Block) -> Option<Error> {
-        if !matches!(self, Self::Plain(_)) || !ends_in_a_result(body) {
+        if !matches!(self, Self::Plain(_)) {
             return None;
         }
         let (lent, error) = context_of(declared)?;
+        if !ends_in_a_result(body) && !asks(&mut body.clone()) {
+            return None;
+        }
         let message = format!(
             "`#[async_context]` makes the context, and the declared type is what it lends: write `Result<{}, {}>`",
             written(&lent),
@@ -152,31 +155,102 @@ impl Returns {
         Some(Error::new_spanned(declared, message))
     }
 
-    /// Says that a context does not fail with `None`, if its body does so. The body is then of no use.
-    pub(crate) fn compare_option(&mut self, body: &mut Block) -> syn::Result<()> {
+    /// Says that a context which fails returns a `Result`, if it declares none. Its body is then of no use.
+    pub(crate) fn compare_failure(&mut self, sig: &Signature, body: &mut Block) -> syn::Result<()> {
         let Self::Plain(declared) = &*self else {
             return Ok(());
         };
-        let Some(lent) = argument_of(declared, "Option").cloned() else {
-            return Ok(());
-        };
-        if !fails_with_none(body) {
-            return Ok(());
-        }
-        let error = Error::new_spanned(
-            declared,
-            format!(
-                "an `Option` is taken for what this context lends. A context that can fail returns a `Result`: write \
-                 `Result<{}, E>`, `.ok_or(error)?`, and `Ok(())` at the end",
-                written(&lent)
+        let option = argument_of(declared, "Option").cloned();
+        let error = match &option {
+            Some(lent) if fails_with_none(body) => Error::new_spanned(
+                declared,
+                format!(
+                    "an `Option` is taken for what this context lends. A context that can fail returns a `Result`: write \
+                     `Result<{}, E>`, `.ok_or(error)?`, and `Ok(())` at the end",
+                    written(lent)
+                ),
             ),
-        );
+            None if asks(body) => match &sig.output {
+                ReturnType::Type(..) => {
+                    let alias = if has_arguments(declared) {
+                        ". Only an alias whose name ends in `Result` is taken for one"
+                    } else {
+                        ""
+                    };
+                    Error::new_spanned(
+                        declared,
+                        format!(
+                            "a context with a `?` can fail: write `Result<{}, E>`, with the type of its errors, and `Ok(())` at \
+                             the end{alias}",
+                            written(declared)
+                        ),
+                    )
+                }
+                ReturnType::Default => Error::new_spanned(
+                    &sig.ident,
+                    "a context with a `?` can fail: write `-> Result<R, E>`, with the types of what it lends and of its errors, \
+                     and `Ok(())` at the end",
+                ),
+            },
+            _ => return Ok(()),
+        };
         *self = Self::Fallible {
             output: parse_quote!(::core::result::Result<(), ::core::convert::Infallible>),
-            resource: Some(lent),
+            resource: Some(option.unwrap_or_else(|| declared.clone())),
             error: Some(parse_quote!(::core::convert::Infallible)),
         };
         Err(error)
+    }
+
+    /// Says that a guaranteed context lends what it owns, if it declares a reference whose lifetime is elided.
+    pub(crate) fn compare_reference(&mut self) -> syn::Result<()> {
+        let (Self::Plain(resource)
+        | Self::Fallible {
+            resource: Some(resource),
+            ..
+        }) = self
+        else {
+            return Ok(());
+        };
+        let Type::Reference(reference) = &*resource else {
+            return Ok(());
+        };
+        if reference.lifetime.is_some() {
+            return Ok(());
+        }
+        let lent = (*reference.elem).clone();
+        let error = Error::new_spanned(
+            reference,
+            format!(
+                "a context that is not `scoped` owns what it lends, and `yield_resource!` makes the `&mut` of it: write `{}` \
+                 instead of this reference",
+                written(&lent)
+            ),
+        );
+        *resource = lent;
+        Err(error)
+    }
+
+    /// Says that a context that can fail ends with `Ok(())`, if its body ends without a value. Goes on as if it did not.
+    pub(crate) fn compare_end(&self, output: &ReturnType, body: &mut Block) -> syn::Result<()> {
+        let is_result =
+            matches!(output, ReturnType::Type(_, declared) if is_named_result(declared));
+        if !self.is_fallible() || !is_result {
+            return Ok(());
+        }
+        let last = match body.stmts.last() {
+            Some(last @ Stmt::Expr(Expr::Try(_), Some(_))) => last.to_token_stream(),
+            Some(last @ Stmt::Macro(call)) if is_a_yield(call) => last.to_token_stream(),
+            _ => return Ok(()),
+        };
+        body.stmts.push(Stmt::Expr(
+            parse_quote!(::core::result::Result::Ok(())),
+            None,
+        ));
+        Err(Error::new_spanned(
+            last,
+            "this context can fail, and ends without a value: write `Ok(())` after this",
+        ))
     }
 
     pub(crate) fn is_fallible(&self) -> bool {
@@ -243,9 +317,15 @@ impl Returns {
 
 /// Whether a body has a `?`, or ends in `Some(…)` or `None`.
 fn fails_with_none(body: &mut Block) -> bool {
+    let mut asks = asks(body);
+    tails::of_block(body, &mut |tail| asks |= is_an_option(tail));
+    asks
+}
+
+/// Whether a body has a `?`, or a `return` of an `Option`.
+fn asks(body: &mut Block) -> bool {
     let mut asks = Asks(false);
     asks.visit_block_mut(body);
-    tails::of_block(body, &mut |tail| asks.0 |= is_an_option(tail));
     asks.0
 }
 
@@ -330,12 +410,23 @@ fn ends_without_a_value(body: &Block) -> bool {
                     | Expr::Try(_)
             )
         }
-        Some(Stmt::Macro(call)) => {
-            let last = call.mac.path.segments.last();
-            call.semi_token.is_some() && last.is_some_and(|last| last.ident == "yield_resource")
-        }
+        Some(Stmt::Macro(call)) => is_a_yield(call),
         _ => false,
     }
+}
+
+/// Whether this is a yield whose value is not used.
+fn is_a_yield(call: &StmtMacro) -> bool {
+    let last = call.mac.path.segments.last();
+    call.semi_token.is_some() && last.is_some_and(|last| last.ident == "yield_resource")
+}
+
+/// Whether a type is a `Result` by its name, with any path.
+fn is_named_result(declared: &Type) -> bool {
+    as_result(declared).is_some_and(|path| {
+        let last = path.path.segments.last();
+        last.is_some_and(|last| last.ident == "Result")
+    })
 }
 
 fn as_result(declared: &Type) -> Option<&syn::TypePath> {

@@ -554,8 +554,8 @@ fn a_use() {
             async fn user() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
-                    ProbeAnything as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _,
-                    ProbeSafe as _, MayHaveFailed as _,
+                    ProbeAnything as _, ProbeAwaited as _, ProbeCatches as _, ProbeFallible as _,
+                    ProbeFuture as _, ProbeSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
@@ -593,13 +593,9 @@ fn a_use() {
                             return around.never();
                         }
                         #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                        let failed = guard_core::__private::how_failed(&error)
+                        return guard_core::__private::how_failed(&error)
                             .__guard_failed()
                             .failed(error, around);
-                        #[allow(unreachable_code, clippy::match_single_binding)]
-                        match failed? {
-                            _ => guard_core::__private::core::unreachable!(),
-                        }
                     }
                 }
                 {
@@ -635,8 +631,8 @@ fn a_use_that_is_left_in_every_way() {
             async fn user() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
-                    ProbeAnything as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _,
-                    ProbeSafe as _, MayHaveFailed as _,
+                    ProbeAnything as _, ProbeAwaited as _, ProbeCatches as _, ProbeFallible as _,
+                    ProbeFuture as _, ProbeSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;

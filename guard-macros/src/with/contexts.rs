@@ -2,8 +2,7 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
-use syn::spanned::Spanned;
-use syn::{Pat, Token};
+use syn::{Expr, Pat};
 
 use super::parse::{Handling, Single};
 use crate::diag::ends;
@@ -15,26 +14,15 @@ pub(super) fn context_of(
     handling: &Handling,
 ) -> TokenStream {
     let of = |part: &Single| {
-        let expr = &part.context;
-        // Between these two spans, rustc underlines the whole expression of the context.
-        let (start, end) = ends(expr);
-        let site = Span::mixed_site();
-        let probed = Ident::new("probed", site.located_at(start));
-        let mut whole = Literal::usize_unsuffixed(0);
-        whole.set_span(site.located_at(end));
         let asked = match (&part.question, handling) {
             (Some(_), Handling::Catch) => "__guard_asked_to_catch",
             (None, Handling::Catch) => "__guard_unasked_to_catch",
             (Some(_), _) => "__guard_asked",
             (None, _) => "__guard_unasked",
         };
-        let asked = Ident::new(asked, site);
-        let context = Ident::new("context", site.located_at(start));
-        quote! {
-            match (#expr,) {
-                #probed => #private::probe(&#probed.0).#asked().#context(#probed.#whole),
-            }
-        }
+        let mut expr = part.context.clone();
+        ask_inside(private, &mut expr);
+        probed(private, asked, &expr, ends(&part.context))
     };
     match parts {
         [part] => of(part),
@@ -46,28 +34,51 @@ pub(super) fn context_of(
     }
 }
 
+/// The value of an expression, once it has been asked what it is.
+fn probed(private: &TokenStream, ask: &str, expr: &Expr, shown: (Span, Span)) -> TokenStream {
+    // Between these two spans, rustc underlines the whole expression.
+    let (start, end) = shown;
+    let site = Span::mixed_site();
+    let probed = Ident::new("probed", site.located_at(start));
+    let mut whole = Literal::usize_unsuffixed(0);
+    whole.set_span(site.located_at(end));
+    let ask = Ident::new(ask, site);
+    let context = Ident::new("context", site.located_at(start));
+    quote! {
+        match (#expr,) {
+            #probed => #private::probe(&#probed.0).#ask().#context(#probed.#whole),
+        }
+    }
+}
+
+/// Has what is awaited in an expression, and what has a `?` before its end, say so if it is a context itself.
+fn ask_inside(private: &TokenStream, expr: &mut Expr) {
+    let shown = ends(&*expr);
+    let (ask, inner) = match expr {
+        Expr::Await(waits) => ("__guard_awaited", &mut waits.base),
+        Expr::Try(asks) => ("__guard_asked_inside", &mut asks.expr),
+        Expr::MethodCall(call) => return ask_inside(private, &mut call.receiver),
+        Expr::Paren(paren) => return ask_inside(private, &mut paren.expr),
+        _ => return,
+    };
+    ask_inside(private, inner);
+    **inner = Expr::Verbatim(probed(private, ask, inner, shown));
+}
+
 /// Code that leaves with the error of a context.
 pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> TokenStream {
     let of = |part: &Single| match &part.question {
-        // One hygiene for each expression, or rustc would show all of the macro call.
+        // With the span of the `?`, rustc shows there what is wrong about it.
         Some(question) => {
-            let site = Span::mixed_site();
-            let failed = Ident::new("failed", site.located_at(part.context.span()));
-            let question = Token![?](site.located_at(question.span));
-            let returns = Ident::new("around", site);
+            let at = Span::mixed_site().located_at(question.span);
+            let [returns, failed] = ["around", "failed"].map(|name| Ident::new(name, at));
             quote! {{
                 let #returns = #private::Returns::new();
                 if false {
                     return #returns.never();
                 }
                 #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                let #failed = #private::how_failed(&#error)
-                    .__guard_failed()
-                    .failed(#error, #returns);
-                #[allow(unreachable_code, clippy::match_single_binding)]
-                match #failed #question {
-                    _ => #private::core::unreachable!(),
-                }
+                return #private::how_failed(&#error).__guard_failed().#failed(#error, #returns);
             }}
         }
         // Without this `allow`, older compilers warn about unreachable code.

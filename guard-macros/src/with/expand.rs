@@ -44,8 +44,7 @@ use super::parse::{AsyncWith, Handling, Use};
 ///         Next::Finished => {}
 ///         Next::Returned(returned) => return returned,
 ///         Next::Failed(error) => {
-///             let failed = how_failed(&error).failed(error, returns); // `Err(error)`
-///             match failed? { _ => unreachable!() }
+///             return how_failed(&error).failed(error, returns); // `Err(error.into())`
 ///         }
 ///     }
 ///     carried(value)
@@ -170,8 +169,8 @@ fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) ->
     quote! {{
         #[allow(unused_imports)]
         use #private::{
-            ProbeAnything as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _, ProbeSafe as _,
-            MayHaveFailed as _,
+            ProbeAnything as _, ProbeAwaited as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _,
+            ProbeSafe as _, MayHaveFailed as _,
         };
         #declarations
         let #next = match #context {

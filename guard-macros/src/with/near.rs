@@ -65,12 +65,18 @@ fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
                 continue;
             }
             TokenTree::Punct(semicolon) if semicolon.as_char() == ';' => {
-                let message = if tokens.peek().is_some() {
-                    format!("write `,` instead of `;`: `{FORM}`")
-                } else {
-                    format!("write the `;` after the call: `{FORM};`")
-                };
-                mistakes.tell(semicolon, message);
+                let after_braces = parts
+                    .last()
+                    .and_then(|part| braces_of(part.last()?))
+                    .is_some();
+                if tokens.peek().is_some() {
+                    mistakes.tell(semicolon, format!("write `,` instead of `;`: `{FORM}`"));
+                } else if after_braces {
+                    mistakes.tell(
+                        semicolon,
+                        format!("write the `;` after the call: `{FORM};`"),
+                    );
+                }
                 parts.push(Part::new());
                 continue;
             }
@@ -338,6 +344,11 @@ fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
             rest = &rest[count..];
             continue;
         }
+        if let Some((one, count)) = bare_tuple(rest, form, mistakes) {
+            uses.push(one);
+            rest = &rest[count..];
+            continue;
+        }
         match without_comma(first, form) {
             Some((one, next)) => uses.extend([one, next]),
             None => uses.extend(one(first, form, mistakes)),
@@ -345,6 +356,36 @@ fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
         rest = after;
     }
     uses
+}
+
+/// `a, b = context?`: names that are lent together, without their parentheses. How many parts that takes.
+fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Use, usize)> {
+    let is_name = |part: &Part| matches!(&**part, [TokenTree::Ident(_)]);
+    let names = parts.iter().take_while(|part| is_name(part)).count();
+    let last = parts.get(names).filter(|_| names > 0)?;
+    let parse = |input: ParseStream<'_>| Single::parse(input, form);
+    let Single {
+        pat: pat @ Pat::Ident(_),
+        ..
+    } = parse.parse2(last.iter().cloned().collect()).ok()?
+    else {
+        return None;
+    };
+    let before = quote_parts(&parts[..names]);
+    mistakes.tell(
+        quote!(#before, #pat),
+        format!(
+            "a tuple has parentheses: `({before}, {}) = context?`. If `{before}` is a context itself, what it lends needs a \
+             name: `name = {before}?`",
+            pat.to_token_stream()
+        ),
+    );
+    let context = last
+        .iter()
+        .position(|token| matches!(token, TokenTree::Punct(equals) if equals.as_char() == '='))?;
+    let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
+    let single = Single::new(pat, &last[context + 1..]);
+    Some((Use::Single(Box::new(single)), names + 1))
 }
 
 fn quote_parts(parts: &[Part]) -> TokenStream {

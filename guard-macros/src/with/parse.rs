@@ -69,8 +69,38 @@ impl Use {
         }
     }
 
-    /// The contexts of such a tuple; else this one.
+    /// `name = attempt(context?)`, with the name outside: what handles the errors, and the context.
+    fn named_outside(&self) -> Option<(&Pat, &Ident, Handling, &Expr)> {
+        let Self::Single(single) = self else {
+            return None;
+        };
+        let (None, Expr::Call(call)) = (&single.question, &single.context) else {
+            return None;
+        };
+        let (Expr::Path(function), 1) = (&*call.func, call.args.len()) else {
+            return None;
+        };
+        let keyword = function.path.get_ident()?;
+        let handling = match keyword.to_string().as_str() {
+            "catch" => Handling::Catch,
+            "attempt" => Handling::Attempt(None),
+            _ => return None,
+        };
+        // A function of the user's may be called so, but not with a context whose errors leave before the call.
+        let context = &call.args[0];
+        matches!(context, Expr::Try(_)).then_some((&single.pat, keyword, handling, context))
+    }
+
+    /// What is meant by such a tuple, and with such a name; else this one.
     pub(super) fn apart(self) -> Vec<Self> {
+        if let Some((pat, keyword, handling, context)) = self.named_outside() {
+            let context: Vec<TokenTree> = context.to_token_stream().into_iter().collect();
+            return vec![Self::Handled {
+                keyword: keyword.clone(),
+                handling,
+                single: Box::new(Single::new(pat.clone(), &context)),
+            }];
+        }
         let Some((pat, contexts)) = self.tuple() else {
             return vec![self];
         };
@@ -289,6 +319,12 @@ fn is_join(input: ParseStream<'_>) -> bool {
 /// Checks what cannot be seen in a single context.
 pub(crate) fn check(uses: &[Use]) -> syn::Result<()> {
     check_handled(uses)?;
+    if let Some((_, keyword, ..)) = uses.iter().find_map(Use::named_outside) {
+        return Err(syn::Error::new_spanned(
+            keyword,
+            format!("the name stands inside: write `{keyword}(name = context?)`"),
+        ));
+    }
     match uses.iter().find_map(Use::tuple) {
         None => Ok(()),
         Some((pat, _)) => Err(syn::Error::new_spanned(

@@ -6,11 +6,13 @@ mod tests;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token};
+use syn::{
+    Attribute, Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token,
+};
 
 use self::tests::body_of_a_test;
 use crate::diag::Errors;
-use crate::function::Function;
+use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
 use crate::types::{future_of, in_body};
 use crate::with::{AsyncWith, Form, Use, check, expand, read_uses};
@@ -22,6 +24,10 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
+    if let Some(below) = function.attr("async_context") {
+        let error = around_a_context(below).into_compile_error();
+        return quote!(#function #error);
+    }
     if hand_on(&args, &mut function) {
         return function.into_token_stream();
     }
@@ -40,17 +46,22 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#function #errors)
 }
 
+/// The error for `#[within]` on a context, of which `attr` is one of the attributes.
+pub(crate) fn around_a_context(attr: &Attribute) -> Error {
+    Error::new_spanned(
+        attr,
+        "`#[within]` and `#[async_context]` cannot stand on the same function: to make a context of contexts, write \
+         `async_with!(name = context?, { … })` in it, around its `yield_resource!`",
+    )
+}
+
 /// Hands the contexts on to the next `#[within]`, if there is one.
 ///
 /// Attributes are expanded from the top. The one at the top is to be the outermost, as with Python's
 /// decorators, so the last one writes all of them down.
 fn hand_on(args: &TokenStream, function: &mut Function) -> bool {
     let next = function.attrs.iter_mut().find_map(|attr| {
-        let is_within = attr
-            .path()
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "within");
+        let is_within = is_named(attr, "within");
         match &mut attr.meta {
             Meta::List(list) if is_within => Some(list),
             _ => None,

@@ -17,6 +17,13 @@ async fn opaque() -> impl AsyncContext<Resource = u32, Error = io::Error> {
     Ok(())
 }
 
+#[async_context]
+async fn asked() -> impl AsyncContext<Resource = String, Error = io::Error> {
+    let mut text = tokio::fs::read_to_string("a").await?;
+    yield_resource!(text);
+    tokio::fs::write("a", text).await
+}
+
 async fn sum() -> io::Result<u32> {
     Ok(async_with!(one = boxed()?, two = opaque()?, { one[0].1 + *two }))
 }

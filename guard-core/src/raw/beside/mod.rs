@@ -18,10 +18,10 @@
 
 mod around;
 #[cfg(feature = "alloc")]
-mod joined;
+pub(super) mod joined;
 mod lent;
 #[cfg(feature = "alloc")]
-mod shared;
+pub(super) mod shared;
 
 use core::cell::Cell;
 use core::pin::Pin;
@@ -29,12 +29,8 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 pub(crate) use self::around::{Around, ENDED, ENDED_AFTER_BLOCK};
-#[cfg(feature = "alloc")]
-pub(crate) use self::joined::JoinedBeside;
 use self::lent::Head;
 pub(super) use self::lent::YieldBeside;
-#[cfg(feature = "alloc")]
-pub(crate) use self::shared::{Drive, Place};
 use crate::AsyncContext;
 use crate::platform::panics::Panic;
 
@@ -52,7 +48,6 @@ pub(crate) const ASK: Ask = Ask {
 };
 
 /// [`ASK`] for a caller who does not tell the context how the use ended.
-#[cfg(feature = "alloc")]
 pub(crate) const ASK_FOR_ALL: Ask = Ask {
     even_if_caught: true,
 };
@@ -98,7 +93,6 @@ struct What {
     /// Whether it is a [`Head`] with the type of the context's own error.
     is_own: bool,
     /// Whether the context has the error before it exits.
-    #[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "guards read it"))]
     is_told: bool,
 }
 
@@ -161,7 +155,6 @@ impl Beside {
     /// # Safety
     ///
     /// It is valid.
-    #[cfg(feature = "alloc")]
     pub(super) unsafe fn is_told(self) -> bool {
         // SAFETY: the caller says that it is valid.
         let node = unsafe { self.0.as_ref() };

@@ -1,0 +1,208 @@
+//! A context that another context has entered, and exits.
+
+use alloc::boxed::Box;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::sync::{Arc, OnceLock};
+
+use crate::cleanup::{Nest, drop_context};
+use crate::platform::panics::Panic;
+use crate::raw::{Ask, Driven, LentContext, Place, Reclaimed};
+use crate::report::{ReportKind, ReportSource};
+use crate::using::exit_steps::ExitSteps;
+use crate::{AsyncContext, Outcome};
+
+/// An entered context, for the driver of what goes on beside it.
+pub(super) type Shared<C> = Place<Driven<C, ()>>;
+
+/// Where nobody drives what goes on beside it, and what to do.
+const NOT_DRIVEN: &str = "`lazy` and `swap` drive only in a use of their own: use them with `async_with!` or `.with(…)`, on \
+    the handle that is lent there, without a hand-written context around them";
+
+/// An entered context whose resource is lent, with what its set-up left.
+///
+/// Dropped, it drops the context.
+pub(super) struct Entered<C>
+where
+    C: AsyncContext,
+{
+    /// `None` when it is taken apart.
+    held: Option<LentContext<C, ()>>,
+    /// In whose name something is reported while it is lent.
+    source: ReportSource<C::Error>,
+    nest: Nest,
+    /// What it is told when it is dropped.
+    told: OnceLock<Outcome>,
+}
+
+impl<C> Entered<C>
+where
+    C: AsyncContext,
+{
+    /// `driver` is given what goes on beside it.
+    pub(super) fn new(
+        context: Pin<Box<C>>,
+        nest: Nest,
+        driver: Option<impl FnOnce(&Arc<Shared<C>>)>,
+    ) -> Self {
+        Self {
+            source: context.report_source(),
+            held: Some(LentContext::new(context, driver, NOT_DRIVEN)),
+            nest,
+            told: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn resource(&self) -> &C::Resource {
+        self.held
+            .as_ref()
+            .expect("only its end takes it")
+            .resource()
+    }
+
+    pub(super) fn resource_mut(&mut self) -> &mut C::Resource {
+        let held = self.held.as_mut();
+        held.expect("only its end takes it").resource_mut()
+    }
+
+    /// Takes the error out with which what goes on beside it has failed.
+    pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        self.held.as_mut()?.failure(ask)
+    }
+
+    /// In whose name something is reported while it is lent.
+    pub(super) fn report_source(&self) -> ReportSource<C::Error> {
+        self.source
+    }
+
+    /// Drops what goes on beside it.
+    pub(super) fn end_beside(&self) -> Result<(), Panic> {
+        self.held.as_ref().map_or(Ok(()), LentContext::end_beside)
+    }
+
+    /// Says how its use ended, for when the last who shares it drops it.
+    pub(super) fn tell(&self, outcome: Outcome) {
+        let _ = self.told.set(outcome);
+    }
+
+    /// Ends the lending.
+    pub(super) fn exiting(mut self) -> Exiting<C> {
+        let held = self.held.take().expect("only its end takes it");
+        Exiting {
+            place: Some(Where::Reclaimed(held.reclaim())),
+            nest: core::mem::take(&mut self.nest),
+            steps: ExitSteps::new(),
+        }
+    }
+}
+
+impl<C> Drop for Entered<C>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        let mut kept = held.reclaim();
+        if let Some(told) = self.told.take() {
+            kept.with(|context| context.tell(told));
+        }
+        let mut kept = Some(kept);
+        drop_context(&mut self.nest, &mut || kept = None);
+    }
+}
+
+/// A context that is exited: it settles before and after its exit, as every use does.
+pub(super) struct Exiting<C>
+where
+    C: AsyncContext,
+{
+    /// `None` when it is dropped.
+    place: Option<Where<C>>,
+    nest: Nest,
+    steps: ExitSteps<(), C::Error>,
+}
+
+/// Where it is.
+enum Where<C>
+where
+    C: AsyncContext,
+{
+    /// Where the driver may go on with what is beside it.
+    Reclaimed(Reclaimed<C, ()>),
+    Here(Pin<Box<C>>),
+}
+
+impl<C> Exiting<C>
+where
+    C: AsyncContext,
+{
+    /// Looks at the context, if no driver is using it.
+    pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
+        match self.place.as_ref()? {
+            Where::Reclaimed(kept) => kept.look(look),
+            Where::Here(context) => Some(look(context)),
+        }
+    }
+
+    /// Uses the context, if no driver is using it.
+    pub(super) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
+        match self.place.as_mut()? {
+            Where::Reclaimed(kept) => kept.with(action),
+            Where::Here(context) => Some(action(context.as_mut())),
+        }
+    }
+
+    /// Takes the error out with which what goes on beside it has failed.
+    pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        match self.place.as_mut()? {
+            Where::Reclaimed(kept) => kept.failure(ask),
+            Where::Here(_) => None,
+        }
+    }
+
+    /// Tells it how its use ended, before the exit begins.
+    pub(super) fn tell(&mut self, outcome: Outcome) {
+        let place = &mut self.place;
+        self.steps.tell(outcome, |outcome| match place {
+            Some(Where::Reclaimed(kept)) => kept
+                .with(|context| context.tell(outcome))
+                .unwrap_or(Some(outcome)),
+            Some(Where::Here(context)) => context.as_mut().tell(outcome),
+            None => Some(outcome),
+        });
+    }
+
+    /// Exits. What later polls tell is ignored.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Outcome,
+    ) -> Poll<Result<(), C::Error>> {
+        self.steps.tell(outcome, Some);
+        if let Some(Where::Reclaimed(kept)) = &mut self.place {
+            let context = ready!(kept.poll_release(cx));
+            self.place = Some(Where::Here(context));
+        }
+        let Some(Where::Here(context)) = &mut self.place else {
+            unreachable!("only its end takes it");
+        };
+        self.steps
+            .poll(context.as_mut(), &mut self.nest, cx, outcome)
+    }
+}
+
+impl<C> Drop for Exiting<C>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        if let Some(error) = self.steps.take_error() {
+            self.look(|context| context.report(ReportKind::Failed(&error)));
+        }
+        if self.place.is_some() {
+            drop_context(&mut self.nest, &mut || self.place = None);
+        }
+    }
+}

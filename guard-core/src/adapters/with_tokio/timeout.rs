@@ -1,0 +1,115 @@
+//! A limit in time.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::boxed::Box;
+use std::rc::Rc;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::adapters::with_std::{Bounded, Clock};
+use crate::cleanup::{Bound, Limit, Stage};
+use crate::platform::panics::catch;
+use crate::report::ReportSource;
+
+/// The context of [`exit_timeout`](crate::AsyncContext::exit_timeout).
+pub type ExitTimeout<C> = Bounded<C, Timeout>;
+
+/// The limit of [`exit_timeout`](crate::AsyncContext::exit_timeout): so much for the wait, and then for the exit.
+///
+/// Outside a tokio runtime there is no clock, and it never ends.
+pub struct Timeout {
+    duration: Duration,
+    running: Option<(Stage, Pin<Box<Sleep>>)>,
+}
+
+impl Timeout {
+    pub(crate) const fn new(duration: Duration) -> Self {
+        Self {
+            duration,
+            running: None,
+        }
+    }
+}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timeout").field(&self.duration).finish()
+    }
+}
+
+impl Clock for Timeout {
+    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()> {
+        if self
+            .running
+            .as_ref()
+            .is_none_or(|(running, _)| *running != stage)
+        {
+            if tokio::runtime::Handle::try_current().is_err() {
+                return Poll::Pending;
+            }
+            // As long as possible, where that cannot be told in time.
+            let end = Instant::now().checked_add(self.duration);
+            let end =
+                end.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400 * 365 * 30));
+            self.running = Some((stage, Box::pin(sleep_until(end))));
+        }
+        match &mut self.running {
+            Some((_, sleep)) => sleep.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
+        let begun = self.running.map(|(stage, sleep)| (stage, sleep.deadline()));
+        Rc::new(Left {
+            duration: self.duration,
+            begun,
+            who,
+        })
+    }
+}
+
+/// The time that is left for what goes on in the background.
+struct Left {
+    duration: Duration,
+    /// What runs already, and when its time is up.
+    begun: Option<(Stage, Instant)>,
+    who: ReportSource<Infallible>,
+}
+
+impl Limit for Left {
+    fn share(&self) -> Box<dyn Bound> {
+        Box::new(InBackground {
+            timeout: Timeout::new(self.duration),
+            begun: self.begun,
+            who: self.who,
+        })
+    }
+}
+
+struct InBackground {
+    timeout: Timeout,
+    begun: Option<(Stage, Instant)>,
+    who: ReportSource<Infallible>,
+}
+
+impl Bound for InBackground {
+    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = catch(|| {
+            if let Some((begun, end)) = self.begun.take() {
+                if begun == stage && tokio::runtime::Handle::try_current().is_ok() {
+                    self.timeout.running = Some((stage, Box::pin(sleep_until(end))));
+                }
+            }
+            self.timeout.poll_over(stage, cx)
+        });
+        polled.unwrap_or_else(|panic| {
+            panic.report_to(self.who);
+            Poll::Pending
+        })
+    }
+}

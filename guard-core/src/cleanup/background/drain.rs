@@ -1,0 +1,146 @@
+//! Waiting until no clean-up goes on in the background.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::nest::owners;
+use super::registry::{Waiting, all, is_any, look_again};
+use crate::cleanup::{Runtime, RuntimeId};
+
+/// Waits until no clean-up goes on in the current runtime. It also waits for those that start meanwhile.
+///
+/// It does not wait for the clean-ups of other runtimes, so that two tests in one process do not wait for each other.
+/// Outside a tokio runtime it waits for all, as [`drain_all`] does.
+///
+/// The clean-up of a `local` context belongs to the runtime in which its `LocalSet` runs, and ends only if somebody
+/// drives that set: `local.run_until(guard_core::drain()).await`.
+///
+/// Await it before the runtime ends, when everything that uses contexts has ended or been dropped:
+/// guards in local variables, and tasks that still run, have nothing in the background yet. So let
+/// `main` only call what does the work, and drain on every way out of it:
+///
+/// ```
+/// # async fn run() -> std::io::Result<()> { Ok(()) }
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> std::io::Result<()> {
+///     let result = run().await;
+///     guard_core::drain().await;
+///     result
+/// }
+/// ```
+///
+/// A runtime that is dropped drops its tasks. A clean-up among them is polled once more, and
+/// [reported](crate::set_reporter) as abandoned if that is not enough.
+///
+/// Inside a clean-up it waits neither for that clean-up nor in a ring: it skips every clean-up that is itself
+/// waiting in a `drain`, or waits for one that is. A `drain` in a task that a clean-up has spawned cannot know that.
+///
+/// [`pending_cleanups`](crate::pending_cleanups) says what it waits for.
+///
+/// # Cancellation
+///
+/// Dropping the future stops the waiting, not the clean-ups; bound it with a timeout if one of
+/// them might hang.
+pub fn drain() -> Drain {
+    Drain {
+        everywhere: false,
+        state: None,
+    }
+}
+
+/// [`drain`] for the clean-ups of all runtimes of the process.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// guard_core::drain_all().await;
+/// assert!(guard_core::pending_cleanups().is_empty());
+/// # }
+/// ```
+pub fn drain_all() -> Drain {
+    Drain {
+        everywhere: true,
+        state: None,
+    }
+}
+
+/// The future of [`drain`] and [`drain_all`].
+#[must_use = "nothing is waited for unless this is awaited: `drain().await`"]
+pub struct Drain {
+    everywhere: bool,
+    /// Since it is polled.
+    state: Option<Draining>,
+}
+
+struct Draining {
+    /// The runtime whose clean-ups it waits for. `None`: all.
+    scope: Option<RuntimeId>,
+    waiting: Waiting,
+    /// The clean-up in whose code it is.
+    owner: Option<Arc<Entry>>,
+}
+
+impl Draining {
+    fn new(everywhere: bool) -> Self {
+        let runtime = Runtime::current();
+        let scope = (!everywhere && runtime.is_some()).then(|| runtime.id());
+        let owner = owners().into_iter().next();
+        if let Some(owner) = &owner {
+            owner.count_drain();
+            // Other drains skip this clean-up from now on.
+            look_again();
+        }
+        Self {
+            scope,
+            waiting: Waiting::new(),
+            owner,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        if self.owner.is_none() {
+            return !is_any(self.scope);
+        }
+        let entries = all(self.scope);
+        entries
+            .iter()
+            .all(|entry| entry.reaches(|other| other.is_draining()))
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        if let Some(owner) = &self.owner {
+            owner.uncount_drain();
+            look_again();
+        }
+    }
+}
+
+impl core::fmt::Debug for Drain {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Drain")
+            .field("everywhere", &self.everywhere)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Future for Drain {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let everywhere = self.everywhere;
+        let state = self.state.get_or_insert_with(|| Draining::new(everywhere));
+        // The waker first: what ends after this wakes it, and what ended before is not found any more.
+        state.waiting.wake(cx.waker());
+        if !state.is_over() {
+            return Poll::Pending;
+        }
+        self.state = None;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,315 @@
+//! One clean-up, as seen by those who wait for it.
+//!
+//! An entry holds the state and the wakers. The code that runs belongs to the [task](super::task). So an entry can be
+//! shared between threads, also if its clean-up stays on one.
+
+use core::task::{Context, Poll, Waker};
+use std::boxed::Box;
+use std::sync::Arc;
+use std::time::Instant;
+use std::vec::Vec;
+
+use crate::cleanup::RuntimeId;
+use crate::platform::panics::catch;
+use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::report::{Identity, OwnedReport};
+
+/// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
+pub(crate) struct Entry {
+    pub(super) identity: Identity,
+    /// Where it goes on.
+    pub(crate) runtime: RuntimeId,
+    /// Its use was dropped during the set-up.
+    pub(super) began_in_set_up: bool,
+    pub(super) began: Instant,
+    /// Who wants to know what it reports.
+    pub(super) listener: Option<Arc<Failures>>,
+    /// [`RUNNING`], [`ENDED`] or [`LEFT`].
+    stage: AtomicUsize,
+    state: Mutex<State>,
+}
+
+const RUNNING: usize = 0;
+/// It has ended, and nothing of its nest is left.
+const ENDED: usize = 1;
+/// It has ended, and its nest had entries that it did not wait for.
+const LEFT: usize = 2;
+
+#[derive(Default)]
+struct State {
+    /// The wakers of those who wait, each under the number of the waiter.
+    waiting: Vec<(usize, Waker)>,
+    /// What gets its last poll when this clean-up has ended.
+    after: Vec<Box<dyn LastPoll + Send>>,
+    /// The entries that it waits for, or will wait for. Since it has ended: those that it left.
+    inside: Vec<Arc<Entry>>,
+    /// How many `drain`s wait in its code.
+    drains: usize,
+}
+
+/// A clean-up that gets its last poll when another one has ended.
+pub(crate) trait LastPoll {
+    fn last_poll(self: Box<Self>);
+}
+
+/// The reports of clean-ups.
+pub(crate) struct Failures(Mutex<Vec<OwnedReport>>);
+
+impl Failures {
+    pub(super) fn none() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub(super) fn add(&self, reports: Vec<OwnedReport>) {
+        if !reports.is_empty() {
+            lock(&self.0).extend(reports);
+        }
+    }
+
+    pub(super) fn take(&self) -> Vec<OwnedReport> {
+        core::mem::take(&mut *lock(&self.0))
+    }
+}
+
+impl Entry {
+    pub(crate) fn new(
+        identity: Identity,
+        runtime: RuntimeId,
+        began_in_set_up: bool,
+        inside: Vec<Arc<Entry>>,
+        listener: Option<Arc<Failures>>,
+    ) -> Self {
+        Self {
+            identity,
+            runtime,
+            began_in_set_up,
+            began: Instant::now(),
+            listener,
+            stage: AtomicUsize::new(RUNNING),
+            state: Mutex::new(State {
+                inside,
+                ..State::default()
+            }),
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.stage.load(Ordering::Acquire) != RUNNING
+    }
+
+    /// Whether it has ended, and all that it [left](Self::left) too, so that it can be forgotten.
+    pub(super) fn is_spent(&self) -> bool {
+        match self.stage.load(Ordering::Acquire) {
+            RUNNING => false,
+            ENDED => true,
+            // This may lock other entries while an entry that has not ended is locked, never the other way round.
+            _ => unended(self.left()).is_empty(),
+        }
+    }
+
+    /// What its nest had when it ended: the clean-ups that its code handed off and for which it did not wait. They
+    /// belong to whoever waits for it.
+    pub(super) fn left(&self) -> Vec<Arc<Entry>> {
+        if self.stage.load(Ordering::Acquire) == LEFT {
+            lock(&self.state).inside.clone()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Ready when it has ended. `waiter` is a number that only this waiter uses.
+    pub(super) fn poll_ended(&self, waiter: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_ended() {
+            return Poll::Ready(());
+        }
+        let mut waker = Some(cx.waker().clone());
+        let replaced = {
+            let mut state = lock(&self.state);
+            // `end` takes the wakers under the same lock.
+            if self.has_ended() {
+                None
+            } else {
+                let slot = state.waiting.iter_mut().find(|(other, _)| *other == waiter);
+                match (slot, waker.take()) {
+                    (Some((_, old)), Some(waker)) => Some(core::mem::replace(old, waker)),
+                    (None, Some(waker)) => {
+                        state.waiting.push((waiter, waker));
+                        return Poll::Pending;
+                    }
+                    (_, None) => None,
+                }
+            }
+        };
+        drop(replaced);
+        if waker.is_some() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Says that it has ended, with what is left in its nest. Wakes all who wait, and gives the last poll to those
+    /// that were waiting for this with it.
+    pub(crate) fn end(&self, left: Vec<Arc<Entry>>) {
+        let stage = if left.is_empty() { ENDED } else { LEFT };
+        let (waiting, after, inside) = {
+            let mut state = lock(&self.state);
+            self.stage.store(stage, Ordering::Release);
+            (
+                core::mem::take(&mut state.waiting),
+                core::mem::take(&mut state.after),
+                core::mem::replace(&mut state.inside, left),
+            )
+        };
+        for (_, waker) in waiting {
+            contained(|| waker.wake());
+        }
+        drop(inside);
+        last_polls::run(after);
+    }
+
+    /// Keeps `last` until this has ended. Gives it back if it has ended already.
+    pub(crate) fn after<L: LastPoll + Send + 'static>(&self, last: Box<L>) -> Option<Box<L>> {
+        let mut state = lock(&self.state);
+        if self.has_ended() {
+            return Some(last);
+        }
+        state.after.push(last);
+        None
+    }
+
+    /// Notes that it will wait for `other`.
+    pub(super) fn add_inside(&self, other: Arc<Entry>) {
+        let mut state = lock(&self.state);
+        if self.has_ended() {
+            return;
+        }
+        let ended = if state.inside.len() == state.inside.capacity() {
+            take_spent(&mut state.inside)
+        } else {
+            Vec::new()
+        };
+        state.inside.push(other);
+        drop(state);
+        drop(ended);
+    }
+
+    /// The entries that it waits for, or will wait for.
+    pub(super) fn inside(&self) -> Vec<Arc<Entry>> {
+        let state = lock(&self.state);
+        let unended = state.inside.iter().filter(|entry| !entry.has_ended());
+        unended.cloned().collect()
+    }
+
+    fn take_inside(&mut self) -> Vec<Arc<Entry>> {
+        core::mem::take(&mut lock(&self.state).inside)
+    }
+
+    /// Whether it waits for no entry.
+    pub(super) fn is_alone(&self) -> bool {
+        lock(&self.state).inside.is_empty()
+    }
+
+    pub(super) fn count_drain(&self) {
+        lock(&self.state).drains += 1;
+    }
+
+    pub(super) fn uncount_drain(&self) {
+        lock(&self.state).drains -= 1;
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        lock(&self.state).drains > 0
+    }
+
+    /// Whether `is_goal` holds for it, or for an entry that it waits for, directly or through others.
+    pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
+        let mut seen = std::collections::HashSet::new();
+        let mut open = std::vec![self.clone()];
+        while let Some(entry) = open.pop() {
+            if is_goal(&entry) {
+                return true;
+            }
+            if seen.insert(Arc::as_ptr(&entry)) {
+                open.extend(entry.inside());
+            }
+        }
+        false
+    }
+}
+
+/// Moves the spent entries out of a list, and makes room for as many as remain, so that adding stays cheap.
+pub(super) fn take_spent(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let (spent, rest): (Vec<_>, Vec<_>) = entries.drain(..).partition(|entry| entry.is_spent());
+    entries.reserve(rest.len() * 2 + 4);
+    entries.extend(rest);
+    spent
+}
+
+/// The entries that have not ended, with what the others left.
+pub(super) fn unended(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    if entries.iter().all(|entry| !entry.has_ended()) {
+        return entries;
+    }
+    let (mut unended, mut open) = (Vec::new(), entries);
+    open.reverse();
+    while let Some(entry) = open.pop() {
+        if entry.has_ended() {
+            open.extend(entry.left());
+        } else {
+            unended.push(entry);
+        }
+    }
+    unended
+}
+
+impl Drop for Entry {
+    /// Drops the entries inside without recursion, however long the chain is.
+    fn drop(&mut self) {
+        let mut entries = self.take_inside();
+        while let Some(entry) = entries.pop() {
+            if let Some(mut entry) = Arc::into_inner(entry) {
+                entries.append(&mut entry.take_inside());
+            }
+        }
+    }
+}
+
+/// Calls code that is not the library's own. A panic of it stops here.
+pub(super) fn contained(action: impl FnOnce()) {
+    if let Err(panic) = catch(action) {
+        panic.discard();
+    }
+}
+
+/// Gives last polls one after the other. One may make others due, in a chain of any length.
+mod last_polls {
+    use super::{Box, LastPoll, Vec};
+    use crate::platform::sync::per_thread;
+    use crate::raw::Current;
+    use std::collections::VecDeque;
+
+    type Due = VecDeque<Box<dyn LastPoll + Send>>;
+
+    per_thread! {
+        static DUE: Current<Due, ()> = Current::nothing();
+    }
+
+    pub(super) fn run(due: Vec<Box<dyn LastPoll + Send>>) {
+        if due.is_empty() {
+            return;
+        }
+        let mut due = Due::from(due);
+        // Inside a last poll, the loop further down the stack goes on with these.
+        DUE.with(|current| {
+            current.with(|outer| {
+                if let Some(outer) = outer {
+                    outer.append(&mut due);
+                }
+            });
+        });
+        while let Some(next) = due.pop_front() {
+            DUE.with(|current| current.during(&mut due, || next.last_poll()));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! How long an exit, and the wait before it, may take.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::boxed::Box;
+
+use crate::platform::panics::catch;
+use crate::platform::tokio::{Sleep, sleep};
+
+/// What a limit bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The wait for the nest, before the exit and after it.
+    Wait,
+    /// The exit itself.
+    Exit,
+}
+
+/// The limit of an exit that goes on in the background, and of the waits around it.
+pub trait Bound: Send {
+    /// Ready when the time is up. The time begins with the first call.
+    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// The limit of an exit, for the clean-ups that are handed off when its context is dropped.
+pub trait Limit {
+    /// The limit of one of these clean-ups.
+    fn share(&self) -> Box<dyn Bound>;
+}
+
+/// A clock that starts when it is first polled. It is off where there is no clock.
+#[derive(Default)]
+pub(super) enum Timer {
+    /// Not polled yet.
+    #[default]
+    Set,
+    Running(Sleep),
+    /// There is no clock, or it has ended.
+    Off,
+}
+
+impl Timer {
+    /// Ready when `duration` has passed since the first poll.
+    pub(super) fn poll(&mut self, duration: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(duration) = duration else {
+            return Poll::Pending;
+        };
+        if let Self::Set = self {
+            *self = sleep(duration).map_or(Self::Off, Self::Running);
+        }
+        let Self::Running(sleep) = self else {
+            return Poll::Pending;
+        };
+        match catch(|| Pin::new(&mut *sleep).poll(cx)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                *self = Self::Off;
+                Poll::Ready(())
+            }
+            Err(panic) => {
+                panic.discard();
+                *self = Self::Off;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// How long an exit waits for its nest, unless it has a limit of its own.
+static WAIT: Setting = Setting::new(Some(Duration::from_secs(30)));
+/// How long a clean-up may take.
+static CLEANUP: Setting = Setting::new(None);
+
+struct Setting(std::sync::Mutex<Option<Duration>>);
+
+impl Setting {
+    const fn new(limit: Option<Duration>) -> Self {
+        Self(std::sync::Mutex::new(limit))
+    }
+
+    fn get(&self) -> Option<Duration> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Duration>> {
+        let limit = self.0.lock();
+        limit.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Says how long an exit waits for the clean-ups of what was dropped inside its use: 30 seconds if this is not
+/// called. With `None` it waits as long as it takes.
+///
+/// When the time is up the exit begins all the same, and that is [reported](crate::set_reporter) as
+/// [`Overtook`](crate::ReportKind::Overtook). [`exit_timeout`](crate::AsyncContext::exit_timeout) and
+/// [`exit_until`](crate::AsyncContext::exit_until) set a limit for one context. [`settled`](crate::settled) and
+/// [`drain`](crate::drain) have no limit.
+///
+/// Time is tokio's; outside a tokio runtime with timers nothing measures it.
+///
+/// # Examples
+///
+/// ```
+/// # use std::time::Duration;
+/// guard_core::set_wait_limit(Some(Duration::from_secs(5)));
+/// ```
+pub fn set_wait_limit(limit: Option<Duration>) {
+    *WAIT.lock() = limit;
+}
+
+/// Says how long each clean-up in the background may take: without a limit if this is not called.
+///
+/// A set-up that is finished in the background has this time from when its use was dropped, an exit from when
+/// it begins. When the time is up the clean-up is dropped, and that is [reported](crate::set_reporter) as
+/// [`TimedOut`](crate::ReportKind::TimedOut).
+///
+/// Time is tokio's; outside a tokio runtime with timers nothing measures it.
+///
+/// # Examples
+///
+/// ```
+/// # use std::time::Duration;
+/// guard_core::set_cleanup_timeout(Some(Duration::from_secs(60)));
+/// ```
+pub fn set_cleanup_timeout(limit: Option<Duration>) {
+    *CLEANUP.lock() = limit;
+}
+
+pub(super) fn wait_limit() -> Option<Duration> {
+    WAIT.get()
+}
+
+pub(super) fn cleanup_timeout() -> Option<Duration> {
+    CLEANUP.get()
+}

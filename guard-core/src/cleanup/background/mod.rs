@@ -1,0 +1,32 @@
+//! Clean-up in the background, and waiting for it: see [`cleanup`](super).
+
+mod detached;
+mod drain;
+mod dropping;
+pub(crate) mod entry;
+mod hand_off;
+mod kind;
+mod limit;
+pub(crate) mod nest;
+mod registry;
+mod settle;
+mod settled;
+mod spawner;
+mod task;
+
+pub use self::{
+    detached::{Detached, detached},
+    drain::{Drain, drain, drain_all},
+    limit::{set_cleanup_timeout, set_wait_limit},
+    registry::{PendingCleanup, pending_cleanups},
+    settled::{Settled, TrySettled, Unsettled, settled, try_settled},
+    spawner::{LocalCleanup, set_local_spawner, set_spawner},
+};
+pub(crate) use self::{
+    dropping::{drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire},
+    hand_off::hand_off,
+    kind::Kind,
+    limit::{Bound, Limit, Stage},
+    nest::{GuardNest, Leftover, Nest},
+    settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
+};

@@ -1,0 +1,540 @@
+//! The nest of a use: the clean-ups that were handed off inside it.
+
+use core::mem::{self, ManuallyDrop};
+use core::task::{Context, Poll};
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::vec::Vec;
+
+use super::entry::{Entry, Failures, take_spent, unended};
+use super::limit::{Limit, Timer, wait_limit};
+use super::registry::look_again;
+use crate::AsyncContext;
+use crate::cleanup::RuntimeId;
+use crate::platform::sync::{AtomicUsize, Mutex, Ordering, global, lock, per_thread};
+use crate::raw::{Current, Exclusive};
+
+/// The clean-ups of the uses that were dropped unfinished in the set-up, block or exit of a use.
+///
+/// It is one word, and allocates nothing until it has an entry. If it is dropped with entries, they go to the enclosing
+/// nest.
+#[derive(Default)]
+pub(crate) struct Nest {
+    // Emptied by `Drop`, so that the compiler need not look at it again.
+    left: ManuallyDrop<Option<Box<Exclusive<Left>>>>,
+}
+
+struct Left {
+    entries: Vec<Arc<Entry>>,
+    /// The entries for which the exit does not wait: they go on elsewhere, or were dropped during their set-up.
+    apart: Vec<Arc<Entry>>,
+    /// The guards that were opened while this was the current nest.
+    guards: Option<GuardList>,
+    /// Those that were opened in the nest of the use that was dropped, for a clean-up.
+    guards_of_use: Vec<GuardList>,
+    timer: Timer,
+}
+
+/// The guards that were opened while one nest was the current one.
+type GuardList = Arc<Mutex<Guards>>;
+
+struct Guards {
+    open: BTreeMap<usize, Open>,
+    /// The number of guards at which those that are gone are removed.
+    to_look: usize,
+}
+
+/// What a thread is doing while it polls or drops something.
+pub(crate) enum Doing {
+    /// A use drops its context. A clean-up that is handed off by that waits for `inside` first. There may be guards
+    /// among the locals of the context.
+    DroppingContext {
+        inside: Vec<Arc<Entry>>,
+        taken: core::cell::Cell<bool>,
+        guards: OpenGuards,
+    },
+    /// A guard is dropped, and with it its context.
+    DroppingGuard(Option<Opened>),
+    /// A context with an exit limit is dropped. The limit holds for a clean-up that is handed off by that.
+    DroppingBounded(Rc<dyn Limit>),
+    /// The time of an exit is up, and it is dropped with the uses in it. The cell says whether that was reported.
+    Expiring(Rc<core::cell::Cell<bool>>),
+    /// A clean-up is polled.
+    CleaningUp(Arc<Entry>),
+    /// Somebody wants the reports of the clean-ups that are handed off here.
+    Listening(Arc<Failures>),
+    /// What is dropped here belongs to no use.
+    Detached,
+}
+
+per_thread! {
+    pub(crate) static CURRENT: Current<Nest, Doing> = Current::nothing();
+}
+
+global! {
+    /// Held while it is decided whether a clean-up waits for another, so that two such decisions cannot make a ring.
+    static GRAPH: Mutex<()> = Mutex::new(());
+}
+
+fn number() -> usize {
+    global! {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+    }
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Nest {
+    /// A nest without entries.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self {
+            left: ManuallyDrop::new(None),
+        }
+    }
+
+    /// A nest for a clean-up, with these entries.
+    pub(super) fn of(entries: Vec<Arc<Entry>>, guards: OpenGuards) -> Self {
+        let mut nest = Self::new();
+        if !entries.is_empty() || !guards.0.is_empty() {
+            let left = nest.left();
+            left.entries = entries;
+            left.guards_of_use = guards.0;
+        }
+        nest
+    }
+
+    /// Whether it has no entry.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left.is_none()
+    }
+
+    /// Makes this the current nest while `action` runs: a part of the use is polled.
+    #[inline]
+    pub(crate) fn during<T>(&mut self, action: impl FnOnce() -> T) -> T {
+        // Not `with`, which is a function of its own in the standard library and would not be inlined.
+        match CURRENT.try_with(|current| current.during(self, action)) {
+            Ok(result) => result,
+            Err(_) => unreachable!("it has no destructor, so it is there as long as the thread"),
+        }
+    }
+
+    /// [`during`](Self::during) for what is rarely called, and need not be compiled anew for every use.
+    #[cold]
+    pub(crate) fn during_rarely(&mut self, action: &mut dyn FnMut()) {
+        self.during(action);
+    }
+
+    fn left(&mut self) -> &mut Left {
+        let left = self.left.get_or_insert_with(|| {
+            Box::new(Exclusive::new(Left {
+                entries: Vec::new(),
+                apart: Vec::new(),
+                guards: None,
+                guards_of_use: Vec::new(),
+                timer: Timer::default(),
+            }))
+        });
+        left.get_mut()
+    }
+
+    fn push(&mut self, entry: Arc<Entry>) {
+        let left = self.left();
+        if left.entries.len() == left.entries.capacity() {
+            drop(take_spent(&mut left.entries));
+        }
+        left.entries.push(entry);
+    }
+
+    /// Takes over the entries of a guard.
+    pub(crate) fn absorb(&mut self, guard: Option<&GuardNest>) {
+        if let Some(guard) = guard {
+            for entry in mem::take(&mut *lock(&guard.entries)) {
+                self.push(entry);
+            }
+        }
+    }
+
+    /// Moves what has not ended to the enclosing nest.
+    #[cold]
+    fn leave_all(&mut self) {
+        self.take().into_iter().for_each(leave);
+    }
+
+    /// Takes out what has not ended.
+    pub(super) fn take(&mut self) -> Vec<Arc<Entry>> {
+        let Some(mut left) = self.left.take() else {
+            return Vec::new();
+        };
+        let left = left.get_mut();
+        let mut entries = mem::take(&mut left.entries);
+        entries.append(&mut left.apart);
+        unended(entries)
+    }
+
+    /// Whether this guard was opened in it.
+    fn has(&mut self, opened: &Opened) -> bool {
+        let is_it = |list: &GuardList| Arc::ptr_eq(list, &opened.list);
+        self.left.as_mut().is_some_and(|left| {
+            let left = left.get_mut();
+            left.guards.iter().chain(&left.guards_of_use).any(is_it)
+        })
+    }
+
+    /// The guards that were opened in it.
+    pub(super) fn guards(&mut self) -> OpenGuards {
+        let Some(left) = &mut *self.left else {
+            return OpenGuards::default();
+        };
+        let left = left.get_mut();
+        let lists = left.guards.iter().chain(&left.guards_of_use);
+        let open = |list: &&GuardList| !lock(list).open.is_empty();
+        OpenGuards(lists.filter(open).cloned().collect())
+    }
+
+    /// Takes out what has not ended, for another place to leave it.
+    pub(crate) fn take_leftover(&mut self) -> Leftover {
+        Leftover(self.take())
+    }
+
+    /// Adds the entries that a clean-up of this nest has left, which has ended.
+    fn adopt(&mut self, ended: Option<Arc<Entry>>) {
+        let left = ended.map_or_else(Vec::new, |ended| ended.left());
+        if !left.is_empty() {
+            self.during(|| left.into_iter().for_each(leave));
+        }
+    }
+
+    /// Ready when all have ended for which an exit in `runtime` waits.
+    pub(super) fn poll_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_each_ended(cx, |entry| {
+            runtime.waits_for(entry.runtime) && !entry.began_in_set_up
+        })
+    }
+
+    /// Ready when all have ended for which `waits` holds. The others are put apart.
+    fn poll_each_ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        waits: impl Fn(&Entry) -> bool,
+    ) -> Poll<()> {
+        while let Some(left) = &mut *self.left {
+            let waiter = core::ptr::from_ref(&**left).addr();
+            let left = left.get_mut();
+            let Some(entry) = left.entries.last() else {
+                break;
+            };
+            if entry.has_ended() {
+                let ended = left.entries.pop();
+                self.adopt(ended);
+            } else if !waits(entry) {
+                left.apart.extend(left.entries.pop());
+            } else if entry.poll_ended(waiter, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.settled();
+        Poll::Ready(())
+    }
+
+    /// [`poll_ended`](Self::poll_ended) that also waits for the uses that were dropped during their set-up.
+    pub(super) fn poll_all_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(left) = &mut *self.left {
+            let left = left.get_mut();
+            left.entries.append(&mut left.apart);
+        }
+        self.poll_each_ended(cx, |entry| runtime.waits_for(entry.runtime))
+    }
+
+    /// Ready when an exit without a limit of its own has waited as long as
+    /// [`set_wait_limit`](crate::set_wait_limit) says, since the first call.
+    pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.left().timer.poll(wait_limit(), cx)
+    }
+
+    /// Gives up waiting, and returns the names of those that have not ended.
+    pub(super) fn overtake(&mut self) -> Vec<&'static str> {
+        let entries = mem::take(&mut self.left().entries);
+        let (ended, late): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.has_ended());
+        self.settled();
+        for ended in ended {
+            self.adopt(Some(ended));
+        }
+        late.iter().map(|entry| entry.identity.path()).collect()
+    }
+
+    /// Frees the memory if there is no entry left.
+    fn settled(&mut self) {
+        if let Some(left) = &mut *self.left {
+            let left = left.get_mut();
+            left.timer = Timer::default();
+            left.apart.retain(|entry| !entry.is_spent());
+            let is_empty = |list: &GuardList| lock(list).open.is_empty();
+            let mut guards = left.guards.iter().chain(&left.guards_of_use);
+            if left.apart.is_empty() && guards.all(is_empty) {
+                *self.left = None;
+            }
+        }
+    }
+
+    /// An entry that has to end before an exit that was to go on in the same place.
+    pub(super) fn unended(&mut self, runtime: RuntimeId) -> Option<Arc<Entry>> {
+        loop {
+            let left = self.left.as_mut()?.get_mut();
+            let entry = left.entries.last()?;
+            if entry.has_ended() {
+                let ended = left.entries.pop();
+                self.adopt(ended);
+            } else if entry.runtime != runtime || entry.began_in_set_up {
+                left.apart.extend(left.entries.pop());
+            } else {
+                return Some(entry.clone());
+            }
+        }
+    }
+}
+
+/// The clean-ups that a nest had when it ended.
+pub(crate) struct Leftover(Vec<Arc<Entry>>);
+
+impl Leftover {
+    /// Puts them into the current nest.
+    pub(crate) fn leave(self) {
+        self.0.into_iter().for_each(leave);
+    }
+}
+
+impl Drop for Nest {
+    #[inline]
+    fn drop(&mut self) {
+        if self.left.is_some() {
+            self.leave_all();
+        }
+    }
+}
+
+/// The clean-ups that this thread is polling, the innermost first.
+pub(crate) fn owners() -> Vec<Arc<Entry>> {
+    let mut owners = Vec::new();
+    CURRENT.with(|current| {
+        current.outward(|doing, _| {
+            if let Doing::CleaningUp(owner) = doing {
+                owners.push(owner.clone());
+            }
+            !matches!(doing, Doing::Detached)
+        });
+    });
+    owners
+}
+
+/// Puts a clean-up into the nest to which it belongs: the current one, or a nest further out if it would otherwise wait
+/// for itself.
+pub(crate) fn leave(entry: Arc<Entry>) {
+    if entry.has_ended() {
+        return unended(std::vec![entry]).into_iter().for_each(leave);
+    }
+    let owners = owners();
+    if owners.is_empty() {
+        leave_in_current(entry);
+        return;
+    }
+    {
+        let _graph = lock(&GRAPH);
+        // A clean-up for which this one waits, directly or through others, must not wait for it.
+        let in_ring = owners.iter().take_while(|owner| {
+            !entry.is_alone() && entry.reaches(|other| Arc::ptr_eq(other, owner))
+        });
+        let in_ring = in_ring.count();
+        if let Some(owner) = owners.get(in_ring) {
+            owner.add_inside(entry.clone());
+        }
+        if in_ring == 0 {
+            leave_in_current(entry);
+        } else {
+            leave_outside(in_ring, &entry);
+        }
+    }
+    look_again();
+}
+
+fn leave_in_current(entry: Arc<Entry>) {
+    CURRENT.with(|current| {
+        current.with(|nest| {
+            if let Some(nest) = nest {
+                nest.push(entry);
+            }
+        });
+    });
+}
+
+/// Puts the clean-up into the nest that was current when the innermost `owners` clean-ups began to be polled.
+fn leave_outside(owners: usize, entry: &Arc<Entry>) {
+    let mut seen = 0;
+    CURRENT.with(|current| {
+        current.outward(|doing, under| {
+            seen += usize::from(matches!(doing, Doing::CleaningUp(_)));
+            if seen < owners {
+                return true;
+            }
+            if let Some(nest) = under {
+                nest.push(entry.clone());
+            }
+            false
+        });
+    });
+}
+
+/// A guard that was opened inside a use, with the clean-ups of guards that were opened after it in the same use and
+/// dropped while it lived.
+pub(crate) struct GuardNest {
+    opened: Opened,
+    entries: Arc<Mutex<Vec<Arc<Entry>>>>,
+}
+
+/// When and where a guard was opened.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    number: usize,
+    list: GuardList,
+}
+
+struct Open {
+    runtime: RuntimeId,
+    entries: Weak<Mutex<Vec<Arc<Entry>>>>,
+}
+
+impl GuardNest {
+    /// Notes that a guard of `context` is opened, if there is a use around it.
+    pub(crate) fn of<C, X>(context: &C) -> Option<Self>
+    where
+        C: AsyncContext<X>,
+    {
+        CURRENT.with(|current| current.with(|nest| nest.map(|nest| nest.open(context.runtime()))))
+    }
+
+    pub(super) fn opened(&self) -> Opened {
+        self.opened.clone()
+    }
+}
+
+impl Drop for GuardNest {
+    fn drop(&mut self) {
+        let left = mem::take(&mut *lock(&self.entries));
+        left.into_iter().for_each(leave);
+    }
+}
+
+impl Nest {
+    fn open(&mut self, runtime: RuntimeId) -> GuardNest {
+        let list = self.left().guards.get_or_insert_with(|| {
+            Arc::new(Mutex::new(Guards {
+                open: BTreeMap::new(),
+                to_look: 16,
+            }))
+        });
+        let number = number();
+        let entries = Arc::new(Mutex::new(Vec::new()));
+        let open = Open {
+            runtime,
+            entries: Arc::downgrade(&entries),
+        };
+        lock(list).add(number, open);
+        let opened = Opened {
+            number,
+            list: list.clone(),
+        };
+        GuardNest { opened, entries }
+    }
+}
+
+impl Guards {
+    fn add(&mut self, number: usize, open: Open) {
+        if self.open.len() >= self.to_look {
+            self.open.retain(|_, open| open.entries.strong_count() > 0);
+            self.to_look = self.open.len() * 2 + 16;
+        }
+        self.open.insert(number, open);
+    }
+
+    /// What the guard is left that was opened last before this one, of those that still live and whose exit waits for
+    /// a clean-up in `runtime`.
+    fn older(&mut self, number: usize, runtime: RuntimeId) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
+        let (mut older, mut gone) = (None, Vec::new());
+        for (number, open) in self.open.range(..number).rev() {
+            match open.entries.upgrade() {
+                Some(entries) if open.runtime.waits_for(runtime) => {
+                    older = Some(entries);
+                    break;
+                }
+                Some(_) => {}
+                None => gone.push(*number),
+            }
+        }
+        for number in gone {
+            self.open.remove(&number);
+        }
+        older
+    }
+}
+
+/// The guards that were opened in the nest of a use that is dropped now, or whose clean-up this is.
+#[derive(Clone, Default)]
+pub(crate) struct OpenGuards(Vec<GuardList>);
+
+impl OpenGuards {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn add(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    fn has(&self, opened: &Opened) -> bool {
+        self.0.iter().any(|list| Arc::ptr_eq(list, &opened.list))
+    }
+}
+
+/// Whether it is dropped by the use that it was opened in: by code of that, or with its context.
+fn is_dropped_where_it_was_opened(opened: &Opened) -> bool {
+    CURRENT.with(|current| {
+        let mut found = current.with(|nest| nest.is_some_and(|nest| nest.has(opened)));
+        current.in_force(|doing| {
+            match doing {
+                Doing::DroppingContext { guards, .. } => found |= guards.has(opened),
+                Doing::CleaningUp(_) | Doing::Detached => return false,
+                _ => {}
+            }
+            !found
+        });
+        found
+    })
+}
+
+/// [`leave`] for the clean-up of a guard.
+pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
+    let older = if is_dropped_where_it_was_opened(opened) {
+        lock(&opened.list).older(opened.number, entry.runtime)
+    } else {
+        None
+    };
+    match older {
+        None => leave(entry),
+        Some(older) => {
+            let mut entries = lock(&older);
+            let spent = if entries.len() == entries.capacity() {
+                take_spent(&mut entries)
+            } else {
+                Vec::new()
+            };
+            entries.push(entry);
+            drop(entries);
+            drop(spent);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Waiting for what was dropped inside a future.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::dropping::drop_block;
+use super::entry::Failures;
+use super::nest::{CURRENT, Doing, Nest};
+use crate::cleanup::Runtime;
+use crate::report::OwnedReport;
+
+pin_project_lite::pin_project! {
+    /// The future of [`settled`].
+    #[must_use = "nothing runs unless this is awaited: `settled(future).await`"]
+    pub struct Settled<F>
+    where
+        F: Future,
+    {
+        #[pin]
+        future: Option<F>,
+        output: Option<F::Output>,
+        // Dropped last. Its entries then go to the enclosing use.
+        nest: Nest,
+    }
+
+    impl<F> PinnedDrop for Settled<F>
+    where
+        F: Future,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                drop_block(this.nest, &mut || this.future.set(None));
+            }
+        }
+    }
+}
+
+/// Awaits `future`, and then all clean-ups of what was dropped unfinished while it ran, set-ups included.
+///
+/// In Rust a future that is dropped is gone, while the clean-ups of the contexts in it may go on in the
+/// background. Around a timeout this waits for them: `settled(timeout(limit, query)).await` cancels and waits, as
+/// Python's `asyncio.timeout` does. To bound the wait too: `timeout(more, settled(…))`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use guard_core::{AsyncContext, async_context, settled, yield_resource};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+/// use std::time::Duration;
+/// use tokio::time::{sleep, timeout};
+///
+/// #[async_context]
+/// async fn savepoint(rolled_back: Arc<AtomicBool>) {
+///     yield_resource!();
+///     sleep(Duration::from_millis(1)).await;
+///     rolled_back.store(true, Relaxed);
+/// }
+///
+/// let rolled_back = Arc::new(AtomicBool::new(false));
+/// let query = savepoint(rolled_back.clone()).run(async |()| std::future::pending::<()>().await);
+/// assert!(settled(timeout(Duration::from_secs(1), query)).await.is_err());
+/// assert!(rolled_back.load(Relaxed));
+/// # }
+/// ```
+///
+/// It waits for the clean-ups that go on in the runtime in which it is polled, those of `local` contexts on its thread
+/// included, without a limit. What failed is [reported](crate::set_reporter), and [`try_settled`] returns it.
+///
+/// # Cancellation
+///
+/// Dropped while it waits, it leaves what is not done to the use that encloses it, whose exit waits for it.
+pub fn settled<F: Future>(future: F) -> Settled<F> {
+    Settled {
+        future: Some(future),
+        output: None,
+        nest: Nest::new(),
+    }
+}
+
+impl<F: Future> Future for Settled<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let Some(future) = this.future.as_mut().as_pin_mut() {
+            *this.output = Some(ready!(this.nest.during(|| future.poll(cx))));
+            this.nest.during(|| this.future.set(None));
+        }
+        ready!(
+            this.nest
+                .poll_all_ended(Runtime::current().id_on_this_thread(), cx)
+        );
+        match this.output.take() {
+            Some(output) => Poll::Ready(output),
+            None => panic!("a future was polled after its end"),
+        }
+    }
+}
+
+impl<F: Future> fmt::Debug for Settled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settled").finish_non_exhaustive()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`try_settled`].
+    #[must_use = "nothing runs unless this is awaited: `try_settled(future).await`"]
+    pub struct TrySettled<F>
+    where
+        F: Future,
+    {
+        #[pin]
+        settled: Settled<F>,
+        failures: Arc<Failures>,
+    }
+}
+
+/// [`settled`] that fails if a clean-up did, so that an outer transaction need not commit after a rollback in it
+/// went wrong.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use guard_core::{AsyncContext, async_context, try_settled, yield_resource};
+/// use std::time::Duration;
+/// use tokio::time::timeout;
+///
+/// #[async_context]
+/// async fn savepoint() -> Result<(), String> {
+///     yield_resource!();
+///     Err("the connection is gone".into())
+/// }
+///
+/// # guard_core::set_reporter(|_| {});
+/// let query = savepoint().with(async |()| Ok::<_, String>(std::future::pending::<()>().await));
+/// let unsettled = try_settled(timeout(Duration::from_secs(1), query)).await.unwrap_err();
+/// assert!(unsettled.output.is_err());
+/// assert_eq!(unsettled.failures[0].error(), Some("the connection is gone"));
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) as ever.
+pub fn try_settled<F: Future>(future: F) -> TrySettled<F> {
+    TrySettled {
+        settled: settled(future),
+        failures: Arc::new(Failures::none()),
+    }
+}
+
+impl<F: Future> Future for TrySettled<F> {
+    type Output = Result<F::Output, Unsettled<F::Output>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let doing = Doing::Listening(this.failures.clone());
+        let output = CURRENT.with(|current| current.framed(&doing, || this.settled.poll(cx)));
+        let output = ready!(output);
+        let failures = this.failures.take();
+        Poll::Ready(if failures.is_empty() {
+            Ok(output)
+        } else {
+            Err(Unsettled { output, failures })
+        })
+    }
+}
+
+impl<F: Future> fmt::Debug for TrySettled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrySettled").finish_non_exhaustive()
+    }
+}
+
+/// Not all clean-ups inside a future ended well: what [`try_settled`] returns.
+#[derive(Clone, Debug)]
+pub struct Unsettled<T> {
+    /// What the future resulted in.
+    pub output: T,
+    /// What the clean-ups reported, in the order in which that happened. At least one.
+    pub failures: Vec<OwnedReport>,
+}
+
+impl<T> fmt::Display for Unsettled<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, failure) in self.failures.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for Unsettled<T> {}

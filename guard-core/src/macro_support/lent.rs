@@ -1,0 +1,106 @@
+//! What is lent by a yield: whether it is what the context declares, and whether a name after it is a future.
+
+#![allow(
+    clippy::unused_self,
+    reason = "generated code calls these methods, and only their place matters"
+)]
+
+use core::future::Future;
+use core::marker::PhantomData;
+
+/// What is lent where nothing is declared.
+#[diagnostic::on_unimplemented(
+    message = "this context lends a `{Self}`, and declares nothing: write `-> {Self}`, or `-> Result<{Self}, E>` if it can fail",
+    label = "a `{Self}`: the return type of a context is the type of what it lends"
+)]
+pub trait Undeclared<R> {
+    /// The same.
+    fn undeclared(&mut self) -> &mut R;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R> Undeclared<R> for R {
+    #[inline]
+    fn undeclared(&mut self) -> &mut R {
+        self
+    }
+}
+
+/// What is lent where a reference is declared.
+#[diagnostic::on_unimplemented(
+    message = "this context declares to lend a `{R}`, and here it lends a `{Self}`: declare it without the `&`",
+    label = "a `{Self}`, of which `yield_resource!` makes a `&mut {Self}` by itself"
+)]
+pub trait DeclaredAs<R> {
+    /// The same.
+    fn declared_as(&mut self) -> &mut R;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R> DeclaredAs<R> for R {
+    #[inline]
+    fn declared_as(&mut self) -> &mut R {
+        self
+    }
+}
+
+/// What may go on beside a block: a future. No type implements it: its message is the error of all that is none.
+#[diagnostic::on_unimplemented(
+    message = "`yield_resource!` lends one place, and this is a second one",
+    label = "a `{Self}`, which is no future that could go on beside the block",
+    note = "to lend several, lend a tuple: `let mut both = (first, second); yield_resource!(both);`"
+)]
+pub trait GoesOnBeside {
+    /// No type.
+    type Lent;
+}
+
+/// The answer for a future.
+pub struct MayGoOn;
+
+impl MayGoOn {
+    /// Accepts them.
+    #[inline]
+    pub fn lend<F, R: ?Sized>(self, beside: F, lent: &mut R) -> (F, &mut R) {
+        (beside, lent)
+    }
+}
+
+/// The answer for everything else.
+pub struct CannotGoOn;
+
+impl CannotGoOn {
+    /// Does not compile.
+    #[inline]
+    pub fn lend<F: GoesOnBeside, R: ?Sized>(self, _: F, _: &mut R) -> F::Lent {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// Asks of a name in the place of a future whether it is one.
+#[inline]
+pub const fn goes_on<F>(_: &F) -> GoesOn<F> {
+    GoesOn(PhantomData)
+}
+
+/// See [`goes_on`].
+pub struct GoesOn<F>(PhantomData<fn() -> F>);
+
+impl<F: Future> GoesOn<F> {
+    /// A future.
+    #[inline]
+    pub fn __guard_beside(self) -> MayGoOn {
+        MayGoOn
+    }
+}
+
+/// Found by reference, and so after the method for futures.
+pub trait GoesOnAnything {
+    /// Anything else.
+    #[inline]
+    fn __guard_beside(&self) -> CannotGoOn {
+        CannotGoOn
+    }
+}
+
+impl<F> GoesOnAnything for GoesOn<F> {}

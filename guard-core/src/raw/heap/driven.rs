@@ -1,0 +1,419 @@
+//! A driver goes on with what is beside a context whose handle is somebody else's.
+//!
+//! An exit stack, and other contexts that lend a handle, have contexts in them whose resources are had by the handle.
+//! The block has the handle exclusively, so the driver must not go through it; and safe code can move the handle away, to
+//! another use or another thread, or drop it. So the driver and the handle share each context beside which something goes
+//! on: see [`Driven`].
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::marker::PhantomData;
+use core::mem;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll, Waker};
+
+use super::held::Held;
+use crate::AsyncContext;
+use crate::platform::panics::{Panic, catch};
+use crate::platform::shared::Shared;
+use crate::raw::beside::shared::{Drive, Place};
+use crate::raw::beside::{ASK, Ask, Ended};
+use crate::report::ReportKind;
+
+/// An entered context beside which something goes on, while its resource is lent.
+///
+/// To use the context, the driver or the handle takes it out of here and puts it back, so one of them uses it at a time, and
+/// no lock is held while the context's code runs. If the handle is to exit a context that the driver has taken out, the
+/// handle waits. If the handle is dropped then, the driver drops the context instead of putting it back.
+pub(crate) struct Driven<C, X>(Shared<Slot<C, X>>)
+where
+    C: AsyncContext<X>;
+
+enum Slot<C, X>
+where
+    C: AsyncContext<X>,
+{
+    Here(Held<C, X>),
+    Away {
+        /// Who waits for it to exit it.
+        waiting: Option<Waker>,
+        /// Whose handle has been dropped.
+        is_orphaned: bool,
+    },
+    /// It is exited, or dropped.
+    Gone,
+}
+
+/// A context that is taken out, and put back when this is dropped.
+struct Away<'a, C, X>
+where
+    C: AsyncContext<X>,
+{
+    driven: &'a Driven<C, X>,
+    held: Option<Held<C, X>>,
+}
+
+impl<C, X> Driven<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Calls `action` with the context, if that is here.
+    fn with<U>(&self, action: impl FnOnce(&mut Held<C, X>) -> U) -> Option<U> {
+        let held = self.0.with(|slot| match slot {
+            Slot::Here(_) => {
+                let away = Slot::Away {
+                    waiting: None,
+                    is_orphaned: false,
+                };
+                match mem::replace(slot, away) {
+                    Slot::Here(held) => Some(held),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })?;
+        let mut away = Away {
+            driven: self,
+            held: Some(held),
+        };
+        away.held.as_mut().map(action)
+    }
+
+    /// Takes the context for good. Ready when nobody uses it.
+    fn poll_take(&self, waker: &Waker) -> Poll<Option<Held<C, X>>> {
+        // Cloned and dropped outside of the lock.
+        let mut replaced = Some(waker.clone());
+        let taken = self.0.with(|slot| {
+            if let Slot::Away { waiting, .. } = slot {
+                mem::swap(waiting, &mut replaced);
+                return Poll::Pending;
+            }
+            match mem::replace(slot, Slot::Gone) {
+                Slot::Here(held) => Poll::Ready(Some(held)),
+                _ => Poll::Ready(None),
+            }
+        });
+        drop(replaced);
+        taken
+    }
+
+    /// The handle is dropped, and with it the context.
+    fn orphan(&self) {
+        let held = self.0.with(|slot| match slot {
+            Slot::Away { is_orphaned, .. } => {
+                *is_orphaned = true;
+                None
+            }
+            _ => match mem::replace(slot, Slot::Gone) {
+                Slot::Here(held) => Some(held),
+                _ => None,
+            },
+        });
+        if let Some(mut held) = held {
+            lose(&mut held);
+            drop(held);
+        }
+    }
+}
+
+impl<C, X> Drop for Away<'_, C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn drop(&mut self) {
+        let held = &mut self.held;
+        let waiting = self.driven.0.with(|slot| {
+            let Slot::Away {
+                waiting,
+                is_orphaned,
+            } = slot
+            else {
+                return None;
+            };
+            let waiting = waiting.take();
+            *slot = match held.take_if(|_| !*is_orphaned) {
+                Some(held) => Slot::Here(held),
+                None => Slot::Gone,
+            };
+            waiting
+        });
+        if let Some(mut orphan) = held.take() {
+            lose(&mut orphan);
+            let source = orphan.context.get().report_source();
+            if let Err(panic) = catch(|| drop(orphan)) {
+                panic.report_to(source);
+            }
+        }
+        if let Some(waiting) = waiting {
+            if let Err(panic) = catch(|| waiting.wake()) {
+                panic.discard();
+            }
+        }
+    }
+}
+
+/// Drops what goes on. An error that nobody has taken out has no caller.
+fn lose<C, X>(held: &mut Held<C, X>)
+where
+    C: AsyncContext<X>,
+{
+    match catch(|| held.context.as_mut().failure(ASK)) {
+        Ok(Some(error)) => held.report(ReportKind::Failed(&error)),
+        Ok(None) => {}
+        Err(panic) => panic.report_to(held.context.get().report_source()),
+    }
+    held.end_beside();
+}
+
+impl<C, X> Drive for Driven<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+        let polled = self.with(|held| match held.beside {
+            // SAFETY: the context is used by who takes it out, and that is `held`. So it has not been used since it was
+            // asked. Its resource may be in use meanwhile, which what goes on does not overlap with.
+            Some(beside) => unsafe { beside.poll(cx, after_block) },
+            None => Poll::Pending,
+        });
+        polled.unwrap_or(Poll::Pending)
+    }
+
+    fn end(&self) -> Result<(), Panic> {
+        let ended = self.with(|held| match held.beside.take() {
+            // SAFETY: as in `poll`. Not through the context, whose resource may be in use. It is not polled any more.
+            Some(beside) => unsafe { beside.end() },
+            None => Ok(()),
+        });
+        ended.unwrap_or(Ok(()))
+    }
+
+    fn refuse(&self) -> bool {
+        let refused = self.with(|held| match held.beside {
+            // SAFETY: as in `poll`.
+            Some(beside) => unsafe { beside.refuse() },
+            None => true,
+        });
+        refused.unwrap_or(false)
+    }
+}
+
+/// An entered context that a handle keeps, and whose resource is lent by it, or was.
+pub(crate) struct Reclaimed<C, X>
+where
+    C: AsyncContext<X>,
+{
+    state: State<C, X>,
+    /// It can be looked at through a shared reference.
+    _context: PhantomData<C>,
+}
+
+enum State<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Nothing goes on beside it.
+    Alone(Held<C, X>),
+    Shared(Arc<Place<Driven<C, X>>>),
+    Gone,
+}
+
+impl<C, X> Reclaimed<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn new(state: State<C, X>) -> Self {
+        Self {
+            state,
+            _context: PhantomData,
+        }
+    }
+
+    /// Ends the borrow of the resource, and gives the context. What goes on is dropped. Ready when no driver is using it.
+    pub(crate) fn poll_release(&mut self, cx: &Context<'_>) -> Poll<Pin<Box<C>>> {
+        let held = match &self.state {
+            State::Shared(driven) => match driven.poll_take(cx.waker()) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(mut held) => {
+                    if let Some(held) = &mut held {
+                        lose(held);
+                    }
+                    self.state = State::Gone;
+                    held
+                }
+            },
+            _ => match mem::replace(&mut self.state, State::Gone) {
+                State::Alone(held) => Some(held),
+                _ => None,
+            },
+        };
+        match held {
+            Some(held) => Poll::Ready(held.release()),
+            None => panic!("a context was exited twice"),
+        }
+    }
+
+    /// Takes the error out with which what goes on has failed. The resource is not lent any more.
+    pub(crate) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        match &self.state {
+            State::Shared(_) => self.with(|context| context.failure(ask))?,
+            _ => None,
+        }
+    }
+
+    /// Uses the context, whose resource is not lent any more. `None` while a driver is using it.
+    pub(crate) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
+        let used = |held: &mut Held<C, X>| {
+            let result = action(held.context.as_mut());
+            held.beside = held.context.as_mut().beside(ASK);
+            result
+        };
+        match &mut self.state {
+            State::Alone(held) => Some(used(held)),
+            State::Shared(driven) => driven.with(used),
+            State::Gone => None,
+        }
+    }
+
+    /// Looks at the context, whose resource is not lent any more. `None` while a driver is using it.
+    pub(crate) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
+        match &self.state {
+            State::Alone(held) => Some(look(held.context.get())),
+            State::Shared(driven) => driven.with(|held| look(held.context.get())),
+            State::Gone => None,
+        }
+    }
+}
+
+impl<C, X> Drop for Reclaimed<C, X>
+where
+    C: AsyncContext<X>,
+{
+    fn drop(&mut self) {
+        if let State::Shared(driven) = &self.state {
+            driven.orphan();
+        }
+    }
+}
+
+/// A [`Reclaimed`] and the resource of its context, which is had through it.
+pub(crate) struct LentContext<C, X>
+where
+    C: AsyncContext<X>,
+{
+    resource: NonNull<C::Resource>,
+    kept: Reclaimed<C, X>,
+}
+
+// SAFETY: as for `Held`: it is the context and a `&mut` to its resource. What a driver shares is sent with the driver, and is
+// used by one of them at a time.
+unsafe impl<C, X> Send for LentContext<C, X>
+where
+    C: AsyncContext<X> + Send,
+    C::Resource: Send,
+{
+}
+// SAFETY: as for `Held`: all that can be had through a shared reference is the `&C::Resource`.
+unsafe impl<C, X> Sync for LentContext<C, X>
+where
+    C: AsyncContext<X>,
+    C::Resource: Sync,
+{
+}
+
+impl<C, X> LentContext<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Borrows the resource of a context that has been entered. If something goes on beside it, `driver` is given that.
+    ///
+    /// # Panics
+    ///
+    /// If something goes on beside it, and there is no driver. `place` says where, and what to do.
+    pub(crate) fn new(
+        context: Pin<Box<C>>,
+        driver: Option<impl FnOnce(&Arc<Place<Driven<C, X>>>)>,
+        place: &str,
+    ) -> Self {
+        let held = Held::new(context);
+        let resource = held.resource;
+        let Some(beside) = held.beside else {
+            return Self {
+                resource,
+                kept: Reclaimed::new(State::Alone(held)),
+            };
+        };
+        let Some(driver) = driver else {
+            // SAFETY: the context has not been used since it was asked.
+            let refused = unsafe { beside.refuse() };
+            assert!(
+                refused,
+                "`{}` goes on beside its block, which {place}",
+                held.context.get().report_source().path(),
+            );
+            return Self {
+                resource,
+                kept: Reclaimed::new(State::Alone(held)),
+            };
+        };
+        let driven = Place::new(Driven(Shared::new(Slot::Here(held))));
+        driver(&driven);
+        Self {
+            resource,
+            kept: Reclaimed::new(State::Shared(driven)),
+        }
+    }
+
+    /// Keeps a context beside which nothing goes on.
+    pub(crate) fn alone(context: Pin<Box<C>>) -> Self {
+        Self::new(
+            context,
+            None::<fn(&Arc<Place<Driven<C, X>>>)>,
+            "nobody drives",
+        )
+    }
+
+    pub(crate) fn resource(&self) -> &C::Resource {
+        // SAFETY: the resource is borrowed from the context, exclusively and for as long as the context is not used
+        // otherwise: that is, until `kept` is used, or dropped, which takes this by value or borrows it exclusively. A
+        // driver that has the context uses only what goes on beside it, and does not drop it before `kept` is dropped.
+        unsafe { self.resource.as_ref() }
+    }
+
+    pub(crate) fn resource_mut(&mut self) -> &mut C::Resource {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { self.resource.as_mut() }
+    }
+
+    /// Takes the error out with which what goes on has failed.
+    pub(crate) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
+        let State::Shared(driven) = &self.kept.state else {
+            return None;
+        };
+        let resource = &mut self.resource;
+        driven.with(|held| {
+            let failure = held.failure_for(ask);
+            // The context was used, and has lent its resource anew.
+            *resource = held.resource;
+            failure
+        })?
+    }
+
+    /// Drops what goes on, and does not go on with it any more.
+    pub(crate) fn end_beside(&self) -> Result<(), Panic> {
+        match &self.kept.state {
+            State::Shared(driven) => driven.end(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the lending.
+    pub(crate) fn reclaim(self) -> Reclaimed<C, X> {
+        self.kept
+    }
+
+    pub(super) fn into_parts(self) -> (NonNull<C::Resource>, Reclaimed<C, X>) {
+        (self.resource, self.kept)
+    }
+}

@@ -1,0 +1,185 @@
+//! A movable handle owns a pinned context and borrows its resource.
+
+use alloc::boxed::Box;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll};
+
+use crate::AsyncContext;
+use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, Ended, end_beside};
+use crate::report::ReportKind;
+
+/// Why a guard does not drive something.
+pub(crate) const NOT_TOLD: &str = "it is made of a context that goes on beside its block. A guard cannot drive that, because \
+    its error is had only by exiting: use it with `async_with!` or `.with(…)`";
+
+/// An entered context on the heap, and a borrow of its resource.
+pub(crate) struct Held<C, X>
+where
+    C: AsyncContext<X>,
+{
+    pub(super) resource: NonNull<C::Resource>,
+    /// What goes on beside the one who uses the resource.
+    pub(super) beside: Option<Beside>,
+    pub(super) context: Owner<C>,
+    _outcome: PhantomData<fn(X)>,
+}
+
+/// What goes on beside the one who uses the resource of a [`Held`].
+pub(crate) struct HeldBeside<'a> {
+    beside: Option<Beside>,
+    _held: PhantomData<&'a mut ()>,
+}
+
+impl HeldBeside<'_> {
+    /// Goes on. Ready when it is to end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        match self.beside {
+            // SAFETY: the `Held` is borrowed exclusively. It has asked its context, and has not used it since.
+            Some(beside) => unsafe { beside.poll(cx, false) },
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A pinned box; a raw pointer because moving a `Box` claims that nothing else points into it.
+pub(super) struct Owner<C> {
+    place: NonNull<C>,
+    _owns: PhantomData<C>,
+}
+
+// SAFETY: it is a `Pin<Box<C>>` and a `&mut C::Resource`.
+unsafe impl<C, X> Send for Held<C, X>
+where
+    C: AsyncContext<X> + Send,
+    C::Resource: Send,
+{
+}
+// SAFETY: all that can be had through a `&Held` is the `&C::Resource` of `resource`, which several threads may
+// have at once if it is `Sync`. The context itself is reached only by value, in `release` and in `Drop`, so by
+// one thread, the one that owns the `Held`; whether that may be another than the one in which the context was
+// entered is what `Send` is about. So nothing is asked of `C`: a boxed context, of which it is not known
+// whether it is `Sync`, can be shared while it is held.
+unsafe impl<C, X> Sync for Held<C, X>
+where
+    C: AsyncContext<X>,
+    C::Resource: Sync,
+{
+}
+
+impl<C, X> Held<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Borrows the resource of a context that has been entered.
+    pub(crate) fn new(context: Pin<Box<C>>) -> Self {
+        let mut context = Owner::new(context);
+        let beside = context.as_mut().beside(ASK);
+        Self {
+            resource: NonNull::from(context.as_mut().resource()),
+            beside,
+            context,
+            _outcome: PhantomData,
+        }
+    }
+
+    /// The resource, and what goes on beside the one who uses it.
+    pub(crate) fn drive(&mut self) -> (&mut C::Resource, HeldBeside<'_>) {
+        // SAFETY: the context has not been used since it was asked.
+        let is_driven = self
+            .beside
+            .is_none_or(|beside| unsafe { beside.is_told() || beside.refuse() });
+        assert!(
+            is_driven,
+            "`{}`: {NOT_TOLD}",
+            self.context.get().report_source().path(),
+        );
+        let beside = HeldBeside {
+            beside: self.beside,
+            _held: PhantomData,
+        };
+        // SAFETY: as in `resource_mut`.
+        (unsafe { self.resource.as_mut() }, beside)
+    }
+
+    /// Takes the error out with which what goes on has failed.
+    pub(crate) fn failure(&mut self) -> Option<C::Error> {
+        self.failure_for(ASK_FOR_ALL)
+    }
+
+    pub(super) fn failure_for(&mut self, ask: Ask) -> Option<C::Error> {
+        let error = self.context.as_mut().failure(ask);
+        // The context was used, so what it had lent is lent anew.
+        self.beside = self.context.as_mut().beside(ASK);
+        self.resource = NonNull::from(self.context.as_mut().resource());
+        error
+    }
+
+    pub(crate) fn resource(&self) -> &C::Resource {
+        // SAFETY: the resource is borrowed from the context, exclusively and for as long as the
+        // context is not used otherwise: that is, until `release`, which consumes `self`.
+        unsafe { self.resource.as_ref() }
+    }
+
+    pub(crate) fn resource_mut(&mut self) -> &mut C::Resource {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { self.resource.as_mut() }
+    }
+
+    /// Ends the borrow of the resource and gives the context back. What goes on is dropped.
+    pub(crate) fn release(mut self) -> Pin<Box<C>> {
+        self.end_beside();
+        self.context.into_box()
+    }
+
+    /// Drops what goes on: the context is to be exited or dropped.
+    pub(crate) fn end_beside(&mut self) {
+        if self.beside.take().is_some() {
+            if let Err(panic) = end_beside(self.context.as_mut()) {
+                panic.report_to(self.context.get().report_source());
+            }
+        }
+    }
+
+    /// Reports in the name of the context.
+    pub(crate) fn report(&self, kind: ReportKind<'_, C::Error>) {
+        self.context.get().report(kind);
+    }
+}
+
+impl<C> Owner<C> {
+    pub(super) fn get(&self) -> &C {
+        // SAFETY: it comes from a box, and nobody else uses it.
+        unsafe { self.place.as_ref() }
+    }
+
+    pub(super) fn as_mut(&mut self) -> Pin<&mut C> {
+        // SAFETY: it comes from a pinned box, so it is valid, exclusive and stays in place.
+        unsafe { Pin::new_unchecked(self.place.as_mut()) }
+    }
+
+    fn new(context: Pin<Box<C>>) -> Self {
+        // SAFETY: the box is unpacked only to be packed again; until then the context stays where it is.
+        let place = Box::into_raw(unsafe { Pin::into_inner_unchecked(context) });
+        Self {
+            // SAFETY: a box is never null.
+            place: unsafe { NonNull::new_unchecked(place) },
+            _owns: PhantomData,
+        }
+    }
+
+    fn into_box(self) -> Pin<Box<C>> {
+        let place = self.place;
+        core::mem::forget(self);
+        // SAFETY: the pointer came from a pinned box, which nobody else owns.
+        unsafe { Pin::new_unchecked(Box::from_raw(place.as_ptr())) }
+    }
+}
+
+impl<C> Drop for Owner<C> {
+    fn drop(&mut self) {
+        // SAFETY: as in `into_box`, which does not come here.
+        drop(unsafe { Box::from_raw(self.place.as_ptr()) });
+    }
+}

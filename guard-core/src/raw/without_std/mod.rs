@@ -1,0 +1,11 @@
+//! In place of what `std` has.
+
+#![warn(dead_code, unused_imports)]
+
+mod fn_cell;
+#[cfg(feature = "alloc")]
+mod spin;
+
+pub(crate) use fn_cell::FnCell;
+#[cfg(feature = "alloc")]
+pub(crate) use spin::Shared;

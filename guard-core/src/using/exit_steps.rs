@@ -1,0 +1,91 @@
+//! The exit of a context that was entered by hand, or by another context.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
+use crate::{AsyncContext, Outcome};
+
+/// How far an exit is, and what it keeps: as a use does, it waits for its nest before and after.
+pub(crate) struct ExitSteps<X, E> {
+    step: Step,
+    outcome: Option<Outcome<X>>,
+    /// How it exited, until somebody is told.
+    exited: Option<Result<(), E>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Entered,
+    /// It is told how its use ended, and waits for its nest.
+    Told,
+    /// Its clean-up runs. What is dropped in there is waited for only when it has ended.
+    Exiting,
+    Settling,
+    Over,
+}
+
+impl<X, E> ExitSteps<X, E> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            step: Step::Entered,
+            outcome: None,
+            exited: None,
+        }
+    }
+
+    /// Tells it how its use ended, unless it has been told. `pass_on` tells the context, and gives back what that did not
+    /// take.
+    pub(crate) fn tell(
+        &mut self,
+        outcome: Outcome<X>,
+        pass_on: impl FnOnce(Outcome<X>) -> Option<Outcome<X>>,
+    ) {
+        if self.step == Step::Entered {
+            self.step = Step::Told;
+            self.outcome = pass_on(outcome);
+        }
+    }
+
+    /// Exits. The outcome counts if it has not been told before.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the exit goes on. So does one because it has ended.
+    pub(crate) fn poll<C>(
+        &mut self,
+        mut context: Pin<&mut C>,
+        nest: &mut Nest,
+        cx: &mut Context<'_>,
+        outcome: Outcome<X>,
+    ) -> Poll<Result<(), E>>
+    where
+        C: AsyncContext<X, Error = E>,
+    {
+        self.tell(outcome, Some);
+        if self.step == Step::Told {
+            let outcome = &mut self.outcome;
+            ready!(poll_settle_before_exit(context.as_mut(), nest, cx, outcome));
+            self.step = Step::Exiting;
+        }
+        if self.step == Step::Exiting {
+            // Only the first poll tells.
+            let outcome = self.outcome.take().unwrap_or(Outcome::Cancelled);
+            let exited = nest.during(|| context.as_mut().poll_exit(cx, outcome));
+            self.exited = Some(ready!(exited));
+            self.step = Step::Settling;
+        }
+        assert!(
+            self.step == Step::Settling,
+            "a context was exited that has ended"
+        );
+        ready!(poll_settle(context, nest, cx));
+        self.step = Step::Over;
+        Poll::Ready(self.exited.take().expect("it has just exited"))
+    }
+
+    /// The error that it exited with, of which nobody has been told.
+    pub(crate) fn take_error(&mut self) -> Option<E> {
+        self.exited.take()?.err()
+    }
+}

@@ -1,0 +1,19 @@
+//! A context that can fail ends with `Ok(())`.
+
+use guard_core::{async_context, yield_resource};
+use std::io;
+
+#[async_context]
+async fn cleaned() -> io::Result<String> {
+    let mut text = tokio::fs::read_to_string("a").await?;
+    yield_resource!(text);
+    tokio::fs::write("a", text).await?;
+}
+
+#[async_context]
+async fn only_lent() -> io::Result<String> {
+    let mut text = tokio::fs::read_to_string("a").await?;
+    yield_resource!(text);
+}
+
+fn main() {}
