@@ -153,7 +153,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     }
 
     #[inline]
-    pub(crate) fn lending(&self) -> &'a Lending<'r, R, O> {
+    pub(crate) fn lending(&mut self) -> &'a Lending<'r, R, O> {
         self.lending
     }
 

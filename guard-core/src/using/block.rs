@@ -177,7 +177,7 @@ where
     }
 
     #[inline]
-    fn is_watched(&self) -> bool {
+    fn is_watched(&mut self) -> bool {
         O::IS_INSIDE && self.0.lending().marks.get() & WATCHED != 0
     }
 
@@ -249,11 +249,11 @@ where
 
     #[inline]
     fn is_interrupted(self: Pin<&mut Self>) -> bool {
-        self.0.lending().outer.is_interrupted()
+        self.get_mut().0.lending().outer.is_interrupted()
     }
 
     fn finish_outer(self: Pin<&mut Self>) {
-        self.0.lending().outer.finish();
+        self.get_mut().0.lending().outer.finish();
     }
 }
 

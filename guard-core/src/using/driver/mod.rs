@@ -32,7 +32,7 @@ pub trait Parts<X> {
 
     /// Whether the use of the former context of the same call may end this one.
     #[inline]
-    fn is_watched(&self) -> bool {
+    fn is_watched(&mut self) -> bool {
         false
     }
 
@@ -189,7 +189,7 @@ where
 {
     /// A use that has not begun.
     #[inline]
-    pub(super) fn new(parts: P) -> Self {
+    pub(super) fn new(mut parts: P) -> Self {
         let stage = if parts.is_watched() {
             Stage::EnterWatched
         } else {
