@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use guard_core::{AsyncContext, async_context, async_with, yield_resource};
+use guard_core::{AsyncContext, async_context, async_with, drain, yield_resource};
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
 use crate::support::{
@@ -238,6 +238,27 @@ fn what_is_beside_a_boxed_context_is_driven_too() {
         };
         assert_eq!((used, log.line()), (Ok(10), "10".into()));
     }
+}
+
+/// A lease is not renewed any more while the clean-ups inside a cancelled use still go on.
+#[tokio::test]
+async fn what_is_beside_a_cancelled_use_is_dropped_before_the_clean_ups_inside_end() {
+    let log = &Log::new();
+    let used = async {
+        async_with!(_lease = lease(log.clone(), End::Never)?, {
+            async_with!(inner = plain(log.clone())?, { work(inner, log).await? });
+        });
+        Ok::<_, Error>(())
+    };
+    assert!(poll_times(Box::pin(used).as_mut(), 4).is_pending());
+    drain().await;
+    let line = log.line();
+    let renewal = line.find("drop(renewal)").unwrap();
+    assert!(renewal < line.find("closed").unwrap(), "{line}");
+    assert!(
+        line.ends_with("lease:Cancelled released drop(resource)"),
+        "{line}"
+    );
 }
 
 /// Uses in the block of one that is ended from beside, a scoped one and a default one.

@@ -31,6 +31,8 @@
 //! - *at-once*: a clean-up is handed off in the destructor of its use. Nothing is collected or deferred.
 //! - *inside-first*: an exit begins when the entries of its nest that run in the same runtime have ended. Only this
 //!   keeps order. Clean-ups of different runtimes have no order.
+//! - *begun-goes-on*: an exit that has begun does not stop for what its own code drops, in place or in the background. It
+//!   may hold what that needs. It waits for that when its code has ended.
 //! - *set-ups-apart*: no exit waits for a use that was dropped during its set-up; `settled` and `drain` do.
 //! - *no-ring*: a clean-up that would wait for itself, directly or through others, is left in the next enclosing
 //!   nest instead.
