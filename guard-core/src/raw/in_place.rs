@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
 use super::beside::{ASK, Beside, Ended};
@@ -45,27 +46,26 @@ unsafe impl<R: ?Sized + Send, O: Send> Send for Lending<'_, R, O> {}
 unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
 /// What a block says of itself.
-pub(crate) struct Marks(Cell<u16>);
-
-// SAFETY: they are a part of a `Lending`, and the argument is the same. Of two uses of one call, the inner one has a reference
-// to the marks of the outer one, in whose block it is.
-unsafe impl Sync for Marks {}
+///
+/// They are atomic because a `return` of the block may stand in the arguments of a macro, which may run it on another
+/// thread. What is lost if two threads do that at the same time is harmless: such a `return` leaves a closure, not the block.
+pub(crate) struct Marks(AtomicU16);
 
 impl Marks {
     #[inline]
     pub(crate) fn get(&self) -> u16 {
-        self.0.get()
+        self.0.load(Ordering::Relaxed)
     }
 
     #[inline]
     pub(crate) fn set(&self, marks: u16) {
-        self.0.set(marks);
+        self.0.store(marks, Ordering::Relaxed);
     }
 
     /// Adds these.
     #[inline]
     pub(crate) fn add(&self, marks: u16) {
-        self.0.set(self.0.get() | marks);
+        self.set(self.get() | marks);
     }
 }
 
@@ -75,7 +75,7 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
         Self {
             resource: Cell::new(None),
             beside: Cell::new(None),
-            marks: Marks(Cell::new(0)),
+            marks: Marks(AtomicU16::new(0)),
             outer,
             _lent: PhantomData,
         }
@@ -127,7 +127,7 @@ pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
 
 // SAFETY: it is references to a context, a block and their lending, and the block holds the resource.
 unsafe impl<C: Send, R: ?Sized + Send, B: Send, O: Sync> Send for InPlace<'_, '_, C, R, B, O> {}
-// SAFETY: without a `&mut` to it nothing can be reached.
+// SAFETY: without a `&mut` to it nothing can be reached but the marks, which are atomic.
 unsafe impl<C, R: ?Sized, B, O: Sync> Sync for InPlace<'_, '_, C, R, B, O> {}
 
 impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
