@@ -19,7 +19,7 @@ use loom::thread;
 use crate::cleanup::background::entry::{Entry, LastPoll};
 use crate::cleanup::background::nest::{CURRENT, Doing, leave};
 use crate::cleanup::{
-    Exit, Nest, Runtime, drain, hand_off, pending_cleanups, poll_settle_part, set_spawner,
+    Nest, Runtime, Unfinished, drain, hand_off, pending_cleanups, poll_settle_part, set_spawner,
 };
 use crate::platform::panics::Panic;
 use crate::platform::sync::{Installed, Mutex};
@@ -227,7 +227,7 @@ struct Slow {
     polls: usize,
 }
 
-impl Exit for Slow {
+impl Unfinished for Slow {
     fn poll_exit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.polls += 1;
         if self.polls < 2 {
@@ -253,7 +253,7 @@ impl Drop for Slow {
 
 /// Hands a clean-up off that needs a second poll.
 fn drop_slow(fate: &Arc<Fate>) {
-    let exit: Pin<Box<dyn Exit + Send>> = Box::pin(Slow {
+    let exit: Pin<Box<dyn Unfinished + Send>> = Box::pin(Slow {
         fate: fate.clone(),
         polls: 0,
     });

@@ -45,7 +45,7 @@
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
 //! - *contained*: a panic of something that only the library owns stops where it happens, and is reported.
 //!
-//! Each file uses only those before it in this list: `exit`, `runtime`, `wait_limit`, and then in the folder `background`
+//! Each file uses only those before it in this list: `unfinished`, `runtime`, `wait_limit`, and then in the folder `background`
 //! `spawner`, `limit`, `entry`, `registry`, `nest`, `dropping`, `settle`, `task` with `kind`, `hand_off`, and then what
 //! users call: `drain`, `settled`, `detached`.
 //!
@@ -54,14 +54,14 @@
 
 #[cfg_attr(not(feature = "std"), path = "without_std/mod.rs")]
 pub(crate) mod background;
-mod exit;
 mod runtime;
+mod unfinished;
 mod wait_limit;
 
 pub(crate) use self::{
     background::*,
-    exit::Exit,
     runtime::{Runtime, RuntimeId},
+    unfinished::Unfinished,
     wait_limit::WaitLimit,
 };
 

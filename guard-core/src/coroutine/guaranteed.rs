@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 
 use super::scoped::Coroutine;
 use crate::cleanup::RuntimeId;
-use crate::cleanup::{Exit, Kind, Runtime, hand_off};
+use crate::cleanup::{Kind, Runtime, Unfinished, hand_off};
 use crate::macro_support::Conclude;
 use crate::raw::{Ask, Beside, Yielder, boxed};
 use crate::report::{ReportSource, Source};
@@ -18,9 +18,9 @@ use crate::{AsyncContext, Outcome};
 /// Which threads may run the clean-up of a context `C`.
 pub(crate) trait Threads<C> {
     /// The clean-up as an object.
-    type Exit: ?Sized + Kind;
+    type Unfinished: ?Sized + Kind;
 
-    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Exit>>;
+    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Unfinished>>;
 }
 
 /// Any thread may.
@@ -29,18 +29,18 @@ pub(crate) struct AnyThread;
 /// Only the thread on which the context was entered. So the context stays there too.
 pub(crate) struct OneThread(PhantomData<*const ()>);
 
-impl<C: Exit + Send + 'static> Threads<C> for AnyThread {
-    type Exit = dyn Exit + Send;
+impl<C: Unfinished + Send + 'static> Threads<C> for AnyThread {
+    type Unfinished = dyn Unfinished + Send;
 
-    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Exit>> {
+    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Unfinished>> {
         context
     }
 }
 
-impl<C: Exit + 'static> Threads<C> for OneThread {
-    type Exit = dyn Exit;
+impl<C: Unfinished + 'static> Threads<C> for OneThread {
+    type Unfinished = dyn Unfinished;
 
-    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Exit>> {
+    fn erase(context: Pin<Box<C>>) -> Pin<Box<Self::Unfinished>> {
         context
     }
 }
@@ -184,8 +184,8 @@ where
 
     fn runtime(&self) -> RuntimeId {
         match &self.state {
-            State::Running(_, runtime) => T::Exit::id(runtime),
-            _ => T::Exit::id(&Runtime::current()),
+            State::Running(_, runtime) => T::Unfinished::id(runtime),
+            _ => T::Unfinished::id(&Runtime::current()),
         }
     }
 

@@ -4,7 +4,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::cleanup::Exit;
+use crate::cleanup::Unfinished;
 use crate::cleanup::dropped;
 use crate::macro_support::Conclude;
 use crate::platform::panics::Panic;
@@ -308,7 +308,7 @@ where
 }
 
 /// Goes on although nobody uses the context any more.
-impl<R: ?Sized, E, X, F, Fut, O> Exit for Coroutine<R, E, X, F, Fut, O>
+impl<R: ?Sized, E, X, F, Fut, O> Unfinished for Coroutine<R, E, X, F, Fut, O>
 where
     O: Source<E>,
     F: FnOnce(Yielder<R, X, E>) -> Fut,

@@ -8,7 +8,7 @@ use super::core::Stack;
 use super::handle::StackHandle;
 use super::owned::{AsyncExitStack, Owned};
 use super::unwind_state::StackMode;
-use crate::cleanup::{Exit, Runtime, drop_owned, hand_off};
+use crate::cleanup::{Runtime, Unfinished, drop_owned, hand_off};
 use crate::platform::panics::Panic;
 use crate::using::besides::Adding;
 
@@ -80,7 +80,7 @@ where
             Runtime::current()
         };
         let identity = left.stack.source.identity();
-        let left: Pin<Box<dyn Exit + Send>> = Box::pin(left);
+        let left: Pin<Box<dyn Unfinished + Send>> = Box::pin(left);
         if self.is_context {
             hand_off(left, identity, &runtime);
         } else {
@@ -97,7 +97,7 @@ struct Orphan<E, M> {
 
 impl<E, M> Unpin for Orphan<E, M> {}
 
-impl<E, M> Exit for Orphan<E, M>
+impl<E, M> Unfinished for Orphan<E, M>
 where
     E: Send + 'static,
     M: StackMode<E> + 'static,

@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, Beside, Ended};
+use super::beside::{ASK, Beside, EndedBeside};
 use crate::AsyncContext;
 use crate::using::Body;
 
@@ -86,7 +86,7 @@ where
     }
 
     /// Goes on with what is beside the body.
-    pub(crate) fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+    pub(crate) fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndedBeside> {
         match self.beside {
             // SAFETY: while there is a body nobody reaches the context: `context` panics, and `end_context` drops the
             // body before. So it has not been polled nor dropped since it was asked.

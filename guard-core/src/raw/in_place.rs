@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, Beside, Ended};
+use super::beside::{ASK, Beside, EndedBeside};
 use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
@@ -186,7 +186,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     }
 
     /// Goes on with what is beside the block.
-    pub(crate) fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    pub(crate) fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<EndedBeside> {
         match self.lending.beside() {
             // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
             // before. So it has not been polled nor dropped since it was asked, in `lend`.

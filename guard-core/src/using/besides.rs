@@ -13,7 +13,7 @@ use core::task::{Context, Poll};
 use crate::platform::panics::Panic;
 use crate::platform::shared::Shared;
 use crate::raw::is_not_driven;
-use crate::raw::{Beside, Drive, Ended, Place};
+use crate::raw::{Beside, Drive, EndedBeside, Place};
 
 /// What goes on beside the block of a use, in the order in which it was added.
 pub(crate) struct Besides<T: ?Sized> {
@@ -66,7 +66,7 @@ impl<T> Drive for Besides<T>
 where
     T: Drive + ?Sized,
 {
-    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return Poll::Pending;
         }

@@ -12,9 +12,7 @@ use super::driver::Ending;
 use super::failed::{is_err, is_ok_or_unit};
 use super::form::{Attempting, Catching, Handing, InFunction};
 use super::{Parts, Runs, Use};
-use crate::raw::{
-    Around, ENDED, ENDED_AFTER_BLOCK, Ended as EndedBeside, InPlace, Lending, Marks, Tie,
-};
+use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
@@ -27,7 +25,7 @@ pub fn in_function<'a, 'r, C, B, O>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource, O>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B, O>, (), Ended<B::Output>, C::Error, InFunction>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B, O>, (), BlockEnd<B::Output>, C::Error, InFunction>
 where
     C: AsyncContext,
     B: Future,
@@ -64,7 +62,7 @@ pub fn attempting<'a, 'r, C, E, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), Ended<E>, C::Error, Attempting>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), BlockEnd<E>, C::Error, Attempting>
 where
     C: AsyncContext,
     B: Future<Output = Result<Infallible, E>>,
@@ -424,7 +422,7 @@ impl<T> Left<T> {
 }
 
 /// How a block ended, as far as it matters after the exit.
-pub enum Ended<T> {
+pub enum BlockEnd<T> {
     /// It reached its end, or left by a jump.
     Finished {
         /// What it leaves with is a failure, which comes before one of the exit.

@@ -10,7 +10,7 @@ use super::{Parts, Runs, Use};
 use crate::AsyncContext;
 use crate::context::Untyped;
 use crate::macro_support::CannotFail;
-use crate::raw::{Borrowing, Ended as EndedBeside, borrowing};
+use crate::raw::{Borrowing, EndedBeside, borrowing};
 
 /// A closure that makes a future from an argument.
 ///

@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use crate::macro_support::CannotFail;
 use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
 use crate::using::TryWithError;
-use crate::using::block::{Ended, Left};
+use crate::using::block::{BlockEnd, Left};
 use crate::using::failed::is_err;
 use crate::{AsyncContext, Outcome};
 
@@ -291,15 +291,15 @@ pub enum Next<T, E> {
 
 impl<T, E> Next<T, E> {
     #[inline]
-    fn after(ended: Ended<T>) -> Self {
+    fn after(ended: BlockEnd<T>) -> Self {
         match ended {
-            Ended::Finished { .. } => Self::Finished,
-            Ended::Returned { value, .. } => Self::Returned(value),
+            BlockEnd::Finished { .. } => Self::Finished,
+            BlockEnd::Returned { value, .. } => Self::Returned(value),
         }
     }
 }
 
-impl<T> Ended<T> {
+impl<T> BlockEnd<T> {
     fn has_failed(&self) -> bool {
         matches!(
             self,
@@ -308,7 +308,7 @@ impl<T> Ended<T> {
     }
 }
 
-impl<T> Kept for Ended<T> {
+impl<T> Kept for BlockEnd<T> {
     fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         match self {
             Self::Returned {
@@ -328,13 +328,13 @@ impl<C, T> Form<C, (), Left<T>> for InFunction
 where
     C: AsyncContext,
 {
-    type Kept = Ended<T>;
+    type Kept = BlockEnd<T>;
     type Output = Next<T, C::Error>;
 
     #[inline]
-    fn split(left: Left<T>) -> (Outcome, Ended<T>) {
+    fn split(left: Left<T>) -> (Outcome, BlockEnd<T>) {
         if left.is_plain() {
-            return (Outcome::Completed, Ended::Finished { failed: false });
+            return (Outcome::Completed, BlockEnd::Finished { failed: false });
         }
         let failed = match &left.output {
             Some(returned) => left.has_returned_failure(returned),
@@ -346,8 +346,8 @@ where
             left.told()
         };
         let ended = match left.output {
-            Some(value) => Ended::Returned { value, failed },
-            None => Ended::Finished { failed },
+            Some(value) => BlockEnd::Returned { value, failed },
+            None => BlockEnd::Finished { failed },
         };
         (outcome, ended)
     }
@@ -358,16 +358,16 @@ where
     }
 
     #[inline]
-    fn comes_first(ended: &Ended<T>) -> bool {
+    fn comes_first(ended: &BlockEnd<T>) -> bool {
         ended.has_failed()
     }
 
     #[inline]
-    fn finish(ended: Ended<T>) -> Self::Output {
+    fn finish(ended: BlockEnd<T>) -> Self::Output {
         Next::after(ended)
     }
 
-    fn exit_failed(_: Ended<T>, error: C::Error) -> Self::Output {
+    fn exit_failed(_: BlockEnd<T>, error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 
@@ -383,11 +383,11 @@ impl<C, E> Form<C, (), Left<Result<Infallible, E>>> for Attempting
 where
     C: AsyncContext,
 {
-    type Kept = Ended<E>;
+    type Kept = BlockEnd<E>;
     type Output = Next<E, C::Error>;
 
     #[inline]
-    fn split(left: Left<Result<Infallible, E>>) -> (Outcome, Ended<E>) {
+    fn split(left: Left<Result<Infallible, E>>) -> (Outcome, BlockEnd<E>) {
         let failed = left.output.is_some() || left.has_failed();
         let outcome = if failed {
             Outcome::Failed(())
@@ -395,9 +395,9 @@ where
             left.told()
         };
         let ended = match left.output {
-            Some(Err(value)) => Ended::Returned { value, failed },
+            Some(Err(value)) => BlockEnd::Returned { value, failed },
             Some(Ok(never)) => match never {},
-            None => Ended::Finished { failed },
+            None => BlockEnd::Finished { failed },
         };
         (outcome, ended)
     }
@@ -408,16 +408,16 @@ where
     }
 
     #[inline]
-    fn comes_first(ended: &Ended<E>) -> bool {
+    fn comes_first(ended: &BlockEnd<E>) -> bool {
         ended.has_failed()
     }
 
     #[inline]
-    fn finish(ended: Ended<E>) -> Self::Output {
+    fn finish(ended: BlockEnd<E>) -> Self::Output {
         Next::after(ended)
     }
 
-    fn exit_failed(_: Ended<E>, error: C::Error) -> Self::Output {
+    fn exit_failed(_: BlockEnd<E>, error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 

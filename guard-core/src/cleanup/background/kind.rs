@@ -1,7 +1,7 @@
 //! The two kinds of clean-ups: those that any thread may run, and those that stay on one thread.
 //!
-//! Everything else in this folder is written once, for both. A kind is the type of the exit, `dyn Exit + Send` or
-//! `dyn Exit`, so the compiler checks that a clean-up which is not `Send` stays on its thread.
+//! Everything else in this folder is written once, for both. A kind is the type of the exit, `dyn Unfinished + Send` or
+//! `dyn Unfinished`, so the compiler checks that a clean-up which is not `Send` stays on its thread.
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use super::entry::{Entry, LastPoll};
 use super::spawner;
 use super::task::{Task, Work};
-use crate::cleanup::{Exit, Runtime, RuntimeId};
+use crate::cleanup::{Runtime, RuntimeId, Unfinished};
 
 /// A kind of clean-ups.
-pub(crate) trait Kind: Exit + 'static {
+pub(crate) trait Kind: Unfinished + 'static {
     /// Whether it stays on its thread. If so, the last destructors of the thread are the last place where it can be
     /// polled, although the thread-locals of its runtime may be gone.
     const STAYS: bool;
@@ -32,7 +32,7 @@ pub(crate) trait Kind: Exit + 'static {
 }
 
 /// Any thread may run it.
-impl Kind for dyn Exit + Send {
+impl Kind for dyn Unfinished + Send {
     const STAYS: bool = false;
 
     fn id(runtime: &Runtime) -> RuntimeId {
@@ -55,7 +55,7 @@ impl Kind for dyn Exit + Send {
 }
 
 /// It stays on its thread.
-impl Kind for dyn Exit {
+impl Kind for dyn Unfinished {
     const STAYS: bool = true;
 
     fn id(runtime: &Runtime) -> RuntimeId {
@@ -80,13 +80,13 @@ impl Kind for dyn Exit {
 
 /// The clean-ups of a thread that wait for their last poll.
 mod kept {
-    use super::{BTreeMap, Box, Exit, LastPoll, Work};
+    use super::{BTreeMap, Box, LastPoll, Unfinished, Work};
     use core::cell::RefCell;
     use core::mem::ManuallyDrop;
 
     struct Kept {
         last: u64,
-        works: BTreeMap<u64, Box<Work<dyn Exit>>>,
+        works: BTreeMap<u64, Box<Work<dyn Unfinished>>>,
     }
 
     std::thread_local! {
@@ -100,7 +100,7 @@ mod kept {
     /// Stands for a clean-up that is kept on this thread.
     pub(super) struct Ticket(u64);
 
-    pub(super) fn keep(work: Box<Work<dyn Exit>>) -> Ticket {
+    pub(super) fn keep(work: Box<Work<dyn Unfinished>>) -> Ticket {
         KEPT.with(|kept| {
             let mut kept = kept.borrow_mut();
             kept.last += 1;
@@ -111,7 +111,7 @@ mod kept {
     }
 
     impl Ticket {
-        pub(super) fn take(self) -> Option<Box<Work<dyn Exit>>> {
+        pub(super) fn take(self) -> Option<Box<Work<dyn Unfinished>>> {
             KEPT.with(|kept| kept.borrow_mut().works.remove(&self.0))
         }
     }

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
 use super::Nest;
-use crate::cleanup::{Cleanup, Exit, Runtime, RuntimeId};
+use crate::cleanup::{Cleanup, Runtime, RuntimeId, Unfinished};
 use crate::raw::without_std::FnCell;
 use crate::report::Identity;
 
@@ -20,7 +20,7 @@ pub fn set_spawner(spawner: fn(Cleanup)) {
 }
 
 /// The two kinds of clean-ups: those that may go to the spawner, and those that stay on one thread.
-pub(crate) trait Kind: Exit + 'static {
+pub(crate) trait Kind: Unfinished + 'static {
     /// Where it goes on. Nobody asks.
     fn id(runtime: &Runtime) -> RuntimeId {
         runtime.id()
@@ -30,7 +30,7 @@ pub(crate) trait Kind: Exit + 'static {
     fn spawn(task: Task<Self>);
 }
 
-impl Kind for dyn Exit + Send {
+impl Kind for dyn Unfinished + Send {
     fn spawn(task: Task<Self>) {
         if let Some(spawner) = SPAWNER.get() {
             spawner(Box::pin(task));
@@ -38,7 +38,7 @@ impl Kind for dyn Exit + Send {
     }
 }
 
-impl Kind for dyn Exit {
+impl Kind for dyn Unfinished {
     /// Without `std` there is no spawner for one thread.
     fn spawn(task: Task<Self>) {
         drop(task);
@@ -61,7 +61,7 @@ pub(crate) struct Task<E: ?Sized> {
     is_in_set_up: bool,
 }
 
-impl<E: ?Sized + Exit> Future for Task<E> {
+impl<E: ?Sized + Unfinished> Future for Task<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, ready};
 
-use super::{Beside, Ended, First, Node, What};
+use super::{Beside, EndedBeside, First, Node, What};
 use crate::raw::in_place::Marks;
 use crate::raw::slot::Yielder;
 
@@ -76,7 +76,11 @@ impl<'a> Around<'a> {
     /// # Safety
     ///
     /// `node` is that of a pinned `Around`, whose yield lends.
-    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    unsafe fn poll(
+        node: NonNull<Node>,
+        cx: &mut Context<'_>,
+        after_block: bool,
+    ) -> Poll<EndedBeside> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
         let this = unsafe { node.cast::<Around<'_>>().as_ref() };
         let Some(beside) = this.beside else {

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{Beside, Ended, Node, What};
+use super::{Beside, EndedBeside, Node, What};
 use crate::platform::panics::Panic;
 
 /// What goes on beside two joined contexts, in a place of its own: the resource of the two is the whole of them.
@@ -55,7 +55,11 @@ impl JoinedBeside {
     ///
     /// `node` is that of a `Joined`, whose contexts have been neither polled nor dropped since they were asked, and which
     /// nobody else uses meanwhile.
-    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    unsafe fn poll(
+        node: NonNull<Node>,
+        cx: &mut Context<'_>,
+        after_block: bool,
+    ) -> Poll<EndedBeside> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
         let parts = unsafe { (*node.cast::<Joined>().as_ptr()).parts };
         for beside in parts.into_iter().flatten() {

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
-use super::{Ended, Node, What};
+use super::{EndedBeside, Node, What};
 use crate::Outcome;
 use crate::platform::panics::{Panic, catch};
 use crate::platform::tokio::unconstrained;
@@ -87,7 +87,11 @@ where
     /// # Safety
     ///
     /// `node` is that of a pinned `Going` of this type, which nobody else uses meanwhile.
-    unsafe fn poll(node: NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    unsafe fn poll(
+        node: NonNull<Node>,
+        cx: &mut Context<'_>,
+        after_block: bool,
+    ) -> Poll<EndedBeside> {
         let going = node.as_ptr().cast::<Self>();
         // SAFETY: the caller says that nobody else uses it. The node is the first field of the first field, both with
         // the layout of C, and the pointer was made from one to all of it.
@@ -112,18 +116,18 @@ where
                 if let Err(second) = dropped {
                     second.discard();
                 }
-                Poll::Ready(Ended { panic: Some(panic) })
+                Poll::Ready(EndedBeside { panic: Some(panic) })
             }
             (Ok(ended), Err(panic)) => {
                 // The error is for a report then.
                 head.is_after_block = true;
                 head.error = ended.err();
-                Poll::Ready(Ended { panic: Some(panic) })
+                Poll::Ready(EndedBeside { panic: Some(panic) })
             }
             (Ok(Err(error)), Ok(())) => {
                 head.is_after_block = after_block;
                 head.error = Some(error);
-                Poll::Ready(Ended { panic: None })
+                Poll::Ready(EndedBeside { panic: None })
             }
             (Ok(Ok(())), Ok(())) => Poll::Pending,
         }

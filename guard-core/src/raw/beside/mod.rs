@@ -53,7 +53,7 @@ pub(crate) const ASK_FOR_ALL: Ask = Ask {
 };
 
 /// How something beside a block has ended it.
-pub struct Ended {
+pub struct EndedBeside {
     /// With this panic. Without one, with an error, which the context keeps.
     pub(crate) panic: Option<Panic>,
 }
@@ -85,7 +85,7 @@ pub(super) type First = Cell<Option<NonNull<Node>>>;
 /// What can be done with a node. The callers hold what [`Beside`] asks for.
 struct What {
     /// Ready when it ends the block. An error that comes `after_block` is for a report only.
-    poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended>,
+    poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>,
     /// Drops the future.
     end: unsafe fn(NonNull<Node>) -> Result<(), Panic>,
     /// Nobody drives it. Whether nothing goes on; then nothing ever will.
@@ -107,7 +107,7 @@ impl Beside {
     /// # Safety
     ///
     /// It is valid, and nobody else uses it or the context meanwhile.
-    pub(super) unsafe fn poll(self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    pub(super) unsafe fn poll(self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         let mut next = Some(self.0);
         while let Some(node) = next {
             // SAFETY: the nodes of the list are valid as long as it is.
@@ -185,7 +185,7 @@ pub(crate) fn poll_beside<C, X>(
     context: Pin<&mut C>,
     cx: &mut Context<'_>,
     after_block: bool,
-) -> Poll<Ended>
+) -> Poll<EndedBeside>
 where
     C: AsyncContext<X>,
 {

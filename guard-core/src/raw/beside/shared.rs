@@ -5,14 +5,14 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{Beside, Ended, Node, What};
+use super::{Beside, EndedBeside, Node, What};
 use crate::platform::panics::Panic;
 
 /// Something that a driver goes on with, whoever has it: through a shared reference, also while the one who may add to it
 /// or end it is moved.
 pub(crate) trait Drive {
     /// Goes on. Ready when it ends the block. An error that comes `after_block` is for a report only.
-    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended>;
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>;
 
     /// Drops what goes on.
     fn end(&self) -> Result<(), Panic>;
@@ -70,7 +70,7 @@ impl<D: Drive> Place<D> {
         node: NonNull<Node>,
         cx: &mut Context<'_>,
         after_block: bool,
-    ) -> Poll<Ended> {
+    ) -> Poll<EndedBeside> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it. It
         // is only shared.
         unsafe { node.cast::<Self>().as_ref() }
@@ -104,7 +104,7 @@ impl<D> core::ops::Deref for Place<D> {
 }
 
 impl<D: Drive> Drive for Place<D> {
-    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         self.drive.poll(cx, after_block)
     }
 

@@ -18,7 +18,7 @@ use crate::AsyncContext;
 use crate::platform::panics::{Panic, catch};
 use crate::platform::shared::Shared;
 use crate::raw::beside::shared::{Drive, Place};
-use crate::raw::beside::{ASK, Ask, Ended};
+use crate::raw::beside::{ASK, Ask, EndedBeside};
 use crate::report::ReportKind;
 
 /// An entered context beside which something goes on, while its resource is lent.
@@ -170,7 +170,7 @@ impl<C, X> Drive for Driven<C, X>
 where
     C: AsyncContext<X>,
 {
-    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<Ended> {
+    fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         let polled = self.with(|held| match held.beside {
             // SAFETY: the context is used by who takes it out, and that is `held`. So it has not been used since it was
             // asked. Its resource may be in use meanwhile, which what goes on does not overlap with.

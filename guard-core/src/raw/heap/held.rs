@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use crate::AsyncContext;
-use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, Ended, end_beside};
+use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside};
 use crate::report::ReportKind;
 
 /// Why a guard does not drive something.
@@ -34,7 +34,7 @@ pub(crate) struct HeldBeside<'a> {
 
 impl HeldBeside<'_> {
     /// Goes on. Ready when it is to end.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndedBeside> {
         match self.beside {
             // SAFETY: the `Held` is borrowed exclusively. It has asked its context, and has not used it since.
             Some(beside) => unsafe { beside.poll(cx, false) },

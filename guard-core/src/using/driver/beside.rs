@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::dropping::report_ended;
-use super::{Ended, Ending, Runs, Stage, Use};
+use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::{Panic, catch_rare};
 use crate::raw::{ASK, end_beside, poll_beside};
@@ -38,10 +38,10 @@ where
             }
             Stage::Interrupted(_) => None,
             _ if parts.interrupt() => {
-                stage.set(Stage::Interrupted(Ended::Outer));
+                stage.set(Stage::Interrupted(BodyEnd::Outer));
                 None
             }
-            _ => Some(self.end_body_early(Ended::Outer)),
+            _ => Some(self.end_body_early(BodyEnd::Outer)),
         }
     }
 
@@ -59,8 +59,8 @@ where
         nest.during_rarely(&mut || polled = parts.as_mut().poll_beside(cx));
         let ended = ready!(polled);
         let ended = match ended.panic {
-            Some(panic) => Ended::panicked(panic),
-            None => Ended::Beside(None),
+            Some(panic) => BodyEnd::panicked(panic),
+            None => BodyEnd::Beside(None),
         };
         if !parts.interrupt() {
             return self.end_body_early(ended);
@@ -88,7 +88,7 @@ where
             Ending::Own => {}
             Ending::Beside => {
                 lose::<F, P::Context, _, _>(parts.context().report_source(), output);
-                return self.conclude(Ended::Beside(None));
+                return self.conclude(BodyEnd::Beside(None));
             }
             Ending::BesideAfterBlock => {
                 let mut context = parts.context();
@@ -97,13 +97,13 @@ where
             }
         }
         let (outcome, kept) = F::split(output);
-        self.begin_exit(outcome, Ended::Kept(kept))
+        self.begin_exit(outcome, BodyEnd::Kept(kept))
     }
 
     /// Drops a body that was ended from outside of it.
     pub(super) fn end_body_early(
         mut self: Pin<&mut Self>,
-        ended: Ended<F::Kept, E>,
+        ended: BodyEnd<F::Kept, E>,
     ) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
         let mut parts = this.parts;
@@ -117,11 +117,11 @@ where
         }
         let ended = match (ended, dropped) {
             (ended, Ok(())) => ended,
-            (Ended::Panicked(first), Err(second)) => {
+            (BodyEnd::Panicked(first), Err(second)) => {
                 second.discard();
-                Ended::Panicked(first)
+                BodyEnd::Panicked(first)
             }
-            (_, Err(panic)) => Ended::panicked(panic),
+            (_, Err(panic)) => BodyEnd::panicked(panic),
         };
         self.conclude(ended)
     }
@@ -129,20 +129,20 @@ where
     /// Goes on with the exit of a use whose body, which is gone, did not end by itself.
     pub(super) fn conclude(
         mut self: Pin<&mut Self>,
-        ended: Ended<F::Kept, E>,
+        ended: BodyEnd<F::Kept, E>,
     ) -> Poll<Option<Outcome<X>>> {
         let mut context = self.as_mut().project().parts.context();
         let failure = failure_of(context.as_mut());
         let ended = match (ended, failure) {
-            (Ended::Beside(_), Ok(error)) => Ended::Beside(error),
-            (Ended::Beside(_), Err(panic)) => Ended::panicked(panic),
+            (BodyEnd::Beside(_), Ok(error)) => BodyEnd::Beside(error),
+            (BodyEnd::Beside(_), Err(panic)) => BodyEnd::panicked(panic),
             (ended, failure) => {
                 report_failure(context.report_source(), failure);
                 ended
             }
         };
         let outcome = match ended {
-            Ended::Panicked(_) => Outcome::Panicked,
+            BodyEnd::Panicked(_) => Outcome::Panicked,
             _ => Outcome::Cancelled,
         };
         self.begin_exit(outcome, ended)
@@ -152,7 +152,7 @@ where
     pub(super) fn begin_exit(
         self: Pin<&mut Self>,
         mut outcome: Outcome<X>,
-        mut ended: Ended<F::Kept, E>,
+        mut ended: BodyEnd<F::Kept, E>,
     ) -> Poll<Option<Outcome<X>>> {
         let this = self.project();
         let (mut parts, stage, nest) = (this.parts, this.stage, this.nest);
@@ -160,7 +160,7 @@ where
             let mut context = parts.as_mut().context();
             if let Err(panic) = end_beside_in(nest, context.as_mut()) {
                 let source = context.report_source();
-                if let Ended::Panicked(_) = ended {
+                if let BodyEnd::Panicked(_) = ended {
                     panic.report_to(source);
                 } else {
                     let untold = match outcome {
@@ -168,7 +168,7 @@ where
                         _ => None,
                     };
                     report_ended(source, ended, untold);
-                    ended = Ended::panicked(panic);
+                    ended = BodyEnd::panicked(panic);
                     outcome = Outcome::Panicked;
                 }
             }

@@ -5,7 +5,7 @@ use core::mem;
 use core::pin::Pin;
 
 use super::beside::{failure_of, report_failure};
-use super::{Ended, Parts, Stage, Use};
+use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
 use crate::platform::panics::catch_rare;
 use crate::raw::end_beside;
@@ -75,7 +75,7 @@ where
 fn drop_waiting<P, X, K, E>(
     mut parts: Pin<&mut P>,
     nest: &mut Nest,
-    ended: Ended<K, E>,
+    ended: BodyEnd<K, E>,
     untold: Option<X>,
 ) where
     P: Parts<X>,
@@ -88,17 +88,20 @@ fn drop_waiting<P, X, K, E>(
 }
 
 /// Reports what a body ended with, whose caller is gone.
-pub(super) fn report_ended<X, K, E>(source: ReportSource<E>, ended: Ended<K, E>, untold: Option<X>)
-where
+pub(super) fn report_ended<X, K, E>(
+    source: ReportSource<E>,
+    ended: BodyEnd<K, E>,
+    untold: Option<X>,
+) where
     K: Kept,
 {
     match ended {
-        Ended::Kept(kept) => kept.lost(source, untold),
-        Ended::Panicked(panic) => {
+        BodyEnd::Kept(kept) => kept.lost(source, untold),
+        BodyEnd::Panicked(panic) => {
             panic.inspect(|payload| source.report_body(ReportKind::Panicked(payload)));
         }
-        Ended::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
-        Ended::Beside(None) | Ended::Outer => {}
+        BodyEnd::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
+        BodyEnd::Beside(None) | BodyEnd::Outer => {}
     }
 }
 

@@ -56,7 +56,7 @@ pub trait Runs<X>: Parts<X> {
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output>;
 
     /// Goes on with what is beside the body. Ready when that ends the body.
-    fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<raw::Ended>;
+    fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<raw::EndedBeside>;
 
     /// The future beside the body has ended it. `true`: the body goes on to its own end all the same, because it consists of
     /// the next use of the same call, which is told to exit, or because a yield in it is over, and what comes after a
@@ -147,13 +147,13 @@ enum Stage<X, K, E> {
     /// The body runs, and something else may end it: what goes on beside it, or the use of the former context.
     Beside,
     /// The body has been ended like this, and goes on to its own end.
-    Interrupted(Ended<K, E>),
+    Interrupted(BodyEnd<K, E>),
     /// The body has ended, and has been dropped. The use exits.
-    Exit(Ended<K, E>),
+    Exit(BodyEnd<K, E>),
     /// The same, but the use waits for its nest before. The outcome is for the first poll of the exit.
-    Before(Option<Outcome<X>>, Ended<K, E>),
+    Before(Option<Outcome<X>>, BodyEnd<K, E>),
     /// It has exited, and waits for its nest.
-    After(Ended<K, E>, Result<(), E>),
+    After(BodyEnd<K, E>, Result<(), E>),
     /// It could not be entered, and waits for its nest.
     NotEntered(E),
     /// It has ended, and leaves something in its nest.
@@ -163,7 +163,7 @@ enum Stage<X, K, E> {
 }
 
 /// How the body ended.
-enum Ended<K, E> {
+enum BodyEnd<K, E> {
     /// With a value that the use keeps.
     Kept(K),
     Panicked(KeptPanic),
@@ -173,7 +173,7 @@ enum Ended<K, E> {
     Outer,
 }
 
-impl<K, E> Ended<K, E> {
+impl<K, E> BodyEnd<K, E> {
     #[cold]
     fn panicked(panic: Panic) -> Self {
         #[allow(unreachable_code, reason = "without `std` no panic is ever caught")]
@@ -305,7 +305,7 @@ where
                     return self.end_of_body(output);
                 }
                 let (outcome, kept) = F::split(output);
-                (outcome, Ended::Kept(kept))
+                (outcome, BodyEnd::Kept(kept))
             }
             Polled::Panicked(panic) => return self.panic_of_body(panic),
             Polled::NotEntered(error) => {
@@ -335,11 +335,11 @@ where
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
         let ended = match mem::replace(&mut **this.stage, Stage::Beside) {
-            Stage::Interrupted(Ended::Panicked(first)) => {
+            Stage::Interrupted(BodyEnd::Panicked(first)) => {
                 panic.report_body_to(this.parts.context().report_source());
-                Ended::Panicked(first)
+                BodyEnd::Panicked(first)
             }
-            _ => Ended::panicked(panic),
+            _ => BodyEnd::panicked(panic),
         };
         self.conclude(ended)
     }
@@ -378,7 +378,7 @@ where
     #[cold]
     fn exit_failed(self: Pin<&mut Self>, error: E) -> Result<(), E> {
         let this = self.project();
-        if let Stage::Exit(Ended::Panicked(_)) = **this.stage {
+        if let Stage::Exit(BodyEnd::Panicked(_)) = **this.stage {
             this.parts.context().report(ReportKind::Failed(&error));
             return Ok(());
         }
@@ -391,7 +391,7 @@ where
     fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
         let this = self.project();
         let source = this.parts.context().report_source();
-        if let Stage::Exit(Ended::Panicked(_)) = **this.stage {
+        if let Stage::Exit(BodyEnd::Panicked(_)) = **this.stage {
             panic.report_to(source);
             return Ok(());
         }
@@ -442,10 +442,10 @@ where
     #[inline]
     fn end(
         self: Pin<&mut Self>,
-        ended: Ended<F::Kept, E>,
+        ended: BodyEnd<F::Kept, E>,
         exited: Result<(), E>,
     ) -> Poll<F::Output> {
-        let Ended::Kept(kept) = ended else {
+        let BodyEnd::Kept(kept) = ended else {
             return self.end_otherwise(ended, exited);
         };
         Poll::Ready(match exited {
@@ -458,14 +458,14 @@ where
     #[cold]
     fn end_otherwise(
         self: Pin<&mut Self>,
-        ended: Ended<F::Kept, E>,
+        ended: BodyEnd<F::Kept, E>,
         exited: Result<(), E>,
     ) -> Poll<F::Output> {
         Poll::Ready(match ended {
-            Ended::Kept(_) => unreachable!("it has ended by itself"),
-            Ended::Panicked(panic) => panic.resume(),
-            Ended::Beside(error) => self.end_beside(error, exited),
-            Ended::Outer => {
+            BodyEnd::Kept(_) => unreachable!("it has ended by itself"),
+            BodyEnd::Panicked(panic) => panic.resume(),
+            BodyEnd::Beside(error) => self.end_beside(error, exited),
+            BodyEnd::Outer => {
                 self.end_outer(exited);
                 return Poll::Pending;
             }
@@ -500,11 +500,11 @@ impl<X, K, E> Stage<X, K, E> {
 
     /// Goes on from [`Stage::Exit`] to [`Stage::Over`].
     #[inline]
-    fn end_exit(&mut self) -> Ended<K, E> {
+    fn end_exit(&mut self) -> BodyEnd<K, E> {
         let Self::Exit(ended) = self else {
             unreachable!("the stage says that it exits");
         };
-        let ended = mem::replace(ended, Ended::Outer);
+        let ended = mem::replace(ended, BodyEnd::Outer);
         self.set(Self::Over);
         ended
     }

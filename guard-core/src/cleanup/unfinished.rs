@@ -9,7 +9,7 @@ use crate::platform::panics::Panic;
 /// finished, it reports that it was abandoned.
 ///
 /// The implementation reports errors. The caller catches panics, hands them to `panicked`, and drops the rest.
-pub(crate) trait Exit {
+pub(crate) trait Unfinished {
     /// Whether its set-up is still going on.
     fn is_in_set_up(&self) -> bool {
         false
