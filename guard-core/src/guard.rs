@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard, poll_settle};
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
 use crate::report::ReportKind;
 use crate::using::exit_steps::ExitSteps;
@@ -380,7 +380,7 @@ impl<F: Future> Future for Driven<'_, F> {
             Poll::Ready(Ok(value)) => Ok(value),
             Poll::Ready(Err(ended)) => Err(ended.panic),
         };
-        let dropped = this.nest.during(|| catch(|| this.body.set(None)));
+        let dropped = this.nest.during(|| catch_panic(|| this.body.set(None)));
         if let Err(second) = dropped {
             match ended {
                 Err(Some(_)) => second.discard(),

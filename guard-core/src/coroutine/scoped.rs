@@ -8,7 +8,7 @@ use crate::cleanup::Unfinished;
 use crate::cleanup::dropped;
 use crate::macro_support::Conclude;
 use crate::platform::panics::Panic;
-use crate::platform::panics::catch_rare;
+use crate::platform::panics::catch_panic_rarely;
 use crate::raw::{Ask, Beside, Slot, Yielder};
 use crate::report::ReportKind;
 use crate::report::Span;
@@ -158,7 +158,7 @@ where
 
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
-        let dropped = catch_rare(&mut || {
+        let dropped = catch_panic_rarely(&mut || {
             let _reporting = Reporting(unfinished.then_some(this.origin.report_source()));
             this.span.inside(|| this.body.set(Body::Ended));
         });

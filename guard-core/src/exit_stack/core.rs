@@ -9,7 +9,7 @@ use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
-use crate::platform::panics::{catch, catch_rare};
+use crate::platform::panics::{catch_panic, catch_panic_rarely};
 use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
 use crate::report::ReportSource;
@@ -240,7 +240,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             if let Some(mut exited) = current.take() {
                 // The entries left in its nest go to the nest of the stack.
                 let _left = core::mem::take(&mut exited.nest);
-                if let Err(panic) = catch(|| drop(exited)) {
+                if let Err(panic) = catch_panic(|| drop(exited)) {
                     state.panicked(panic, source);
                 }
             }
@@ -274,7 +274,7 @@ impl<T: ?Sized, E> Stack<T, E> {
                 continue;
             }
             let pending = self.unwinding.get_mut().current.take();
-            if let Err(panic) = catch(|| pending.map(drop_entry)) {
+            if let Err(panic) = catch_panic(|| pending.map(drop_entry)) {
                 panic.report_to(self.source);
             }
             self.cancel();
@@ -312,7 +312,7 @@ where
         *progress = Progress::Exiting;
     }
     if let Progress::Exiting = progress {
-        match nest.during(|| catch(|| entry.poll_exit(cx, state))) {
+        match nest.during(|| catch_panic(|| entry.poll_exit(cx, state))) {
             Ok(exited) => ready!(exited),
             Err(panic) => state.panicked(panic, entry.report_source()),
         }
@@ -339,7 +339,7 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             let mut entry = Some(entry);
             let mut dropped = Ok(());
             drop_block(&mut left, &mut || {
-                dropped = catch_rare(&mut || {
+                dropped = catch_panic_rarely(&mut || {
                     drop_context(&mut above, &mut || {
                         entry.take().into_iter().for_each(drop_entry);
                     });

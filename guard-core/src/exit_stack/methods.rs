@@ -13,7 +13,7 @@ use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -66,7 +66,7 @@ macro_rules! methods {
                 if let Some(mut entry) = releasing.entry.take() {
                     let _left = core::mem::take(&mut entry.nest);
                     let source = entry.entry.report_source();
-                    if let Err(panic) = catch(|| drop(entry)) {
+                    if let Err(panic) = catch_panic(|| drop(entry)) {
                         state.panicked(panic, source);
                     }
                 }

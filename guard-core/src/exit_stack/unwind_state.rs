@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::errors::ExitErrors;
 use crate::Outcome;
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::report::{ReportKind, ReportSource};
 
 /// What a stack wants to know of the error that its use failed with.
@@ -149,7 +149,7 @@ impl<E> UnwindState<E> {
         for By { what, source } in self.errors.drain(..) {
             source.report(ReportKind::Failed(&what));
             // A panic of its destructor is not to keep the others from being reported.
-            if let Err(panic) = catch(|| drop(what)) {
+            if let Err(panic) = catch_panic(|| drop(what)) {
                 panic.report_to(source);
             }
         }

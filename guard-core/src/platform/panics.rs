@@ -42,7 +42,7 @@ impl Panic {
 
     /// Drops the payload. If its destructor panics, that second payload is leaked.
     pub(crate) fn discard(self) {
-        if let Err(panic) = catch(|| drop(self)) {
+        if let Err(panic) = catch_panic(|| drop(self)) {
             core::mem::forget(panic);
         }
     }
@@ -59,14 +59,14 @@ impl Panic {
 ///
 /// The callers drop what `action` was using, so that nothing sees it half-changed.
 #[inline]
-pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
+pub(crate) fn catch_panic<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
 }
 
 /// [`catch`] for what is rarely called, and need not be compiled anew for every use.
 #[cold]
-pub(crate) fn catch_rare(action: &mut dyn FnMut()) -> Result<(), Panic> {
-    catch(action)
+pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> {
+    catch_panic(action)
 }
 
 /// What the panic hook prints of a payload.

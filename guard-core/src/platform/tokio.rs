@@ -13,7 +13,7 @@ use std::vec::Vec;
 use ::tokio::runtime::{self, RuntimeFlavor};
 use ::tokio::{task, time};
 
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 
 pub(crate) type Id = runtime::Id;
 
@@ -84,7 +84,7 @@ impl Handle {
         };
         let _entered = self.0.enter();
         // It panics outside a `LocalSet`, and tokio has no other way to ask.
-        if let Err(panic) = catch(|| drop(task::spawn_local(runs))) {
+        if let Err(panic) = catch_panic(|| drop(task::spawn_local(runs))) {
             panic.discard();
         }
         // If nobody else has it any more, it was not spawned.
@@ -118,7 +118,7 @@ pub(crate) fn sleep(duration: Duration) -> Option<Sleep> {
         return None;
     }
     // `sleep` panics in a runtime without timers, and tokio has no other way to ask.
-    match catch(|| time::sleep(duration)) {
+    match catch_panic(|| time::sleep(duration)) {
         Ok(sleep) => Some(Box::pin(sleep)),
         Err(panic) => {
             panic.discard();

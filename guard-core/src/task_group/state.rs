@@ -9,7 +9,7 @@ use std::vec::Vec;
 // Not from tokio: the models of threads have one of their own.
 use super::AbortHandle;
 use crate::cleanup::Leftover;
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::platform::sync::{Mutex, lock};
 
 /// A group, for its context and its tasks.
@@ -181,7 +181,7 @@ impl<E> Shared<E> {
 
 /// A panic of a waker must not keep a task from ending.
 fn wake(waker: Waker) {
-    if let Err(panic) = catch(|| waker.wake()) {
+    if let Err(panic) = catch_panic(|| waker.wake()) {
         panic.discard();
     }
 }

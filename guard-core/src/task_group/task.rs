@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::state::Shared;
 use crate::cleanup::Nest;
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 
 pin_project_lite::pin_project! {
     /// A task of a group. It has a nest of its own, and leaves what is in that to the group.
@@ -42,7 +42,10 @@ impl<F, E> Task<F, E> {
     /// Drops the future, and tells the group. Returns whether the task has panicked, here or before.
     fn end(self: Pin<&mut Self>, error: Option<E>, panic: Option<Panic>) -> bool {
         let mut this = self.project();
-        let panic = match (panic, this.nest.during(|| catch(|| this.future.set(None)))) {
+        let panic = match (
+            panic,
+            this.nest.during(|| catch_panic(|| this.future.set(None))),
+        ) {
             (panic, Ok(())) => panic,
             (Some(first), Err(second)) => {
                 second.discard();
@@ -68,7 +71,7 @@ where
         let this = self.as_mut().project();
         let future = this.future.as_pin_mut();
         let future = future.expect("a future was polled after its end");
-        let (value, error, panic) = match this.nest.during(|| catch(|| future.poll(cx))) {
+        let (value, error, panic) = match this.nest.during(|| catch_panic(|| future.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(value))) => (Some(value), None, None),
             Ok(Poll::Ready(Err(error))) => (None, Some(error), None),

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, ready};
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
 use crate::order::Order;
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Ask, Beside, JoinedBeside, Pair, PairPlace};
 use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
@@ -137,7 +137,7 @@ impl<C: AsyncContext> Side<C> {
         if self.state == State::Entering {
             let this = self.as_mut().project();
             let context = this.context.as_pin_mut().expect(IS_THERE);
-            let entered = this.nest.during(|| catch(|| context.poll_enter(cx)));
+            let entered = this.nest.during(|| catch_panic(|| context.poll_enter(cx)));
             match entered {
                 Ok(Poll::Pending) => return,
                 Ok(Poll::Ready(Ok(()))) => {
@@ -179,7 +179,7 @@ impl<C: AsyncContext> Side<C> {
         };
         let exited = this
             .nest
-            .during(|| catch(|| context.poll_exit(cx, outcome)));
+            .during(|| catch_panic(|| context.poll_exit(cx, outcome)));
         let fault = match exited {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(exited)) => exited.err().map(Fault::Exit),

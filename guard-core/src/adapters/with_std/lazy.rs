@@ -13,7 +13,7 @@ use super::entered::{Entered, Exiting, Shared};
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
 use crate::order::Order;
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{self, Beside};
 use crate::report::{ReportKind, ReportSource};
@@ -285,7 +285,7 @@ where
             self.put_back(work);
             return Poll::Ready(Ok(()));
         }
-        let polled = catch(|| self.poll_work(&mut work));
+        let polled = catch_panic(|| self.poll_work(&mut work));
         match polled {
             Ok(Poll::Pending) => {
                 self.put_back(work);
@@ -306,7 +306,7 @@ where
                 let entering = work.entering.take();
                 self.put_back(work);
                 self.askers.wake_all();
-                if let Err(panic) = catch(|| drop(entering)) {
+                if let Err(panic) = catch_panic(|| drop(entering)) {
                     panic.discard();
                 }
                 panic.resume()

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::adapters::with_std::{Bounded, Clock};
 use crate::cleanup::{Bound, Limit, Stage};
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::report::ReportSource;
 
 /// The context of [`exit_timeout`](crate::AsyncContext::exit_timeout).
@@ -99,7 +99,7 @@ struct InBackground {
 
 impl Bound for InBackground {
     fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()> {
-        let polled = catch(|| {
+        let polled = catch_panic(|| {
             if let Some((begun, end)) = self.begun.take() {
                 if begun == stage && tokio::runtime::Handle::try_current().is_ok() {
                     self.timeout.running = Some((stage, Box::pin(sleep_until(end))));

@@ -13,7 +13,7 @@ use super::nest::{CURRENT, Doing, Nest, leave, leave_guard};
 use super::registry::register;
 use super::task::Task;
 use crate::cleanup::Runtime;
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::report::{Identity, ReportSource};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.
@@ -62,7 +62,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             }
         }
         task.register(register(&entry));
-        if let Err(panic) = catch(|| E::spawn(task, runtime)) {
+        if let Err(panic) = catch_panic(|| E::spawn(task, runtime)) {
             panic.report_to(ReportSource::<()>::of(identity));
         }
         match guard {

@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::boxed::Box;
 
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::platform::tokio::{Sleep, sleep};
 
 /// What a limit bounds.
@@ -53,7 +53,7 @@ impl Timer {
         let Self::Running(sleep) = self else {
             return Poll::Pending;
         };
-        match catch(|| Pin::new(&mut *sleep).poll(cx)) {
+        match catch_panic(|| Pin::new(&mut *sleep).poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(())) => {
                 *self = Self::Off;

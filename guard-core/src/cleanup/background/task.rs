@@ -15,7 +15,7 @@ use super::nest::{CURRENT, Doing, Nest, leave};
 use super::registry::Registered;
 use super::settle::poll_nest;
 use crate::cleanup::{Runtime, WaitLimit};
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::report::{ReportKind, ReportSource, listen};
 
 /// The future that runs a clean-up to its end. If it is dropped before, the clean-up gets its last poll.
@@ -176,7 +176,7 @@ impl<E: ?Sized + Kind> Work<E> {
     /// Calls the exit's code. `None` if that panicked, which is reported.
     fn poll_exit<T>(&mut self, poll: impl FnOnce(Pin<&mut E>) -> T) -> Option<T> {
         let exit = self.exit.as_mut()?;
-        match catch(|| self.nest.during(|| poll(exit.as_mut()))) {
+        match catch_panic(|| self.nest.during(|| poll(exit.as_mut()))) {
             Ok(polled) => Some(polled),
             Err(panic) => {
                 exit.panicked(panic);
@@ -216,7 +216,7 @@ impl<E: ?Sized + Kind> Work<E> {
     fn discard(&mut self) {
         self.phase = Phase::After;
         if let Some(exit) = self.exit.take() {
-            let dropped = catch(|| self.nest.during(|| drop(exit)));
+            let dropped = catch_panic(|| self.nest.during(|| drop(exit)));
             if let Err(panic) = dropped {
                 panic.report_to(ReportSource::<()>::of(self.entry.identity));
             }
@@ -227,7 +227,7 @@ impl<E: ?Sized + Kind> Work<E> {
     fn give_up(&mut self) {
         self.phase = Phase::After;
         if let Some(exit) = self.exit.take() {
-            match catch(|| self.nest.during(|| expire(|| drop(exit)))) {
+            match catch_panic(|| self.nest.during(|| expire(|| drop(exit)))) {
                 Ok(true) => {}
                 Ok(false) => self.report(ReportKind::TimedOut),
                 Err(panic) => panic.report_to(ReportSource::<()>::of(self.entry.identity)),
@@ -262,7 +262,7 @@ impl<E: ?Sized + Kind> Work<E> {
         let left = self.nest.take();
         left.iter().cloned().for_each(leave);
         if let Some(bound) = self.bound.take() {
-            if let Err(panic) = catch(|| drop(bound)) {
+            if let Err(panic) = catch_panic(|| drop(bound)) {
                 panic.report_to(ReportSource::<()>::of(self.entry.identity));
             }
         }

@@ -28,12 +28,12 @@ impl Panic {
 
 #[allow(clippy::unnecessary_wraps, reason = "as with `std`")]
 #[inline]
-pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
+pub(crate) fn catch_panic<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     Ok(action())
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "as with `std`")]
-pub(crate) fn catch_rare(action: &mut dyn FnMut()) -> Result<(), Panic> {
+pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> {
     action();
     Ok(())
 }

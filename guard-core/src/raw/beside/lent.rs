@@ -9,7 +9,7 @@ use core::task::{Context, Poll, Waker};
 
 use super::{EndedBeside, Node, What};
 use crate::Outcome;
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::platform::tokio::unconstrained;
 use crate::raw::slot::Yield;
 use crate::report::Span;
@@ -103,13 +103,13 @@ where
             return Poll::Pending;
         };
         let mut poll = || unconstrained(cx, |cx| running.as_mut().poll(cx));
-        let ended = match catch(|| span.inside(&mut poll)) {
+        let ended = match catch_panic(|| span.inside(&mut poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(ended)) => Ok(ended.ends()),
             Err(panic) => Err(panic),
         };
         // Its destructor may panic too.
-        let dropped = catch(|| span.inside(|| future.set(None)));
+        let dropped = catch_panic(|| span.inside(|| future.set(None)));
         match (ended, dropped) {
             (Err(panic), dropped) => {
                 // The first panic goes on.
@@ -141,7 +141,7 @@ where
         // SAFETY: as in `poll`.
         let (mut future, span) =
             unsafe { (Pin::new_unchecked(&mut (*going).future), &(*going).span) };
-        catch(|| span.inside(|| future.set(None)))
+        catch_panic(|| span.inside(|| future.set(None)))
     }
 }
 

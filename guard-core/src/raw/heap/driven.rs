@@ -15,7 +15,7 @@ use core::task::{Context, Poll, Waker};
 
 use super::held::Held;
 use crate::AsyncContext;
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::platform::shared::Shared;
 use crate::raw::beside::shared::{Drive, Place};
 use crate::raw::beside::{ASK, Ask, EndedBeside};
@@ -141,12 +141,12 @@ where
         if let Some(mut orphan) = held.take() {
             lose(&mut orphan);
             let source = orphan.context.get().report_source();
-            if let Err(panic) = catch(|| drop(orphan)) {
+            if let Err(panic) = catch_panic(|| drop(orphan)) {
                 panic.report_to(source);
             }
         }
         if let Some(waiting) = waiting {
-            if let Err(panic) = catch(|| waiting.wake()) {
+            if let Err(panic) = catch_panic(|| waiting.wake()) {
                 panic.discard();
             }
         }
@@ -158,7 +158,7 @@ fn lose<C, X>(held: &mut Held<C, X>)
 where
     C: AsyncContext<X>,
 {
-    match catch(|| held.context.as_mut().failure(ASK)) {
+    match catch_panic(|| held.context.as_mut().failure(ASK)) {
         Ok(Some(error)) => held.report(ReportKind::Failed(&error)),
         Ok(None) => {}
         Err(panic) => panic.report_to(held.context.get().report_source()),

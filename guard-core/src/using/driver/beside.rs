@@ -7,7 +7,7 @@ use core::task::{Context, Poll, ready};
 use super::dropping::report_ended;
 use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
-use crate::platform::panics::{Panic, catch_rare};
+use crate::platform::panics::{Panic, catch_panic_rarely};
 use crate::raw::{ASK, end_beside, poll_beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::form::{Form, Kept};
@@ -109,7 +109,7 @@ where
         let mut parts = this.parts;
         let mut dropped = Ok(());
         this.nest.during_rarely(&mut || {
-            dropped = catch_rare(&mut || parts.as_mut().end_body());
+            dropped = catch_panic_rarely(&mut || parts.as_mut().end_body());
         });
         if dropped.is_err() {
             // It is gone all the same.
@@ -211,7 +211,7 @@ where
             }
         }
         // As in `end_failed`.
-        if let Err(panic) = catch_rare(&mut || parts.as_mut().end_context()) {
+        if let Err(panic) = catch_panic_rarely(&mut || parts.as_mut().end_context()) {
             source.report(ReportKind::Failed(&error));
             if let Some(error) = exit {
                 source.report(ReportKind::Failed(&error));
@@ -238,7 +238,7 @@ where
     C: AsyncContext<X>,
 {
     let (mut context, mut failure) = (context, None);
-    catch_rare(&mut || failure = context.as_mut().failure(ASK))?;
+    catch_panic_rarely(&mut || failure = context.as_mut().failure(ASK))?;
     Ok(failure)
 }
 

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use super::beside::{failure_of, report_failure};
 use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
-use crate::platform::panics::catch_rare;
+use crate::platform::panics::catch_panic_rarely;
 use crate::raw::end_beside;
 use crate::report::{ReportKind, ReportSource};
 use crate::using::form::Kept;
@@ -151,7 +151,7 @@ pub(super) fn end_panicked_body<P, X>(mut parts: Pin<&mut P>)
 where
     P: Parts<X>,
 {
-    if let Err(second) = catch_rare(&mut || parts.as_mut().end_body()) {
+    if let Err(second) = catch_panic_rarely(&mut || parts.as_mut().end_body()) {
         second.discard();
     }
 }

@@ -17,7 +17,7 @@ use self::beside::{end_beside_in, poll_after_block};
 use self::dropping::{end_panicked_body, report_ended};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
-use crate::platform::panics::{KeptPanic, Panic, catch, catch_rare};
+use crate::platform::panics::{KeptPanic, Panic, catch_panic, catch_panic_rarely};
 use crate::raw;
 use crate::report::ReportKind;
 use crate::{AsyncContext, Outcome};
@@ -271,7 +271,7 @@ where
                     Poll::Ready(Err(error)) => return Polled::NotEntered(error),
                     Poll::Ready(Ok(())) => stage.set(Stage::Body),
                 }
-                match catch(|| parts.as_mut().lend()) {
+                match catch_panic(|| parts.as_mut().lend()) {
                     Ok(false) => {}
                     Ok(true) => stage.set(Stage::Beside),
                     Err(panic) => {
@@ -281,7 +281,7 @@ where
                 }
             }
             // It takes few pointers along, for they are written out at each poll.
-            let polled = catch(|| {
+            let polled = catch_panic(|| {
                 let polled = parts.as_mut().poll_body(cx);
                 if polled.is_ready() {
                     // The exit may need what the body holds.
@@ -355,7 +355,7 @@ where
         let context = this.parts.context();
         let polled = this
             .nest
-            .during(|| catch(|| context.poll_exit(cx, outcome)));
+            .during(|| catch_panic(|| context.poll_exit(cx, outcome)));
         let exited = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => Ok(()),
@@ -483,7 +483,7 @@ where
         }
         // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
         let source = context.report_source();
-        if let Err(panic) = catch_rare(&mut || parts.as_mut().end_context()) {
+        if let Err(panic) = catch_panic_rarely(&mut || parts.as_mut().end_context()) {
             source.report(ReportKind::Failed(&error));
             panic.resume();
         }

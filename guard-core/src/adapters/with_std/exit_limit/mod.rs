@@ -11,7 +11,7 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{Limit, RuntimeId, Stage, WaitLimit, drop_bounded, expire};
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
@@ -188,7 +188,7 @@ where
 /// Drops a part of a limit. A panic of that is reported: neither what the clean-up ended with nor those that wait
 /// for it are to be lost by it.
 fn discard<T>(limit: T, source: ReportSource<Infallible>) {
-    if let Err(panic) = catch(|| drop(limit)) {
+    if let Err(panic) = catch_panic(|| drop(limit)) {
         panic.report_to(source);
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Clock, discard};
 use crate::cleanup::{Limit, Stage};
-use crate::platform::panics::{Panic, catch};
+use crate::platform::panics::{Panic, catch_panic};
 use crate::report::ReportSource;
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.
@@ -33,11 +33,11 @@ impl<K: Clock> Panicking<K> {
         let State::Running(clock) = &mut self.0 else {
             return Poll::Pending;
         };
-        match catch(|| clock.poll_over(stage, cx)) {
+        match catch_panic(|| clock.poll_over(stage, cx)) {
             Ok(over) => over,
             Err(panic) => {
                 if let State::Running(clock) = self.take() {
-                    if let Err(second) = catch(|| drop(clock)) {
+                    if let Err(second) = catch_panic(|| drop(clock)) {
                         second.discard();
                     }
                 }

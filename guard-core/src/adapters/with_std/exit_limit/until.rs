@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use super::{Clock, discard};
 use crate::cleanup::{Bound, Limit, Stage};
-use crate::platform::panics::catch;
+use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::report::ReportSource;
 
@@ -160,7 +160,7 @@ impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
         let wakers = core::mem::take(&mut *lock(&self.0));
         for (_, waker) in wakers {
-            if let Err(panic) = catch(|| waker.wake()) {
+            if let Err(panic) = catch_panic(|| waker.wake()) {
                 panic.discard();
             }
         }
@@ -186,7 +186,7 @@ impl Bound for InBackground {
             return Poll::Pending;
         };
         let waker = Waker::from(shared.waiting.clone());
-        let polled = catch(|| limit.as_mut().poll(&mut Context::from_waker(&waker)));
+        let polled = catch_panic(|| limit.as_mut().poll(&mut Context::from_waker(&waker)));
         match polled {
             Ok(Poll::Pending) => lock(&shared.state).limit = Some(limit),
             Ok(Poll::Ready(())) => {
