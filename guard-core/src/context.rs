@@ -302,7 +302,7 @@ pub trait AsyncContext<X = ()> {
     ///
     /// What the context raised: the body's error, or another.
     #[inline]
-    fn catch_panic<'r, T, F>(
+    fn catch<'r, T, F>(
         self,
         body: F,
     ) -> Catch<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>

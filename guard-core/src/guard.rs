@@ -14,13 +14,13 @@ use crate::report::ReportKind;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
-/// Enters a context on the heap. Ready with it, and with what its set-up left.
+/// Enters a context on the heap. Ready with the context and the nest of its set-up.
 pub(crate) struct Entering<C, X>
 where
     C: AsyncContext<X>,
 {
     context: Option<Pin<Box<C>>>,
-    /// It could not be entered; what its set-up dropped is waited for.
+    /// The error of the set-up, kept while what the set-up dropped is waited for.
     failed: Option<C::Error>,
     nest: Nest,
     _outcome: core::marker::PhantomData<fn(X)>,
@@ -192,7 +192,7 @@ where
     held: Option<Held<C, X>>,
     /// What was dropped in its set-up and in [`drive`](Self::drive).
     nest: Nest,
-    /// Where guards are left that were opened after it.
+    /// The clean-ups of guards that were opened after this one, and dropped: its exit waits for them.
     younger: Option<GuardNest>,
 }
 
@@ -363,7 +363,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for Driven<'_, F> {
-    /// What the body results in. Or what is beside has ended it: it has failed, or panicked.
+    /// The result of the body. Or something beside it has ended it, with an error (`None`) or a panic.
     type Output = Result<F::Output, Option<Panic>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -442,7 +442,7 @@ impl<C, X> Exit<C, X>
 where
     C: AsyncContext<X>,
 {
-    /// Guards that were opened later and dropped since: this exit waits for their clean-ups.
+    /// Takes over the clean-ups of guards that were opened later and dropped since: this exit waits for them.
     fn absorb(&mut self) {
         self.nest.absorb(self.younger.as_ref());
     }

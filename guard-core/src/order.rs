@@ -1,4 +1,4 @@
-//! The order in which a context is called.
+//! Checks that the methods of a context are called in their order: enter, resource, exit.
 
 /// How far a context is. What is called out of order panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Types of a signature, repeated in a body.
+//! The types of a signature: what they are, and how they are written in a body.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

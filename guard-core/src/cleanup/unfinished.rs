@@ -15,7 +15,8 @@ pub(crate) trait Unfinished {
         false
     }
 
-    /// Whether the code of the exit runs already. It does not wait for what was dropped in that code before it has ended.
+    /// Whether the code of the exit has begun. If so, the exit is polled at once, and what its code has dropped is waited
+    /// for after it.
     fn has_begun(self: Pin<&mut Self>) -> bool {
         false
     }

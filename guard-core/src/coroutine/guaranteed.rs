@@ -102,7 +102,7 @@ where
     #[inline(never)] // So that the polls after the first one are inlined.
     fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O>> {
         let runtime = Runtime::current();
-        // The start is taken out when its place on the heap is there, so that it moves once.
+        // The box is allocated before the start is taken out, so the start moves once.
         let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
             State::Start(start, origin) => Coroutine::new(start, origin, true),
             _ => unreachable!("the state was `Start`"),

@@ -1,7 +1,7 @@
 //! The context behind `#[async_context]`: a future that stops at its yield.
 //!
-//! [`scoped`] makes a context that lives where it is used. `guaranteed` makes one that lives on the heap and is handed
-//! off when it is dropped before its end, and `local` one like that which stays on its thread.
+//! [`scoped`] makes a context that lives where it is used. `guaranteed` makes one that lives on the heap and is handed off
+//! if it is dropped before its end. `local` makes a guaranteed one that stays on its thread.
 
 #[cfg(feature = "alloc")]
 pub(crate) mod guaranteed;

@@ -1,4 +1,4 @@
-//! The context behind `#[async_context]`: a body future that stops at its yield.
+//! The state machine behind every `#[async_context]`: a body future that stops at its yield, and its slot.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -30,7 +30,7 @@ pin_project_lite::pin_project! {
         #[pin]
         slot: Slot<R, X, E>,
         phase: Phase,
-        // Whether someone would have finished it, so that being dropped in its set-up is a loss too.
+        // Whether the context is guaranteed: then a drop during the set-up loses something too.
         guaranteed: bool,
         origin: O,
         span: Span,
@@ -141,8 +141,8 @@ where
 
     /// Drops the body where it stands, and reports that.
     ///
-    /// If one of its destructors panics, that goes on like any panic of a destructor; but who drops a
-    /// clean-up that should have been finished must not panic, so then it is reported too.
+    /// A panic of its destructors goes on. But if a guaranteed context loses its clean-up here, the panic is reported,
+    /// because what drops such a clean-up must not panic.
     #[cold]
     fn abandon(mut self: Pin<&mut Self>) {
         /// Reports when the body is gone, also if one of its destructors panics.
@@ -332,7 +332,7 @@ where
                     .report(ReportKind::SetUpFailed(&error));
                 Poll::Ready(false)
             }
-            // It came to a wait that a cancelled enter gives up: nobody is waiting any more.
+            // It waits in a `cancellable!`, and its user is gone: the set-up ends here.
             Poll::Pending if self.as_mut().project().slot.in_window() => {
                 self.abandon();
                 Poll::Ready(false)

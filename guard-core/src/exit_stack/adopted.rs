@@ -1,4 +1,4 @@
-//! Values that are there already, as contexts.
+//! A context made of a value that exists already: for `adopt`.
 
 use alloc::boxed::Box;
 use core::future::Future;

@@ -1,4 +1,4 @@
-//! What both forms of the stack are made of.
+//! The part that both forms of the stack have in common.
 
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ impl Key {
         Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// That of an entry which was added through a handle, and is not released early.
+    /// The key of entries that were added through a handle, which cannot be released early.
     pub(super) const UNNAMED: Self = Self(0);
 }
 
@@ -59,7 +59,7 @@ impl<T> Keyed<T> {
     }
 }
 
-/// What both forms of the stack are made of. `T` is the entries' type, a trait object.
+/// The part that both forms of the stack have in common. `T` is the type of the entries, a trait object.
 pub(super) struct Stack<T: ?Sized, E> {
     pub(super) entries: AppendVec<Keyed<T>>,
     /// The number of the key of the entry that was added last, or 0.
@@ -76,7 +76,7 @@ struct Unwinding<T: ?Sized, E> {
     current: Option<Box<Keyed<T>>>,
     /// Whether it is the entries' turn: the stack has waited for what its block dropped.
     has_begun: bool,
-    /// Nobody waits any more, which the entries below the current one are told.
+    /// Nobody waits any more. The entries below the current one are told `Cancelled`.
     is_cancelled: bool,
 }
 
@@ -101,7 +101,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// The key of an entry that is about to be added.
     pub(super) fn next_key(&self) -> Key {
-        // What came through a handle before it is below it.
+        // What was added through a handle earlier lies below the new entry.
         if let Some(inbox) = &self.inbox {
             for entry in inbox.take() {
                 self.entries.push(entry);
@@ -158,8 +158,8 @@ impl<T: ?Sized, E> Stack<T, E> {
         taken
     }
 
-    /// Begins an unwinding of which nobody will hear, or makes one of that which has begun. One that is told how its
-    /// use ended, and waits, goes on with that; so does an entry that waits before its exit.
+    /// Cancels the unwinding, or begins a cancelled one. If the stack was told its outcome and still waits for its block,
+    /// it keeps that outcome. So does the current entry, if it still waits before its exit.
     pub(super) fn cancel(&mut self) {
         let source = self.source;
         let Unwinding {
@@ -191,7 +191,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         }
     }
 
-    /// The use of the stack ended like this, which counts also if its body had begun to close it.
+    /// Notes how the use of the stack ended. That counts also if the body of the use had begun to close the stack.
     pub(super) fn end_of_use<M: StackMode<E>>(&mut self, outcome: Outcome<M::Caught>) {
         let told = outcome.without_error();
         self.begin::<M>(outcome);

@@ -31,8 +31,8 @@ pub type EnterKeyed<'s, S, C, E> = EnterOnStack<
     E,
 >;
 
-/// The context that lends this: of no type where what is entered is no context, so that only the call says so, and not the
-/// `.await` too.
+/// The context that lends this resource. If what is entered is no context, the type does not exist: so rustc reports an
+/// error at the call, and not again at the `.await`.
 #[doc(hidden)]
 pub trait LentBy<C> {
     /// The context.

@@ -1,4 +1,4 @@
-//! What lies on an exit stack.
+//! The kinds of entries of an exit stack.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -14,10 +14,10 @@ use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
 pub(super) trait Entry<E, M> {
-    /// Exits it, with the outcome as it stands at the first poll, and says in the state how that went.
+    /// Exits it. The first poll takes the outcome from `state`. The result goes into `state`.
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()>;
 
-    /// Who it is, in reports.
+    /// The name and the place of the entry, for reports.
     fn report_source(&self) -> ReportSource<E>;
 
     /// Takes the error out with which something beside it has failed.
@@ -36,7 +36,7 @@ pub(super) trait Entry<E, M> {
     }
 }
 
-/// An entered context, its exit and its error, whatever it is told.
+/// An entered context. `X` is the error that it is told.
 pub(super) struct ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
@@ -50,7 +50,7 @@ where
     C: AsyncContext<X>,
 {
     Held(Reclaimed<C, X>),
-    /// It exits, or has exited: it is dropped with the entry, when it is noted how it exited.
+    /// It exits, or has exited. It is dropped with the entry, after its result has been noted.
     Exiting(Pin<Box<C>>),
 }
 
@@ -87,7 +87,7 @@ where
         cx: &mut Context<'_>,
         outcome: impl FnOnce() -> Outcome<X>,
     ) -> Poll<Result<(), C::Error>> {
-        // Later polls only carry on; what they tell is ignored.
+        // Later polls only continue: the exit ignores the outcome that they pass.
         let mut told = Outcome::Cancelled;
         if let ContextState::Held(kept) = &mut self.state {
             // A driver may be using it, if the stack was moved out of its use.

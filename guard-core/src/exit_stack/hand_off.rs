@@ -1,4 +1,4 @@
-//! An owned stack whose entries are moved to another, or handed off.
+//! Moves the entries of an owned stack to another stack, or hands them off.
 
 use alloc::boxed::Box;
 use core::pin::Pin;
@@ -27,7 +27,7 @@ where
         }
     }
 
-    /// The stack is used here, wherever it was made.
+    /// A use enters the stack: its clean-up goes on in the runtime of that use.
     pub(super) fn entered(&mut self) {
         self.runtime = Runtime::current();
         self.is_context = true;

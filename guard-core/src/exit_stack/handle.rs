@@ -1,4 +1,4 @@
-//! Adding entries from elsewhere.
+//! `StackHandle`, which adds entries to a stack from elsewhere.
 
 use alloc::boxed::Box;
 use core::future::Future;

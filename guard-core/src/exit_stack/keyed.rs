@@ -1,4 +1,4 @@
-//! Entries whose resource is had again and again, by a key.
+//! Entries whose resource is borrowed by a key, as often as it is needed.
 
 use core::any::Any;
 use core::fmt;
@@ -80,7 +80,7 @@ impl<R: ?Sized> From<&EntryKey<R>> for Key {
     }
 }
 
-/// An entered context whose resource was not lent, but is lent whenever it is asked for.
+/// An entered context whose resource is lent again each time that its key is used.
 pub(super) struct KeyedEntry<C, E>(State<C, E>)
 where
     C: AsyncContext;

@@ -1,4 +1,4 @@
-//! What both forms of the stack have.
+//! The methods that both forms of the stack have.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,8 +17,8 @@ use crate::platform::panics::catch_panic;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
-/// What both forms have and what asks for nothing. The methods with bounds are written out, twice: rustc quotes a
-/// bound that a caller does not meet, and would quote this macro.
+/// The methods of both forms that have no bounds. The methods with bounds are written twice, without a macro: if a caller
+/// does not meet a bound, rustc shows the code of the bound, and would show this macro.
 macro_rules! methods {
     (impl [$($generics:tt)*] $name:ty where [$($where:tt)*];) => {
         impl<$($generics)*> $name

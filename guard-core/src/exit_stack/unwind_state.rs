@@ -44,10 +44,10 @@ pub struct UnwindState<E> {
     source: ReportSource<E>,
 }
 
-/// Who failed or panicked, for what a caller reports.
+/// The contexts that have failed or panicked. The caller reports in their names.
 pub(super) type Whose<E> = Vec<ReportSource<E>>;
 
-/// What went wrong, and with whom.
+/// An error or a panic, and the context that it came from.
 struct By<T, E> {
     what: T,
     source: ReportSource<E>,
@@ -83,7 +83,7 @@ impl<E> UnwindState<E> {
         self.errors.push_back(By { what, source });
     }
 
-    /// What has begun as a success goes on as this.
+    /// Replaces the outcome if it is still `Completed`.
     pub(super) fn worsen(&mut self, outcome: Outcome) {
         if self.outcome.is_completed() {
             self.outcome = outcome;
@@ -108,8 +108,8 @@ impl<E> UnwindState<E> {
         }
     }
 
-    /// The end of the unwinding; a panic goes on, and then errors are reported. Notes whose the panic or
-    /// the errors are.
+    /// Ends the unwinding. If an entry has panicked, reports the errors and resumes the panic. Adds to `whose` where the
+    /// panic or the errors came from.
     pub(super) fn finish(mut self, whose: &mut Whose<E>) -> Result<(), ExitErrors<E>> {
         self.resume_panic(whose);
         whose.extend(self.errors.iter().map(|error| error.source));

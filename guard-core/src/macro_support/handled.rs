@@ -1,4 +1,4 @@
-//! What a function with `#[within(catch(…))]` or `#[within(attempt(…))]` results in when a `?` left its body.
+//! What a function with `#[within(catch(…))]` or `#[within(attempt(…))]` returns if a `?` has left its body.
 
 use core::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! What a guaranteed context owns: its arguments.
+//! Checks that a guaranteed context owns its arguments.
 
 /// What may be part of a guaranteed context.
 #[diagnostic::on_unimplemented(

@@ -1,4 +1,4 @@
-//! Without the feature `alloc`: the messages that say so.
+//! The module `heap` without the feature `alloc`: its messages say that the feature is missing.
 
 use core::future::Future;
 use core::marker::PhantomData;

@@ -1,7 +1,7 @@
-//! What `std`, `alloc` alone, tokio and the model checker loom each give: one interface for all of them.
+//! One interface to `std`, to `alloc` alone, to tokio and to the model checker loom.
 //!
-//! Where there are two versions of a module, they lie in two files with the same items, and the attribute says when it
-//! is the second one.
+//! If a module has two versions, there are two files with the same items. The attribute `path` at its `mod` line says when
+//! the second one is compiled.
 
 #[cfg_attr(not(feature = "std"), path = "without_std/panics.rs")]
 pub(crate) mod panics;

@@ -1,4 +1,4 @@
-//! A value behind a short lock.
+//! A value behind a lock that is held for a few instructions only.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What threads share.
+//! Locks, and what is installed for the whole process.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ where
     start: Option<F>,
     /// What goes on beside the body. It is used only while the body is there.
     beside: Option<Beside>,
-    /// Knows the bound that makes [`Body`] of `F`, so that the type need not.
+    /// Calls the closure. A function pointer, so that the type needs no bound [`Body`] on `F`.
     begin: fn(F, NonNull<C::Resource>) -> Fut,
     _pinned: PhantomPinned,
 }

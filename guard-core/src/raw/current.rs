@@ -1,4 +1,4 @@
-//! A thread's pointers to what is borrowed further down its stack.
+//! Gives access to a value that a call further down the stack of the thread has borrowed.
 
 use core::cell::Cell;
 use core::marker::PhantomData;

@@ -12,7 +12,7 @@ use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
 ///
-/// It stands for the context, of which rustc cannot see that it is borrowed.
+/// rustc does not see that the block borrows from the context. So the block borrows from this local instead.
 pub struct Tie(());
 
 impl Tie {
@@ -32,7 +32,7 @@ pub(crate) struct Lending<'r, R: ?Sized, O> {
     beside: Cell<Option<Beside>>,
     /// What the block says of itself.
     pub(crate) marks: Marks,
-    /// What the use of the former context of the same call is known by.
+    /// What this use knows about the outer use of the same `async_with!`.
     pub(crate) outer: O,
     /// What is lent can be written to, and ends with the tie, not before and not after.
     _lent: PhantomData<Cell<&'r mut R>>,
@@ -45,7 +45,7 @@ unsafe impl<R: ?Sized + Send, O: Send> Send for Lending<'_, R, O> {}
 // thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
 unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
-/// What a block says of itself.
+/// Flags about a block, set by the block and by its driver.
 ///
 /// They are atomic because a `return` of the block may stand in the arguments of a macro, which may run it on another
 /// thread. What is lost if two threads do that at the same time is harmless: such a `return` leaves a closure, not the block.

@@ -21,16 +21,15 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
     pub(super) waker: Cell<Option<NonNull<Waker>>>,
     /// What goes on beside the block, while the body stands at its yield.
     pub(super) beside: First,
-    /// The driver knows of that.
+    /// The driver has asked for `beside`, so it polls what is there.
     asked: Cell<bool>,
     window: AtomicBool,
     _error: PhantomData<fn(E) -> E>,
     _pinned: PhantomPinned,
 }
 
-// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`);
-// sending it sends those. What goes on beside the
-// block is a part of the body that lies beside the slot, and is sent with it.
+// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`); sending it sends
+// those. What goes on beside the block is a part of the body that lies beside the slot, and is sent with it.
 unsafe impl<R: ?Sized + Send, X: Send, E> Send for Slot<R, X, E> {}
 // SAFETY: every method needs exclusive access, so `&Slot` gives access to nothing.
 unsafe impl<R: ?Sized, X, E> Sync for Slot<R, X, E> {}
@@ -89,7 +88,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         X: 'a,
         E: 'a,
     {
-        // Else nobody would drive it, and nobody would notice.
+        // If the driver has not asked for `beside`, nothing would poll the future, and nobody would notice.
         if let Some(beside) = Beside::of(&self.beside) {
             // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively.
             if !self.asked.get() && !unsafe { beside.refuse() } {
@@ -123,7 +122,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
     #[inline]
     pub(crate) fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) {
         self.told.set(Some(outcome));
-        // It is not asked for any more: the body is polled next.
+        // The resource is not lent any more: the next call polls the body.
         self.lent.set(None);
         if let Some(waker) = self.waker.take() {
             // SAFETY: `waker` is set by a `WakingYield` to a pinned field of its own, and unset when that is written

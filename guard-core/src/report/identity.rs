@@ -1,4 +1,4 @@
-//! Which context it is: its name and its place.
+//! The name and the place of a context, for its reports.
 
 use core::any::type_name;
 use core::panic::Location;

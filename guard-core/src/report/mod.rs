@@ -1,4 +1,4 @@
-//! Telling what no caller will hear of.
+//! Reports: the errors and the lost clean-ups that no caller can receive.
 
 mod identity;
 mod panic;

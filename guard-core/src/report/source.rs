@@ -1,4 +1,4 @@
-//! How a context reports what no caller hears of.
+//! How a context makes its reports: its name, its place, and how its errors are printed.
 
 use core::any::type_name;
 use core::fmt;

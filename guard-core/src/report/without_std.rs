@@ -1,4 +1,4 @@
-//! Who receives the reports, without `std`.
+//! The module `reporter` without `std`: who receives the reports.
 
 use super::Report;
 use crate::raw::without_std::FnCell;

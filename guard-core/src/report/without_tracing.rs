@@ -1,4 +1,4 @@
-//! Without the feature `tracing` nothing goes there.
+//! The module `span` without the feature `tracing`: there are no spans, and no reports go to `tracing`.
 
 use super::Report;
 

@@ -1,4 +1,4 @@
-//! Noticing that nothing happens any more.
+//! A thread that notices that a test has stalled.
 
 use core::task::{Context, Waker};
 use core::time::Duration;

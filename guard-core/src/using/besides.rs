@@ -1,4 +1,4 @@
-//! What goes on beside a block that adds to it while it runs.
+//! The list of what goes on beside a block. The block adds to it while it runs.
 //!
 //! An exit stack lends a handle, and what is entered by that may go on beside the block. The driver asks once, before the
 //! block begins, and must not go through the handle, which the block has exclusively and can move away. So the driver
@@ -20,9 +20,10 @@ pub(crate) struct Besides<T: ?Sized> {
     list: Shared<Vec<Weak<T>>>,
     /// The length of the list: usually there is nothing.
     count: AtomicUsize,
-    /// Where the use lends its handle, when the driver has asked. One that was moved away is another's.
+    /// The address of the handle while the use lends it, or `NOWHERE` before the driver asks. A handle at another address
+    /// was moved to another use.
     home: AtomicUsize,
-    /// Nobody drives it, or not any more.
+    /// No driver polls the list, or none does any more.
     is_refused: AtomicBool,
 }
 
@@ -36,12 +37,12 @@ impl<T: ?Sized> Besides<T> {
         })
     }
 
-    /// Goes on with this too.
+    /// Adds a future to the list.
     fn add(&self, one: Weak<T>) {
         self.change(|list| list.push(one));
     }
 
-    /// The use does not drive what has been added since.
+    /// Empties the list: the use no longer drives what was in it.
     fn clear(&self) {
         drop(self.change(core::mem::take));
     }
@@ -98,7 +99,7 @@ where
 
     fn refuse(&self) -> bool {
         let mut index = 0;
-        // There may be a stack on the stack, beside whose entries nothing goes on either.
+        // An item may be the list of a stack on the stack, which may be empty too.
         while let Some(one) = self.get(index) {
             if !one.refuse() {
                 return false;
@@ -147,7 +148,7 @@ where
         self.open(adding).add(one);
     }
 
-    /// The resource is lent.
+    /// Checks that a driver has asked, now that the resource is lent.
     ///
     /// # Panics
     ///
@@ -193,7 +194,7 @@ impl<T: ?Sized> Adding<T> {
         Self(None)
     }
 
-    /// Adds to what the use drives that lends `handle`, if there is one.
+    /// Returns a function that adds to the list of the use that lends `handle`, if a driver polls that list.
     pub(crate) fn driver<H>(&self, handle: &H) -> Option<impl FnOnce(Weak<T>)> {
         let here = ptr::from_ref(handle).addr();
         let besides = self.0.as_ref()?;

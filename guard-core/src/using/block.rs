@@ -83,7 +83,7 @@ where
     (context, link)
 }
 
-/// [`tied`] for a context of a call whose former context is used with `outer`.
+/// [`tied`] for a context that is not the first of its `async_with!`. `outer` is the link of the outer use.
 #[allow(
     clippy::type_complexity,
     reason = "futures of blocks are spelled out like this"
@@ -103,15 +103,15 @@ where
     (context, link)
 }
 
-/// What a use knows of the use of the former context of its call.
+/// What a use knows about the outer use of the same `async_with!`.
 pub trait Outer {
-    /// Whether there is one.
+    /// Whether there is an outer use.
     const IS_INSIDE: bool;
 
-    /// Whether what is beside that one has ended it.
+    /// Whether the outer use has been interrupted, so that this use has to exit.
     fn is_interrupted(&self) -> bool;
 
-    /// Ends its block, of which this use is all.
+    /// Marks the block of the outer use as finished: that block consists of this use.
     fn finish(&self);
 }
 
@@ -129,7 +129,7 @@ impl Outer for Outermost {
     fn finish(&self) {}
 }
 
-/// The marks of the use of the former context.
+/// The marks of the outer use.
 pub struct Inside<'r>(&'r Marks);
 
 impl Outer for Inside<'_> {
@@ -267,23 +267,23 @@ const FAILED: u16 = 4;
 /// It ends with `Ok` or `()`.
 const SUCCEEDED: u16 = 8;
 
-/// What a `yield_resource!` in the block was told, if there is one and it was not told that all is well.
+/// The outcome that a `yield_resource!` in the block received, unless that was `Completed`.
 const TOLD: u16 = 0xf0;
 const TOLD_FAILED: u16 = 0x10;
 const TOLD_PANICKED: u16 = 0x20;
 const TOLD_CANCELLED: u16 = 0x40;
-/// Told that the body failed, in a context that catches: to end with a success is to swallow the error.
+/// It received `Failed` in a context that catches: if the block then ends with a success, it swallows the error.
 const TOLD_TO_CATCH: u16 = 0x80;
 
 // Beside these there are `ENDED` and `ENDED_AFTER_BLOCK`.
-/// There is a `yield_resource!` in the block, which has begun. What comes after it always runs, so the block is not dropped.
+/// The block has come to its `yield_resource!`. The code after a yield always runs, so the block is not dropped.
 const YIELDS: u16 = 0x400;
 /// The block consists of the use of the next context of the same call.
 const HOLDS_USE: u16 = 0x800;
 /// The future beside the block has ended it. The next use of the call, which the block consists of, is to exit.
 const INTERRUPTED: u16 = 0x1000;
 
-/// Something else may end the block: what goes on beside it, or the use of the former context of the same call.
+/// Something else may end the block: the future beside it, or the outer use of the same `async_with!`.
 const WATCHED: u16 = 0x2000;
 
 impl<'r, R: ?Sized, O> Link<'r, R, O> {
@@ -331,7 +331,7 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
         Around::new(self.0.beside(), &self.0.marks)
     }
 
-    /// Passes on what a yield in the block was told, which the contexts in between are told too.
+    /// Notes the outcome that a yield in the block received, because the context of this use is told it too.
     #[inline]
     pub fn told<X>(&self, outcome: Outcome<X>) -> Outcome<X> {
         self.note(&outcome, TOLD_FAILED);
@@ -381,7 +381,7 @@ pub struct Left<T> {
 }
 
 impl<T> Left<T> {
-    /// Whether the block has finished, has not failed, and no yield in it was told of anything.
+    /// Whether the block reached its end without a failure, and each yield in it received `Completed`.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.output.is_none() && self.marks & (FAILED | TOLD) == 0
@@ -393,18 +393,18 @@ impl<T> Left<T> {
         self.marks & FAILED != 0
     }
 
-    /// Whether `returned` is a failure, or what a `?` left with.
+    /// Whether `returned` is an `Err`, or was returned by a `?`.
     #[inline]
     pub(super) fn has_returned_failure(&self, returned: &T) -> bool {
         if is_err(returned) {
             return true;
         }
-        // A `?` in a function that returns a `Result` leaves an `Err`, and there is none in one that returns
-        // `()`. So only for other types one has to know which it was.
+        // A `?` returns an `Err` if the function returns a `Result`, and a function that returns `()` has no `?`. For all
+        // other types (as `Option`) the mark says whether it was a `return` or a `?`.
         self.marks & RETURNED == 0 && !is_ok_or_unit(returned)
     }
 
-    /// How the use of a context ended whose block has not failed.
+    /// The outcome for the context, if the block itself has not failed.
     pub(super) fn told(&self) -> Outcome {
         match self.marks & TOLD {
             TOLD_FAILED => Outcome::Failed(()),

@@ -105,8 +105,8 @@ where
     }
 }
 
-// Where a bound of the method does not hold, one of these parameters is a projection of what is missing, so it is of no
-// type. Else that would be said a second time, of the `.await`.
+// If a bound of the method does not hold, one of these parameters is an associated type that does not exist. So rustc
+// reports the bound once, at the call, and not again at the `.await`.
 
 /// The future of [`with`](AsyncContext::with).
 pub type With<C, X, F, Fut, T, E> = Converting<
@@ -145,7 +145,7 @@ pub type Catch<C, X, F, Fut, T> = Use<
     Decision,
 >;
 
-/// The future that has this output: of no type where there is no output, because there is no future.
+/// Maps an output to the future that has it. If `Fut` is no future, the type does not exist, so rustc reports that once.
 #[doc(hidden)]
 pub trait OutputOf<Fut> {
     /// The future.
@@ -160,7 +160,8 @@ impl<T, E, Fut> OutputOf<Fut> for Result<T, E> {
 pin_project_lite::pin_project! {
     /// The future of [`with`](AsyncContext::with): of a use, with the context's error converted into the body's.
     ///
-    /// It knows the bound that makes the conversion, so that the type need not, and its `.await` says nothing of it.
+    /// It stores the conversion as a function, so the type needs no bound `From`, which rustc would report again at the
+    /// `.await`.
     #[must_use = "the context is entered and the body run when this is awaited: `.await`"]
     pub struct Converting<U, E, C> {
         #[pin]

@@ -6,11 +6,11 @@ use core::task::{Context, Poll, ready};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
 use crate::{AsyncContext, Outcome};
 
-/// How far an exit is, and what it keeps: as a use does, it waits for its nest before and after.
+/// The state of an exit. Like a use, it waits for its nest before the exit and after it.
 pub(crate) struct ExitSteps<X, E> {
     step: Step,
     outcome: Option<Outcome<X>>,
-    /// How it exited, until somebody is told.
+    /// The result of the exit, until the caller receives it.
     exited: Option<Result<(), E>>,
 }
 
@@ -19,7 +19,7 @@ enum Step {
     Entered,
     /// It is told how its use ended, and waits for its nest.
     Told,
-    /// Its clean-up runs. What is dropped in there is waited for only when it has ended.
+    /// Its clean-up runs. What the clean-up drops is waited for when it has ended.
     Exiting,
     Settling,
     Over,
@@ -34,8 +34,8 @@ impl<X, E> ExitSteps<X, E> {
         }
     }
 
-    /// Tells it how its use ended, unless it has been told. `pass_on` tells the context, and gives back what that did not
-    /// take.
+    /// Sets the outcome, unless it has been set before. `pass_on` tells the context, and returns the outcome if the
+    /// context did not take it.
     pub(crate) fn tell(
         &mut self,
         outcome: Outcome<X>,
@@ -47,11 +47,11 @@ impl<X, E> ExitSteps<X, E> {
         }
     }
 
-    /// Exits. The outcome counts if it has not been told before.
+    /// Exits. `outcome` counts only if [`tell`](Self::tell) was not called before.
     ///
     /// # Panics
     ///
-    /// A panic of the exit goes on. So does one because it has ended.
+    /// Resumes a panic of the exit. Panics if the exit has ended already.
     pub(crate) fn poll<C>(
         &mut self,
         mut context: Pin<&mut C>,

@@ -1,4 +1,4 @@
-//! What has failed: the look at a value that a use is left with.
+//! Decides at run time whether the value with which a body ends is a failure.
 //!
 //! The look is at run time. It needs no bound and takes part in no inference, so that it also judges values of
 //! generic, associated and opaque types, and so that no annotation is needed because of it. For a given type
@@ -46,7 +46,7 @@ fn look<T>(value: &T) -> Look {
     }
 }
 
-/// Whether `T` is the `Result` of the standard library: whether its name begins as that of another one does.
+/// Whether `T` is `core::result::Result`: compares the beginning of its name with that of another `Result`.
 #[inline]
 fn is_result<T>() -> bool {
     let sample = type_name::<Result<(), ()>>().as_bytes();
@@ -85,7 +85,7 @@ impl Hasher for Read {
 /// expects, it panics instead of taking a failure for a success. This folds away where they do not.
 #[inline]
 fn check() {
-    /// Not the one that is meant.
+    /// Another type with the same name.
     #[allow(dead_code, reason = "it is only looked at")]
     enum Result<T> {
         Ok(T),

@@ -23,15 +23,15 @@ where
     fn split(output: O) -> (Outcome<X>, Self::Kept);
     /// The context could not be entered.
     fn not_entered(error: C::Error) -> Self::Output;
-    /// Whether the body failed with an error that comes before one of the exit, which is reported then.
+    /// Whether the use returns the body's error, also if the exit fails. The error of the exit is then reported.
     fn comes_first(kept: &Self::Kept) -> bool;
     /// The context has exited.
     fn finish(kept: Self::Kept) -> Self::Output;
     /// The context could not be exited, and the body's error does not come first.
     fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
 
-    /// Whether the result has a place for what the exit failed with, after what goes on beside the body has failed. Else
-    /// that is reported.
+    /// Whether the result can hold both the error of the future beside the body and that of the exit. If not, the error of
+    /// the exit is reported.
     const KEEPS_BOTH: bool = false;
     /// What goes on beside the body has ended it with `error`.
     fn beside_failed(error: C::Error, exit: Option<C::Error>) -> Self::Output;
@@ -43,8 +43,8 @@ where
 
 /// The part of a body's output that the use keeps until it ends.
 pub trait Kept {
-    /// The caller is gone, who would have been told what the body ended with. `untold` is an error that the context
-    /// was to be handed, and was not.
+    /// Reports how the body failed: the caller that would have received it is gone. `untold` is an error that was meant
+    /// for the context, and did not reach it.
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>);
 }
 
@@ -54,7 +54,7 @@ fn report_lost<E, T>(source: ReportSource<E>, error: &T) {
     source.report_body(ReportKind::Failed(error));
 }
 
-/// [`report_lost`] for what a block left in a variable of the function around it.
+/// [`report_lost`] for a block whose value is an `Err`. The value itself is in a variable of the function around it.
 fn report_lost_value<E>(source: ReportSource<E>) {
     let source = source.with_error(describe_display);
     source.report_body(ReportKind::Failed(&"with an `Err` as its value"));
@@ -430,7 +430,7 @@ where
 pub enum Handing {
     /// It reached its end, or left by a jump, maybe with a failure.
     Finished { failed: bool },
-    /// The context is handed the error, and decides. So an error of the exit is its answer.
+    /// The context has received the error, and decides. An error of the exit is its decision.
     Handed,
 }
 
@@ -469,7 +469,7 @@ where
                 let outcome = match told {
                     Outcome::Completed if !failed => Outcome::Completed,
                     Outcome::Panicked if !failed => Outcome::Panicked,
-                    // There is a failure, but not one that the context could be handed.
+                    // The block failed, but there is no error that the context could receive.
                     _ => Outcome::Cancelled,
                 };
                 (outcome, Handing::Finished { failed })

@@ -1,4 +1,4 @@
-//! A yield that is written as in Python, or as if it were a future or a `Result`; and a body that returns what it lends.
+//! Likely mistakes: a yield that is written as in Python, as a future or as a `Result`; a body that returns what it lends.
 
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;

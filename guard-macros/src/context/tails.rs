@@ -1,4 +1,4 @@
-//! The expressions with which code ends.
+//! Finds the tail expressions of a block.
 
 use syn::{Block, Expr, Stmt};
 

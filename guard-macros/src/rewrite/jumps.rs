@@ -1,4 +1,4 @@
-//! A `break` or a `continue` in the arguments of a macro about which nothing is known.
+//! A `break` or `continue` in the arguments of a macro that the crate does not know.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};

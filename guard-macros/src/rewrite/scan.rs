@@ -1,4 +1,4 @@
-//! The arguments of a macro about which nothing is known.
+//! The arguments of a macro that the crate does not know.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};

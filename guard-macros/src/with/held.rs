@@ -1,4 +1,4 @@
-//! The local that stands for the context while that is used.
+//! The local from which the resource of a use borrows, in the place of its context.
 
 use proc_macro2::{Ident, Span};
 use syn::Pat;

@@ -1,4 +1,4 @@
-//! `#[within]` below attributes that make other functions of a test.
+//! `#[within]` on a test, below an attribute such as `#[rstest]` that moves the body to another function.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};

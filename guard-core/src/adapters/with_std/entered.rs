@@ -1,4 +1,4 @@
-//! A context that another context has entered, and exits.
+//! A context that `lazy` or `swap` has entered: how it is lent, and how it is exited.
 
 use alloc::boxed::Box;
 use core::pin::Pin;

@@ -1,4 +1,4 @@
-//! A time limit for a block.
+//! The context `deadline`: a time for the block.
 
 use core::fmt;
 use core::time::Duration;

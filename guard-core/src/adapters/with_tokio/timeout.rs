@@ -1,4 +1,4 @@
-//! A limit in time.
+//! The limit of `exit_timeout`: a time for the exit.
 
 use core::convert::Infallible;
 use core::fmt;

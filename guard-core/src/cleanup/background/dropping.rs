@@ -1,4 +1,4 @@
-//! What a thread notes about a drop, for the clean-ups that are handed off by it.
+//! Notes that a thread keeps during a drop, for the clean-ups that the drop hands off.
 
 use core::cell::Cell;
 use std::rc::Rc;
@@ -49,7 +49,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     CURRENT.with(|current| current.framed(&doing.0, drop_it));
 }
 
-/// Drops the block of the use that owns `nest`. The notes about the drop of the use hold for its block too.
+/// Drops the block of the use that owns `nest`. An exit limit on the drop of the use holds for its block too.
 #[cold]
 pub(crate) fn drop_block(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     fn repeat(notes: &[Doing], action: &mut dyn FnMut()) {
@@ -74,12 +74,12 @@ pub(crate) fn drop_block(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     nest.during_rarely(&mut || repeat(&notes, drop_it));
 }
 
-/// Drops a stack that somebody owns. Like a guard it is not part of the exit that happens to drop it.
+/// Drops an exit stack that no use lends. Like a guard, it is not part of the exit whose code drops it.
 pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
     drop_guard(None, drop_it);
 }
 
-/// Drops a guard. It is not part of the exit that happens to drop it.
+/// Drops a guard. It is not part of the exit whose code drops it.
 pub(crate) fn drop_guard(guard: Option<&GuardNest>, drop_it: impl FnOnce()) {
     let doing = Doing::DroppingGuard(guard.map(GuardNest::opened));
     CURRENT.with(|current| current.framed(&doing, drop_it));
@@ -122,7 +122,8 @@ pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
     }
 }
 
-/// Visits the notes about the current drop, up to that of a guard, which is not part of the drop around it.
+/// Visits the notes about the current drop, from the innermost outwards. Stops at a guard, a clean-up or `detached`, for
+/// which the notes further out do not hold.
 fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
     CURRENT.with(|current| {
         current.in_force(|doing| match doing {

@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     /// Its use was dropped during the set-up.
     pub(super) began_in_set_up: bool,
     pub(super) began: Instant,
-    /// Who wants to know what it reports.
+    /// Receives a copy of its reports, if `try_settled` waits for it.
     pub(super) listener: Option<Arc<Failures>>,
     /// [`RUNNING`], [`ENDED`] or [`LEFT`].
     stage: AtomicUsize,
@@ -97,7 +97,7 @@ impl Entry {
         self.stage.load(Ordering::Acquire) != RUNNING
     }
 
-    /// Whether it has ended, and all that it [left](Self::left) too, so that it can be forgotten.
+    /// Whether it has ended, and all entries that it [left](Self::left) have ended too. Then it need not be kept.
     pub(super) fn is_spent(&self) -> bool {
         match self.stage.load(Ordering::Acquire) {
             RUNNING => false,
@@ -148,8 +148,8 @@ impl Entry {
         }
     }
 
-    /// Says that it has ended, with what is left in its nest. Wakes all who wait, and gives the last poll to those
-    /// that were waiting for this with it.
+    /// Marks it as ended, and keeps the entries that are left in its nest. Wakes all who wait for it, and then gives the
+    /// last poll to the clean-ups that waited for it with theirs.
     pub(crate) fn end(&self, left: Vec<Arc<Entry>>) {
         let stage = if left.is_empty() { ENDED } else { LEFT };
         let (waiting, after, inside) = {

@@ -72,7 +72,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
     });
 }
 
-/// Who wants to know what this clean-up reports.
+/// Where copies of the reports of this clean-up go: see [`Doing::Listening`].
 fn listener() -> Option<Arc<Failures>> {
     let mut listener = None;
     CURRENT.with(|current| {

@@ -73,7 +73,7 @@ impl Kind for dyn Unfinished {
     }
 
     fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>> {
-        // `inside` ends on this thread too. What it owns must be `Send`, so it gets a ticket.
+        // `inside` ends on this thread too. But it can keep only what is `Send`, so it keeps a ticket.
         inside.after(Box::new(kept::keep(work)))?.take()
     }
 }

@@ -22,17 +22,17 @@ use crate::raw::{Current, Exclusive};
 /// nest.
 #[derive(Default)]
 pub(crate) struct Nest {
-    // Emptied by `Drop`, so that the compiler need not look at it again.
+    // `ManuallyDrop`: `Drop` empties it, so the compiler generates no drop code for it.
     left: ManuallyDrop<Option<Box<Exclusive<Left>>>>,
 }
 
 struct Left {
     entries: Vec<Arc<Entry>>,
-    /// The entries for which the exit does not wait: they go on elsewhere, or were dropped during their set-up.
+    /// The entries for which the exit does not wait: they go on in another runtime, or were dropped during their set-up.
     apart: Vec<Arc<Entry>>,
     /// The guards that were opened while this was the current nest.
     guards: Option<GuardList>,
-    /// Those that were opened in the nest of the use that was dropped, for a clean-up.
+    /// In the nest of a clean-up: the guards that were opened in the nest of the use that was dropped.
     guards_of_use: Vec<GuardList>,
     timer: Timer,
 }
@@ -42,7 +42,7 @@ type GuardList = Arc<Mutex<Guards>>;
 
 struct Guards {
     open: BTreeMap<usize, Open>,
-    /// The number of guards at which those that are gone are removed.
+    /// When there are so many guards, those that have been dropped are removed.
     to_look: usize,
 }
 
@@ -201,7 +201,7 @@ impl Nest {
         Leftover(self.take())
     }
 
-    /// Adds the entries that a clean-up of this nest has left, which has ended.
+    /// Adds the entries that an ended clean-up of this nest has left.
     fn adopt(&mut self, ended: Option<Arc<Entry>>) {
         let left = ended.map_or_else(Vec::new, |ended| ended.left());
         if !left.is_empty() {
@@ -372,7 +372,8 @@ fn leave_in_current(entry: Arc<Entry>) {
     });
 }
 
-/// Puts the clean-up into the nest that was current when the innermost `owners` clean-ups began to be polled.
+/// Puts `entry` outside the innermost `owners` clean-ups that this thread polls: into the nest that was current when the
+/// outermost of them began to be polled.
 fn leave_outside(owners: usize, entry: &Arc<Entry>) {
     let mut seen = 0;
     CURRENT.with(|current| {
@@ -461,8 +462,8 @@ impl Guards {
         self.open.insert(number, open);
     }
 
-    /// What the guard is left that was opened last before this one, of those that still live and whose exit waits for
-    /// a clean-up in `runtime`.
+    /// Finds the guard that was opened last before the guard `number`, still lives, and waits for clean-ups in `runtime`.
+    /// Returns the list of the entries that it waits for.
     fn older(&mut self, number: usize, runtime: RuntimeId) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
         let (mut older, mut gone) = (None, Vec::new());
         for (number, open) in self.open.range(..number).rev() {
@@ -500,7 +501,7 @@ impl OpenGuards {
     }
 }
 
-/// Whether it is dropped by the use that it was opened in: by code of that, or with its context.
+/// Whether the guard is dropped by the use in which it was opened: by the code of that use, or with its context.
 fn is_dropped_where_it_was_opened(opened: &Opened) -> bool {
     CURRENT.with(|current| {
         let mut found = current.with(|nest| nest.is_some_and(|nest| nest.has(opened)));

@@ -1,4 +1,4 @@
-//! The hand-off without `std`, and what only contexts on the heap need.
+//! The part of the hand-off without `std` that needs the heap.
 
 use alloc::boxed::Box;
 use core::future::Future;
@@ -21,7 +21,7 @@ pub fn set_spawner(spawner: fn(Cleanup)) {
 
 /// The two kinds of clean-ups: those that may go to the spawner, and those that stay on one thread.
 pub(crate) trait Kind: Unfinished + 'static {
-    /// Where it goes on. Nobody asks.
+    /// Where it goes on. Without `std` nothing depends on it.
     fn id(runtime: &Runtime) -> RuntimeId {
         runtime.id()
     }
@@ -75,11 +75,11 @@ impl<E: ?Sized + Unfinished> Future for Task<E> {
     }
 }
 
-/// Without `std` no guard waits for those that were opened after it.
+/// Without `std` no guard waits for guards that were opened after it. So there is no value of this type.
 pub(crate) enum GuardNest {}
 
 impl GuardNest {
-    /// There is none.
+    /// Returns `None`.
     pub(crate) fn of<C>(_: &C) -> Option<Self> {
         None
     }

@@ -1,4 +1,4 @@
-//! What a context with `owned` owns: copies of what references point to.
+//! Makes owned copies of the arguments of a context with `owned`.
 
 /// What `#[async_context(owned)]` can make an owned value of: `ToOwned`, for references of any kind.
 #[diagnostic::on_unimplemented(

@@ -1,3 +1,3 @@
-//! A value behind a short lock, which spins.
+//! A value behind a lock that spins.
 
 pub(crate) use crate::raw::without_std::Shared;

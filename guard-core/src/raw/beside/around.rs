@@ -1,4 +1,4 @@
-//! What goes on beside the use around a yield.
+//! What goes on beside a block that has a yield in it: it is listed at that yield.
 
 use core::cell::Cell;
 use core::marker::PhantomPinned;

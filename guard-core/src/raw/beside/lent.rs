@@ -1,4 +1,4 @@
-//! The future that is lent with a resource, in the body of its context.
+//! The future of `yield_resource!(resource, future)`. It lies in the body of its context.
 
 use core::cell::Cell;
 use core::future::Future;

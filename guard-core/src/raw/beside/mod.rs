@@ -34,11 +34,11 @@ pub(super) use self::lent::YieldBeside;
 use crate::AsyncContext;
 use crate::platform::panics::Panic;
 
-/// What the hidden methods of a context are asked with. Only this crate can name it, so nobody else can call those
-/// methods or write them.
+/// The argument of the hidden methods of a context. Only this crate can name its type, so no other crate can call or
+/// implement those methods.
 #[derive(Clone, Copy)]
 pub struct Ask {
-    /// Also the error that a context which catches would be told.
+    /// Also take the error that a context which catches would be told at its yield.
     pub(super) even_if_caught: bool,
 }
 
@@ -88,11 +88,11 @@ struct What {
     poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>,
     /// Drops the future.
     end: unsafe fn(NonNull<Node>) -> Result<(), Panic>,
-    /// Nobody drives it. Whether nothing goes on; then nothing ever will.
+    /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
     refuse: unsafe fn(NonNull<Node>) -> bool,
     /// Whether it is a [`Head`] with the type of the context's own error.
     is_own: bool,
-    /// Whether the context has the error before it exits.
+    /// Whether the error can be taken before the context exits.
     is_told: bool,
 }
 
@@ -121,7 +121,7 @@ impl Beside {
         Poll::Pending
     }
 
-    /// Drops what is the context's own. The contexts in its body drop theirs where they exit.
+    /// Drops the future of the context itself. The contexts inside its body drop their futures when they exit.
     ///
     /// # Safety
     ///
@@ -131,7 +131,7 @@ impl Beside {
         unsafe { (self.0.as_ref().what.end)(self.0) }
     }
 
-    /// Nobody will drive it. Whether nothing goes on, and, since it is refused from now on, never will.
+    /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
     ///
     /// # Safety
     ///

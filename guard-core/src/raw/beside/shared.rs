@@ -1,4 +1,4 @@
-//! What goes on beside a handle that may be moved.
+//! What goes on beside a handle, in a place that the driver and the handle share, so that the handle may be moved.
 
 use alloc::sync::Arc;
 use core::cell::Cell;
@@ -8,8 +8,7 @@ use core::task::{Context, Poll};
 use super::{Beside, EndedBeside, Node, What};
 use crate::platform::panics::Panic;
 
-/// Something that a driver goes on with, whoever has it: through a shared reference, also while the one who may add to it
-/// or end it is moved.
+/// Something that a driver polls through a shared reference. Its owner may add to it, end it or be moved meanwhile.
 pub(crate) trait Drive {
     /// Goes on. Ready when it ends the block. An error that comes `after_block` is for a report only.
     fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>;

@@ -1,11 +1,11 @@
-//! A value is made where it is to stand, on the heap.
+//! Makes a value directly in its place on the heap.
 
 use alloc::boxed::Box;
 
-/// A box of what `make` makes, for which there is a place already when it is called.
+/// Boxes the result of `make`. Allocates before it calls `make`.
 ///
-/// With [`Box::new`] the value comes first, and would have to be dropped if there were no memory. So it is made on
-/// the stack and copied.
+/// [`Box::new`] is called with the value. If the allocation fails, it has to drop the value, so the compiler makes the
+/// value on the stack and copies it.
 #[inline]
 pub(crate) fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
     let mut place = Box::<T>::new_uninit();

@@ -36,9 +36,9 @@ where
 {
     Here(Held<C, X>),
     Away {
-        /// Who waits for it to exit it.
+        /// The waker of a handle that waits to exit the context.
         waiting: Option<Waker>,
-        /// Whose handle has been dropped.
+        /// The handle has been dropped, so the driver drops the context.
         is_orphaned: bool,
     },
     /// It is exited, or dropped.
@@ -199,7 +199,7 @@ where
     }
 }
 
-/// An entered context that a handle keeps, and whose resource is lent by it, or was.
+/// The context of a [`LentContext`], without its resource. It can be used when the resource is not lent any more.
 pub(crate) struct Reclaimed<C, X>
 where
     C: AsyncContext<X>,
@@ -297,7 +297,7 @@ where
     }
 }
 
-/// A [`Reclaimed`] and the resource of its context, which is had through it.
+/// A context, as [`Reclaimed`], and the reference to its resource.
 pub(crate) struct LentContext<C, X>
 where
     C: AsyncContext<X>,

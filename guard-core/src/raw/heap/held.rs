@@ -10,7 +10,7 @@ use crate::AsyncContext;
 use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside};
 use crate::report::ReportKind;
 
-/// Why a guard does not drive something.
+/// The message if a guard cannot drive what goes on beside its context.
 pub(crate) const NOT_TOLD: &str = "it is made of a context that goes on beside its block. A guard cannot drive that, because \
     its error is had only by exiting: use it with `async_with!` or `.with(…)`";
 

@@ -1,4 +1,4 @@
-//! What lies on the heap.
+//! The parts of `raw` that need the feature `alloc`, with those of the folder `beside`.
 
 mod append_vec;
 mod boxed;

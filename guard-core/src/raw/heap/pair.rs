@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 /// The resources of two joined contexts, which the block of `join(…)` has by their names.
 //
-// It has no size that rustc knows, so what safe code has, a `&mut` to it, cannot be swapped with another.
+// It is unsized, so safe code cannot swap it with another pair through its `&mut`.
 pub struct Pair<A: ?Sized, B: ?Sized, End: ?Sized = [()]> {
     resources: Option<(NonNull<A>, NonNull<B>)>,
     _end: End,

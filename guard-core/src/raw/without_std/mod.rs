@@ -1,4 +1,4 @@
-//! In place of what `std` has.
+//! A lock, and a cell for function pointers, in place of those of `std`.
 
 #![warn(dead_code, unused_imports)]
 

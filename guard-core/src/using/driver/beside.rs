@@ -1,4 +1,4 @@
-//! A body that something else ends: what goes on beside it, or the use of the former context of the same call.
+//! A body that something else ends: the future beside it, or the outer use of the same `async_with!`.
 
 use core::mem;
 use core::pin::Pin;
@@ -19,8 +19,8 @@ where
     P::Context: AsyncContext<X, Error = E>,
     F: Form<P::Context, X, P::Output>,
 {
-    /// Looks whether the use of the former context of the same call ends this one, whose body may be running. Ready as
-    /// [`run`](Self::run) is, if the body is not to be polled any more.
+    /// Checks whether the outer use ends this one. Returns the result of [`run`](Self::run) if the body must not be polled
+    /// any more.
     #[cold]
     pub(super) fn look_outside(mut self: Pin<&mut Self>) -> Option<Poll<Option<Outcome<X>>>> {
         let this = self.as_mut().project();
@@ -30,7 +30,7 @@ where
         }
         match **stage {
             Stage::Enter | Stage::EnterWatched => {
-                // As any use that is dropped while it enters.
+                // The same as when a use is dropped while it enters.
                 drop_context(this.nest, &mut || parts.as_mut().end_context());
                 stage.set(Stage::Left);
                 parts.finish_outer();
@@ -45,7 +45,7 @@ where
         }
     }
 
-    /// Goes on with what is beside the body. Ready as [`run`](Self::run) is.
+    /// Polls what is beside the body. Returns what [`run`](Self::run) returns.
     #[cold]
     pub(super) fn go_on_beside(
         mut self: Pin<&mut Self>,
@@ -53,7 +53,7 @@ where
     ) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
         let (mut parts, stage) = (this.parts, this.stage);
-        // The block has been polled first: if it has ended, that stands.
+        // `run` has just polled the body: it had not ended.
         let mut polled = Poll::Pending;
         let nest = this.nest;
         nest.during_rarely(&mut || polled = parts.as_mut().poll_beside(cx));
@@ -66,13 +66,12 @@ where
             return self.end_body_early(ended);
         }
         stage.set(Stage::Interrupted(ended));
-        // The next use of the same call has to see that.
+        // Polls again, so that the inner use sees the mark.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// A body has ended beside which something goes on, or which was ended by something else. Ready as
-    /// [`run`](Self::run) is.
+    /// A body has ended that had something beside it, or that was interrupted. Returns what [`run`](Self::run) returns.
     #[cold]
     pub(super) fn end_of_body(
         mut self: Pin<&mut Self>,
@@ -126,7 +125,7 @@ where
         self.conclude(ended)
     }
 
-    /// Goes on with the exit of a use whose body, which is gone, did not end by itself.
+    /// Begins the exit of a use whose body is gone and did not end by itself.
     pub(super) fn conclude(
         mut self: Pin<&mut Self>,
         ended: BodyEnd<F::Kept, E>,
@@ -148,7 +147,8 @@ where
         self.begin_exit(outcome, ended)
     }
 
-    /// Drops what is beside, if the exit can begin at once. Ready as [`run`](Self::run) is.
+    /// Begins the exit, or the wait for the nest before it. Drops what is beside if the exit begins now. Returns what
+    /// [`run`](Self::run) returns.
     pub(super) fn begin_exit(
         self: Pin<&mut Self>,
         mut outcome: Outcome<X>,
@@ -181,7 +181,7 @@ where
         Poll::Ready(None)
     }
 
-    /// What the use results in, whose body was ended by what goes on beside it.
+    /// The result of a use whose body was ended by the future beside it.
     #[cold]
     pub(super) fn end_beside(
         self: Pin<&mut Self>,
@@ -221,7 +221,7 @@ where
         F::beside_failed(error, exit)
     }
 
-    /// Ends for the use around it, which goes on with the error of what is beside that.
+    /// Ends a use that the outer use has interrupted. The outer use then returns its own error.
     #[cold]
     pub(super) fn end_outer(self: Pin<&mut Self>, exited: Result<(), E>) {
         let mut parts = self.project().parts;
@@ -232,7 +232,7 @@ where
     }
 }
 
-/// Takes out the error with which what is beside has failed. To convert it may panic.
+/// Takes the error of the future beside the body. Its conversion to the context's error may panic.
 pub(super) fn failure_of<C, X>(context: Pin<&mut C>) -> Result<Option<C::Error>, Panic>
 where
     C: AsyncContext<X>,
@@ -284,7 +284,7 @@ where
     ended
 }
 
-/// Reports what a body ended with that was ended before by something else.
+/// Reports the result of a body that something else had ended before.
 #[cold]
 fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
 where

@@ -69,8 +69,8 @@ where
     }
 }
 
-/// Drops the context of a use that waits and has no body any more. What the body ended with has no caller now, so
-/// it is reported.
+/// Drops the context of a use that exits or waits, and has no body any more. No caller receives what the body ended with,
+/// so that is reported.
 #[cold]
 fn drop_waiting<P, X, K, E>(
     mut parts: Pin<&mut P>,

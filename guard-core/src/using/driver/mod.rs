@@ -30,7 +30,7 @@ pub trait Parts<X> {
     /// The context, while the body does not borrow from it.
     fn context(self: Pin<&mut Self>) -> Pin<&mut Self::Context>;
 
-    /// Whether the use of the former context of the same call may end this one.
+    /// Whether the outer use of the same `async_with!` may end this one.
     #[inline]
     fn is_watched(&mut self) -> bool {
         false
@@ -48,8 +48,8 @@ pub trait Runs<X>: Parts<X> {
     /// What the body ends with.
     type Output;
 
-    /// Gives the resource of the entered context to the body. Whether something else may end the body: what goes on beside
-    /// it, or the use of the former context of the same call.
+    /// Gives the resource of the entered context to the body. Returns whether something else may end the body: the future
+    /// beside it, or the outer use of the same `async_with!`.
     fn lend(self: Pin<&mut Self>) -> bool;
 
     /// Polls the body, to which the resource was lent.
@@ -58,35 +58,36 @@ pub trait Runs<X>: Parts<X> {
     /// Goes on with what is beside the body. Ready when that ends the body.
     fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<raw::EndedBeside>;
 
-    /// The future beside the body has ended it. `true`: the body goes on to its own end all the same, because it consists of
-    /// the next use of the same call, which is told to exit, or because a yield in it is over, and what comes after a
-    /// yield always runs.
+    /// Something else ends the body: the future beside it, or the outer use. Returns `true` if the body has to run to its
+    /// own end all the same: because a yield in it has begun, and the code after a yield always runs, or because it
+    /// consists of the inner use, which is now marked to exit.
     fn interrupt(self: Pin<&mut Self>) -> bool {
         false
     }
 
-    /// Whether what is beside the body was driven, and has failed, while a yield in the body lent.
+    /// Whether the future beside the body has failed while a yield in the body lent: the outer context's driver polled it
+    /// then.
     fn ending(_: &Self::Output) -> Ending {
         Ending::Own
     }
 
-    /// Whether the use of the former context of the same call ends this one.
+    /// Whether the outer use of the same `async_with!` ends this one.
     #[inline]
     fn is_interrupted(self: Pin<&mut Self>) -> bool {
         false
     }
 
-    /// Tells that one that this one has ended.
+    /// Tells the outer use that this one has ended.
     fn finish_outer(self: Pin<&mut Self>) {}
 }
 
-/// How the future beside a body has ended, when the body ended.
+/// What a body that has ended says about the future beside it.
 pub enum Ending {
-    /// Nothing.
+    /// It did not fail: the body has ended by itself.
     Own,
-    /// It has failed.
+    /// It has failed, and so ended the body.
     Beside,
-    /// It has failed when the outer use had ended.
+    /// It has failed after the block of the outer context had ended, so its error is only reported.
     BesideAfterBlock,
 }
 
@@ -101,9 +102,9 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         parts: P,
-        // Emptied by the drop of an unfinished use, so that the compiler need not look at it again.
+        // `ManuallyDrop`: `drop_unfinished` takes it out, so the compiler generates no drop code for it.
         stage: ManuallyDrop<Stage<X, K, E>>,
-        // Dropped last: what is in it then belongs to the enclosing use. A use that is over has left nothing in it.
+        // `drop_unfinished` drops it last: its entries then go to the enclosing nest. In `Stage::Over` it is empty.
         nest: ManuallyDrop<Nest>,
         _form: PhantomData<fn() -> F>,
     }
@@ -116,7 +117,7 @@ pin_project_lite::pin_project! {
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
-            // A use that is over leaves its context to be dropped with what is around it.
+            // A use that is over has nothing to exit or to hand off: its owner drops the context.
             if !matches!(*this.stage, Stage::Over) {
                 this.drop_unfinished();
             }
@@ -142,15 +143,16 @@ enum Stage<X, K, E> {
     Enter,
     /// The body runs.
     Body,
-    /// It enters, and the use of the former context of the same call may end it.
+    /// It enters, and the outer use of the same `async_with!` may end it.
     EnterWatched,
-    /// The body runs, and something else may end it: what goes on beside it, or the use of the former context.
+    /// The body runs, and something else may end it: the future beside it, or the outer use.
     Beside,
-    /// The body has been ended like this, and goes on to its own end.
+    /// Something else has ended the body, as noted here, but the body still runs to its own end.
     Interrupted(BodyEnd<K, E>),
     /// The body has ended, and has been dropped. The use exits.
     Exit(BodyEnd<K, E>),
-    /// The same, but the use waits for its nest before. The outcome is for the first poll of the exit.
+    /// The body has ended, and has been dropped. The use waits for its nest, and then exits. The outcome is for the first
+    /// poll of the exit.
     Before(Option<Outcome<X>>, BodyEnd<K, E>),
     /// It has exited, and waits for its nest.
     After(BodyEnd<K, E>, Result<(), E>),
@@ -169,7 +171,7 @@ enum BodyEnd<K, E> {
     Panicked(KeptPanic),
     /// What goes on beside it has ended it, with this error. Without one, the error is what the exit fails with.
     Beside(Option<E>),
-    /// The use of the former context of the same call has ended it.
+    /// The outer use of the same `async_with!` has ended it.
     Outer,
 }
 
@@ -223,7 +225,7 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let outcome = 'outcome: {
-            // First what is usual.
+            // Most polls are in one of these two stages, so they are checked first.
             if !matches!(*self.stage, Stage::Enter | Stage::Body) {
                 match *self.stage {
                     Stage::EnterWatched | Stage::Beside | Stage::Interrupted(_) => {
@@ -231,7 +233,7 @@ where
                             break 'outcome ready!(ended);
                         }
                     }
-                    // It has been told how its use ended.
+                    // The first poll of the exit told the context the outcome. It ignores this one.
                     Stage::Exit(_) => break 'outcome Some(Outcome::Cancelled),
                     _ => break 'outcome None,
                 }
@@ -280,7 +282,7 @@ where
                     }
                 }
             }
-            // It takes few pointers along, for they are written out at each poll.
+            // The closure captures few variables, because each one is stored at every poll.
             let polled = catch_panic(|| {
                 let polled = parts.as_mut().poll_body(cx);
                 if polled.is_ready() {
@@ -321,7 +323,7 @@ where
         Poll::Ready(None)
     }
 
-    /// Waits for the body, and goes on with what is beside it. Ready as [`run`](Self::run) is.
+    /// Waits for the body, and polls what is beside it. Returns what [`run`](Self::run) returns.
     #[inline]
     fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
         match *self.stage {
@@ -330,7 +332,7 @@ where
         }
     }
 
-    /// The body has panicked, and is gone. Ready as [`run`](Self::run) is.
+    /// The body has panicked, and is gone. Returns what [`run`](Self::run) returns.
     #[cold]
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
         let this = self.as_mut().project();
@@ -374,7 +376,7 @@ where
         }
     }
 
-    /// The exit failed. After a panic of the body, which is what goes on, that is reported.
+    /// The exit failed. If the body has panicked, that panic is resumed, and this error is reported.
     #[cold]
     fn exit_failed(self: Pin<&mut Self>, error: E) -> Result<(), E> {
         let this = self.project();
@@ -385,8 +387,8 @@ where
         Err(error)
     }
 
-    /// The exit panicked. After a panic of the body, which is what goes on, that is reported. Else it goes on, and
-    /// what the body ended with has no caller.
+    /// The exit panicked. If the body has panicked too, the panic of the body is resumed, and this one is reported. Else
+    /// this one is resumed, and what the body ended with is reported.
     #[cold]
     fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
         let this = self.project();
@@ -438,7 +440,7 @@ where
         })
     }
 
-    /// What the use results in.
+    /// The result of the use.
     #[inline]
     fn end(
         self: Pin<&mut Self>,
@@ -454,7 +456,7 @@ where
         })
     }
 
-    /// What the use results in, whose body did not end by itself.
+    /// The result of a use whose body did not end by itself.
     #[cold]
     fn end_otherwise(
         self: Pin<&mut Self>,
@@ -472,7 +474,7 @@ where
         })
     }
 
-    /// What the use results in, whose exit failed.
+    /// The result of a use whose exit failed.
     #[cold]
     fn end_failed(self: Pin<&mut Self>, kept: F::Kept, error: E) -> F::Output {
         let mut parts = self.project().parts;

@@ -1,4 +1,4 @@
-//! A limit that may panic.
+//! Keeps the panic of a limit until the exit is over.
 
 use core::convert::Infallible;
 use core::task::{Context, Poll};

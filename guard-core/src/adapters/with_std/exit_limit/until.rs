@@ -1,4 +1,4 @@
-//! A limit that is any future.
+//! The limit of `exit_until`: any future.
 
 use core::convert::Infallible;
 use core::fmt;
