@@ -8,20 +8,20 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "tokio")]
-pub use crate::adapters::with_tokio::{ExitTimeout, Timeout};
+pub use crate::adapters::needs_tokio::{ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 #[cfg(feature = "alloc")]
 pub use crate::{
-    adapters::with_alloc::{Join, JoinError, Optional, OptionalResource},
+    adapters::needs_alloc::{Join, JoinError, Optional, OptionalResource},
     context::boxed::{BoxContext, LocalBoxContext},
     guard::{Enter, Exit},
     raw::Pair as JoinResource,
 };
 #[cfg(feature = "std")]
 pub use crate::{
-    adapters::with_std::{Bounded, Clock, ExitUntil, Until},
-    adapters::with_std::{Current, Lazy, LazyResource, Swap, SwapResource},
+    adapters::needs_std::{Bounded, Clock, ExitUntil, Until},
+    adapters::needs_std::{Current, Lazy, LazyResource, Swap, SwapResource},
     cleanup::background::{Detached, Drain, Settled, TrySettled},
 };
 

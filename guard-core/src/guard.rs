@@ -267,7 +267,7 @@ where
         let Self { held, nest, .. } = self;
         let held = held.as_mut().expect("only its end takes it");
         let (resource, beside) = held.drive();
-        let driven = Driven {
+        let driven = DrivenBody {
             body: Some(body(resource)),
             beside,
             nest,
@@ -345,14 +345,14 @@ where
 
 pin_project_lite::pin_project! {
     /// The future of a body that is driven beside its guard.
-    struct Driven<'a, F> {
+    struct DrivenBody<'a, F> {
         #[pin]
         body: Option<F>,
         beside: HeldBeside<'a>,
         nest: &'a mut Nest,
     }
 
-    impl<F> PinnedDrop for Driven<'_, F> {
+    impl<F> PinnedDrop for DrivenBody<'_, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.body.is_some() {
@@ -362,7 +362,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future> Future for Driven<'_, F> {
+impl<F: Future> Future for DrivenBody<'_, F> {
     /// The result of the body. Or something beside it has ended it, with an error (`None`) or a panic.
     type Output = Result<F::Output, Option<Panic>>;
 

@@ -29,7 +29,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 // What only some features use is compiled without them too. With the default ones the compiler checks that all of it is
-// used. What stands in for `std` asks for that check itself.
+// used. `cleanup/without_std` and `raw/without_std` ask for that check themselves.
 #![cfg_attr(not(feature = "tokio"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "alloc")]
@@ -37,6 +37,7 @@ extern crate alloc;
 
 mod adapters;
 mod body_macros;
+mod call_order;
 mod cleanup;
 pub mod context;
 mod coroutine;
@@ -50,7 +51,6 @@ mod macro_support;
 #[cfg(feature = "macros")]
 mod macros;
 mod manager;
-mod order;
 mod outcome;
 mod platform;
 mod raw;
@@ -70,7 +70,7 @@ pub mod guide;
 
 #[cfg(feature = "alloc")]
 pub use self::{
-    adapters::with_alloc::{AsyncClose, closing, from_fns, optional},
+    adapters::needs_alloc::{AsyncClose, closing, from_fns, optional},
     cleanup::{Cleanup, background::set_spawner},
     context::{BoxContext, LocalBoxContext},
     exit_stack::{
@@ -81,7 +81,7 @@ pub use self::{
 };
 #[cfg(feature = "std")]
 pub use self::{
-    adapters::with_std::{ReplaceError, TimeoutError, lazy, swap},
+    adapters::needs_std::{ReplaceError, TimeoutError, lazy, swap},
     cleanup::background::{
         LocalCleanup, PendingCleanup, Unsettled, detached, drain, drain_all, pending_cleanups,
         set_cleanup_timeout, set_local_spawner, set_wait_limit, settled, try_settled,
@@ -90,7 +90,7 @@ pub use self::{
 };
 #[cfg(feature = "tokio")]
 pub use self::{
-    adapters::with_tokio::{Elapsed, blocking, blocking_catch, deadline},
+    adapters::needs_tokio::{Elapsed, blocking, blocking_catch, deadline},
     task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group},
 };
 pub use adapters::{nullcontext, suppress};

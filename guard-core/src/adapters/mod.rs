@@ -36,15 +36,15 @@ use forward_to_context;
 
 mod expect;
 mod map_err;
+#[cfg(feature = "alloc")]
+pub(crate) mod needs_alloc;
+#[cfg(feature = "std")]
+pub(crate) mod needs_std;
+#[cfg(feature = "tokio")]
+pub(crate) mod needs_tokio;
 mod null;
 mod suppress;
-#[cfg(feature = "alloc")]
-pub(crate) mod with_alloc;
 mod with_error;
-#[cfg(feature = "std")]
-pub(crate) mod with_std;
-#[cfg(feature = "tokio")]
-pub(crate) mod with_tokio;
 
 pub use expect::Expect;
 pub use map_err::MapErr;

@@ -5,7 +5,7 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::order::Order;
+use crate::call_order::Order;
 use crate::{AsyncContext, Outcome};
 
 /// Lends a value; entering and exiting do nothing.

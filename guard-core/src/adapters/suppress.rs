@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::order::Order;
+use crate::call_order::Order;
 use crate::{AsyncContext, Outcome};
 
 /// Swallows the errors of the body for which `predicate` is true; all others are raised.

@@ -7,7 +7,7 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::scoped::Coroutine;
+use super::state_machine::Coroutine;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Kind, Runtime, Unfinished, hand_off};
 use crate::macro_support::Conclude;

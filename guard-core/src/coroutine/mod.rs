@@ -5,6 +5,6 @@
 
 #[cfg(feature = "alloc")]
 pub(crate) mod guaranteed;
-mod scoped;
+mod state_machine;
 
-pub(crate) use scoped::scoped;
+pub(crate) use state_machine::scoped;

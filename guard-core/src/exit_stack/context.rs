@@ -9,12 +9,12 @@ use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside};
 use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, StackMode, Whose};
+use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
 use crate::macro_support::Reports;
-use crate::order::Order;
 use crate::raw::{Ask, Beside, Drive};
 use crate::report::{ReportKind, ReportSource, describe_debug};
-use crate::using::besides::Driving;
+use crate::using::beside_list::Driving;
 use crate::{AsyncContext, Outcome};
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::dropped;
-use crate::raw::{Ask, Reclaimed};
+use crate::raw::{Ask, KeptContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
@@ -49,7 +49,7 @@ enum ContextState<C, X>
 where
     C: AsyncContext<X>,
 {
-    Held(Reclaimed<C, X>),
+    Entered(KeptContext<C, X>),
     /// It exits, or has exited. It is dropped with the entry, after its result has been noted.
     Exiting(Pin<Box<C>>),
 }
@@ -58,9 +58,9 @@ impl<C, X, E> ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    pub(super) fn new(kept: Reclaimed<C, X>, source: ReportSource<E>) -> Self {
+    pub(super) fn new(kept: KeptContext<C, X>, source: ReportSource<E>) -> Self {
         Self {
-            state: ContextState::Held(kept),
+            state: ContextState::Entered(kept),
             source,
         }
     }
@@ -71,13 +71,13 @@ where
             ContextState::Exiting(context) => {
                 context.report_source().with_error(self.source.describe)
             }
-            ContextState::Held(_) => self.source,
+            ContextState::Entered(_) => self.source,
         }
     }
 
     fn failure(&mut self, ask: Ask) -> Option<C::Error> {
         match &mut self.state {
-            ContextState::Held(kept) => kept.failure(ask),
+            ContextState::Entered(kept) => kept.failure(ask),
             ContextState::Exiting(_) => None,
         }
     }
@@ -89,7 +89,7 @@ where
     ) -> Poll<Result<(), C::Error>> {
         // Later polls only continue: the exit ignores the outcome that they pass.
         let mut told = Outcome::Cancelled;
-        if let ContextState::Held(kept) = &mut self.state {
+        if let ContextState::Entered(kept) = &mut self.state {
             // A driver may be using it, if the stack was moved out of its use.
             let context = ready!(kept.poll_release(cx));
             self.state = ContextState::Exiting(context);
@@ -97,7 +97,7 @@ where
         }
         match &mut self.state {
             ContextState::Exiting(context) => context.as_mut().poll_exit(cx, told),
-            ContextState::Held(_) => unreachable!("it has just been released"),
+            ContextState::Entered(_) => unreachable!("it has just been released"),
         }
     }
 }

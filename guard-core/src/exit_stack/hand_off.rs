@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::core::Stack;
 use super::handle::StackHandle;
 use super::owned::{AsyncExitStack, Owned};
+use super::stack::Stack;
 use super::unwind_state::StackMode;
 use crate::cleanup::{Runtime, Unfinished, drop_owned, hand_off};
 use crate::platform::panics::Panic;
-use crate::using::besides::Adding;
+use crate::using::beside_list::Adding;
 
 impl<E, M> AsyncExitStack<E, M>
 where

@@ -3,10 +3,10 @@
 use alloc::boxed::Box;
 use core::future::Future;
 
-use super::core::{Key, Keyed};
 use super::inbox::{Inbox, StackClosed};
 use super::methods::deferred;
 use super::owned::Owned;
+use super::stack::{Key, Keyed};
 use super::unwind_state::{Plain, StackMode};
 use crate::cleanup::Nest;
 use crate::report::ReportSource;

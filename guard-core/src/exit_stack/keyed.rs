@@ -5,8 +5,8 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::task::{Context, Poll};
 
-use super::core::Key;
 use super::entry::{ContextEntry, Entry};
+use super::stack::Key;
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
 use crate::raw::{Ask, LentContext};

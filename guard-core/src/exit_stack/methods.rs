@@ -6,11 +6,11 @@ use core::future::Future;
 use core::task::{Context, Poll};
 
 use super::adopted::Adopted;
-use super::core::{Key, Keyed, Stack, exit_entry};
 use super::entry::ContextEntry;
 use super::errors::ExitErrors;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
+use super::stack::{Key, Keyed, Stack, exit_entry};
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::platform::panics::catch_panic;

@@ -2,7 +2,6 @@
 
 mod adopted;
 mod context;
-mod core;
 mod debug;
 mod enter;
 mod entry;
@@ -14,9 +13,10 @@ mod keyed;
 mod methods;
 mod owned;
 mod scoped;
+mod stack;
 mod unwind_state;
 
-pub use self::core::Key;
+pub use self::stack::Key;
 pub use context::{AllErrors, ExitStackContext, exit_stack, scoped_exit_stack};
 pub use enter::{EnterKeyed, EnterLent, EnterOnStack};
 pub use errors::ExitErrors;

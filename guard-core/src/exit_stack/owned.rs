@@ -9,18 +9,18 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 
 use super::adopted::Adopted;
-use super::core::{Key, Keyed, Stack};
 use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::keyed::{EntryKey, KeyedEntry};
 use super::methods::{NOT_DRIVEN, deferred};
+use super::stack::{Key, Keyed, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
 use crate::context::FromContext;
 use crate::raw::{Drive, Driven, LentContext, Place};
 use crate::report::{ReportSource, describe_debug};
-use crate::using::besides::Adding;
+use crate::using::beside_list::Adding;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].

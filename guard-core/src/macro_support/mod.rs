@@ -4,13 +4,13 @@ mod cannot_fail;
 mod classify;
 mod definition;
 mod describe;
-mod failed;
 mod handled;
-#[cfg_attr(not(feature = "alloc"), path = "without_alloc.rs")]
+#[cfg_attr(not(feature = "alloc"), path = "heap_without_alloc.rs")]
 pub(crate) mod heap;
-mod lent;
 mod owned;
+mod question_mark;
 mod returns;
+mod yielded;
 
 pub use cannot_fail::CannotFail;
 pub use classify::{
@@ -21,9 +21,9 @@ pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,
 };
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
-pub use failed::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use handled::{Swallowed, attempted, swallowed};
 pub use heap::*;
-pub use lent::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};
 pub use owned::{Owned, owned_generic, owned_locally};
+pub use question_mark::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use returns::{Returns, carried};
+pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};

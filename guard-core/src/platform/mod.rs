@@ -7,7 +7,7 @@
 pub(crate) mod panics;
 // The cfg is not called `loom`, because tokio, which the tests also need, understands that one too.
 #[cfg(feature = "std")]
-#[cfg_attr(guard_loom, path = "with_loom.rs")]
+#[cfg_attr(guard_loom, path = "primitives_with_loom.rs")]
 mod primitives;
 #[cfg(feature = "alloc")]
 #[cfg_attr(not(feature = "std"), path = "without_std/shared.rs")]

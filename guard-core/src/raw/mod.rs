@@ -9,13 +9,16 @@
 //! - A driver goes on with what is beside a context whose handle is somebody else's ([`Driven`]).
 //! - A list of handles grows while the resources of some of them are in use ([`AppendVec`]).
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
+//! - A driver polls what a handle owns, through a place that both share ([`Place`]).
+//! - Code far up the stack uses a value that a caller has borrowed exclusively ([`Current`]).
+//! - A value is shared between threads, but reached exclusively only ([`Exclusive`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
-//! The first eight rest on pinning: what is pinned is dropped before its memory is reused, and each type
-//! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the
-//! only pointer to its inside.
+//! Those of contexts and futures rest on pinning: what is pinned is dropped before its memory is reused, and each type
+//! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the only pointer to
+//! its inside. [`Pair`] rests on being unsized, and [`AppendVec`] on boxes that leave the list only through `&mut`.
 //!
-//! The soundness of the first rests on generated code as well: a [`Yielder`] stays in the body future that it
+//! The soundness of [`Slot`] rests on generated code as well: a [`Yielder`] stays in the body future that it
 //! was made for, and a [`Yield`](slot::Yield) is awaited right in that body, not in a future that could be
 //! leaked. The user's code can do neither, because it cannot name the yielder, without which a [`YieldToken`] lends
 //! nothing; a macro in between, also one that is only called `async_with!`, is held to it by a label (see

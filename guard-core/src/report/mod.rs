@@ -2,10 +2,10 @@
 
 mod identity;
 mod panic;
-#[cfg_attr(not(feature = "std"), path = "without_std.rs")]
+#[cfg_attr(not(feature = "std"), path = "reporter_without_std.rs")]
 pub(crate) mod reporter;
 mod source;
-#[cfg_attr(not(feature = "tracing"), path = "without_tracing.rs")]
+#[cfg_attr(not(feature = "tracing"), path = "span_without_tracing.rs")]
 mod span;
 
 use core::any::Any;

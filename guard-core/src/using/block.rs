@@ -9,8 +9,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::driver::Ending;
-use super::failed::{is_err, is_ok_or_unit};
 use super::form::{Attempting, Catching, Handing, InFunction};
+use super::is_err::{is_err, is_ok_or_unit};
 use super::{Parts, Runs, Use};
 use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie};
 use crate::{AsyncContext, Outcome};
@@ -197,7 +197,7 @@ where
     B: Future,
     O: Outer,
 {
-    type Output = Left<B::Output>;
+    type Output = BlockOutput<B::Output>;
 
     #[inline]
     fn lend(self: Pin<&mut Self>) -> bool {
@@ -210,7 +210,7 @@ where
     }
 
     #[inline]
-    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left<B::Output>> {
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BlockOutput<B::Output>> {
         let place = &mut self.get_mut().0;
         let polled = place.block().poll(cx);
         let marks = place.lending().marks.get();
@@ -219,7 +219,7 @@ where
             Poll::Pending if marks & FINISHED != 0 => None,
             Poll::Pending => return Poll::Pending,
         };
-        Poll::Ready(Left { output, marks })
+        Poll::Ready(BlockOutput { output, marks })
     }
 
     fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndedBeside> {
@@ -235,7 +235,7 @@ where
         set & (YIELDS | HOLDS_USE) != 0
     }
 
-    fn ending(output: &Left<B::Output>) -> Ending {
+    fn ending(output: &BlockOutput<B::Output>) -> Ending {
         if output.marks & ENDED != 0 {
             Ending::Beside
         } else if output.marks & ENDED_AFTER_BLOCK != 0 {
@@ -374,13 +374,13 @@ impl Future for Finish<'_> {
 }
 
 /// How a block was left.
-pub struct Left<T> {
+pub struct BlockOutput<T> {
     /// The output of the `async` block: what was returned, or what a `?` left with.
     pub(super) output: Option<T>,
     marks: u16,
 }
 
-impl<T> Left<T> {
+impl<T> BlockOutput<T> {
     /// Whether the block reached its end without a failure, and each yield in it received `Completed`.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {

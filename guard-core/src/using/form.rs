@@ -5,8 +5,8 @@ use core::convert::Infallible;
 use crate::macro_support::CannotFail;
 use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
 use crate::using::TryWithError;
-use crate::using::block::{BlockEnd, Left};
-use crate::using::failed::is_err;
+use crate::using::block::{BlockEnd, BlockOutput};
+use crate::using::is_err::is_err;
 use crate::{AsyncContext, Outcome};
 
 /// What becomes of a body's output and an exit's result: the difference between the forms.
@@ -324,7 +324,7 @@ impl<T> Kept for BlockEnd<T> {
 /// A block whose `return` and `?` leave the function around it.
 pub enum InFunction {}
 
-impl<C, T> Form<C, (), Left<T>> for InFunction
+impl<C, T> Form<C, (), BlockOutput<T>> for InFunction
 where
     C: AsyncContext,
 {
@@ -332,7 +332,7 @@ where
     type Output = Next<T, C::Error>;
 
     #[inline]
-    fn split(left: Left<T>) -> (Outcome, BlockEnd<T>) {
+    fn split(left: BlockOutput<T>) -> (Outcome, BlockEnd<T>) {
         if left.is_plain() {
             return (Outcome::Completed, BlockEnd::Finished { failed: false });
         }
@@ -379,7 +379,7 @@ where
 /// A block whose `?` ends it with an error that is a value for the function around it.
 pub enum Attempting {}
 
-impl<C, E> Form<C, (), Left<Result<Infallible, E>>> for Attempting
+impl<C, E> Form<C, (), BlockOutput<Result<Infallible, E>>> for Attempting
 where
     C: AsyncContext,
 {
@@ -387,7 +387,7 @@ where
     type Output = Next<E, C::Error>;
 
     #[inline]
-    fn split(left: Left<Result<Infallible, E>>) -> (Outcome, BlockEnd<E>) {
+    fn split(left: BlockOutput<Result<Infallible, E>>) -> (Outcome, BlockEnd<E>) {
         let failed = left.output.is_some() || left.has_failed();
         let outcome = if failed {
             Outcome::Failed(())
@@ -451,7 +451,7 @@ impl Kept for Handing {
 /// A block whose `?` hands its error to the context.
 pub enum Catching {}
 
-impl<C, X> Form<C, X, Left<Result<Infallible, X>>> for Catching
+impl<C, X> Form<C, X, BlockOutput<Result<Infallible, X>>> for Catching
 where
     C: AsyncContext<X>,
 {
@@ -459,7 +459,7 @@ where
     type Output = Next<(), C::Error>;
 
     #[inline]
-    fn split(left: Left<Result<Infallible, X>>) -> (Outcome<X>, Handing) {
+    fn split(left: BlockOutput<Result<Infallible, X>>) -> (Outcome<X>, Handing) {
         let failed = left.has_failed();
         let told = left.told();
         match left.output {

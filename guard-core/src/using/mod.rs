@@ -9,7 +9,7 @@
 //!
 //! What is entered by hand has no body: `exit_steps` has the exit of a guard, and of a context behind a handle.
 //!
-//! `failed` decides whether a value is a failure. `besides` has what goes on beside a block that adds to it.
+//! `is_err` decides whether a value is a failure. `beside_list` has what goes on beside a block that adds to it.
 //!
 //! ```text
 //!          poll_enter        poll_body          poll_exit
@@ -22,14 +22,14 @@
 //! ```
 
 #[cfg(feature = "alloc")]
-pub(crate) mod besides;
+pub(crate) mod beside_list;
 pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;
 mod error;
 pub(crate) mod exit_steps;
-pub(crate) mod failed;
 pub(crate) mod form;
+pub(crate) mod is_err;
 
 pub use closure::{Body, Catch, Run, TryWith, With};
 pub use driver::Use;

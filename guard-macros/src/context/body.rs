@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Token, Type};
 
 use super::instrument::{self, Instrumented};
-use super::near::is_ok;
+use super::likely_mistakes::is_ok;
 use super::returns::Returns;
 use super::tails;
 use crate::args::Args;

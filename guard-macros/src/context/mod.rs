@@ -3,7 +3,7 @@
 mod body;
 mod expand;
 mod instrument;
-mod near;
+mod likely_mistakes;
 mod ownership;
 mod receiver;
 mod returns;
@@ -127,7 +127,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.take(returns.compare(&sig.output, &block, &args.krate));
             if let Err(error) = returns.compare_failure(sig, &mut block) {
                 errors.push(error);
-                let yields = near::yields_of(&mut block);
+                let yields = likely_mistakes::yields_of(&mut block);
                 let body = Some(Body::missing(function, yields.first()));
                 return Some(Definition {
                     args,
@@ -137,7 +137,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
                 });
             }
             errors.take(returns.compare_end(&sig.output, &mut block));
-            near::mend(&mut block, &args.krate, &returns, errors);
+            likely_mistakes::mend(&mut block, &args.krate, &returns, errors);
             let body = Body::new(block, &args, &returns, function, errors);
             Some(Body {
                 instrumented,

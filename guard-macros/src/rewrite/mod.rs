@@ -7,16 +7,16 @@
 //!
 //! - `walker`: code that syn has parsed
 //! - `calls`: calls of macros, ours and others
-//! - `scan`: the arguments of a macro that syn cannot parse
+//! - `unknown_macro`: the arguments of a macro that syn cannot parse
 //! - `jumps`: jumps out of the arguments of a macro
 //! - `tokens`: looking for things in tokens
 //! - `errors`: expressions that are certainly an `Err`
 
 mod calls;
-mod errors;
+mod err_expressions;
 mod jumps;
-mod scan;
 mod tokens;
+mod unknown_macro;
 mod walker;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -24,7 +24,7 @@ use quote::{ToTokens, quote};
 use syn::visit_mut::VisitMut;
 use syn::{Block, Lifetime, Macro};
 
-pub(crate) use errors::{is_err, is_err_expr};
+pub(crate) use err_expressions::{is_err, is_err_expr};
 pub(crate) use tokens::mentions;
 use walker::Walker;
 

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::Expr;
 use syn::parse::Parser;
 
-use super::errors::is_err;
+use super::err_expressions::is_err;
 
 pub(crate) fn mentions(tokens: &TokenStream, is_wanted: &impl Fn(&str) -> bool) -> bool {
     tokens.clone().into_iter().any(|token| match token {

@@ -6,8 +6,8 @@ use syn::Path;
 
 use super::block::{Body, Names};
 use super::contexts::{bind, context_of, fail, own_error};
-use super::held::tie_of;
 use super::parse::{AsyncWith, Handling, Use};
+use super::tie::tie_of;
 
 /// Input:
 ///

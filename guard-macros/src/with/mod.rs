@@ -3,19 +3,19 @@
 mod block;
 mod contexts;
 pub(crate) mod expand;
-mod held;
-mod near;
+mod likely_mistakes;
 mod parse;
+mod tie;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
-use near::Near;
+use likely_mistakes::Near;
 pub(crate) use parse::{AsyncWith, Form, Use, check};
 
-pub(crate) use near::read_uses;
+pub(crate) use likely_mistakes::read_uses;
 
 /// The input is what the user wrote, after the path of guard-core and a semicolon.
 pub(crate) fn async_with(input: TokenStream) -> TokenStream {
@@ -31,7 +31,7 @@ pub(crate) fn async_with(input: TokenStream) -> TokenStream {
     match syn::parse2::<AsyncWith>(input.clone()) {
         Ok(with) => expand::expand(&krate, with),
         Err(error) => {
-            let Near { error, with } = near::read(input, error);
+            let Near { error, with } = likely_mistakes::read(input, error);
             let error = error.into_compile_error();
             match with {
                 Some(with) => beside(&expand::expand(&krate, with), &error),

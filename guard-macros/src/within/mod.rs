@@ -1,7 +1,7 @@
 //! `#[within]`: contexts around the body of an async function.
 
 mod boxed;
-mod tests;
+mod test_attributes;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -10,7 +10,7 @@ use syn::{
     Attribute, Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token,
 };
 
-use self::tests::body_of_a_test;
+use self::test_attributes::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::{Function, is_named};
 use crate::rewrite::mentions;

@@ -78,7 +78,7 @@ pub struct Drain {
 
 struct Draining {
     /// The runtime whose clean-ups it waits for. `None`: all.
-    scope: Option<RuntimeId>,
+    runtime: Option<RuntimeId>,
     waiting: Waiting,
     /// The clean-up in whose code it is.
     owner: Option<Arc<Entry>>,
@@ -86,8 +86,8 @@ struct Draining {
 
 impl Draining {
     fn new(everywhere: bool) -> Self {
-        let runtime = Runtime::current();
-        let scope = (!everywhere && runtime.is_some()).then(|| runtime.id());
+        let current = Runtime::current();
+        let runtime = (!everywhere && current.is_some()).then(|| current.id());
         let owner = owners().into_iter().next();
         if let Some(owner) = &owner {
             owner.count_drain();
@@ -95,7 +95,7 @@ impl Draining {
             look_again();
         }
         Self {
-            scope,
+            runtime,
             waiting: Waiting::new(),
             owner,
         }
@@ -103,9 +103,9 @@ impl Draining {
 
     fn is_over(&self) -> bool {
         if self.owner.is_none() {
-            return !is_any(self.scope);
+            return !is_any(self.runtime);
         }
-        let entries = all(self.scope);
+        let entries = all(self.runtime);
         entries
             .iter()
             .all(|entry| entry.reaches(|other| other.is_draining()))

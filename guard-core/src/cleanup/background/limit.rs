@@ -11,7 +11,7 @@ use crate::platform::tokio::{Sleep, sleep};
 
 /// What a limit bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum LimitedPart {
     /// The wait for the nest, before the exit and after it.
     Wait,
     /// The exit itself.
@@ -21,7 +21,7 @@ pub enum Stage {
 /// The limit of an exit that goes on in the background, and of the waits around it.
 pub trait Bound: Send {
     /// Ready when the time is up. The time begins with the first call.
-    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// The limit of an exit, for the clean-ups that are handed off when its context is dropped.

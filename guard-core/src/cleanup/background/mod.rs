@@ -26,7 +26,7 @@ pub(crate) use self::{
     dropping::{drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire},
     hand_off::hand_off,
     kind::Kind,
-    limit::{Bound, Limit, Stage},
+    limit::{Bound, Limit, LimitedPart},
     nest::{GuardNest, Leftover, Nest},
     settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
 };

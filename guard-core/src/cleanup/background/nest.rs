@@ -23,10 +23,10 @@ use crate::raw::{Current, Exclusive};
 #[derive(Default)]
 pub(crate) struct Nest {
     // `ManuallyDrop`: `Drop` empties it, so the compiler generates no drop code for it.
-    left: ManuallyDrop<Option<Box<Exclusive<Left>>>>,
+    left: ManuallyDrop<Option<Box<Exclusive<Contents>>>>,
 }
 
-struct Left {
+struct Contents {
     entries: Vec<Arc<Entry>>,
     /// The entries for which the exit does not wait: they go on in another runtime, or were dropped during their set-up.
     apart: Vec<Arc<Entry>>,
@@ -99,7 +99,7 @@ impl Nest {
     pub(super) fn of(entries: Vec<Arc<Entry>>, guards: OpenGuards) -> Self {
         let mut nest = Self::new();
         if !entries.is_empty() || !guards.0.is_empty() {
-            let left = nest.left();
+            let left = nest.contents();
             left.entries = entries;
             left.guards_of_use = guards.0;
         }
@@ -129,9 +129,9 @@ impl Nest {
         self.during(action);
     }
 
-    fn left(&mut self) -> &mut Left {
+    fn contents(&mut self) -> &mut Contents {
         let left = self.left.get_or_insert_with(|| {
-            Box::new(Exclusive::new(Left {
+            Box::new(Exclusive::new(Contents {
                 entries: Vec::new(),
                 apart: Vec::new(),
                 guards: None,
@@ -143,7 +143,7 @@ impl Nest {
     }
 
     fn push(&mut self, entry: Arc<Entry>) {
-        let left = self.left();
+        let left = self.contents();
         if left.entries.len() == left.entries.capacity() {
             drop(take_spent(&mut left.entries));
         }
@@ -253,12 +253,12 @@ impl Nest {
     /// Ready when an exit without a limit of its own has waited as long as
     /// [`set_wait_limit`](crate::set_wait_limit) says, since the first call.
     pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.left().timer.poll(wait_limit(), cx)
+        self.contents().timer.poll(wait_limit(), cx)
     }
 
     /// Gives up waiting, and returns the names of those that have not ended.
     pub(super) fn overtake(&mut self) -> Vec<&'static str> {
-        let entries = mem::take(&mut self.left().entries);
+        let entries = mem::take(&mut self.contents().entries);
         let (ended, late): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.has_ended());
         self.settled();
@@ -432,7 +432,7 @@ impl Drop for GuardNest {
 
 impl Nest {
     fn open(&mut self, runtime: RuntimeId) -> GuardNest {
-        let list = self.left().guards.get_or_insert_with(|| {
+        let list = self.contents().guards.get_or_insert_with(|| {
             Arc::new(Mutex::new(Guards {
                 open: BTreeMap::new(),
                 to_look: 16,

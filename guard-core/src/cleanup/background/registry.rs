@@ -33,10 +33,10 @@ impl Registry {
         self.next
     }
 
-    fn of(&self, scope: Option<RuntimeId>) -> impl Iterator<Item = &Arc<Entry>> {
+    fn of(&self, runtime: Option<RuntimeId>) -> impl Iterator<Item = &Arc<Entry>> {
         let entries = self.entries.iter();
-        let entries =
-            entries.filter(move |(id, _)| scope.is_none_or(|scope| scope.is_same_runtime(*id)));
+        let entries = entries
+            .filter(move |(id, _)| runtime.is_none_or(|runtime| runtime.is_same_runtime(*id)));
         entries.flat_map(|(_, entries)| entries.values())
     }
 }
@@ -126,14 +126,14 @@ impl Drop for Waiting {
     }
 }
 
-/// Whether a clean-up goes on in the runtime `scope`, or with `None` in any.
-pub(super) fn is_any(scope: Option<RuntimeId>) -> bool {
-    lock(&REGISTRY).of(scope).next().is_some()
+/// Whether a clean-up goes on in the runtime `runtime`, or with `None` in any.
+pub(super) fn is_any(runtime: Option<RuntimeId>) -> bool {
+    lock(&REGISTRY).of(runtime).next().is_some()
 }
 
-/// The clean-ups that go on in the runtime `scope`, or with `None` all.
-pub(super) fn all(scope: Option<RuntimeId>) -> Vec<Arc<Entry>> {
-    lock(&REGISTRY).of(scope).cloned().collect()
+/// The clean-ups that go on in the runtime `runtime`, or with `None` all.
+pub(super) fn all(runtime: Option<RuntimeId>) -> Vec<Arc<Entry>> {
+    lock(&REGISTRY).of(runtime).cloned().collect()
 }
 
 /// A clean-up that goes on in the background: see [`pending_cleanups`].

@@ -10,7 +10,7 @@ use std::vec::Vec;
 use super::dropping::expire;
 use super::entry::{Entry, LastPoll};
 use super::kind::Kind;
-use super::limit::{Bound, Stage, Timer, cleanup_timeout};
+use super::limit::{Bound, LimitedPart, Timer, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest, leave};
 use super::registry::Registered;
 use super::settle::poll_nest;
@@ -187,7 +187,7 @@ impl<E: ?Sized + Kind> Work<E> {
 
     fn poll_bound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.bound {
-            Some(bound) => bound.poll_over(Stage::Exit, cx),
+            Some(bound) => bound.poll_over(LimitedPart::Exit, cx),
             None => Poll::Pending,
         }
     }
@@ -196,7 +196,7 @@ impl<E: ?Sized + Kind> Work<E> {
     fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { nest, bound, .. } = self;
         let limit = |cx: &mut Context<'_>| match bound {
-            Some(bound) => WaitLimit::Own(bound.poll_over(Stage::Wait, cx)),
+            Some(bound) => WaitLimit::Own(bound.poll_over(LimitedPart::Wait, cx)),
             None => WaitLimit::General,
         };
         let overtaken = ready!(poll_nest(nest, self.entry.runtime, cx, limit));

@@ -19,9 +19,9 @@
 mod around;
 #[cfg(feature = "alloc")]
 pub(super) mod joined;
-mod lent;
 #[cfg(feature = "alloc")]
-pub(super) mod shared;
+pub(super) mod place;
+mod yielded;
 
 use core::cell::Cell;
 use core::pin::Pin;
@@ -29,8 +29,8 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 pub(crate) use self::around::{Around, ENDED, ENDED_AFTER_BLOCK};
-use self::lent::Head;
-pub(super) use self::lent::YieldBeside;
+use self::yielded::Head;
+pub(super) use self::yielded::YieldBeside;
 use crate::AsyncContext;
 use crate::platform::panics::Panic;
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
-use super::{LentContext, Reclaimed};
+use super::{KeptContext, LentContext};
 use crate::AsyncContext;
 use crate::platform::shared::Shared;
 
@@ -39,7 +39,7 @@ impl<T: ?Sized> AppendVec<T> {
     pub(crate) fn lend<C, X>(
         &self,
         lent: LentContext<C, X>,
-        into_entry: impl FnOnce(Reclaimed<C, X>) -> Box<T>,
+        into_entry: impl FnOnce(KeptContext<C, X>) -> Box<T>,
     ) -> &mut C::Resource
     where
         C: AsyncContext<X>,
@@ -47,7 +47,7 @@ impl<T: ?Sized> AppendVec<T> {
         let (mut resource, kept) = lent.into_parts();
         self.push(into_entry(kept));
         // SAFETY: `lent` borrows the resource from a context in a box of its own. `into_entry` is given a
-        // `Reclaimed`, by which the resource cannot be had, also not by what `look` finds; all that can be done
+        // `KeptContext`, by which the resource cannot be had, also not by what `look` finds; all that can be done
         // with it is to end the borrow, for which it is taken, or borrowed exclusively. Entries can be taken, changed,
         // moved or dropped only through `&mut AppendVec` or its destructor, hence after the borrow of `self` that the
         // reference carries. The resource is lent once, here.

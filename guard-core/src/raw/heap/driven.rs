@@ -17,7 +17,7 @@ use super::held::Held;
 use crate::AsyncContext;
 use crate::platform::panics::{Panic, catch_panic};
 use crate::platform::shared::Shared;
-use crate::raw::beside::shared::{Drive, Place};
+use crate::raw::beside::place::{Drive, Place};
 use crate::raw::beside::{ASK, Ask, EndedBeside};
 use crate::report::ReportKind;
 
@@ -26,11 +26,11 @@ use crate::report::ReportKind;
 /// To use the context, the driver or the handle takes it out of here and puts it back, so one of them uses it at a time, and
 /// no lock is held while the context's code runs. If the handle is to exit a context that the driver has taken out, the
 /// handle waits. If the handle is dropped then, the driver drops the context instead of putting it back.
-pub(crate) struct Driven<C, X>(Shared<Slot<C, X>>)
+pub(crate) struct Driven<C, X>(Shared<Whereabouts<C, X>>)
 where
     C: AsyncContext<X>;
 
-enum Slot<C, X>
+enum Whereabouts<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -61,13 +61,13 @@ where
     /// Calls `action` with the context, if that is here.
     fn with<U>(&self, action: impl FnOnce(&mut Held<C, X>) -> U) -> Option<U> {
         let held = self.0.with(|slot| match slot {
-            Slot::Here(_) => {
-                let away = Slot::Away {
+            Whereabouts::Here(_) => {
+                let away = Whereabouts::Away {
                     waiting: None,
                     is_orphaned: false,
                 };
                 match mem::replace(slot, away) {
-                    Slot::Here(held) => Some(held),
+                    Whereabouts::Here(held) => Some(held),
                     _ => None,
                 }
             }
@@ -85,12 +85,12 @@ where
         // Cloned and dropped outside of the lock.
         let mut replaced = Some(waker.clone());
         let taken = self.0.with(|slot| {
-            if let Slot::Away { waiting, .. } = slot {
+            if let Whereabouts::Away { waiting, .. } = slot {
                 mem::swap(waiting, &mut replaced);
                 return Poll::Pending;
             }
-            match mem::replace(slot, Slot::Gone) {
-                Slot::Here(held) => Poll::Ready(Some(held)),
+            match mem::replace(slot, Whereabouts::Gone) {
+                Whereabouts::Here(held) => Poll::Ready(Some(held)),
                 _ => Poll::Ready(None),
             }
         });
@@ -101,12 +101,12 @@ where
     /// The handle is dropped, and with it the context.
     fn orphan(&self) {
         let held = self.0.with(|slot| match slot {
-            Slot::Away { is_orphaned, .. } => {
+            Whereabouts::Away { is_orphaned, .. } => {
                 *is_orphaned = true;
                 None
             }
-            _ => match mem::replace(slot, Slot::Gone) {
-                Slot::Here(held) => Some(held),
+            _ => match mem::replace(slot, Whereabouts::Gone) {
+                Whereabouts::Here(held) => Some(held),
                 _ => None,
             },
         });
@@ -124,7 +124,7 @@ where
     fn drop(&mut self) {
         let held = &mut self.held;
         let waiting = self.driven.0.with(|slot| {
-            let Slot::Away {
+            let Whereabouts::Away {
                 waiting,
                 is_orphaned,
             } = slot
@@ -133,8 +133,8 @@ where
             };
             let waiting = waiting.take();
             *slot = match held.take_if(|_| !*is_orphaned) {
-                Some(held) => Slot::Here(held),
-                None => Slot::Gone,
+                Some(held) => Whereabouts::Here(held),
+                None => Whereabouts::Gone,
             };
             waiting
         });
@@ -200,7 +200,7 @@ where
 }
 
 /// The context of a [`LentContext`], without its resource. It can be used when the resource is not lent any more.
-pub(crate) struct Reclaimed<C, X>
+pub(crate) struct KeptContext<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -219,7 +219,7 @@ where
     Gone,
 }
 
-impl<C, X> Reclaimed<C, X>
+impl<C, X> KeptContext<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -286,7 +286,7 @@ where
     }
 }
 
-impl<C, X> Drop for Reclaimed<C, X>
+impl<C, X> Drop for KeptContext<C, X>
 where
     C: AsyncContext<X>,
 {
@@ -297,13 +297,13 @@ where
     }
 }
 
-/// A context, as [`Reclaimed`], and the reference to its resource.
+/// A context, as [`KeptContext`], and the reference to its resource.
 pub(crate) struct LentContext<C, X>
 where
     C: AsyncContext<X>,
 {
     resource: NonNull<C::Resource>,
-    kept: Reclaimed<C, X>,
+    kept: KeptContext<C, X>,
 }
 
 // SAFETY: as for `Held`: it is the context and a `&mut` to its resource. What a driver shares is sent with the driver, and is
@@ -341,7 +341,7 @@ where
         let Some(beside) = held.beside else {
             return Self {
                 resource,
-                kept: Reclaimed::new(State::Alone(held)),
+                kept: KeptContext::new(State::Alone(held)),
             };
         };
         let Some(driver) = driver else {
@@ -354,14 +354,14 @@ where
             );
             return Self {
                 resource,
-                kept: Reclaimed::new(State::Alone(held)),
+                kept: KeptContext::new(State::Alone(held)),
             };
         };
-        let driven = Place::new(Driven(Shared::new(Slot::Here(held))));
+        let driven = Place::new(Driven(Shared::new(Whereabouts::Here(held))));
         driver(&driven);
         Self {
             resource,
-            kept: Reclaimed::new(State::Shared(driven)),
+            kept: KeptContext::new(State::Shared(driven)),
         }
     }
 
@@ -409,11 +409,11 @@ where
     }
 
     /// Ends the lending.
-    pub(crate) fn reclaim(self) -> Reclaimed<C, X> {
+    pub(crate) fn reclaim(self) -> KeptContext<C, X> {
         self.kept
     }
 
-    pub(super) fn into_parts(self) -> (NonNull<C::Resource>, Reclaimed<C, X>) {
+    pub(super) fn into_parts(self) -> (NonNull<C::Resource>, KeptContext<C, X>) {
         (self.resource, self.kept)
     }
 }

@@ -7,10 +7,10 @@ mod held;
 mod pair;
 
 pub(crate) use super::beside::joined::JoinedBeside;
-pub(crate) use super::beside::shared::{Drive, Place};
+pub(crate) use super::beside::place::{Drive, Place};
 pub(crate) use append_vec::AppendVec;
 pub(crate) use boxed::boxed;
-pub(crate) use driven::{Driven, LentContext, Reclaimed};
+pub(crate) use driven::{Driven, KeptContext, LentContext};
 pub(crate) use held::{Held, HeldBeside, NOT_TOLD};
 pub use pair::Pair;
 pub(crate) use pair::PairPlace;

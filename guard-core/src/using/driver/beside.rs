@@ -32,7 +32,7 @@ where
             Stage::Enter | Stage::EnterWatched => {
                 // The same as when a use is dropped while it enters.
                 drop_context(this.nest, &mut || parts.as_mut().end_context());
-                stage.set(Stage::Left);
+                stage.set(Stage::OverWithNest);
                 parts.finish_outer();
                 Some(Poll::Pending)
             }

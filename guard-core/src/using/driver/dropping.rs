@@ -25,7 +25,7 @@ where
         let mut this = self.project();
         let nest = &mut mem::take(&mut **this.nest);
         match mem::replace(&mut **this.stage, Stage::Over) {
-            Stage::Enter | Stage::EnterWatched | Stage::Left | Stage::Over => {
+            Stage::Enter | Stage::EnterWatched | Stage::OverWithNest | Stage::Over => {
                 drop_context(nest, &mut || this.parts.as_mut().end_context());
             }
             Stage::Body | Stage::Beside => {

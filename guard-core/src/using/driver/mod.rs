@@ -159,7 +159,7 @@ enum Stage<X, K, E> {
     /// It could not be entered, and waits for its nest.
     NotEntered(E),
     /// It has ended, and leaves something in its nest.
-    Left,
+    OverWithNest,
     /// It has ended, and leaves nothing.
     Over,
 }
@@ -397,7 +397,7 @@ where
             panic.report_to(source);
             return Ok(());
         }
-        if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::Left) {
+        if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::OverWithNest) {
             report_ended(source, ended, None::<X>);
         }
         panic.resume()
@@ -429,7 +429,7 @@ where
             }
             _ => panic!("a future was polled after its end"),
         }
-        Poll::Ready(match mem::replace(&mut **this.stage, Stage::Left) {
+        Poll::Ready(match mem::replace(&mut **this.stage, Stage::OverWithNest) {
             Stage::Before(outcome, ended) => {
                 this.stage.set(Stage::Exit(ended));
                 ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))

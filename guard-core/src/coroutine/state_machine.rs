@@ -26,7 +26,7 @@ pin_project_lite::pin_project! {
     {
         // Before the slot, which it points to, also when dropped.
         #[pin]
-        body: Body<F, Fut>,
+        body: CoroutineFuture<F, Fut>,
         #[pin]
         slot: Slot<R, X, E>,
         phase: Phase,
@@ -51,7 +51,7 @@ pin_project_lite::pin_project! {
 pin_project_lite::pin_project! {
     #[project = BodyProjection]
     #[project_replace = BodyReplaced]
-    enum Body<F, Fut> {
+    enum CoroutineFuture<F, Fut> {
         Start { start: F },
         Running { #[pin] future: Fut },
         Ended,
@@ -88,7 +88,7 @@ where
     #[inline]
     pub(crate) fn new(start: F, origin: O, guaranteed: bool) -> Self {
         Self {
-            body: Body::Start { start },
+            body: CoroutineFuture::Start { start },
             slot: Slot::new(),
             phase: Phase::Entering,
             guaranteed,
@@ -100,13 +100,13 @@ where
     /// Whether it has begun, and has not returned.
     #[inline]
     fn is_running(&self) -> bool {
-        matches!(self.body, Body::Running { .. })
+        matches!(self.body, CoroutineFuture::Running { .. })
     }
 
     #[cold]
     fn cannot_enter(&self) -> ! {
         match self.body {
-            Body::Running { .. } if self.phase != Phase::Panicked => {
+            CoroutineFuture::Running { .. } if self.phase != Phase::Panicked => {
                 panic!("a context was entered that is already entered")
             }
             _ => panic!("a context was entered that has ended"),
@@ -116,7 +116,7 @@ where
     #[cold]
     fn cannot_exit(&self) -> ! {
         match self.phase {
-            Phase::Entering if !matches!(self.body, Body::Ended) => {
+            Phase::Entering if !matches!(self.body, CoroutineFuture::Ended) => {
                 panic!("a context was exited that is not entered")
             }
             _ => panic!("a context was exited that has ended"),
@@ -160,7 +160,7 @@ where
         let mut this = self.project();
         let dropped = catch_panic_rarely(&mut || {
             let _reporting = Reporting(unfinished.then_some(this.origin.report_source()));
-            this.span.inside(|| this.body.set(Body::Ended));
+            this.span.inside(|| this.body.set(CoroutineFuture::Ended));
         });
         if let Err(panic) = dropped {
             if unfinished && *this.guaranteed {
@@ -182,9 +182,11 @@ where
     #[inline]
     fn start(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let BodyReplaced::Start { start } = this.body.as_mut().project_replace(Body::Ended) {
+        if let BodyReplaced::Start { start } =
+            this.body.as_mut().project_replace(CoroutineFuture::Ended)
+        {
             let future = start(this.slot.as_mut().yielder());
-            this.body.set(Body::Running { future });
+            this.body.set(CoroutineFuture::Running { future });
             *this.span = Span::open(|| this.origin.report_source().path());
         }
     }
@@ -209,7 +211,7 @@ where
         let polled = this.span.inside(|| future.poll(cx));
         core::mem::forget(mark);
         if polled.is_ready() {
-            this.body.set(Body::Ended);
+            this.body.set(CoroutineFuture::Ended);
         }
         polled.map(Conclude::conclude)
     }
@@ -226,7 +228,7 @@ where
 
     #[inline]
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if matches!(self.body, Body::Start { .. }) {
+        if matches!(self.body, CoroutineFuture::Start { .. }) {
             self.as_mut().start();
         } else if self.phase != Phase::Entering {
             self.cannot_enter();

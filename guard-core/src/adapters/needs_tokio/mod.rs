@@ -2,10 +2,10 @@
 
 mod blocking;
 mod deadline;
-mod timeout;
+mod exit_timeout;
 
 pub use self::{
     blocking::{blocking, blocking_catch},
     deadline::{Elapsed, deadline},
-    timeout::{ExitTimeout, Timeout},
+    exit_timeout::{ExitTimeout, Timeout},
 };

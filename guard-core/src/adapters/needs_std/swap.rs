@@ -9,14 +9,14 @@ use std::boxed::Box;
 use std::sync::Arc;
 
 use super::entered::{Entered, Exiting};
+use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
-use crate::order::Order;
 use crate::platform::panics::Panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{Ask, Beside, Driven, Place};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::besides::{Adding, Driving};
+use crate::using::beside_list::{Adding, Driving};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.

@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 use std::rc::Rc;
 
 use super::{Clock, discard};
-use crate::cleanup::{Limit, Stage};
+use crate::cleanup::{Limit, LimitedPart};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::report::ReportSource;
 
@@ -29,7 +29,7 @@ impl<K: Clock> Panicking<K> {
     }
 
     /// Ready when the time is up.
-    pub(super) fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let State::Running(clock) = &mut self.0 else {
             return Poll::Pending;
         };

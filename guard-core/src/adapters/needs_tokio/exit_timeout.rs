@@ -10,8 +10,8 @@ use std::boxed::Box;
 use std::rc::Rc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::adapters::with_std::{Bounded, Clock};
-use crate::cleanup::{Bound, Limit, Stage};
+use crate::adapters::needs_std::{Bounded, Clock};
+use crate::cleanup::{Bound, Limit, LimitedPart};
 use crate::platform::panics::catch_panic;
 use crate::report::ReportSource;
 
@@ -23,7 +23,7 @@ pub type ExitTimeout<C> = Bounded<C, Timeout>;
 /// Outside a tokio runtime there is no clock, and it never ends.
 pub struct Timeout {
     duration: Duration,
-    running: Option<(Stage, Pin<Box<Sleep>>)>,
+    running: Option<(LimitedPart, Pin<Box<Sleep>>)>,
 }
 
 impl Timeout {
@@ -42,7 +42,7 @@ impl fmt::Debug for Timeout {
 }
 
 impl Clock for Timeout {
-    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         if self
             .running
             .as_ref()
@@ -65,7 +65,7 @@ impl Clock for Timeout {
 
     fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
         let begun = self.running.map(|(stage, sleep)| (stage, sleep.deadline()));
-        Rc::new(Left {
+        Rc::new(Remaining {
             duration: self.duration,
             begun,
             who,
@@ -74,14 +74,14 @@ impl Clock for Timeout {
 }
 
 /// The time that is left for what goes on in the background.
-struct Left {
+struct Remaining {
     duration: Duration,
     /// What runs already, and when its time is up.
-    begun: Option<(Stage, Instant)>,
+    begun: Option<(LimitedPart, Instant)>,
     who: ReportSource<Infallible>,
 }
 
-impl Limit for Left {
+impl Limit for Remaining {
     fn share(&self) -> Box<dyn Bound> {
         Box::new(InBackground {
             timeout: Timeout::new(self.duration),
@@ -93,12 +93,12 @@ impl Limit for Left {
 
 struct InBackground {
     timeout: Timeout,
-    begun: Option<(Stage, Instant)>,
+    begun: Option<(LimitedPart, Instant)>,
     who: ReportSource<Infallible>,
 }
 
 impl Bound for InBackground {
-    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let polled = catch_panic(|| {
             if let Some((begun, end)) = self.begun.take() {
                 if begun == stage && tokio::runtime::Handle::try_current().is_ok() {

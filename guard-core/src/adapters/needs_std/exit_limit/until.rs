@@ -12,7 +12,7 @@ use std::task::Wake;
 use std::vec::Vec;
 
 use super::{Clock, discard};
-use crate::cleanup::{Bound, Limit, Stage};
+use crate::cleanup::{Bound, Limit, LimitedPart};
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::report::ReportSource;
@@ -60,7 +60,7 @@ impl<L> Clock for Until<L>
 where
     L: Future<Output = ()> + Send + 'static,
 {
-    fn poll_over(&mut self, _: Stage, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, _: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.start() else {
             return Poll::Ready(());
         };
@@ -77,7 +77,7 @@ where
             State::Running(limit) => Some(limit),
             State::Over => None,
         };
-        Rc::new(Left(Arc::new(Shared {
+        Rc::new(Remaining(Arc::new(Shared {
             state: Mutex::new(Sharing {
                 is_over: limit.is_none(),
                 limit: limit.map(|limit| limit as Running),
@@ -92,7 +92,7 @@ where
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The limit of what goes on in the background, which may be several clean-ups.
-struct Left(Arc<Shared>);
+struct Remaining(Arc<Shared>);
 
 struct Shared {
     state: Mutex<Sharing>,
@@ -119,7 +119,7 @@ impl Default for Waiting {
     }
 }
 
-impl Limit for Left {
+impl Limit for Remaining {
     fn share(&self) -> Box<dyn Bound> {
         let mut state = lock(&self.0.state);
         state.next += 1;
@@ -168,7 +168,7 @@ impl Wake for Waiting {
 }
 
 impl Bound for InBackground {
-    fn poll_over(&mut self, _: Stage, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, _: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let Some(shared) = &self.shared else {
             return Poll::Pending;
         };

@@ -4,9 +4,9 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
-use crate::order::Order;
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Ask, Beside, JoinedBeside, Pair, PairPlace};
 use crate::report::{ReportKind, ReportSource, describe_type};

@@ -6,9 +6,9 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-use crate::order::Order;
-use crate::raw::{Ask, Beside, Drive, Driven, LentContext, Place, Reclaimed, is_not_driven};
+use crate::raw::{Ask, Beside, Drive, Driven, KeptContext, LentContext, Place, is_not_driven};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -89,7 +89,7 @@ where
     context: Option<Pin<Box<C>>>,
     lent: OptionalResource<C>,
     /// Between the two.
-    kept: Option<Reclaimed<C, ()>>,
+    kept: Option<KeptContext<C, ()>>,
     /// If something goes on beside it: the same context, for the driver.
     driven: Option<Arc<Place<Driven<C, ()>>>>,
     /// The driver knows of that.

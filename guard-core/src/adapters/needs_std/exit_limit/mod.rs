@@ -1,7 +1,7 @@
 //! Exits that may take only so long.
 
+mod contained;
 mod error;
-mod panicking;
 mod until;
 
 use core::convert::Infallible;
@@ -10,13 +10,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
-use crate::cleanup::{Limit, RuntimeId, Stage, WaitLimit, drop_bounded, expire};
+use crate::cleanup::{Limit, LimitedPart, RuntimeId, WaitLimit, drop_bounded, expire};
 use crate::platform::panics::catch_panic;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
+use contained::Panicking;
 pub use error::TimeoutError;
-use panicking::Panicking;
 pub use until::Until;
 
 /// The context of [`exit_until`](AsyncContext::exit_until).
@@ -26,7 +26,7 @@ pub type ExitUntil<C, L> = Bounded<C, Until<L>>;
 pub trait Clock {
     /// Ready when the time is up. It runs since the first call for this stage.
     #[doc(hidden)]
-    fn poll_over(&mut self, stage: Stage, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Goes on in the background, for all that is left to do there.
     #[doc(hidden)]
@@ -124,7 +124,7 @@ where
             }
             return Poll::Ready(exited.map_err(TimeoutError::Context));
         }
-        ready!(this.clock.poll_over(Stage::Exit, cx));
+        ready!(this.clock.poll_over(LimitedPart::Exit, cx));
         let source = this.context.as_ref().as_pin_ref();
         let source = source.map(|context| context.report_source());
         // A context that reports its own end says more than this one could.
@@ -163,7 +163,7 @@ where
         if this.context.is_none() {
             return WaitLimit::GivenUp;
         }
-        WaitLimit::Own(this.clock.poll_over(Stage::Wait, cx))
+        WaitLimit::Own(this.clock.poll_over(LimitedPart::Wait, cx))
     }
 
     fn report_source(&self) -> ReportSource<Self::Error> {

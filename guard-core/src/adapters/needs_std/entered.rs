@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::Panic;
-use crate::raw::{Ask, Driven, LentContext, Place, Reclaimed};
+use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
@@ -89,7 +89,7 @@ where
     pub(super) fn exiting(mut self) -> Exiting<C> {
         let held = self.held.take().expect("only its end takes it");
         Exiting {
-            place: Some(Where::Reclaimed(held.reclaim())),
+            place: Some(Where::KeptContext(held.reclaim())),
             nest: core::mem::take(&mut self.nest),
             steps: ExitSteps::new(),
         }
@@ -130,7 +130,7 @@ where
     C: AsyncContext,
 {
     /// Where the driver may go on with what is beside it.
-    Reclaimed(Reclaimed<C, ()>),
+    KeptContext(KeptContext<C, ()>),
     Here(Pin<Box<C>>),
 }
 
@@ -141,7 +141,7 @@ where
     /// Looks at the context, if no driver is using it.
     pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
         match self.place.as_ref()? {
-            Where::Reclaimed(kept) => kept.look(look),
+            Where::KeptContext(kept) => kept.look(look),
             Where::Here(context) => Some(look(context)),
         }
     }
@@ -149,7 +149,7 @@ where
     /// Uses the context, if no driver is using it.
     pub(super) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
         match self.place.as_mut()? {
-            Where::Reclaimed(kept) => kept.with(action),
+            Where::KeptContext(kept) => kept.with(action),
             Where::Here(context) => Some(action(context.as_mut())),
         }
     }
@@ -157,7 +157,7 @@ where
     /// Takes the error out with which what goes on beside it has failed.
     pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
         match self.place.as_mut()? {
-            Where::Reclaimed(kept) => kept.failure(ask),
+            Where::KeptContext(kept) => kept.failure(ask),
             Where::Here(_) => None,
         }
     }
@@ -166,7 +166,7 @@ where
     pub(super) fn tell(&mut self, outcome: Outcome) {
         let place = &mut self.place;
         self.steps.tell(outcome, |outcome| match place {
-            Some(Where::Reclaimed(kept)) => kept
+            Some(Where::KeptContext(kept)) => kept
                 .with(|context| context.tell(outcome))
                 .unwrap_or(Some(outcome)),
             Some(Where::Here(context)) => context.as_mut().tell(outcome),
@@ -181,7 +181,7 @@ where
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
         self.steps.tell(outcome, Some);
-        if let Some(Where::Reclaimed(kept)) = &mut self.place {
+        if let Some(Where::KeptContext(kept)) = &mut self.place {
             let context = ready!(kept.poll_release(cx));
             self.place = Some(Where::Here(context));
         }

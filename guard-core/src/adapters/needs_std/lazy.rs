@@ -10,14 +10,14 @@ use std::task::Wake;
 use std::vec::Vec;
 
 use super::entered::{Entered, Exiting, Shared};
+use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
-use crate::order::Order;
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{self, Beside};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::besides::{Adding, Driving};
+use crate::using::beside_list::{Adding, Driving};
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.
