@@ -559,34 +559,3 @@ fn a_destructor_that_panics_leaves_no_use_behind() {
     drop(guard);
     block_on(guard_core::drain_all());
 }
-
-/// Runs the tokens on two threads at the same time.
-macro_rules! on_two_threads {
-    ($($tokens:tt)*) => {
-        thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| { $($tokens)* });
-            }
-        })
-    };
-}
-
-/// ThreadSanitizer fails it if what a block notes at a `return` is not atomic.
-#[test]
-fn a_return_in_a_macro_may_run_on_another_thread() {
-    let ran = AtomicUsize::new(0);
-    block_on(async {
-        async_with!(array = array(), {
-            array.fill(7);
-            on_two_threads! {
-                for _ in 0..100 {
-                    if ran.fetch_add(1, Ordering::Relaxed) < 2 {
-                        return;
-                    }
-                }
-                return;
-            }
-        });
-    });
-    assert!(ran.load(Ordering::Relaxed) >= 2);
-}

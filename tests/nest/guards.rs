@@ -1,8 +1,11 @@
 //! Guards and owned stacks have no block: a use that is cancelled while they are held belongs to the use
 //! around them. Guards of one block exit in the reverse order of entering.
 
+use std::convert::Infallible;
+
 use guard_core::{
-    AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, yield_resource,
+    AsyncContext, AsyncExitStack, BoxContext, Guard, Outcome, async_context, async_with, drain,
+    yield_resource,
 };
 use guard_tests::{Log, yield_once};
 
@@ -258,4 +261,112 @@ fn a_use_waits_for_a_dropped_guard_and_a_dropped_stack() {
     let all = log.take();
     assert_eq!(all.last().unwrap(), "-use", "{all:?}");
     assert_eq!(all.len(), 6, "{all:?}");
+}
+
+/// A context that holds a guard while its resource is lent.
+#[async_context]
+async fn transaction(log: Log) {
+    let Ok(connection) = step(log.clone(), "connection", 1).enter().await;
+    yield_resource!();
+    log.push("commit");
+    let Ok(()) = connection.exit().await;
+}
+
+#[test]
+fn a_use_waits_for_a_guard_of_its_block_though_its_context_holds_an_older_one() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_transaction = transaction(log.clone()), {
+            let _savepoint = step(log.clone(), "savepoint", 3).enter().await;
+        });
+    });
+    let expected = "+connection +savepoint -savepoint commit -connection";
+    assert_eq!(log.line(), expected);
+}
+
+#[test]
+fn a_use_waits_for_a_guard_whose_older_one_leaves_the_block() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let client = async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(client) = step(log.clone(), "client", 0).enter().await;
+            let _savepoint = step(log.clone(), "savepoint", 3).enter().await;
+            client
+        });
+        assert_eq!(log.line(), "+use +client +savepoint -savepoint -use");
+        let Ok(()) = client.exit().await;
+    });
+    assert_eq!(log.line(), "-client");
+}
+
+/// Owns an older guard, and exits it.
+#[async_context]
+async fn owner(log: Log, owned: Guard<BoxContext<'static, (), Infallible>>) {
+    yield_resource!();
+    yield_once().await;
+    let Ok(()) = owned.exit().await;
+    log.push("-owner");
+}
+
+#[test]
+fn a_guards_clean_up_that_exits_an_older_guard_does_not_wait_for_itself() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(owned) = step(log.clone(), "owned", 1).boxed().enter().await;
+            let guard = owner(log.clone(), owned).enter().await;
+            drop(guard);
+        });
+    });
+    assert_eq!(log.line(), "+use +owned -owned -owner -use");
+    assert_eq!(reports.line(), "");
+}
+
+#[test]
+fn guards_that_are_opened_before_and_after_a_hand_off_exit_from_the_inside_out() {
+    #[async_context]
+    async fn around_its_set_up(log: Log) {
+        let _first = step(log.clone(), "first", 0).enter().await;
+        yield_once().await;
+        let _second = step(log.clone(), "second", 5).enter().await;
+        yield_resource!();
+    }
+
+    #[async_context]
+    async fn around_its_yield(log: Log) {
+        let _first = step(log.clone(), "first", 0).enter().await;
+        yield_resource!();
+        yield_once().await;
+        let _second = step(log.clone(), "second", 5).enter().await;
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        poll_and_drop(around_its_set_up(log.clone()).run(async |()| forever().await));
+        drain().await;
+        assert_eq!(log.line(), "+first +second -second -first");
+        poll_and_drop(around_its_yield(log.clone()).run(async |()| forever().await));
+        drain().await;
+        assert_eq!(log.line(), "+first +second -second -first");
+    });
+}
+
+#[test]
+fn an_error_of_an_entry_whose_release_is_given_up_is_reported() {
+    #[async_context]
+    async fn entry(log: Log) -> Result<(), Failed> {
+        yield_resource!();
+        poll_and_drop(step(log, "x", 3).run(async |()| forever().await));
+        Err(Failed)
+    }
+
+    let (log, reports) = logs();
+    paused().block_on(async {
+        let mut stack = AsyncExitStack::<Failed>::new();
+        stack.enter(entry(log.clone())).await.unwrap();
+        let key = stack.last_key().unwrap();
+        poll_and_drop(stack.release(key));
+        assert!(reports.line().starts_with("entry failed"));
+        stack.close(Outcome::Completed).await.unwrap();
+    });
 }

@@ -48,28 +48,30 @@ macro_rules! methods {
             ///
             /// # Cancellation
             ///
-            /// Dropping the future puts the entry back, to be the next to be exited.
+            /// Dropping the future puts the entry back, to be the next to be exited. If its exit has failed already, that is
+            /// [reported](crate::set_reporter).
             pub async fn release(&mut self, key: impl Into<Key>) -> Result<bool, E> {
                 let Some(entry) = self.stack.remove(key.into()) else {
                     return Ok(false);
                 };
                 let mut releasing = Releasing {
+                    exiting: Some((entry, UnwindState::new(self.stack.source))),
                     stack: &mut self.stack,
-                    entry: Some(entry),
                 };
-                let mut state = UnwindState::new(releasing.stack.source);
-                core::future::poll_fn(|cx| match &mut releasing.entry {
-                    Some(entry) => exit_entry::<_, E, M>(entry, cx, &mut state),
+                core::future::poll_fn(|cx| match &mut releasing.exiting {
+                    Some((entry, state)) => exit_entry::<_, E, M>(entry, cx, state),
                     None => Poll::Ready(()),
                 })
                 .await;
-                if let Some(mut entry) = releasing.entry.take() {
-                    let _left = core::mem::take(&mut entry.nest);
-                    let source = entry.entry.report_source();
-                    if let Err(panic) = catch_panic(|| drop(entry)) {
-                        state.panicked(panic, source);
-                    }
+                let Some((mut entry, mut state)) = releasing.exiting.take() else {
+                    return Ok(true);
+                };
+                let left = core::mem::take(&mut entry.nest);
+                let source = entry.entry.report_source();
+                if let Err(panic) = catch_panic(|| drop(entry)) {
+                    state.panicked(panic, source);
                 }
+                drop(left);
                 state.finish_primary(&mut Vec::new()).map(|()| true)
             }
 
@@ -189,13 +191,14 @@ methods! {
 /// An entry that is being exited by itself. If that is not awaited to its end, it goes back.
 struct Releasing<'s, T: ?Sized, E> {
     stack: &'s mut Stack<T, E>,
-    entry: Option<Box<Keyed<T>>>,
+    exiting: Option<(Box<Keyed<T>>, UnwindState<E>)>,
 }
 
 impl<T: ?Sized, E> Drop for Releasing<'_, T, E> {
     fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
+        if let Some((entry, state)) = self.exiting.take() {
             self.stack.put_back(entry);
+            state.finish_unheard();
         }
     }
 }

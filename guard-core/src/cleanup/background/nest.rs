@@ -153,8 +153,27 @@ impl Nest {
     /// Takes over the entries of a guard.
     pub(crate) fn absorb(&mut self, guard: Option<&GuardNest>) {
         if let Some(guard) = guard {
-            for entry in mem::take(&mut *lock(&guard.entries)) {
-                self.push(entry);
+            let entries = mem::take(&mut *lock(&guard.entries));
+            if entries.is_empty() {
+                return;
+            }
+            // Not those that wait for the clean-up in whose code this is, nor that one itself. They are in the nest of the
+            // use around them too.
+            let owners = owners();
+            for entry in entries {
+                let in_ring = {
+                    let _graph = lock(&GRAPH);
+                    let in_ring = owners
+                        .iter()
+                        .any(|owner| entry.reaches(|other| Arc::ptr_eq(other, owner)));
+                    if let (false, Some(owner)) = (in_ring, owners.first()) {
+                        owner.add_inside(entry.clone());
+                    }
+                    in_ring
+                };
+                if !in_ring {
+                    self.push(entry);
+                }
             }
         }
     }
@@ -432,7 +451,12 @@ impl Drop for GuardNest {
 
 impl Nest {
     fn open(&mut self, runtime: RuntimeId) -> GuardNest {
-        let list = self.contents().guards.get_or_insert_with(|| {
+        let contents = self.contents();
+        // A clean-up goes on with the list of its use.
+        if let (None, Some(list)) = (&contents.guards, contents.guards_of_use.first()) {
+            contents.guards = Some(list.clone());
+        }
+        let list = contents.guards.get_or_insert_with(|| {
             Arc::new(Mutex::new(Guards {
                 open: BTreeMap::new(),
                 to_look: 16,
@@ -533,9 +557,11 @@ pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
             } else {
                 Vec::new()
             };
-            entries.push(entry);
+            entries.push(entry.clone());
             drop(entries);
             drop(spent);
+            // The older guard may outlive the use, or be dropped elsewhere, so the use waits too.
+            leave(entry);
         }
     }
 }
