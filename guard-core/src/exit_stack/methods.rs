@@ -66,12 +66,11 @@ macro_rules! methods {
                 let Some((mut entry, mut state)) = releasing.exiting.take() else {
                     return Ok(true);
                 };
-                let left = core::mem::take(&mut entry.nest);
+                let _left = core::mem::take(&mut entry.nest);
                 let source = entry.entry.report_source();
                 if let Err(panic) = catch_panic(|| drop(entry)) {
                     state.panicked(panic, source);
                 }
-                drop(left);
                 state.finish_primary(&mut Vec::new()).map(|()| true)
             }
 
