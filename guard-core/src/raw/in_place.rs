@@ -47,8 +47,8 @@ unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
 /// Flags about a block, set by the block and by its driver.
 ///
-/// They are atomic because a `return` of the block may stand in the arguments of a macro, which may run it on another
-/// thread. What is lost if two threads do that at the same time is harmless: such a `return` leaves a closure, not the block.
+/// One thread at a time uses them. They are atomic because the block has a reference to them, and may be sent to another
+/// thread together with them.
 pub(crate) struct Marks(AtomicU16);
 
 impl Marks {
