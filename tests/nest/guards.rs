@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use guard_core::{
     AsyncContext, AsyncExitStack, BoxContext, Guard, Outcome, async_context, async_with, drain,
-    yield_resource,
+    swap, yield_resource,
 };
 use guard_tests::{Log, yield_once};
 
@@ -160,17 +160,18 @@ fn guards_in_the_set_up_of_a_context_that_is_dropped_exit_from_the_inside_out() 
     assert_eq!(log.line(), "+use +first +second -second -first -use");
 }
 
+/// Holds two guards while its resource is lent.
+#[async_context]
+async fn with_guards(log: Log) {
+    let _first = step(log.clone(), "first", 0).enter().await;
+    let _second = step(log.clone(), "second", 5).enter().await;
+    yield_resource!();
+    yield_once().await;
+    log.push("-context");
+}
+
 #[test]
 fn guards_in_a_context_that_is_handed_off_exit_from_the_inside_out() {
-    #[async_context]
-    async fn with_guards(log: Log) {
-        let _first = step(log.clone(), "first", 0).enter().await;
-        let _second = step(log.clone(), "second", 5).enter().await;
-        yield_resource!();
-        yield_once().await;
-        log.push("-context");
-    }
-
     let (log, _) = logs();
     paused().block_on(async {
         poll_and_drop(with_guards(log.clone()).run(async |()| forever().await));
@@ -348,6 +349,43 @@ fn guards_that_are_opened_before_and_after_a_hand_off_exit_from_the_inside_out()
         poll_and_drop(around_its_yield(log.clone()).run(async |()| forever().await));
         drain().await;
         assert_eq!(log.line(), "+first +second -second -first");
+    });
+}
+
+#[test]
+fn guards_in_a_context_that_is_swapped_exit_from_the_inside_out() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        swap(with_guards(log.clone())).run(async |_| ()).await;
+        assert_eq!(log.line(), "+first +second -context -second -first");
+        poll_and_drop(swap(with_guards(log.clone())).run(async |_| forever().await));
+        drain().await;
+        assert_eq!(log.line(), "+first +second -context -second -first");
+    });
+}
+
+#[test]
+fn a_swapped_context_waits_for_what_its_set_up_dropped() {
+    #[async_context]
+    async fn drops_in_its_set_up(log: Log, fails: bool) -> Result<(), Failed> {
+        poll_and_drop(step(log.clone(), "x", 3).run(async |()| forever().await));
+        if fails {
+            return Err(Failed);
+        }
+        yield_resource!();
+        log.push("-context");
+        Ok(())
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        let used =
+            swap(drops_in_its_set_up(log.clone(), false)).with(async |_| Ok::<_, Failed>(()));
+        used.await.unwrap();
+        assert_eq!(log.line(), "+x -x -context");
+        let used = swap(drops_in_its_set_up(log.clone(), true)).with(async |_| Ok::<_, Failed>(()));
+        assert!(used.await.is_err());
+        assert_eq!(log.line(), "+x -x");
     });
 }
 

@@ -5,7 +5,7 @@
 //! then by `&`, then by `&mut`, and then the same behind a dereference; each kind of expression has its method at another of
 //! these places. (This is *autoref-based specialization*.) The second method call accepts a context that is used
 //! correctly. For everything else it has a bound that fails, whose message is the one error that the user reads.
-//! What is awaited, or followed by a `?`, *inside* such an expression is asked in the same way whether it is a context.
+//! A part of such an expression that is awaited, or followed by a `?`, is checked in the same way: is it a context?
 //!
 //! rustc finds methods of the user's own traits too. So those that are found by trait have names that no user has.
 

@@ -75,7 +75,7 @@ pub trait TakesError {
     /// The error.
     type Error;
 
-    /// What is returned.
+    /// Makes the value that the function returns.
     fn failed(error: Self::Error) -> Self;
 }
 

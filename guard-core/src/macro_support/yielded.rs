@@ -1,4 +1,4 @@
-//! What is lent by a yield: whether it is what the context declares, and whether a name after it is a future.
+//! Checks of a yield: it lends the declared type, and a name in the second place is a future.
 
 #![allow(
     clippy::unused_self,
@@ -8,7 +8,7 @@
 use core::future::Future;
 use core::marker::PhantomData;
 
-/// What is lent where nothing is declared.
+/// The resource of a context that declares no return type.
 #[diagnostic::on_unimplemented(
     message = "this context lends a `{Self}`, and declares nothing: write `-> {Self}`, or `-> Result<{Self}, E>` if it can fail",
     label = "a `{Self}`: the return type of a context is the type of what it lends"
@@ -26,7 +26,7 @@ impl<R> Undeclared<R> for R {
     }
 }
 
-/// What is lent where a reference is declared.
+/// The resource of a context that declares a reference.
 #[diagnostic::on_unimplemented(
     message = "this context declares to lend a `{R}`, and here it lends a `{Self}`: declare it without the `&`",
     label = "a `{Self}`, of which `yield_resource!` makes a `&mut {Self}` by itself"

@@ -86,12 +86,12 @@ impl Use {
             "attempt" => Handling::Attempt(None),
             _ => return None,
         };
-        // A function of the user's may be called so, but not with a context whose errors leave before the call.
+        // A function of the user's may be called so. With a `?` in its argument that is rare: it can be called by a path.
         let context = &call.args[0];
         matches!(context, Expr::Try(_)).then_some((&single.pat, keyword, handling, context))
     }
 
-    /// What is meant by such a tuple, and with such a name; else this one.
+    /// Splits a tuple without parentheses, and a name outside of `attempt` or `catch`, for the message about it.
     pub(super) fn apart(self) -> Vec<Self> {
         if let Some((pat, keyword, handling, context)) = self.named_outside() {
             let context: Vec<TokenTree> = context.to_token_stream().into_iter().collect();

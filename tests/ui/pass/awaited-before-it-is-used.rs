@@ -1,4 +1,4 @@
-//! What is awaited, or has a `?`, inside the expression of a context.
+//! An `.await` or a `?` inside the expression of a context.
 
 use guard_core::{AsyncContext, async_context, async_with, yield_resource};
 use std::num::ParseIntError;

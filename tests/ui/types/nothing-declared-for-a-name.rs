@@ -1,4 +1,4 @@
-//! What is lent has a name, and the context declares no type.
+//! A context lends a local, and declares no return type.
 
 use guard_core::{async_context, yield_resource};
 

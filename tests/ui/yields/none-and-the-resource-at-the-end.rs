@@ -1,4 +1,4 @@
-//! What is to be lent stands at the end, as if the function returned it.
+//! The resource stands at the end, as if the function returned it.
 
 use guard_core::{async_context, yield_resource};
 use std::io;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::entered::{Entered, Exiting};
 use crate::call_order::Order;
-use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
+use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
 use crate::guard::Entering;
 use crate::platform::panics::Panic;
 use crate::platform::sync::{Mutex, lock};
@@ -76,6 +76,7 @@ where
 {
     Swap {
         first: Some(Box::pin(first)),
+        nest: Nest::new(),
         lent: SwapResource {
             current: Mutex::new(None),
             besides: Adding::nowhere(),
@@ -94,6 +95,8 @@ where
 {
     /// Until it is entered.
     first: Option<Pin<Box<C>>>,
+    /// What the set-up of the first one dropped, and the guards that were opened in it.
+    nest: Nest,
     lent: SwapResource<C>,
     besides: Driving<Place<Driven<C, ()>>>,
     /// The current context, from when it is not lent any more.
@@ -441,6 +444,15 @@ where
 // The contexts lie in boxes of their own.
 impl<C> Unpin for Swap<C> where C: AsyncContext {}
 
+impl<C> Drop for Swap<C>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        drop_context(&mut self.nest, &mut || self.first = None);
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl<C> AsyncContext for Swap<C>
 where
@@ -453,7 +465,10 @@ where
         let this = self.get_mut();
         this.order.enter();
         let first = this.first.as_mut().expect("it is not entered");
-        if let Err(error) = ready!(first.as_mut().poll_enter(cx)) {
+        let entered = this.nest.during(|| first.as_mut().poll_enter(cx));
+        if let Err(error) = ready!(entered) {
+            // The use waits for what is left.
+            this.nest = Nest::new();
             this.order.end();
             return Poll::Ready(Err(error));
         }
@@ -464,7 +479,7 @@ where
             let adding = &mut this.lent.besides;
             this.besides.add(adding, Arc::downgrade(shared));
         };
-        let entered = Entered::new(first, crate::cleanup::Nest::new(), Some(driver));
+        let entered = Entered::new(first, core::mem::take(&mut this.nest), Some(driver));
         *lock(&this.lent.current) = Some(Shared::new(entered));
         Poll::Ready(Ok(()))
     }

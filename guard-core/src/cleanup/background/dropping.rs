@@ -111,7 +111,7 @@ fn expiring() -> Option<Rc<Cell<bool>>> {
     expiring
 }
 
-/// What is to be reported of a clean-up that is dropped now.
+/// The report about a clean-up that is dropped now.
 pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
     match expiring() {
         Some(reported) => {

@@ -77,7 +77,7 @@ where
     Poll::Ready(())
 }
 
-/// What is to be reported of a clean-up that is dropped now.
+/// The report about a clean-up that is dropped now.
 pub(crate) fn dropped<'a, E>() -> ReportKind<'a, E> {
     ReportKind::Abandoned
 }

@@ -38,7 +38,7 @@ pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> 
     Ok(())
 }
 
-/// What is printed of a payload.
+/// The message of a panic, from its payload.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &'static str {
     match payload.downcast_ref::<&'static str>() {
         Some(message) => message,
