@@ -2,6 +2,9 @@
 //!
 //! [`scoped`] makes a context that lives where it is used. `guaranteed` makes one that lives on the heap and is handed off
 //! if it is dropped before its end. `local` makes a guaranteed one that stays on its thread.
+//!
+//! In this folder and in `raw/slot.rs` and `raw/beside`, *body* is the body of the context's function, as a future. The code
+//! that uses the resource is the *block*.
 
 #[cfg(feature = "alloc")]
 pub(crate) mod guaranteed;
