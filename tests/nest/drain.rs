@@ -1,10 +1,13 @@
 //! `drain()` waits for the clean-ups of its own runtime, and never for the clean-up that calls it.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use guard_core::{AsyncContext, async_context, async_with, drain, yield_resource};
+use guard_core::{
+    AsyncContext, BoxContext, Guard, async_context, async_with, drain, yield_resource,
+};
 use guard_tests::{Log, poll_once, yield_once};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -223,4 +226,35 @@ fn a_server_that_is_cancelled_can_drain_in_its_exit() {
         });
         assert_eq!(log.line(), "-server");
     });
+}
+
+/// The outer clean-up exits a guard, and so waits for a younger guard that was dropped before.
+#[test]
+fn drain_in_the_clean_up_of_a_guard_does_not_wait_for_the_exit_that_waits_for_it() {
+    #[async_context]
+    async fn drains(log: Log) {
+        yield_resource!();
+        yield_once().await;
+        drain().await;
+        log.push("-drains");
+    }
+
+    #[async_context]
+    async fn owner(log: Log, owned: Guard<BoxContext<'static, (), Infallible>>) {
+        yield_resource!();
+        let Ok(()) = owned.exit().await;
+        log.push("-owner");
+    }
+
+    let (log, reports) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(older) = step(log.clone(), "older", 1).boxed().enter().await;
+            let Ok(younger) = drains(log.clone()).enter().await;
+            drop(younger);
+            poll_and_drop(owner(log.clone(), older).run(async |()| forever().await));
+        });
+    });
+    assert_eq!(log.line(), "+use +older -drains -older -owner -use");
+    assert_eq!(reports.line(), "");
 }

@@ -101,7 +101,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// The key of an entry that is about to be added.
     pub(super) fn next_key(&self) -> Key {
-        // What was added through a handle earlier lies below the new entry.
+        // Entries that a handle has added lie below the new one.
         if let Some(inbox) = &self.inbox {
             for entry in inbox.take() {
                 self.entries.push(entry);

@@ -14,8 +14,8 @@
 //! - A value is shared between threads, but reached exclusively only ([`Exclusive`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
 //!
-//! Those of contexts and futures rest on pinning: what is pinned is dropped before its memory is reused, and each type
-//! is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the only pointer to
+//! The types that hold contexts and futures rest on pinning: a pinned value is dropped before its memory is reused, and each
+//! type is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the only pointer to
 //! its inside. [`Pair`] rests on being unsized, and [`AppendVec`] on boxes that leave the list only through `&mut`.
 //!
 //! The soundness of [`Slot`] rests on generated code as well: a [`Yielder`] stays in the body future that it

@@ -7,7 +7,7 @@
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
 //! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
 //!
-//! What is entered by hand has no body: `exit_steps` has the exit of a guard, and of a context behind a handle.
+//! A context that is entered by hand has no body: `exit_steps` has its exit, for guards, `lazy` and `swap`.
 //!
 //! `is_err` decides whether a value is a failure. `beside_list` has what goes on beside a block that adds to it.
 //!
