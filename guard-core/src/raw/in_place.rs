@@ -161,7 +161,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
         if self.state != State::Free {
-            is_not_free(self.state);
+            self.is_not_free();
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
         // a copy. The block does not use what the context lends. And there is a context: there was one at the
@@ -223,16 +223,16 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
             unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
         }
     }
-}
 
-#[cold]
-fn is_not_free(state: State) -> ! {
-    panic!(
-        "{}",
-        if state == State::Lent {
-            "the block borrows the context"
-        } else {
-            "the context was dropped"
-        }
-    );
+    #[cold]
+    fn is_not_free(&self) -> ! {
+        panic!(
+            "{}",
+            if self.state == State::Lent {
+                "the block borrows the context"
+            } else {
+                "the context was dropped"
+            }
+        );
+    }
 }

@@ -4,7 +4,7 @@
 //! both. What the block is lent, and how it ended, goes through a [`Link`] that both have a reference to.
 
 use core::convert::Infallible;
-use core::future::Future;
+use core::future::{Future, Pending, pending};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -316,12 +316,11 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
         value
     }
 
-    /// The block has reached its end, or leaves by a jump.
+    /// The block has reached its end, or leaves by a jump. It awaits this, and is not polled again.
     #[inline]
-    pub fn finish(&self) -> Finish<'_> {
-        Finish {
-            marks: &self.0.marks,
-        }
+    pub fn finish(&self) -> Pending<Infallible> {
+        self.mark(FINISHED);
+        pending()
     }
 
     /// Says that a yield follows, and lists for it what goes on beside this use.
@@ -355,21 +354,6 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
         };
         let marks = self.0.marks.get();
         self.0.marks.set(marks & !TOLD | told);
-    }
-}
-
-/// The end of a block that has nothing to return: it is not polled again.
-pub struct Finish<'a> {
-    marks: &'a Marks,
-}
-
-impl Future for Finish<'_> {
-    type Output = Infallible;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
-        self.marks.add(FINISHED);
-        Poll::Pending
     }
 }
 
