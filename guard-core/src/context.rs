@@ -8,14 +8,15 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 #[cfg(feature = "tokio")]
-pub use crate::adapters::needs_tokio::{ExitTimeout, Timeout};
+pub use crate::adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
 pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
 #[cfg(feature = "alloc")]
 pub use crate::{
-    adapters::needs_alloc::{Join, JoinError, Optional, OptionalResource},
+    adapters::needs_alloc::{Closing, FromFns, Join, JoinError, Optional, OptionalResource},
     context::boxed::{BoxContext, LocalBoxContext},
     guard::{Enter, Exit},
+    manager::Managed,
     raw::Pair as JoinResource,
 };
 #[cfg(feature = "std")]

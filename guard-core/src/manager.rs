@@ -1,11 +1,23 @@
 //! Contexts written by hand, as two async functions.
 
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
 use core::future::Future;
+#[cfg(feature = "alloc")]
+use core::marker::PhantomData;
 
 use crate::Outcome;
 use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 use crate::{AsyncContext, coroutine::scoped};
+#[cfg(feature = "alloc")]
+use crate::{
+    BoxContext,
+    coroutine::{
+        guaranteed::guaranteed,
+        started_on_enter::{Start, StartedOnEnter, started_on_enter},
+    },
+};
 
 /// A context written by hand: the resource and its enter and exit in one type.
 ///
@@ -142,14 +154,45 @@ macro_rules! body {
 /// As for a context that a function with [`#[async_context]`](crate::async_context) returns.
 #[cfg(feature = "alloc")]
 #[track_caller]
-pub fn manage<M, X>(
-    manager: M,
-) -> impl AsyncContext<X, Resource = M::Resource, Error = M::Error> + Send + 'static
+pub fn manage<M, X>(manager: M) -> Managed<M, X>
 where
-    M: AsyncManager<X, Resource: Send, Error: core::fmt::Debug> + Send + 'static,
+    M: AsyncManager<X>,
+    X: 'static,
+{
+    Managed(StartedOnEnter::new(Manager(manager)), PhantomData)
+}
+
+/// The context of [`manage`].
+#[cfg(feature = "alloc")]
+#[must_use = "a context does nothing until it is used: `async_with!(resource = manage(value)?, { … })`"]
+pub struct Managed<M, X = ()>(StartedOnEnter<Manager<M>, M>, PhantomData<fn(X)>);
+
+#[cfg(feature = "alloc")]
+started_on_enter! {
+    impl<M, X> AsyncContext<X> for Managed<M, X>
+    where {
+        M: AsyncManager<X, Resource: Send + 'static, Error: core::fmt::Debug> + Send + 'static,
+        X: Send + 'static
+    }
+    M::Resource, M::Error
+}
+
+#[cfg(feature = "alloc")]
+struct Manager<M>(M);
+
+#[cfg(feature = "alloc")]
+impl<M, X> Start<X, M> for Manager<M>
+where
+    M: AsyncManager<X, Resource: Send + 'static, Error: core::fmt::Debug> + Send + 'static,
     X: Send + 'static,
 {
-    crate::coroutine::guaranteed::guaranteed(body!(manager), Origin::<M, _>::here(PrintDebug))
+    type Resource = M::Resource;
+    type Error = M::Error;
+
+    fn start(self, origin: Origin<M, PrintDebug>) -> BoxContext<'static, M::Resource, M::Error, X> {
+        let Self(manager) = self;
+        Box::pin(guaranteed(body!(manager), origin))
+    }
 }
 
 /// [`manage`] for a manager that borrows, or where there is no allocator.

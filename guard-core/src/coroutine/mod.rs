@@ -8,6 +8,8 @@
 
 #[cfg(feature = "alloc")]
 pub(crate) mod guaranteed;
+#[cfg(feature = "alloc")]
+pub(crate) mod started_on_enter;
 mod state_machine;
 
 pub(crate) use state_machine::scoped;

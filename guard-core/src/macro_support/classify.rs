@@ -19,9 +19,11 @@ use core::convert::Infallible;
 use core::future::{Future, IntoFuture};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
-use crate::AsyncContext;
 use crate::context::MapErr;
+use crate::{AsyncContext, Outcome};
 
 /// Stands for an expression of type `C`.
 pub struct Probe<C>(PhantomData<fn() -> C>, Otherwise<C>);
@@ -430,9 +432,31 @@ pub trait ProbeAnything {
 impl<C> ProbeAnything for Otherwise<C> {}
 
 impl IsNone {
-    /// Does not compile: the message of [`AsyncContext`] is the error.
+    /// Does not compile: the message of [`AsyncContext`] is the error. It results in a context all the same, so that what is
+    /// a context but for one bound has no further errors.
     #[inline]
-    pub fn context<C: AsyncContext>(self, _: C) -> C::Error {
+    pub fn context<C: AsyncContext>(self, _: C) -> Instead<C::Resource, C::Error> {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// Stands for a context that is none.
+pub struct Instead<R: ?Sized, E>(PhantomData<(fn(E), R)>);
+
+#[diagnostic::do_not_recommend]
+impl<R: ?Sized, E> AsyncContext for Instead<R, E> {
+    type Resource = R;
+    type Error = E;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
+        unreachable!("the program does not compile")
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut R {
+        unreachable!("the program does not compile")
+    }
+
+    fn poll_exit(self: Pin<&mut Self>, _: &mut Context<'_>, _: Outcome) -> Poll<Result<(), E>> {
         unreachable!("the program does not compile")
     }
 }

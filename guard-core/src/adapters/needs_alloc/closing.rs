@@ -1,10 +1,12 @@
 //! Values with an asynchronous close.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 
-use crate::AsyncContext;
+use crate::BoxContext;
 use crate::coroutine::guaranteed::guaranteed;
+use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
 use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
 
@@ -51,17 +53,45 @@ pub trait AsyncClose {
 /// });
 /// # Ok(()) }
 /// ```
+///
+/// # Errors
+///
+/// That of [`AsyncClose::close`].
 #[track_caller]
-pub fn closing<T>(value: T) -> impl AsyncContext<Resource = T, Error = T::Error> + Send + 'static
+pub fn closing<T>(value: T) -> Closing<T>
+where
+    T: AsyncClose,
+{
+    Closing(StartedOnEnter::new(Value(value)))
+}
+
+/// The context of [`closing`].
+#[must_use = "a context does nothing until it is used: `async_with!(value = closing(value)?, { … })`"]
+pub struct Closing<T>(StartedOnEnter<Value<T>, T>);
+
+started_on_enter! {
+    impl<T> AsyncContext<()> for Closing<T>
+    where { T: AsyncClose<Error: fmt::Debug> + Send + 'static }
+    T, T::Error
+}
+
+struct Value<T>(T);
+
+impl<T> Start<(), T> for Value<T>
 where
     T: AsyncClose<Error: fmt::Debug> + Send + 'static,
 {
-    guaranteed(
-        move |yielder: Yielder<T, (), T::Error>| async move {
-            let mut value = value;
-            let _ = yielder.token().lend(&yielder, &mut value).await;
-            value.close().await
-        },
-        Origin::<T, _>::here(PrintDebug),
-    )
+    type Resource = T;
+    type Error = T::Error;
+
+    fn start(self, origin: Origin<T, PrintDebug>) -> BoxContext<'static, T, T::Error> {
+        Box::pin(guaranteed(
+            move |yielder: Yielder<T, (), T::Error>| async move {
+                let Self(mut value) = self;
+                let _ = yielder.token().lend(&yielder, &mut value).await;
+                value.close().await
+            },
+            origin,
+        ))
+    }
 }

@@ -1,12 +1,14 @@
 //! A context of two functions.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 
 use crate::coroutine::guaranteed::guaranteed;
+use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
 use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
-use crate::{AsyncContext, Outcome};
+use crate::{BoxContext, Outcome};
 
 /// Makes a context of an asynchronous `acquire` and an asynchronous `release`.
 ///
@@ -33,10 +35,7 @@ use crate::{AsyncContext, Outcome};
 /// # Ok(()) }
 /// ```
 #[track_caller]
-pub fn from_fns<R, E, A, L, Acquiring, Releasing>(
-    acquire: A,
-    release: L,
-) -> impl AsyncContext<Resource = R, Error = E> + Send + 'static
+pub fn from_fns<R, E, A, L, Acquiring, Releasing>(acquire: A, release: L) -> FromFns<A, L>
 where
     R: Send + 'static,
     E: fmt::Debug + 'static,
@@ -45,12 +44,52 @@ where
     L: FnOnce(R, Outcome) -> Releasing + Send + 'static,
     Releasing: Future<Output = Result<(), E>> + Send + 'static,
 {
-    guaranteed(
-        move |yielder: Yielder<R, (), E>| async move {
-            let mut resource = acquire().await?;
-            let outcome = yielder.token().lend(&yielder, &mut resource).await;
-            release(resource, outcome).await
-        },
-        Origin::<A, _>::here(PrintDebug),
-    )
+    FromFns(StartedOnEnter::new(Fns { acquire, release }))
+}
+
+/// The context of [`from_fns`].
+#[must_use = "a context does nothing until it is used: `async_with!(resource = context?, { … })`"]
+pub struct FromFns<A, L>(StartedOnEnter<Fns<A, L>, A>);
+
+started_on_enter! {
+    impl<A, L, R, E, Acquiring, Releasing> AsyncContext<()> for FromFns<A, L>
+    where {
+        R: Send + 'static,
+        E: fmt::Debug + 'static,
+        A: FnOnce() -> Acquiring + Send + 'static,
+        Acquiring: Future<Output = Result<R, E>> + Send + 'static,
+        L: FnOnce(R, Outcome) -> Releasing + Send + 'static,
+        Releasing: Future<Output = Result<(), E>> + Send + 'static
+    }
+    R, E
+}
+
+struct Fns<A, L> {
+    acquire: A,
+    release: L,
+}
+
+impl<A, L, R, E, Acquiring, Releasing> Start<(), A> for Fns<A, L>
+where
+    R: Send + 'static,
+    E: fmt::Debug + 'static,
+    A: FnOnce() -> Acquiring + Send + 'static,
+    Acquiring: Future<Output = Result<R, E>> + Send + 'static,
+    L: FnOnce(R, Outcome) -> Releasing + Send + 'static,
+    Releasing: Future<Output = Result<(), E>> + Send + 'static,
+{
+    type Resource = R;
+    type Error = E;
+
+    fn start(self, origin: Origin<A, PrintDebug>) -> BoxContext<'static, R, E> {
+        let Self { acquire, release } = self;
+        Box::pin(guaranteed(
+            move |yielder: Yielder<R, (), E>| async move {
+                let mut resource = acquire().await?;
+                let outcome = yielder.token().lend(&yielder, &mut resource).await;
+                release(resource, outcome).await
+            },
+            origin,
+        ))
+    }
 }

@@ -6,8 +6,8 @@ mod join;
 mod optional;
 
 pub use self::{
-    closing::{AsyncClose, closing},
-    from_fns::from_fns,
+    closing::{AsyncClose, Closing, closing},
+    from_fns::{FromFns, from_fns},
     join::{Join, JoinError, join},
     optional::{Optional, OptionalResource, optional},
 };

@@ -1,12 +1,14 @@
 //! Contexts of libraries that block.
 
+use alloc::boxed::Box;
 use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::coroutine::guaranteed::guaranteed;
+use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
 use crate::raw::Yielder;
 use crate::report::{Origin, PrintDebug};
-use crate::{AsyncContext, Outcome};
+use crate::{BoxContext, Outcome};
 
 /// Makes a context of a blocking `acquire` and a blocking `release`, for libraries without async.
 ///
@@ -52,24 +54,36 @@ use crate::{AsyncContext, Outcome};
 /// Entering panics outside a tokio runtime. A panic of either function goes on in the task that waits
 /// for it.
 #[track_caller]
-pub fn blocking<R, E, A, L>(
-    acquire: A,
-    release: L,
-) -> impl AsyncContext<Resource = R, Error = E> + Send + 'static
+pub fn blocking<R, E, A, L>(acquire: A, release: L) -> Blocking<A, L>
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,
     A: FnOnce() -> Result<R, E> + Send + 'static,
     L: FnOnce(R, Outcome) -> Result<(), E> + Send + 'static,
 {
-    released(acquire, release)
+    Blocking(StartedOnEnter::new(Fns { acquire, release }))
+}
+
+/// The context of [`blocking`].
+#[must_use = "a context does nothing until it is used: `async_with!(resource = context?, { … })`"]
+pub struct Blocking<A, L>(StartedOnEnter<Fns<A, L>, A>);
+
+started_on_enter! {
+    impl<A, L, R, E> AsyncContext<()> for Blocking<A, L>
+    where {
+        R: Send + 'static,
+        E: fmt::Debug + Send + 'static,
+        A: FnOnce() -> Result<R, E> + Send + 'static,
+        L: FnOnce(R, Outcome) -> Result<(), E> + Send + 'static
+    }
+    R, E
 }
 
 /// [`blocking`] whose `release` is told the body's error, and decides what becomes of it.
 ///
 /// As with `catch` in [`#[async_context]`](crate::async_context): after
 /// [`Outcome::Failed(error)`](Outcome::Failed) to return `Ok(())` swallows the error, and `Err` raises it or another. It is used
-/// with [`catch`](AsyncContext::catch). All else is as for [`blocking`], also what runs where.
+/// with [`catch`](crate::AsyncContext::catch). All else is as for [`blocking`], also what runs where.
 ///
 /// Python: a synchronous context manager in a worker thread, whose `__exit__` may return true.
 ///
@@ -104,24 +118,37 @@ where
 ///
 /// As for [`blocking`]; `release` is told [`Outcome::Cancelled`] then.
 #[track_caller]
-pub fn blocking_catch<R, E, A, L>(
-    acquire: A,
-    release: L,
-) -> impl AsyncContext<E, Resource = R, Error = E> + Send + 'static
+pub fn blocking_catch<R, E, A, L>(acquire: A, release: L) -> BlockingCatch<A, L>
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,
     A: FnOnce() -> Result<R, E> + Send + 'static,
     L: FnOnce(R, Outcome<E>) -> Result<(), E> + Send + 'static,
 {
-    released(acquire, release)
+    BlockingCatch(StartedOnEnter::new(Fns { acquire, release }))
 }
 
-#[track_caller]
-fn released<R, E, X, A, L>(
+/// The context of [`blocking_catch`].
+#[must_use = "a context does nothing until it is used: `async_with!(catch(resource = context?), { … })`"]
+pub struct BlockingCatch<A, L>(StartedOnEnter<Fns<A, L>, A>);
+
+started_on_enter! {
+    impl<A, L, R, E> AsyncContext<E> for BlockingCatch<A, L>
+    where {
+        R: Send + 'static,
+        E: fmt::Debug + Send + 'static,
+        A: FnOnce() -> Result<R, E> + Send + 'static,
+        L: FnOnce(R, Outcome<E>) -> Result<(), E> + Send + 'static
+    }
+    R, E
+}
+
+struct Fns<A, L> {
     acquire: A,
     release: L,
-) -> impl AsyncContext<X, Resource = R, Error = E> + Send + 'static
+}
+
+impl<A, L, R, E, X> Start<X, A> for Fns<A, L>
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,
@@ -129,21 +156,27 @@ where
     A: FnOnce() -> Result<R, E> + Send + 'static,
     L: FnOnce(R, Outcome<X>) -> Result<(), E> + Send + 'static,
 {
-    guaranteed(
-        move |yielder: Yielder<R, X, E>| async move {
-            let acquired = tokio::task::spawn_blocking(acquire).await;
-            let mut resource = match acquired {
-                Ok(acquired) => acquired?,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => resume_unwind(panic),
-                    Err(error) => panic!("the blocking pool is gone: {error}"),
-                },
-            };
-            let outcome = yielder.token().lend(&yielder, &mut resource).await;
-            on_own_thread(move || release(resource, outcome)).await
-        },
-        Origin::<A, _>::here(PrintDebug),
-    )
+    type Resource = R;
+    type Error = E;
+
+    fn start(self, origin: Origin<A, PrintDebug>) -> BoxContext<'static, R, E, X> {
+        let Self { acquire, release } = self;
+        Box::pin(guaranteed(
+            move |yielder: Yielder<R, X, E>| async move {
+                let acquired = tokio::task::spawn_blocking(acquire).await;
+                let mut resource = match acquired {
+                    Ok(acquired) => acquired?,
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => resume_unwind(panic),
+                        Err(error) => panic!("the blocking pool is gone: {error}"),
+                    },
+                };
+                let outcome = yielder.token().lend(&yielder, &mut resource).await;
+                on_own_thread(move || release(resource, outcome)).await
+            },
+            origin,
+        ))
+    }
 }
 
 /// Runs `action` on a new thread, or here if there can be none: late is better than never.

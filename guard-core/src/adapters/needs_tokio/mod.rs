@@ -5,7 +5,7 @@ mod deadline;
 mod exit_timeout;
 
 pub use self::{
-    blocking::{blocking, blocking_catch},
+    blocking::{Blocking, BlockingCatch, blocking, blocking_catch},
     deadline::{Elapsed, deadline},
     exit_timeout::{ExitTimeout, Timeout},
 };
