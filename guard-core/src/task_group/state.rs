@@ -139,6 +139,7 @@ impl<E> Shared<E> {
     /// Waits until a task fails or panics, and takes out how.
     pub(super) async fn first_failure(&self) -> Result<E, Panic> {
         poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = lock(&self.state);
             if let Some(panic) = state.panic.take() {
                 return Poll::Ready(Err(panic));
@@ -146,7 +147,7 @@ impl<E> Shared<E> {
             if !state.errors.is_empty() {
                 return Poll::Ready(Ok(state.errors.remove(0)));
             }
-            let replaced = state.failing.replace(cx.waker().clone());
+            let replaced = state.failing.replace(waker);
             drop(state);
             drop(replaced);
             Poll::Pending
@@ -158,12 +159,13 @@ impl<E> Shared<E> {
     /// tasks have left.
     pub(super) async fn ended(&self) {
         let leftovers = poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = lock(&self.state);
             if state.running.is_empty() {
                 state.is_open = false;
                 return Poll::Ready(core::mem::take(&mut state.leftovers));
             }
-            let replaced = state.ending.replace(cx.waker().clone());
+            let replaced = state.ending.replace(waker);
             drop(state);
             drop(replaced);
             Poll::Pending
