@@ -9,7 +9,7 @@ use std::vec::Vec;
 // Not from tokio: the models of threads have one of their own.
 use super::AbortHandle;
 use crate::cleanup::Leftover;
-use crate::platform::panics::{Panic, catch_panic};
+use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 
 /// A group, for its context and its tasks.
@@ -115,8 +115,9 @@ impl<E> Shared<E> {
         if has_failed {
             self.abort();
         }
+        // A panic of a waker must not keep the task from ending.
         for waker in failing.into_iter().chain(ending) {
-            wake(waker);
+            contained(|| waker.wake());
         }
         // Only one panic can go on. The panic hook has seen all.
         if let Some(second) = second {
@@ -178,12 +179,5 @@ impl<E> Shared<E> {
     pub(super) fn take_failures(&self) -> (Vec<E>, Option<Panic>) {
         let mut state = lock(&self.state);
         (core::mem::take(&mut state.errors), state.panic.take())
-    }
-}
-
-/// A panic of a waker must not keep a task from ending.
-fn wake(waker: Waker) {
-    if let Err(panic) = catch_panic(|| waker.wake()) {
-        panic.discard();
     }
 }

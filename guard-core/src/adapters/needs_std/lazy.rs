@@ -13,7 +13,7 @@ use super::entered::{Entered, Exiting, Shared};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::guard::Entering;
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{self, Beside};
 use crate::report::{ReportKind, ReportSource};
@@ -306,9 +306,7 @@ where
                 let entering = work.entering.take();
                 self.put_back(work);
                 self.askers.wake_all();
-                if let Err(panic) = catch_panic(|| drop(entering)) {
-                    panic.discard();
-                }
+                contained(|| drop(entering));
                 panic.resume()
             }
         }

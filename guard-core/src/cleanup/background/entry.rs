@@ -10,7 +10,7 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use crate::cleanup::RuntimeId;
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::contained;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::report::{Identity, OwnedReport};
 
@@ -272,13 +272,6 @@ impl Drop for Entry {
                 entries.append(&mut entry.take_inside());
             }
         }
-    }
-}
-
-/// Calls code that is not the library's own. A panic of it stops here.
-pub(super) fn contained(action: impl FnOnce()) {
-    if let Err(panic) = catch_panic(action) {
-        panic.discard();
     }
 }
 

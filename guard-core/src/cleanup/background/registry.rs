@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, contained};
+use super::entry::Entry;
 use crate::cleanup::RuntimeId;
+use crate::platform::panics::contained;
 use crate::platform::sync::{Mutex, global, lock};
 
 /// All clean-ups in the background, and the `drain`s that wait for them.

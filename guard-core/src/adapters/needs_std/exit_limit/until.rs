@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use super::{Clock, discard};
 use crate::cleanup::{Bound, Limit, LimitedPart};
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::report::ReportSource;
 
@@ -160,9 +160,7 @@ impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
         let wakers = core::mem::take(&mut *lock(&self.0));
         for (_, waker) in wakers {
-            if let Err(panic) = catch_panic(|| waker.wake()) {
-                panic.discard();
-            }
+            contained(|| waker.wake());
         }
     }
 }
