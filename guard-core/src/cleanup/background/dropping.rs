@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::entry::Entry;
+use super::guard_nest::GuardNest;
+use super::guards::{OpenGuards, Opened};
 use super::limit::Limit;
-use super::nest::{CURRENT, Doing, GuardNest, Nest, OpenGuards, Opened, leave};
+use super::nest::{CURRENT, Doing, Nest, leave};
 use crate::report::ReportKind;
 
 /// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::dropping::{Notes, notes};
 use super::entry::{Entry, Failures};
+use super::guard_nest::leave_guard;
 use super::kind::Kind;
-use super::nest::{CURRENT, Doing, Nest, leave, leave_guard};
+use super::nest::{CURRENT, Doing, Nest, leave};
 use super::registry::register;
 use super::task::Task;
 use crate::cleanup::Runtime;
