@@ -41,13 +41,13 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             inside.clone(),
             listener(),
         ));
-        let bound = limit.map(|limit| limit.share());
+        let limit = limit.map(|limit| limit.for_cleanup());
         let mut task = Task::new(
             entry.clone(),
             Nest::of(inside, guards),
             exit,
             runtime.clone(),
-            bound,
+            limit,
         );
         if !E::has_place(runtime) {
             // The drop gives it its last poll.

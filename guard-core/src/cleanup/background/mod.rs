@@ -29,7 +29,7 @@ pub(crate) use self::{
     guard_nest::GuardNest,
     hand_off::hand_off,
     kind::Kind,
-    limit::{Bound, Limit, LimitedPart},
+    limit::{CleanupLimit, LimitedPart, SharedLimit},
     nest::{Leftover, Nest},
     settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
 };

@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use super::entry::{Entry, Failures, take_spent, unended};
 use super::guards::{GuardList, OpenGuards, Opened};
-use super::limit::{Limit, Timer, wait_limit};
+use super::limit::{SharedLimit, Timer, wait_limit};
 use super::registry::look_again;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{Mutex, global, lock, per_thread};
@@ -48,7 +48,7 @@ pub(crate) enum Doing {
     /// A guard is dropped, and with it its context.
     DroppingGuard(Option<Opened>),
     /// A context with an exit limit is dropped. The limit holds for a clean-up that is handed off by that.
-    DroppingBounded(Rc<dyn Limit>),
+    DroppingBounded(Rc<dyn SharedLimit>),
     /// The time of an exit is up, and it is dropped with the uses in it. The cell says whether that was reported.
     Expiring(Rc<core::cell::Cell<bool>>),
     /// A clean-up is polled.

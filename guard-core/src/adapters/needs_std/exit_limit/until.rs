@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use super::{Clock, discard};
-use crate::cleanup::{Bound, Limit, LimitedPart};
+use crate::cleanup::{CleanupLimit, LimitedPart, SharedLimit};
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::platform::wakers::Wakers;
@@ -71,16 +71,16 @@ where
         polled
     }
 
-    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn SharedLimit> {
         let limit = match self.limit {
             State::Set(limit) => Some(Box::pin(limit)),
             State::Running(limit) => Some(limit),
             State::Over => None,
         };
-        Rc::new(Remaining(Arc::new(Shared {
+        Rc::new(UntilSource(Arc::new(Shared {
             state: Mutex::new(Sharing {
                 is_over: limit.is_none(),
-                limit: limit.map(|limit| limit as Running),
+                limit: limit.map(|limit| limit as BoxedLimit),
                 next: 0,
             }),
             waiting: Arc::default(),
@@ -89,33 +89,33 @@ where
     }
 }
 
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+type BoxedLimit = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The limit of what goes on in the background, which may be several clean-ups.
-struct Remaining(Arc<Shared>);
+struct UntilSource(Arc<Shared>);
 
 struct Shared {
     state: Mutex<Sharing>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<LimitWaiters>,
     who: ReportSource<Infallible>,
 }
 
 struct Sharing {
     /// `None` while it is polled, when it is over, and when it has panicked.
-    limit: Option<Running>,
+    limit: Option<BoxedLimit>,
     is_over: bool,
     next: usize,
 }
 
 /// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
 #[derive(Default)]
-struct Waiting(Mutex<Wakers<usize>>);
+struct LimitWaiters(Mutex<Wakers<usize>>);
 
-impl Limit for Remaining {
-    fn share(&self) -> Box<dyn Bound> {
+impl SharedLimit for UntilSource {
+    fn for_cleanup(&self) -> Box<dyn CleanupLimit> {
         let mut state = lock(&self.0.state);
         state.next += 1;
-        Box::new(InBackground {
+        Box::new(CleanupUntil {
             shared: Some(self.0.clone()),
             number: state.next,
         })
@@ -123,19 +123,19 @@ impl Limit for Remaining {
 }
 
 /// The limit as one of the clean-ups has it.
-struct InBackground {
+struct CleanupUntil {
     shared: Option<Arc<Shared>>,
     number: usize,
 }
 
-impl Wake for Waiting {
+impl Wake for LimitWaiters {
     fn wake(self: Arc<Self>) {
         let wakers = lock(&self.0).take();
         wakers.wake();
     }
 }
 
-impl Bound for InBackground {
+impl CleanupLimit for CleanupUntil {
     fn poll_over(&mut self, _: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let Some(shared) = &self.shared else {
             return Poll::Pending;
@@ -174,7 +174,7 @@ impl Bound for InBackground {
     }
 }
 
-impl Drop for InBackground {
+impl Drop for CleanupUntil {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else {
             return;
