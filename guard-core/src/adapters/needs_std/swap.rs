@@ -12,7 +12,7 @@ use super::entered::{Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
 use crate::guard::Entering;
-use crate::platform::panics::Panic;
+use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{Ask, Beside, Driven, Place};
 use crate::report::{ReportKind, ReportSource};
@@ -195,7 +195,7 @@ where
                 };
                 drop(reading);
                 if let Some(waiting) = waiting {
-                    waiting.wake();
+                    contained(|| waiting.wake());
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::adapters::needs_std::{Bounded, Clock};
-use crate::cleanup::{Bound, Limit, LimitedPart};
+use crate::cleanup::{CleanupLimit, LimitedPart, SharedLimit};
 use crate::platform::panics::catch_panic;
 use crate::report::ReportSource;
 
@@ -42,11 +42,11 @@ impl fmt::Debug for Timeout {
 }
 
 impl Clock for Timeout {
-    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         if self
             .running
             .as_ref()
-            .is_none_or(|(running, _)| *running != stage)
+            .is_none_or(|(running, _)| *running != part)
         {
             if tokio::runtime::Handle::try_current().is_err() {
                 return Poll::Pending;
@@ -55,7 +55,7 @@ impl Clock for Timeout {
             let end = Instant::now().checked_add(self.duration);
             let end =
                 end.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400 * 365 * 30));
-            self.running = Some((stage, Box::pin(sleep_until(end))));
+            self.running = Some((part, Box::pin(sleep_until(end))));
         }
         match &mut self.running {
             Some((_, sleep)) => sleep.as_mut().poll(cx),
@@ -63,9 +63,9 @@ impl Clock for Timeout {
         }
     }
 
-    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
-        let begun = self.running.map(|(stage, sleep)| (stage, sleep.deadline()));
-        Rc::new(Remaining {
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn SharedLimit> {
+        let begun = self.running.map(|(part, sleep)| (part, sleep.deadline()));
+        Rc::new(TimeLeft {
             duration: self.duration,
             begun,
             who,
@@ -74,16 +74,16 @@ impl Clock for Timeout {
 }
 
 /// The time that is left for what goes on in the background.
-struct Remaining {
+struct TimeLeft {
     duration: Duration,
     /// What runs already, and when its time is up.
     begun: Option<(LimitedPart, Instant)>,
     who: ReportSource<Infallible>,
 }
 
-impl Limit for Remaining {
-    fn share(&self) -> Box<dyn Bound> {
-        Box::new(InBackground {
+impl SharedLimit for TimeLeft {
+    fn for_cleanup(&self) -> Box<dyn CleanupLimit> {
+        Box::new(CleanupTimeout {
             timeout: Timeout::new(self.duration),
             begun: self.begun,
             who: self.who,
@@ -91,21 +91,21 @@ impl Limit for Remaining {
     }
 }
 
-struct InBackground {
+struct CleanupTimeout {
     timeout: Timeout,
     begun: Option<(LimitedPart, Instant)>,
     who: ReportSource<Infallible>,
 }
 
-impl Bound for InBackground {
-    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
+impl CleanupLimit for CleanupTimeout {
+    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let polled = catch_panic(|| {
             if let Some((begun, end)) = self.begun.take() {
-                if begun == stage && tokio::runtime::Handle::try_current().is_ok() {
-                    self.timeout.running = Some((stage, Box::pin(sleep_until(end))));
+                if begun == part && tokio::runtime::Handle::try_current().is_ok() {
+                    self.timeout.running = Some((part, Box::pin(sleep_until(end))));
                 }
             }
-            self.timeout.poll_over(stage, cx)
+            self.timeout.poll_over(part, cx)
         });
         polled.unwrap_or_else(|panic| {
             panic.report_to(self.who);

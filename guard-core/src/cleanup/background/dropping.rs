@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::entry::Entry;
-use super::limit::Limit;
-use super::nest::{CURRENT, Doing, GuardNest, Nest, OpenGuards, Opened, leave};
+use super::guard_nest::GuardNest;
+use super::guards::{OpenGuards, Opened};
+use super::limit::SharedLimit;
+use super::nest::{CURRENT, Doing, Nest, leave};
 use crate::report::ReportKind;
 
 /// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the
@@ -86,7 +88,7 @@ pub(crate) fn drop_guard(guard: Option<&GuardNest>, drop_it: impl FnOnce()) {
 }
 
 /// Drops a context with an exit limit. The limit holds for a clean-up that is handed off by that.
-pub(crate) fn drop_bounded(limit: &Rc<dyn Limit>, drop_it: impl FnOnce()) {
+pub(crate) fn drop_bounded(limit: &Rc<dyn SharedLimit>, drop_it: impl FnOnce()) {
     let doing = Doing::DroppingBounded(limit.clone());
     CURRENT.with(|current| current.framed(&doing, drop_it));
 }
@@ -137,7 +139,7 @@ fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
 pub(super) struct Notes {
     /// The clean-ups that it waits for first.
     pub(super) inside: Vec<Arc<Entry>>,
-    pub(super) limit: Option<Rc<dyn Limit>>,
+    pub(super) limit: Option<Rc<dyn SharedLimit>>,
     /// Guards that may be among the locals of its context.
     pub(super) guards: OpenGuards,
     /// The guard whose context it is.

@@ -7,13 +7,14 @@ use std::boxed::Box;
 use std::sync::Arc;
 
 use super::dropping::{Notes, notes};
-use super::entry::{Entry, Failures, contained};
+use super::entry::{Entry, Failures};
+use super::guard_nest::leave_guard;
 use super::kind::Kind;
-use super::nest::{CURRENT, Doing, Nest, leave, leave_guard};
+use super::nest::{CURRENT, Doing, Nest, leave};
 use super::registry::register;
 use super::task::Task;
 use crate::cleanup::Runtime;
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, contained};
 use crate::report::{Identity, ReportSource};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.
@@ -40,13 +41,13 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             inside.clone(),
             listener(),
         ));
-        let bound = limit.map(|limit| limit.share());
+        let limit = limit.map(|limit| limit.for_cleanup());
         let mut task = Task::new(
             entry.clone(),
             Nest::of(inside, guards),
             exit,
             runtime.clone(),
-            bound,
+            limit,
         );
         if !E::has_place(runtime) {
             // The drop gives it its last poll.

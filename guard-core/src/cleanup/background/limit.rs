@@ -18,16 +18,16 @@ pub enum LimitedPart {
     Exit,
 }
 
-/// The limit of an exit that goes on in the background, and of the waits around it.
-pub trait Bound: Send {
+/// The limit of one clean-up: of its exit, and of the waits around it.
+pub trait CleanupLimit: Send {
     /// Ready when the time is up. The time begins with the first call.
-    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// The limit of an exit, for the clean-ups that are handed off when its context is dropped.
-pub trait Limit {
+/// The limit of an exit. Each clean-up that is handed off when its context is dropped gets its own limit from it.
+pub trait SharedLimit {
     /// The limit of one of these clean-ups.
-    fn share(&self) -> Box<dyn Bound>;
+    fn for_cleanup(&self) -> Box<dyn CleanupLimit>;
 }
 
 /// A clock that starts when it is first polled. It is off where there is no clock.

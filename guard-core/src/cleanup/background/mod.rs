@@ -4,6 +4,8 @@ mod detached;
 mod drain;
 mod dropping;
 pub(crate) mod entry;
+mod guard_nest;
+mod guards;
 mod hand_off;
 mod kind;
 mod limit;
@@ -24,9 +26,10 @@ pub use self::{
 };
 pub(crate) use self::{
     dropping::{drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire},
+    guard_nest::GuardNest,
     hand_off::hand_off,
     kind::Kind,
-    limit::{Bound, Limit, LimitedPart},
-    nest::{GuardNest, Leftover, Nest},
+    limit::{CleanupLimit, LimitedPart, SharedLimit},
+    nest::{Leftover, Nest},
     settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
 };

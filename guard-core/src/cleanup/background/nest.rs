@@ -3,17 +3,16 @@
 use core::mem::{self, ManuallyDrop};
 use core::task::{Context, Poll};
 use std::boxed::Box;
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::vec::Vec;
 
 use super::entry::{Entry, Failures, take_spent, unended};
-use super::limit::{Limit, Timer, wait_limit};
+use super::guards::{GuardList, OpenGuards, Opened};
+use super::limit::{SharedLimit, Timer, wait_limit};
 use super::registry::look_again;
-use crate::AsyncContext;
 use crate::cleanup::RuntimeId;
-use crate::platform::sync::{AtomicUsize, Mutex, Ordering, global, lock, per_thread};
+use crate::platform::sync::{Mutex, global, lock, per_thread};
 use crate::raw::{Current, Exclusive};
 
 /// The clean-ups of the uses that were dropped unfinished in the set-up, block or exit of a use.
@@ -37,15 +36,6 @@ struct Contents {
     timer: Timer,
 }
 
-/// The guards that were opened while one nest was the current one.
-type GuardList = Arc<Mutex<Guards>>;
-
-struct Guards {
-    open: BTreeMap<usize, Open>,
-    /// When there are so many guards, those that have been dropped are removed.
-    to_look: usize,
-}
-
 /// What a thread is doing while it polls or drops something.
 pub(crate) enum Doing {
     /// A use drops its context. A clean-up that is handed off by that waits for `inside` first. There may be guards
@@ -58,7 +48,7 @@ pub(crate) enum Doing {
     /// A guard is dropped, and with it its context.
     DroppingGuard(Option<Opened>),
     /// A context with an exit limit is dropped. The limit holds for a clean-up that is handed off by that.
-    DroppingBounded(Rc<dyn Limit>),
+    DroppingBounded(Rc<dyn SharedLimit>),
     /// The time of an exit is up, and it is dropped with the uses in it. The cell says whether that was reported.
     Expiring(Rc<core::cell::Cell<bool>>),
     /// A clean-up is polled.
@@ -78,13 +68,6 @@ global! {
     static GRAPH: Mutex<()> = Mutex::new(());
 }
 
-fn number() -> usize {
-    global! {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-    }
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
 impl Nest {
     /// A nest without entries.
     #[must_use]
@@ -98,10 +81,10 @@ impl Nest {
     /// A nest for a clean-up, with these entries.
     pub(super) fn of(entries: Vec<Arc<Entry>>, guards: OpenGuards) -> Self {
         let mut nest = Self::new();
-        if !entries.is_empty() || !guards.0.is_empty() {
+        if !entries.is_empty() || !guards.is_empty() {
             let left = nest.contents();
             left.entries = entries;
-            left.guards_of_use = guards.0;
+            left.guards_of_use = guards.into_lists();
         }
         nest
     }
@@ -150,30 +133,24 @@ impl Nest {
         left.entries.push(entry);
     }
 
-    /// Takes over the entries of a guard.
-    pub(crate) fn absorb(&mut self, guard: Option<&GuardNest>) {
-        if let Some(guard) = guard {
-            let entries = mem::take(&mut *lock(&guard.entries));
-            if entries.is_empty() {
-                return;
-            }
-            // Not those that wait for the clean-up in whose code this is, nor that one itself. They are in the nest of the
-            // use around them too.
-            let owners = owners();
-            for entry in entries {
-                let in_ring = {
-                    let _graph = lock(&GRAPH);
-                    let in_ring = owners
-                        .iter()
-                        .any(|owner| entry.reaches(|other| Arc::ptr_eq(other, owner)));
-                    if let (false, Some(owner)) = (in_ring, owners.first()) {
-                        owner.add_inside(entry.clone());
-                    }
-                    in_ring
-                };
-                if !in_ring {
-                    self.push(entry);
+    /// Adds the entries of a guard.
+    pub(super) fn absorb_entries(&mut self, entries: Vec<Arc<Entry>>) {
+        // Not those that wait for the clean-up in whose code this is, nor that one itself. They are in the nest of the
+        // use around them too.
+        let owners = owners();
+        for entry in entries {
+            let in_ring = {
+                let _graph = lock(&GRAPH);
+                let in_ring = owners
+                    .iter()
+                    .any(|owner| entry.reaches(|other| Arc::ptr_eq(other, owner)));
+                if let (false, Some(owner)) = (in_ring, owners.first()) {
+                    owner.add_inside(entry.clone());
                 }
+                in_ring
+            };
+            if !in_ring {
+                self.push(entry);
             }
         }
     }
@@ -195,12 +172,22 @@ impl Nest {
         unended(entries)
     }
 
+    /// The list for a guard that is opened in it.
+    pub(super) fn open_guards(&mut self) -> &GuardList {
+        let contents = self.contents();
+        // A clean-up goes on with the list of its use.
+        let of_use = contents.guards_of_use.first();
+        contents
+            .guards
+            .get_or_insert_with(|| of_use.cloned().unwrap_or_default())
+    }
+
     /// Whether this guard was opened in it.
-    fn has(&mut self, opened: &Opened) -> bool {
-        let is_it = |list: &GuardList| Arc::ptr_eq(list, &opened.list);
+    pub(super) fn has(&mut self, opened: &Opened) -> bool {
         self.left.as_mut().is_some_and(|left| {
             let left = left.get_mut();
-            left.guards.iter().chain(&left.guards_of_use).any(is_it)
+            let mut lists = left.guards.iter().chain(&left.guards_of_use);
+            lists.any(|list| opened.is_in(list))
         })
     }
 
@@ -211,8 +198,7 @@ impl Nest {
         };
         let left = left.get_mut();
         let lists = left.guards.iter().chain(&left.guards_of_use);
-        let open = |list: &&GuardList| !lock(list).open.is_empty();
-        OpenGuards(lists.filter(open).cloned().collect())
+        OpenGuards::of(lists)
     }
 
     /// Takes out what has not ended, for another place to leave it.
@@ -293,9 +279,8 @@ impl Nest {
             let left = left.get_mut();
             left.timer = Timer::default();
             left.apart.retain(|entry| !entry.is_spent());
-            let is_empty = |list: &GuardList| lock(list).open.is_empty();
             let mut guards = left.guards.iter().chain(&left.guards_of_use);
-            if left.apart.is_empty() && guards.all(is_empty) {
+            if left.apart.is_empty() && guards.all(GuardList::is_empty) {
                 *self.left = None;
             }
         }
@@ -407,161 +392,4 @@ fn leave_outside(owners: usize, entry: &Arc<Entry>) {
             false
         });
     });
-}
-
-/// A guard that was opened inside a use, with the clean-ups of guards that were opened after it in the same use and
-/// dropped while it lived.
-pub(crate) struct GuardNest {
-    opened: Opened,
-    entries: Arc<Mutex<Vec<Arc<Entry>>>>,
-}
-
-/// When and where a guard was opened.
-#[derive(Clone)]
-pub(crate) struct Opened {
-    number: usize,
-    list: GuardList,
-}
-
-struct Open {
-    runtime: RuntimeId,
-    entries: Weak<Mutex<Vec<Arc<Entry>>>>,
-}
-
-impl GuardNest {
-    /// Notes that a guard of `context` is opened, if there is a use around it.
-    pub(crate) fn of<C, X>(context: &C) -> Option<Self>
-    where
-        C: AsyncContext<X>,
-    {
-        CURRENT.with(|current| current.with(|nest| nest.map(|nest| nest.open(context.runtime()))))
-    }
-
-    pub(super) fn opened(&self) -> Opened {
-        self.opened.clone()
-    }
-}
-
-impl Drop for GuardNest {
-    fn drop(&mut self) {
-        let left = mem::take(&mut *lock(&self.entries));
-        left.into_iter().for_each(leave);
-    }
-}
-
-impl Nest {
-    fn open(&mut self, runtime: RuntimeId) -> GuardNest {
-        let contents = self.contents();
-        // A clean-up goes on with the list of its use.
-        if let (None, Some(list)) = (&contents.guards, contents.guards_of_use.first()) {
-            contents.guards = Some(list.clone());
-        }
-        let list = contents.guards.get_or_insert_with(|| {
-            Arc::new(Mutex::new(Guards {
-                open: BTreeMap::new(),
-                to_look: 16,
-            }))
-        });
-        let number = number();
-        let entries = Arc::new(Mutex::new(Vec::new()));
-        let open = Open {
-            runtime,
-            entries: Arc::downgrade(&entries),
-        };
-        lock(list).add(number, open);
-        let opened = Opened {
-            number,
-            list: list.clone(),
-        };
-        GuardNest { opened, entries }
-    }
-}
-
-impl Guards {
-    fn add(&mut self, number: usize, open: Open) {
-        if self.open.len() >= self.to_look {
-            self.open.retain(|_, open| open.entries.strong_count() > 0);
-            self.to_look = self.open.len() * 2 + 16;
-        }
-        self.open.insert(number, open);
-    }
-
-    /// Finds the guard that was opened last before the guard `number`, still lives, and waits for clean-ups in `runtime`.
-    /// Returns the list of the entries that it waits for.
-    fn older(&mut self, number: usize, runtime: RuntimeId) -> Option<Arc<Mutex<Vec<Arc<Entry>>>>> {
-        let (mut older, mut gone) = (None, Vec::new());
-        for (number, open) in self.open.range(..number).rev() {
-            match open.entries.upgrade() {
-                Some(entries) if open.runtime.waits_for(runtime) => {
-                    older = Some(entries);
-                    break;
-                }
-                Some(_) => {}
-                None => gone.push(*number),
-            }
-        }
-        for number in gone {
-            self.open.remove(&number);
-        }
-        older
-    }
-}
-
-/// The guards that were opened in the nest of a use that is dropped now, or whose clean-up this is.
-#[derive(Clone, Default)]
-pub(crate) struct OpenGuards(Vec<GuardList>);
-
-impl OpenGuards {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn add(&mut self, others: &Self) {
-        self.0.extend(others.0.iter().cloned());
-    }
-
-    fn has(&self, opened: &Opened) -> bool {
-        self.0.iter().any(|list| Arc::ptr_eq(list, &opened.list))
-    }
-}
-
-/// Whether the guard is dropped by the use in which it was opened: by the code of that use, or with its context.
-fn is_dropped_where_it_was_opened(opened: &Opened) -> bool {
-    CURRENT.with(|current| {
-        let mut found = current.with(|nest| nest.is_some_and(|nest| nest.has(opened)));
-        current.in_force(|doing| {
-            match doing {
-                Doing::DroppingContext { guards, .. } => found |= guards.has(opened),
-                Doing::CleaningUp(_) | Doing::Detached => return false,
-                _ => {}
-            }
-            !found
-        });
-        found
-    })
-}
-
-/// [`leave`] for the clean-up of a guard.
-pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
-    let older = if is_dropped_where_it_was_opened(opened) {
-        lock(&opened.list).older(opened.number, entry.runtime)
-    } else {
-        None
-    };
-    match older {
-        None => leave(entry),
-        Some(older) => {
-            let mut entries = lock(&older);
-            let spent = if entries.len() == entries.capacity() {
-                take_spent(&mut entries)
-            } else {
-                Vec::new()
-            };
-            entries.push(entry.clone());
-            drop(entries);
-            drop(spent);
-            // The older guard may outlive the use, or be dropped elsewhere, so the use waits too.
-            leave(entry);
-        }
-    }
 }

@@ -10,7 +10,7 @@ use std::vec::Vec;
 use super::dropping::expire;
 use super::entry::{Entry, LastPoll};
 use super::kind::Kind;
-use super::limit::{Bound, LimitedPart, Timer, cleanup_timeout};
+use super::limit::{CleanupLimit, LimitedPart, Timer, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest, leave};
 use super::registry::Registered;
 use super::settle::poll_nest;
@@ -28,7 +28,7 @@ pub(crate) struct Work<E: ?Sized + Kind> {
     exit: Option<Pin<Box<E>>>,
     phase: Phase,
     runtime: Runtime,
-    bound: Option<Box<dyn Bound>>,
+    limit: Option<Box<dyn CleanupLimit>>,
     timer: Timer,
     registered: Option<Registered>,
 }
@@ -49,7 +49,7 @@ impl<E: ?Sized + Kind> Task<E> {
         nest: Nest,
         mut exit: Pin<Box<E>>,
         runtime: Runtime,
-        bound: Option<Box<dyn Bound>>,
+        limit: Option<Box<dyn CleanupLimit>>,
     ) -> Self {
         let phase = if exit.is_in_set_up() {
             Phase::SetUp
@@ -64,7 +64,7 @@ impl<E: ?Sized + Kind> Task<E> {
             exit: Some(exit),
             phase,
             runtime,
-            bound,
+            limit,
             timer: Timer::default(),
             registered: None,
         })))
@@ -161,7 +161,7 @@ impl<E: ?Sized + Kind> Work<E> {
                 }
                 Phase::Exit => match self.poll_exit(|exit| exit.poll_exit(cx)) {
                     Some(Poll::Pending) => {
-                        if self.poll_bound(cx).is_pending() {
+                        if self.poll_limit(cx).is_pending() {
                             ready!(self.timer.poll(cleanup_timeout(), cx));
                         }
                         self.give_up();
@@ -185,21 +185,21 @@ impl<E: ?Sized + Kind> Work<E> {
         }
     }
 
-    fn poll_bound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.bound {
-            Some(bound) => bound.poll_over(LimitedPart::Exit, cx),
+    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.limit {
+            Some(limit) => limit.poll_over(LimitedPart::Exit, cx),
             None => Poll::Pending,
         }
     }
 
     /// Waits for the entries of the nest, as long as that may take.
     fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { nest, bound, .. } = self;
-        let limit = |cx: &mut Context<'_>| match bound {
-            Some(bound) => WaitLimit::Own(bound.poll_over(LimitedPart::Wait, cx)),
+        let Self { nest, limit, .. } = self;
+        let wait_limit = |cx: &mut Context<'_>| match limit {
+            Some(limit) => WaitLimit::Own(limit.poll_over(LimitedPart::Wait, cx)),
             None => WaitLimit::General,
         };
-        let overtaken = ready!(poll_nest(nest, self.entry.runtime, cx, limit));
+        let overtaken = ready!(poll_nest(nest, self.entry.runtime, cx, wait_limit));
         if !overtaken.is_empty() {
             self.report(ReportKind::Overtook {
                 overtaken: &overtaken,
@@ -261,8 +261,8 @@ impl<E: ?Sized + Kind> Work<E> {
         // Clean-ups that are left belong to whoever waits for this one, or else to the enclosing nest.
         let left = self.nest.take();
         left.iter().cloned().for_each(leave);
-        if let Some(bound) = self.bound.take() {
-            if let Err(panic) = catch_panic(|| drop(bound)) {
+        if let Some(limit) = self.limit.take() {
+            if let Err(panic) = catch_panic(|| drop(limit)) {
                 panic.report_to(ReportSource::<()>::of(self.entry.identity));
             }
         }

@@ -5,12 +5,12 @@ use core::task::{Context, Poll};
 use std::rc::Rc;
 
 use super::{Clock, discard};
-use crate::cleanup::{Limit, LimitedPart};
-use crate::platform::panics::{Panic, catch_panic};
+use crate::cleanup::{LimitedPart, SharedLimit};
+use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::report::ReportSource;
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.
-pub(super) struct Panicking<K>(State<K>);
+pub(super) struct ContainedClock<K>(State<K>);
 
 enum State<K> {
     Running(K),
@@ -19,7 +19,7 @@ enum State<K> {
     Off,
 }
 
-impl<K: Clock> Panicking<K> {
+impl<K: Clock> ContainedClock<K> {
     pub(super) const fn new(clock: K) -> Self {
         Self(State::Running(clock))
     }
@@ -29,17 +29,15 @@ impl<K: Clock> Panicking<K> {
     }
 
     /// Ready when the time is up.
-    pub(super) fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let State::Running(clock) = &mut self.0 else {
             return Poll::Pending;
         };
-        match catch_panic(|| clock.poll_over(stage, cx)) {
+        match catch_panic(|| clock.poll_over(part, cx)) {
             Ok(over) => over,
             Err(panic) => {
                 if let State::Running(clock) = self.take() {
-                    if let Err(second) = catch_panic(|| drop(clock)) {
-                        second.discard();
-                    }
+                    contained(|| drop(clock));
                 }
                 self.0 = State::Broken(panic);
                 Poll::Pending
@@ -60,7 +58,10 @@ impl<K: Clock> Panicking<K> {
     }
 
     /// Goes on in the background. A panic, of which no caller hears, is reported.
-    pub(super) fn take_over(&mut self, who: ReportSource<Infallible>) -> Option<Rc<dyn Limit>> {
+    pub(super) fn take_over(
+        &mut self,
+        who: ReportSource<Infallible>,
+    ) -> Option<Rc<dyn SharedLimit>> {
         match self.take() {
             State::Running(clock) => Some(clock.into_limit(who)),
             State::Broken(panic) => {

@@ -10,27 +10,27 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
-use crate::cleanup::{Limit, LimitedPart, RuntimeId, WaitLimit, drop_bounded, expire};
+use crate::cleanup::{LimitedPart, RuntimeId, SharedLimit, WaitLimit, drop_bounded, expire};
 use crate::platform::panics::catch_panic;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
-use contained::Panicking;
+use contained::ContainedClock;
 pub use error::TimeoutError;
 pub use until::Until;
 
 /// The context of [`exit_until`](AsyncContext::exit_until).
 pub type ExitUntil<C, L> = Bounded<C, Until<L>>;
 
-/// What measures the time of an exit in place.
+/// What bounds an exit: a time, or a future.
 pub trait Clock {
-    /// Ready when the time is up. It runs since the first call for this stage.
+    /// Ready when the time is up. It runs since the first call for this part.
     #[doc(hidden)]
-    fn poll_over(&mut self, stage: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Goes on in the background, for all that is left to do there.
     #[doc(hidden)]
-    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit>;
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn SharedLimit>;
 }
 
 pin_project_lite::pin_project! {
@@ -41,7 +41,7 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         context: Option<C>,
-        clock: Panicking<K>,
+        clock: ContainedClock<K>,
         source: ReportSource<Infallible>,
     }
 
@@ -81,7 +81,7 @@ impl<C, K: Clock> Bounded<C, K> {
         let source = context.report_source().with_error(describe_type);
         Self {
             context: Some(context),
-            clock: Panicking::new(clock),
+            clock: ContainedClock::new(clock),
             source,
         }
     }

@@ -9,12 +9,12 @@ use std::boxed::Box;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
-use std::vec::Vec;
 
 use super::{Clock, discard};
-use crate::cleanup::{Bound, Limit, LimitedPart};
+use crate::cleanup::{CleanupLimit, LimitedPart, SharedLimit};
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
+use crate::platform::wakers::Wakers;
 use crate::report::ReportSource;
 
 /// The limit of [`exit_until`](crate::AsyncContext::exit_until): it bounds the wait and the exit together.
@@ -71,16 +71,16 @@ where
         polled
     }
 
-    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn Limit> {
+    fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn SharedLimit> {
         let limit = match self.limit {
             State::Set(limit) => Some(Box::pin(limit)),
             State::Running(limit) => Some(limit),
             State::Over => None,
         };
-        Rc::new(Remaining(Arc::new(Shared {
+        Rc::new(UntilSource(Arc::new(Shared {
             state: Mutex::new(Sharing {
                 is_over: limit.is_none(),
-                limit: limit.map(|limit| limit as Running),
+                limit: limit.map(|limit| limit as BoxedLimit),
                 next: 0,
             }),
             waiting: Arc::default(),
@@ -89,41 +89,33 @@ where
     }
 }
 
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+type BoxedLimit = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The limit of what goes on in the background, which may be several clean-ups.
-struct Remaining(Arc<Shared>);
+struct UntilSource(Arc<Shared>);
 
 struct Shared {
     state: Mutex<Sharing>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<LimitWaiters>,
     who: ReportSource<Infallible>,
 }
 
 struct Sharing {
     /// `None` while it is polled, when it is over, and when it has panicked.
-    limit: Option<Running>,
+    limit: Option<BoxedLimit>,
     is_over: bool,
     next: usize,
 }
 
 /// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
-struct Waiting(Mutex<Wakers>);
+#[derive(Default)]
+struct LimitWaiters(Mutex<Wakers<usize>>);
 
-/// One slot for each clean-up.
-type Wakers = Vec<(usize, Waker)>;
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self(Mutex::new(Wakers::new()))
-    }
-}
-
-impl Limit for Remaining {
-    fn share(&self) -> Box<dyn Bound> {
+impl SharedLimit for UntilSource {
+    fn for_cleanup(&self) -> Box<dyn CleanupLimit> {
         let mut state = lock(&self.0.state);
         state.next += 1;
-        Box::new(InBackground {
+        Box::new(CleanupUntil {
             shared: Some(self.0.clone()),
             number: state.next,
         })
@@ -131,50 +123,27 @@ impl Limit for Remaining {
 }
 
 /// The limit as one of the clean-ups has it.
-struct InBackground {
+struct CleanupUntil {
     shared: Option<Arc<Shared>>,
     number: usize,
 }
 
-impl Waiting {
-    /// Keeps the waker of one of those who wait, and returns its former one.
-    fn replace(&self, number: usize, waker: Waker) -> Option<Waker> {
-        let mut wakers = lock(&self.0);
-        let slot = wakers.iter_mut().find(|(other, _)| *other == number);
-        if let Some((_, old)) = slot {
-            return Some(core::mem::replace(old, waker));
-        }
-        wakers.push((number, waker));
-        None
-    }
-
-    /// Returns the waker of one who waits no more.
-    fn forget(&self, number: usize) -> Option<Waker> {
-        let mut wakers = lock(&self.0);
-        let slot = wakers.iter().position(|(other, _)| *other == number)?;
-        Some(wakers.swap_remove(slot).1)
-    }
-}
-
-impl Wake for Waiting {
+impl Wake for LimitWaiters {
     fn wake(self: Arc<Self>) {
-        let wakers = core::mem::take(&mut *lock(&self.0));
-        for (_, waker) in wakers {
-            if let Err(panic) = catch_panic(|| waker.wake()) {
-                panic.discard();
-            }
-        }
+        let wakers = lock(&self.0).take();
+        wakers.wake();
     }
 }
 
-impl Bound for InBackground {
+impl CleanupLimit for CleanupUntil {
     fn poll_over(&mut self, _: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
         let Some(shared) = &self.shared else {
             return Poll::Pending;
         };
         let waker = cx.waker().clone();
         // The waker first: who ends the limit after this look wakes it.
-        drop(shared.waiting.replace(self.number, waker));
+        let replaced = lock(&shared.waiting.0).set(self.number, waker);
+        drop(replaced);
         let limit = {
             let mut state = lock(&shared.state);
             if state.is_over {
@@ -205,12 +174,13 @@ impl Bound for InBackground {
     }
 }
 
-impl Drop for InBackground {
+impl Drop for CleanupUntil {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        drop(shared.waiting.forget(self.number));
+        let removed = lock(&shared.waiting.0).remove(self.number);
+        drop(removed);
         // The last one drops the limit, whose panic is reported.
         if let Some(shared) = Arc::into_inner(shared) {
             let who = shared.who;
