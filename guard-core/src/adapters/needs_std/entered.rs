@@ -90,8 +90,7 @@ where
         let held = self.held.take().expect("only its end takes it");
         Exiting {
             place: Some(Where::KeptContext(held.reclaim())),
-            nest: core::mem::take(&mut self.nest),
-            steps: ExitSteps::new(),
+            steps: ExitSteps::new(core::mem::take(&mut self.nest)),
         }
     }
 }
@@ -120,7 +119,6 @@ where
 {
     /// `None` when it is dropped.
     place: Option<Where<C>>,
-    nest: Nest,
     steps: ExitSteps<(), C::Error>,
 }
 
@@ -188,8 +186,7 @@ where
         let Some(Where::Here(context)) = &mut self.place else {
             unreachable!("only its end takes it");
         };
-        self.steps
-            .poll(context.as_mut(), &mut self.nest, cx, outcome)
+        self.steps.poll(context.as_mut(), cx, outcome)
     }
 }
 
@@ -202,7 +199,7 @@ where
             self.look(|context| context.report(ReportKind::Failed(&error)));
         }
         if self.place.is_some() {
-            drop_context(&mut self.nest, &mut || self.place = None);
+            drop_context(self.steps.nest(), &mut || self.place = None);
         }
     }
 }

@@ -12,12 +12,12 @@ use std::vec::Vec;
 use super::entered::{Entered, Exiting, Shared};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-use crate::guard::Entering;
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{self, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::beside_list::{Adding, Driving};
+use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use super::entered::{Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
-use crate::guard::Entering;
 use crate::platform::panics::Panic;
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{Ask, Beside, Driven, Place};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::beside_list::{Adding, Driving};
+use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.
