@@ -89,7 +89,7 @@ where
     pub(super) fn exiting(mut self) -> Exiting<C> {
         let held = self.held.take().expect("only its end takes it");
         Exiting {
-            place: Some(Where::KeptContext(held.reclaim())),
+            kept: Some(held.reclaim()),
             steps: ExitSteps::new(core::mem::take(&mut self.nest)),
         }
     }
@@ -118,18 +118,8 @@ where
     C: AsyncContext,
 {
     /// `None` when it is dropped.
-    place: Option<Where<C>>,
+    kept: Option<KeptContext<C, ()>>,
     steps: ExitSteps<(), C::Error>,
-}
-
-/// Where it is.
-enum Where<C>
-where
-    C: AsyncContext,
-{
-    /// Where the driver may go on with what is beside it.
-    KeptContext(KeptContext<C, ()>),
-    Here(Pin<Box<C>>),
 }
 
 impl<C> Exiting<C>
@@ -138,37 +128,26 @@ where
 {
     /// Looks at the context, if no driver is using it.
     pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
-        match self.place.as_ref()? {
-            Where::KeptContext(kept) => kept.look(look),
-            Where::Here(context) => Some(look(context)),
-        }
+        self.kept.as_ref()?.look(look)
     }
 
     /// Uses the context, if no driver is using it.
     pub(super) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
-        match self.place.as_mut()? {
-            Where::KeptContext(kept) => kept.with(action),
-            Where::Here(context) => Some(action(context.as_mut())),
-        }
+        self.kept.as_mut()?.with(action)
     }
 
     /// Takes the error out with which what goes on beside it has failed.
     pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
-        match self.place.as_mut()? {
-            Where::KeptContext(kept) => kept.failure(ask),
-            Where::Here(_) => None,
-        }
+        self.kept.as_mut()?.failure(ask)
     }
 
     /// Tells it how its use ended, before the exit begins.
     pub(super) fn tell(&mut self, outcome: Outcome) {
-        let place = &mut self.place;
-        self.steps.tell(outcome, |outcome| match place {
-            Some(Where::KeptContext(kept)) => kept
-                .with(|context| context.tell(outcome))
-                .unwrap_or(Some(outcome)),
-            Some(Where::Here(context)) => context.as_mut().tell(outcome),
-            None => Some(outcome),
+        let Self { kept, steps } = self;
+        let kept = kept.as_mut().expect("only its end takes it");
+        steps.tell(outcome, |outcome| {
+            let told = kept.with(|context| context.tell(outcome));
+            told.unwrap_or(Some(outcome))
         });
     }
 
@@ -178,15 +157,11 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
-        self.steps.tell(outcome, Some);
-        if let Some(Where::KeptContext(kept)) = &mut self.place {
-            let context = ready!(kept.poll_release(cx));
-            self.place = Some(Where::Here(context));
-        }
-        let Some(Where::Here(context)) = &mut self.place else {
-            unreachable!("only its end takes it");
-        };
-        self.steps.poll(context.as_mut(), cx, outcome)
+        let Self { kept, steps } = self;
+        let kept = kept.as_mut().expect("only its end takes it");
+        steps.tell(outcome, Some);
+        let context = ready!(kept.poll_release(cx));
+        steps.poll(context, cx, outcome)
     }
 }
 
@@ -198,8 +173,6 @@ where
         if let Some(error) = self.steps.take_error() {
             self.look(|context| context.report(ReportKind::Failed(&error)));
         }
-        if self.place.is_some() {
-            drop_context(self.steps.nest(), &mut || self.place = None);
-        }
+        drop_context(self.steps.nest(), &mut || self.kept = None);
     }
 }
