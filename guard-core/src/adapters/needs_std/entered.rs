@@ -5,10 +5,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::sync::{Arc, OnceLock};
 
-use crate::cleanup::{Nest, drop_context};
+use crate::cleanup::{Nest, WaitLimit, drop_context};
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
 use crate::report::{ReportKind, ReportSource};
+use crate::using::beside_list::Adding;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
@@ -51,6 +52,19 @@ where
             nest,
             told: OnceLock::new(),
         }
+    }
+
+    /// For a context that `handle` has entered. What goes on beside it is added to `besides`, the list of the use that lends
+    /// the handle.
+    pub(super) fn by_handle<H>(
+        handle: &H,
+        besides: &Adding<Shared<C>>,
+        context: Pin<Box<C>>,
+        nest: Nest,
+    ) -> Self {
+        let driver = besides.driver(handle);
+        let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
+        Self::new(context, nest, driver)
     }
 
     pub(super) fn resource(&self) -> &C::Resource {
@@ -112,12 +126,12 @@ where
     }
 }
 
-/// A context that is exited: it settles before and after its exit, as every use does.
+/// The context that was lent, from the end of the lending, if there was one. Its exit settles before and after, as that of
+/// every use.
 pub(super) struct Exiting<C>
 where
     C: AsyncContext,
 {
-    /// `None` when it is dropped.
     kept: Option<KeptContext<C, ()>>,
     steps: ExitSteps<(), C::Error>,
 }
@@ -126,14 +140,17 @@ impl<C> Exiting<C>
 where
     C: AsyncContext,
 {
+    /// No context: none was lent, or it is still lent.
+    pub(super) const fn none() -> Self {
+        Self {
+            kept: None,
+            steps: ExitSteps::new(Nest::new()),
+        }
+    }
+
     /// Looks at the context, if no driver is using it.
     pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
         self.kept.as_ref()?.look(look)
-    }
-
-    /// Uses the context, if no driver is using it.
-    pub(super) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
-        self.kept.as_mut()?.with(action)
     }
 
     /// Takes the error out with which what goes on beside it has failed.
@@ -141,27 +158,37 @@ where
         self.kept.as_mut()?.failure(ask)
     }
 
-    /// Tells it how its use ended, before the exit begins.
-    pub(super) fn tell(&mut self, outcome: Outcome) {
-        let Self { kept, steps } = self;
-        let kept = kept.as_mut().expect("only its end takes it");
-        steps.tell(outcome, |outcome| {
+    /// Tells it how its use ended, before the exit begins. Returns the outcome if there is no context.
+    pub(super) fn tell(&mut self, outcome: Outcome) -> Option<Outcome> {
+        let Some(kept) = &mut self.kept else {
+            return Some(outcome);
+        };
+        self.steps.tell(outcome, |outcome| {
             let told = kept.with(|context| context.tell(outcome));
             told.unwrap_or(Some(outcome))
         });
+        None
     }
 
-    /// Exits. What later polls tell is ignored.
+    /// How long its exit waits for its nest.
+    pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        let kept = self.kept.as_mut();
+        let limit = kept.and_then(|kept| kept.with(|context| context.poll_wait_limit(cx)));
+        limit.unwrap_or(WaitLimit::General)
+    }
+
+    /// Exits, if there is a context. What later polls tell is ignored.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
-        let Self { kept, steps } = self;
-        let kept = kept.as_mut().expect("only its end takes it");
-        steps.tell(outcome, Some);
+        let Some(kept) = &mut self.kept else {
+            return Poll::Ready(Ok(()));
+        };
+        self.steps.tell(outcome, Some);
         let context = ready!(kept.poll_release(cx));
-        steps.poll(context, cx, outcome)
+        self.steps.poll(context, cx, outcome)
     }
 }
 
@@ -173,6 +200,8 @@ where
         if let Some(error) = self.steps.take_error() {
             self.look(|context| context.report(ReportKind::Failed(&error)));
         }
-        drop_context(self.steps.nest(), &mut || self.kept = None);
+        if self.kept.is_some() {
+            drop_context(self.steps.nest(), &mut || self.kept = None);
+        }
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::mem;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 use std::vec::Vec;
@@ -98,7 +98,7 @@ where
         },
         besides: Driving::new(),
         order: Order::Start,
-        exiting: None,
+        exiting: Exiting::none(),
     }
 }
 
@@ -110,8 +110,7 @@ where
     lent: LazyResource<C, M>,
     besides: Driving<Shared<C>>,
     order: Order,
-    /// The context, if there is one, from when it is not lent any more.
-    exiting: Option<Exiting<C>>,
+    exiting: Exiting<C>,
 }
 
 /// What [`lazy`](crate::lazy) lends: asked for the resource, it enters its context.
@@ -327,11 +326,7 @@ where
         }
         let waker = Waker::from(self.askers.clone());
         let entered = Pin::new(entering).poll(&mut Context::from_waker(&waker));
-        entered.map_ok(|(context, nest)| {
-            let driver = self.besides.driver(self);
-            let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
-            Entered::new(context, nest, driver)
-        })
+        entered.map_ok(|(context, nest)| Entered::by_handle(self, &self.besides, context, nest))
     }
 }
 
@@ -448,12 +443,12 @@ impl<C, M> Lazy<C, M>
 where
     C: AsyncContext,
 {
-    /// Ends the lending, and gives the context, if it was entered.
-    fn take_back(&mut self) -> Option<&mut Exiting<C>> {
+    /// Ends the lending.
+    fn take_back(&mut self) -> &mut Exiting<C> {
         if let Some(entered) = self.lent.entered.take() {
-            self.exiting = Some(entered.exiting());
+            self.exiting = entered.exiting();
         }
-        self.exiting.as_mut()
+        &mut self.exiting
     }
 }
 
@@ -507,24 +502,13 @@ where
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
         this.order.exit();
-        let exited = match this.take_back() {
-            Some(exiting) => exiting.poll(cx, outcome),
-            None => Poll::Ready(Ok(())),
-        };
-        if exited.is_ready() {
-            this.order.end();
-        }
-        exited
+        let exited = ready!(this.take_back().poll(cx, outcome));
+        this.order.end();
+        Poll::Ready(exited)
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
-        match self.get_mut().take_back() {
-            Some(exiting) => {
-                exiting.tell(outcome);
-                None
-            }
-            None => Some(outcome),
-        }
+        self.get_mut().take_back().tell(outcome)
     }
 
     fn beside(self: Pin<&mut Self>, _: raw::Ask) -> Option<Beside> {
@@ -534,32 +518,23 @@ where
 
     fn failure(self: Pin<&mut Self>, ask: raw::Ask) -> Option<C::Error> {
         let this = self.get_mut();
-        match (this.lent.entered.get_mut(), &mut this.exiting) {
-            (Some(entered), _) => entered.failure(ask),
-            (None, Some(exiting)) => exiting.failure(ask),
-            (None, None) => None,
+        match this.lent.entered.get_mut() {
+            Some(entered) => entered.failure(ask),
+            None => this.exiting.failure(ask),
         }
     }
 
     fn runtime(&self) -> RuntimeId {
-        match &self.exiting {
-            Some(exiting) => exiting.look(AsyncContext::runtime),
-            None => None,
-        }
-        .unwrap_or_else(|| Runtime::current().id_on_this_thread())
+        let runtime = self.exiting.look(AsyncContext::runtime);
+        runtime.unwrap_or_else(|| Runtime::current().id_on_this_thread())
     }
 
     fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        match self.get_mut().take_back() {
-            Some(exiting) => exiting.with(|context| context.poll_wait_limit(cx)),
-            None => None,
-        }
-        .unwrap_or(WaitLimit::General)
+        self.get_mut().take_back().poll_wait_limit(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {
-        let exiting = self.exiting.as_ref();
-        let source = exiting.and_then(|exiting| exiting.look(AsyncContext::report_source));
+        let source = self.exiting.look(AsyncContext::report_source);
         let lent = || self.lent.entered.get().map(Entered::report_source);
         source
             .or_else(lent)
@@ -567,8 +542,7 @@ where
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
-        let exiting = self.exiting.as_ref();
-        let reported = exiting.and_then(|exiting| exiting.look(|context| context.report(kind)));
+        let reported = self.exiting.look(|context| context.report(kind));
         if reported.is_none() {
             self.report_source().report(kind);
         }
