@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake};
 
 use futures::future::{join, join_all};
 use guard_core::testing::{cancel_at_every_poll, reports};
@@ -91,6 +93,52 @@ async fn who_ask_at_once_from_several_threads_enter_once() {
         assert_eq!(guard.exit().await, Ok(()));
         assert_eq!(kept.line(), "enter exit([1] Completed)");
     }
+}
+
+#[test]
+fn a_waker_that_panics_does_not_keep_the_other_askers_asleep() {
+    struct Woken {
+        is_woken: AtomicBool,
+        panics: bool,
+    }
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.is_woken.store(true, Ordering::Relaxed);
+            if self.panics {
+                // Without the panic hook, which would print it.
+                std::panic::resume_unwind(Box::new(()));
+            }
+        }
+    }
+    #[async_context]
+    async fn behind(gate: Arc<Semaphore>) -> u32 {
+        let _permit = gate.acquire().await;
+        let mut number = 1;
+        yield_resource!(number);
+    }
+    let gate = Arc::new(Semaphore::new(0));
+    block_on(async {
+        async_with!(number = lazy(|| behind(gate.clone())), {
+            let wakers = [false, true, false].map(|panics| {
+                Arc::new(Woken {
+                    is_woken: AtomicBool::new(false),
+                    panics,
+                })
+            });
+            let mut asking = [number.get(), number.get(), number.get()].map(Box::pin);
+            for (asks, waker) in asking.iter_mut().zip(&wakers) {
+                let waker = waker.clone().into();
+                let polled = asks.as_mut().poll(&mut Context::from_waker(&waker));
+                assert!(polled.is_pending());
+            }
+            gate.add_permits(1);
+            for waker in &wakers {
+                assert!(waker.is_woken.load(Ordering::Relaxed));
+            }
+            let [_, _, last] = asking;
+            assert_eq!(last.await, Ok(&1));
+        });
+    });
 }
 
 #[test]

@@ -18,3 +18,5 @@ pub(crate) mod sync;
 pub(crate) mod thread;
 #[cfg_attr(not(feature = "tokio"), path = "without_tokio.rs")]
 pub(crate) mod tokio;
+#[cfg(feature = "std")]
+pub(crate) mod wakers;

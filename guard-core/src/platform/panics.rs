@@ -63,6 +63,13 @@ pub(crate) fn catch_panic<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
 }
 
+/// Calls code that is not the library's own, such as a waker. A panic of it stops here.
+pub(crate) fn contained(action: impl FnOnce()) {
+    if let Err(panic) = catch_panic(action) {
+        panic.discard();
+    }
+}
+
 /// [`catch`] for what is rarely called, and need not be compiled anew for every use.
 #[cold]
 pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> {

@@ -13,7 +13,7 @@ use std::vec::Vec;
 use ::tokio::runtime::{self, RuntimeFlavor};
 use ::tokio::{task, time};
 
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, contained};
 
 pub(crate) type Id = runtime::Id;
 
@@ -84,9 +84,7 @@ impl Handle {
         };
         let _entered = self.0.enter();
         // It panics outside a `LocalSet`, and tokio has no other way to ask.
-        if let Err(panic) = catch_panic(|| drop(task::spawn_local(runs))) {
-            panic.discard();
-        }
+        contained(|| drop(task::spawn_local(runs)));
         // If nobody else has it any more, it was not spawned.
         Rc::into_inner(task).and_then(Cell::into_inner)
     }

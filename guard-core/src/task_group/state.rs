@@ -9,7 +9,7 @@ use std::vec::Vec;
 // Not from tokio: the models of threads have one of their own.
 use super::AbortHandle;
 use crate::cleanup::Leftover;
-use crate::platform::panics::{Panic, catch_panic};
+use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 
 /// A group, for its context and its tasks.
@@ -115,8 +115,9 @@ impl<E> Shared<E> {
         if has_failed {
             self.abort();
         }
+        // A panic of a waker must not keep the task from ending.
         for waker in failing.into_iter().chain(ending) {
-            wake(waker);
+            contained(|| waker.wake());
         }
         // Only one panic can go on. The panic hook has seen all.
         if let Some(second) = second {
@@ -139,6 +140,7 @@ impl<E> Shared<E> {
     /// Waits until a task fails or panics, and takes out how.
     pub(super) async fn first_failure(&self) -> Result<E, Panic> {
         poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = lock(&self.state);
             if let Some(panic) = state.panic.take() {
                 return Poll::Ready(Err(panic));
@@ -146,7 +148,7 @@ impl<E> Shared<E> {
             if !state.errors.is_empty() {
                 return Poll::Ready(Ok(state.errors.remove(0)));
             }
-            let replaced = state.failing.replace(cx.waker().clone());
+            let replaced = state.failing.replace(waker);
             drop(state);
             drop(replaced);
             Poll::Pending
@@ -158,12 +160,13 @@ impl<E> Shared<E> {
     /// tasks have left.
     pub(super) async fn ended(&self) {
         let leftovers = poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = lock(&self.state);
             if state.running.is_empty() {
                 state.is_open = false;
                 return Poll::Ready(core::mem::take(&mut state.leftovers));
             }
-            let replaced = state.ending.replace(cx.waker().clone());
+            let replaced = state.ending.replace(waker);
             drop(state);
             drop(replaced);
             Poll::Pending
@@ -176,12 +179,5 @@ impl<E> Shared<E> {
     pub(super) fn take_failures(&self) -> (Vec<E>, Option<Panic>) {
         let mut state = lock(&self.state);
         (core::mem::take(&mut state.errors), state.panic.take())
-    }
-}
-
-/// A panic of a waker must not keep a task from ending.
-fn wake(waker: Waker) {
-    if let Err(panic) = catch_panic(|| waker.wake()) {
-        panic.discard();
     }
 }

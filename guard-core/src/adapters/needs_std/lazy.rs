@@ -7,13 +7,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
-use std::vec::Vec;
 
 use super::entered::{Entered, Exiting, Shared};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
+use crate::platform::wakers::Wakers;
 use crate::raw::{self, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::beside_list::{Adding, Driving};
@@ -141,7 +141,9 @@ struct Askers(Mutex<Asking>);
 #[derive(Default)]
 struct Asking {
     next: u64,
-    waiting: Vec<(u64, Waker)>,
+    /// How many wait. `wakers` has those that were not woken since their last poll.
+    count: usize,
+    wakers: Wakers<u64>,
     /// Whether the set-up is to be polled.
     is_woken: bool,
 }
@@ -152,20 +154,11 @@ impl Askers {
         let waker = waker.clone();
         let mut asking = lock(&self.0);
         let number = *number.get_or_insert_with(|| {
+            asking.count += 1;
             asking.next += 1;
             asking.next
         });
-        let slot = asking
-            .waiting
-            .iter_mut()
-            .find(|(other, _)| *other == number);
-        let replaced = match slot {
-            Some((_, slot)) => Some(mem::replace(slot, waker)),
-            None => {
-                asking.waiting.push((number, waker));
-                None
-            }
-        };
+        let replaced = asking.wakers.set(number, waker);
         drop(asking);
         drop(replaced);
     }
@@ -173,14 +166,11 @@ impl Askers {
     /// Waits no more. Whether nobody else does.
     fn leave(&self, number: u64) -> bool {
         let mut asking = lock(&self.0);
-        let position = asking
-            .waiting
-            .iter()
-            .position(|(other, _)| *other == number);
-        let left = position.map(|position| asking.waiting.swap_remove(position));
-        let is_last = asking.waiting.is_empty();
+        let removed = asking.wakers.remove(number);
+        asking.count -= 1;
+        let is_last = asking.count == 0;
         drop(asking);
-        drop(left);
+        drop(removed);
         is_last
     }
 
@@ -194,16 +184,8 @@ impl Askers {
     }
 
     fn wake_all(&self) {
-        let asking = lock(&self.0);
-        let wakers: Vec<Waker> = asking
-            .waiting
-            .iter()
-            .map(|(_, waker)| waker.clone())
-            .collect();
-        drop(asking);
-        for waker in wakers {
-            waker.wake();
-        }
+        let wakers = lock(&self.0).wakers.take();
+        wakers.wake();
     }
 }
 
@@ -305,9 +287,7 @@ where
                 let entering = work.entering.take();
                 self.put_back(work);
                 self.askers.wake_all();
-                if let Err(panic) = catch_panic(|| drop(entering)) {
-                    panic.discard();
-                }
+                contained(|| drop(entering));
                 panic.resume()
             }
         }

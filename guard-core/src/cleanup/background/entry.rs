@@ -3,15 +3,15 @@
 //! An entry holds the state and the wakers. The code that runs belongs to the [task](super::task). So an entry can be
 //! shared between threads, also if its clean-up stays on one.
 
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::sync::Arc;
 use std::time::Instant;
 use std::vec::Vec;
 
 use crate::cleanup::RuntimeId;
-use crate::platform::panics::catch_panic;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::platform::wakers::Wakers;
 use crate::report::{Identity, OwnedReport};
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
@@ -38,7 +38,7 @@ const LEFT: usize = 2;
 #[derive(Default)]
 struct State {
     /// The wakers of those who wait, each under the number of the waiter.
-    waiting: Vec<(usize, Waker)>,
+    waiting: Wakers<usize>,
     /// What gets its last poll when this clean-up has ended.
     after: Vec<Box<dyn LastPoll + Send>>,
     /// The entries that it waits for, or will wait for. Since it has ended: those that it left.
@@ -122,30 +122,16 @@ impl Entry {
         if self.has_ended() {
             return Poll::Ready(());
         }
-        let mut waker = Some(cx.waker().clone());
-        let replaced = {
-            let mut state = lock(&self.state);
-            // `end` takes the wakers under the same lock.
-            if self.has_ended() {
-                None
-            } else {
-                let slot = state.waiting.iter_mut().find(|(other, _)| *other == waiter);
-                match (slot, waker.take()) {
-                    (Some((_, old)), Some(waker)) => Some(core::mem::replace(old, waker)),
-                    (None, Some(waker)) => {
-                        state.waiting.push((waiter, waker));
-                        return Poll::Pending;
-                    }
-                    (_, None) => None,
-                }
-            }
-        };
-        drop(replaced);
-        if waker.is_some() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.state);
+        // `end` takes the wakers under the same lock.
+        if self.has_ended() {
+            return Poll::Ready(());
         }
+        let replaced = state.waiting.set(waiter, waker);
+        drop(state);
+        drop(replaced);
+        Poll::Pending
     }
 
     /// Marks it as ended, and keeps the entries that are left in its nest. Wakes all who wait for it, and then gives the
@@ -156,14 +142,12 @@ impl Entry {
             let mut state = lock(&self.state);
             self.stage.store(stage, Ordering::Release);
             (
-                core::mem::take(&mut state.waiting),
+                state.waiting.take(),
                 core::mem::take(&mut state.after),
                 core::mem::replace(&mut state.inside, left),
             )
         };
-        for (_, waker) in waiting {
-            contained(|| waker.wake());
-        }
+        waiting.wake();
         drop(inside);
         last_polls::run(after);
     }
@@ -272,13 +256,6 @@ impl Drop for Entry {
                 entries.append(&mut entry.take_inside());
             }
         }
-    }
-}
-
-/// Calls code that is not the library's own. A panic of it stops here.
-pub(super) fn contained(action: impl FnOnce()) {
-    if let Err(panic) = catch_panic(action) {
-        panic.discard();
     }
 }
 

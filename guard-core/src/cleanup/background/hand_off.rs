@@ -7,13 +7,13 @@ use std::boxed::Box;
 use std::sync::Arc;
 
 use super::dropping::{Notes, notes};
-use super::entry::{Entry, Failures, contained};
+use super::entry::{Entry, Failures};
 use super::kind::Kind;
 use super::nest::{CURRENT, Doing, Nest, leave, leave_guard};
 use super::registry::register;
 use super::task::Task;
 use crate::cleanup::Runtime;
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, contained};
 use crate::report::{Identity, ReportSource};
 
 /// Takes over a clean-up from a destructor: finishes it here if one poll is enough, else in the background.

@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, contained};
+use super::entry::Entry;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{Mutex, global, lock};
+use crate::platform::wakers::Wakers;
 
 /// All clean-ups in the background, and the `drain`s that wait for them.
 struct Registry {
     next: u64,
     /// By runtime, in the order of the hand-off. There are few runtimes.
     entries: Vec<(RuntimeId, BTreeMap<u64, Arc<Entry>>)>,
-    drains: Vec<(u64, Waker)>,
+    drains: Wakers<u64>,
 }
 
 impl Registry {
@@ -24,7 +25,7 @@ impl Registry {
         Self {
             next: 0,
             entries: Vec::new(),
-            drains: Vec::new(),
+            drains: Wakers::new(),
         }
     }
 
@@ -85,10 +86,8 @@ impl Drop for Registered {
 
 /// Wakes all `drain`s, because a clean-up has ended, or because a `drain` is to skip others than before.
 pub(super) fn look_again() {
-    let drains = core::mem::take(&mut lock(&REGISTRY).drains);
-    for (_, waker) in drains {
-        contained(|| waker.wake());
-    }
+    let drains = lock(&REGISTRY).drains.take();
+    drains.wake();
 }
 
 /// A `drain` that waits, until this is dropped.
@@ -102,26 +101,14 @@ impl Waiting {
     /// Has `waker` woken when the registry has changed. To be called before the registry is read.
     pub(super) fn wake(&self, waker: &Waker) {
         let waker = waker.clone();
-        let mut registry = lock(&REGISTRY);
-        let slot = registry.drains.iter_mut().find(|(id, _)| *id == self.0);
-        let replaced = match slot {
-            Some((_, old)) => Some(core::mem::replace(old, waker)),
-            None => {
-                registry.drains.push((self.0, waker));
-                None
-            }
-        };
-        drop(registry);
+        let replaced = lock(&REGISTRY).drains.set(self.0, waker);
         drop(replaced);
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut registry = lock(&REGISTRY);
-        let position = registry.drains.iter().position(|(id, _)| *id == self.0);
-        let removed = position.map(|position| registry.drains.swap_remove(position));
-        drop(registry);
+        let removed = lock(&REGISTRY).drains.remove(self.0);
         drop(removed);
     }
 }

@@ -38,6 +38,10 @@ pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> 
     Ok(())
 }
 
+pub(crate) fn contained(action: impl FnOnce()) {
+    action();
+}
+
 /// The message of a panic, from its payload.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &'static str {
     match payload.downcast_ref::<&'static str>() {

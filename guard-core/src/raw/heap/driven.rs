@@ -15,7 +15,7 @@ use core::task::{Context, Poll, Waker, ready};
 
 use super::held::Held;
 use crate::AsyncContext;
-use crate::platform::panics::{Panic, catch_panic};
+use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::platform::shared::Shared;
 use crate::raw::beside::place::{Drive, Place};
 use crate::raw::beside::{ASK, Ask, EndedBeside};
@@ -146,9 +146,7 @@ where
             }
         }
         if let Some(waiting) = waiting {
-            if let Err(panic) = catch_panic(|| waiting.wake()) {
-                panic.discard();
-            }
+            contained(|| waiting.wake());
         }
     }
 }

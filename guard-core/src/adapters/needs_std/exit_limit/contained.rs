@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Clock, discard};
 use crate::cleanup::{Limit, LimitedPart};
-use crate::platform::panics::{Panic, catch_panic};
+use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::report::ReportSource;
 
 /// A clock in place. If it panics, the exit has no limit any more, and the panic goes on when the exit is over.
@@ -37,9 +37,7 @@ impl<K: Clock> Panicking<K> {
             Ok(over) => over,
             Err(panic) => {
                 if let State::Running(clock) = self.take() {
-                    if let Err(second) = catch_panic(|| drop(clock)) {
-                        second.discard();
-                    }
+                    contained(|| drop(clock));
                 }
                 self.0 = State::Broken(panic);
                 Poll::Pending

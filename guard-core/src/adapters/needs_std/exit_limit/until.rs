@@ -9,12 +9,12 @@ use std::boxed::Box;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
-use std::vec::Vec;
 
 use super::{Clock, discard};
 use crate::cleanup::{Bound, Limit, LimitedPart};
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
+use crate::platform::wakers::Wakers;
 use crate::report::ReportSource;
 
 /// The limit of [`exit_until`](crate::AsyncContext::exit_until): it bounds the wait and the exit together.
@@ -108,16 +108,8 @@ struct Sharing {
 }
 
 /// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
-struct Waiting(Mutex<Wakers>);
-
-/// One slot for each clean-up.
-type Wakers = Vec<(usize, Waker)>;
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self(Mutex::new(Wakers::new()))
-    }
-}
+#[derive(Default)]
+struct Waiting(Mutex<Wakers<usize>>);
 
 impl Limit for Remaining {
     fn share(&self) -> Box<dyn Bound> {
@@ -136,34 +128,10 @@ struct InBackground {
     number: usize,
 }
 
-impl Waiting {
-    /// Keeps the waker of one of those who wait, and returns its former one.
-    fn replace(&self, number: usize, waker: Waker) -> Option<Waker> {
-        let mut wakers = lock(&self.0);
-        let slot = wakers.iter_mut().find(|(other, _)| *other == number);
-        if let Some((_, old)) = slot {
-            return Some(core::mem::replace(old, waker));
-        }
-        wakers.push((number, waker));
-        None
-    }
-
-    /// Returns the waker of one who waits no more.
-    fn forget(&self, number: usize) -> Option<Waker> {
-        let mut wakers = lock(&self.0);
-        let slot = wakers.iter().position(|(other, _)| *other == number)?;
-        Some(wakers.swap_remove(slot).1)
-    }
-}
-
 impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
-        let wakers = core::mem::take(&mut *lock(&self.0));
-        for (_, waker) in wakers {
-            if let Err(panic) = catch_panic(|| waker.wake()) {
-                panic.discard();
-            }
-        }
+        let wakers = lock(&self.0).take();
+        wakers.wake();
     }
 }
 
@@ -174,7 +142,8 @@ impl Bound for InBackground {
         };
         let waker = cx.waker().clone();
         // The waker first: who ends the limit after this look wakes it.
-        drop(shared.waiting.replace(self.number, waker));
+        let replaced = lock(&shared.waiting.0).set(self.number, waker);
+        drop(replaced);
         let limit = {
             let mut state = lock(&shared.state);
             if state.is_over {
@@ -210,7 +179,8 @@ impl Drop for InBackground {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        drop(shared.waiting.forget(self.number));
+        let removed = lock(&shared.waiting.0).remove(self.number);
+        drop(removed);
         // The last one drops the limit, whose panic is reported.
         if let Some(shared) = Arc::into_inner(shared) {
             let who = shared.who;
