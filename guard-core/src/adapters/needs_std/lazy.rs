@@ -2,7 +2,9 @@
 
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::mem;
+use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +16,7 @@ use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::platform::wakers::Wakers;
-use crate::raw::{self, Beside};
+use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::beside_list::{Adding, Driving};
 use crate::using::entering::Entering;
@@ -89,7 +91,7 @@ where
     Lazy {
         lent: LazyResource {
             entered: OnceLock::new(),
-            work: Mutex::new(Some(Work {
+            set_up: Mutex::new(Some(SetUp {
                 make,
                 entering: None,
             })),
@@ -119,14 +121,14 @@ where
     C: AsyncContext,
 {
     entered: OnceLock<Entered<C>>,
-    /// `None` while somebody works on it.
-    work: Mutex<Option<Work<C, M>>>,
+    /// `None` while somebody polls it.
+    set_up: Mutex<Option<SetUp<C, M>>>,
     askers: Arc<Askers>,
     /// What goes on beside the context.
     besides: Adding<Shared<C>>,
 }
 
-struct Work<C, M>
+struct SetUp<C, M>
 where
     C: AsyncContext,
 {
@@ -136,10 +138,10 @@ where
 
 /// Those who wait for the set-up.
 #[derive(Default)]
-struct Askers(Mutex<Asking>);
+struct Askers(Mutex<AskersState>);
 
 #[derive(Default)]
-struct Asking {
+struct AskersState {
     next: u64,
     /// How many wait. `wakers` has those that were not woken since their last poll.
     count: usize,
@@ -152,24 +154,24 @@ impl Askers {
     /// Has `waker` woken when there is something to do or to be had.
     fn wait(&self, number: &mut Option<u64>, waker: &Waker) {
         let waker = waker.clone();
-        let mut asking = lock(&self.0);
+        let mut state = lock(&self.0);
         let number = *number.get_or_insert_with(|| {
-            asking.count += 1;
-            asking.next += 1;
-            asking.next
+            state.count += 1;
+            state.next += 1;
+            state.next
         });
-        let replaced = asking.wakers.set(number, waker);
-        drop(asking);
+        let replaced = state.wakers.set(number, waker);
+        drop(state);
         drop(replaced);
     }
 
     /// Waits no more. Whether nobody else does.
     fn leave(&self, number: u64) -> bool {
-        let mut asking = lock(&self.0);
-        let removed = asking.wakers.remove(number);
-        asking.count -= 1;
-        let is_last = asking.count == 0;
-        drop(asking);
+        let mut state = lock(&self.0);
+        let removed = state.wakers.remove(number);
+        state.count -= 1;
+        let is_last = state.count == 0;
+        drop(state);
         drop(removed);
         is_last
     }
@@ -218,11 +220,7 @@ where
     ///
     /// The set-up is left to those who wait too; without one it is dropped: see [`lazy`](crate::lazy).
     pub async fn get(&self) -> Result<&C::Resource, C::Error> {
-        let ask = Ask {
-            lazy: self,
-            number: None,
-        };
-        ask.await?;
+        WaitUntilEntered::new(self).await?;
         Ok(self.entered().expect("it has just been entered"))
     }
 
@@ -238,17 +236,13 @@ where
     pub async fn get_mut(&mut self) -> Result<&mut C::Resource, C::Error> {
         // Not `get`: while that waits it holds a shared reference, which goes to another thread only if the resource
         // can be shared.
-        AskMut {
-            lazy: self,
-            number: None,
-        }
-        .await?;
+        WaitUntilEntered::new(&mut *self).await?;
         let entered = self.entered.get_mut().expect("it has just been entered");
         Ok(entered.resource_mut())
     }
 
     /// Goes on with the set-up, if nobody else does.
-    fn poll_ask(
+    fn poll_entered(
         &self,
         number: &mut Option<u64>,
         cx: &mut Context<'_>,
@@ -258,34 +252,34 @@ where
         }
         self.askers.wait(number, cx.waker());
         // Who works on it has entered it by now, or will see that somebody waits.
-        let work = lock(&self.work).take();
-        let Some(mut work) = work else {
+        let set_up = lock(&self.set_up).take();
+        let Some(mut set_up) = set_up else {
             return Poll::Pending;
         };
         if self.entered.get().is_some() {
-            self.put_back(work);
+            self.put_back(set_up);
             return Poll::Ready(Ok(()));
         }
-        let polled = catch_panic(|| self.poll_work(&mut work));
+        let polled = catch_panic(|| self.poll_set_up(&mut set_up));
         match polled {
             Ok(Poll::Pending) => {
-                self.put_back(work);
+                self.put_back(set_up);
                 Poll::Pending
             }
             Ok(Poll::Ready(entered)) => {
-                let entering = work.entering.take();
+                let entering = set_up.entering.take();
                 let entered = entered.map(|entered| {
-                    // Nobody else works on it.
+                    // Nobody else polls the set-up.
                     let _ = self.entered.set(entered);
                 });
-                self.put_back(work);
+                self.put_back(set_up);
                 self.askers.wake_all();
                 drop(entering);
                 Poll::Ready(entered)
             }
             Err(panic) => {
-                let entering = work.entering.take();
-                self.put_back(work);
+                let entering = set_up.entering.take();
+                self.put_back(set_up);
                 self.askers.wake_all();
                 contained(|| drop(entering));
                 panic.resume()
@@ -293,12 +287,12 @@ where
         }
     }
 
-    fn poll_work(&self, work: &mut Work<C, M>) -> Poll<Result<Entered<C>, C::Error>> {
-        let entering = match &mut work.entering {
+    fn poll_set_up(&self, set_up: &mut SetUp<C, M>) -> Poll<Result<Entered<C>, C::Error>> {
+        let entering = match &mut set_up.entering {
             Some(entering) => entering,
             none => {
                 self.askers.note_woken();
-                none.insert(Entering::new((work.make)()))
+                none.insert(Entering::new((set_up.make)()))
             }
         };
         if !self.askers.take_woken() {
@@ -326,8 +320,8 @@ where
         self.entered.get_mut().map(Entered::resource_mut)
     }
 
-    fn put_back(&self, work: Work<C, M>) {
-        *lock(&self.work) = Some(work);
+    fn put_back(&self, set_up: SetUp<C, M>) {
+        *lock(&self.set_up) = Some(set_up);
         // Who came meanwhile found nothing to work on.
         if lock(&self.askers.0).is_woken {
             self.askers.wake_all();
@@ -347,72 +341,60 @@ where
         if self.entered.get().is_some() {
             return;
         }
-        let work = lock(&self.work).take();
-        if let Some(mut work) = work {
-            let entering = work.entering.take();
-            self.put_back(work);
+        let set_up = lock(&self.set_up).take();
+        if let Some(mut set_up) = set_up {
+            let entering = set_up.entering.take();
+            self.put_back(set_up);
             self.askers.wake_all();
             drop(entering);
         }
     }
 }
 
-/// Waits until it is entered.
-struct Ask<'a, C, M>
+/// Waits until the context is entered. `L` is a reference to the handle, shared or exclusive.
+struct WaitUntilEntered<L, C, M>
 where
     C: AsyncContext,
+    L: Deref<Target = LazyResource<C, M>>,
 {
-    lazy: &'a LazyResource<C, M>,
+    lazy: L,
+    /// The number of this asker, from its first poll.
     number: Option<u64>,
+    _context: PhantomData<fn() -> (C, M)>,
 }
 
-impl<C, M> Future for Ask<'_, C, M>
+impl<L, C, M> WaitUntilEntered<L, C, M>
+where
+    C: AsyncContext,
+    L: Deref<Target = LazyResource<C, M>>,
+{
+    fn new(lazy: L) -> Self {
+        Self {
+            lazy,
+            number: None,
+            _context: PhantomData,
+        }
+    }
+}
+
+impl<L, C, M> Future for WaitUntilEntered<L, C, M>
 where
     C: AsyncContext,
     M: FnMut() -> C,
+    L: Deref<Target = LazyResource<C, M>> + Unpin,
 {
     type Output = Result<(), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        this.lazy.poll_ask(&mut this.number, cx)
+        this.lazy.poll_entered(&mut this.number, cx)
     }
 }
 
-impl<C, M> Drop for Ask<'_, C, M>
+impl<L, C, M> Drop for WaitUntilEntered<L, C, M>
 where
     C: AsyncContext,
-{
-    fn drop(&mut self) {
-        self.lazy.leave(self.number);
-    }
-}
-
-/// [`Ask`] for one who has it alone.
-struct AskMut<'a, C, M>
-where
-    C: AsyncContext,
-{
-    lazy: &'a mut LazyResource<C, M>,
-    number: Option<u64>,
-}
-
-impl<C, M> Future for AskMut<'_, C, M>
-where
-    C: AsyncContext,
-    M: FnMut() -> C,
-{
-    type Output = Result<(), C::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.lazy.poll_ask(&mut this.number, cx)
-    }
-}
-
-impl<C, M> Drop for AskMut<'_, C, M>
-where
-    C: AsyncContext,
+    L: Deref<Target = LazyResource<C, M>>,
 {
     fn drop(&mut self) {
         self.lazy.leave(self.number);
@@ -491,12 +473,12 @@ where
         self.get_mut().take_back().tell(outcome)
     }
 
-    fn beside(self: Pin<&mut Self>, _: raw::Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
         let Self { lent, besides, .. } = self.get_mut();
         Some(besides.beside(lent, |lent| &mut lent.besides))
     }
 
-    fn failure(self: Pin<&mut Self>, ask: raw::Ask) -> Option<C::Error> {
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
         let this = self.get_mut();
         match this.lent.entered.get_mut() {
             Some(entered) => entered.failure(ask),
