@@ -176,7 +176,7 @@ impl Askers {
         is_last
     }
 
-    /// Whether the set-up was woken, which is noted no more.
+    /// Returns whether the set-up was woken, and resets that.
     fn take_woken(&self) -> bool {
         mem::take(&mut lock(&self.0).is_woken)
     }
@@ -251,7 +251,8 @@ where
             return Poll::Ready(Ok(()));
         }
         self.askers.wait(number, cx.waker());
-        // Who works on it has entered it by now, or will see that somebody waits.
+        // If another asker polls the set-up now, it enters the context, or it sees in `put_back` that the set-up was woken,
+        // and wakes all askers.
         let set_up = lock(&self.set_up).take();
         let Some(mut set_up) = set_up else {
             return Poll::Pending;
@@ -322,19 +323,19 @@ where
 
     fn put_back(&self, set_up: SetUp<C, M>) {
         *lock(&self.set_up) = Some(set_up);
-        // Who came meanwhile found nothing to work on.
+        // An asker that came meanwhile could not poll the set-up.
         if lock(&self.askers.0).is_woken {
             self.askers.wake_all();
         }
     }
 
-    /// One who asks is dropped.
+    /// An asker is dropped.
     fn leave(&self, number: Option<u64>) {
         let Some(number) = number else {
             return;
         };
         if !self.askers.leave(number) {
-            // One of the others may have to do what this one was woken for.
+            // This asker may be the one that was woken to poll the set-up, so the others are woken to do that.
             self.askers.wake_all();
             return;
         }

@@ -157,7 +157,7 @@ pub struct Current<'a, C>
 where
     C: AsyncContext,
 {
-    /// `None` when it lets go.
+    /// `None` while this is dropped.
     entered: Option<Arc<Entered<C>>>,
     readers: Arc<Readers>,
     _handle: core::marker::PhantomData<&'a SwapResource<C>>,
@@ -180,10 +180,10 @@ where
     C: AsyncContext,
 {
     fn drop(&mut self) {
-        /// Says so also where the destructor of a context panics.
-        struct LetGo<'a>(&'a Readers);
+        /// Counts the reader down, also if the destructor of the context panics.
+        struct CountDown<'a>(&'a Readers);
 
-        impl Drop for LetGo<'_> {
+        impl Drop for CountDown<'_> {
             fn drop(&mut self) {
                 let mut reading = lock(&self.0.0);
                 reading.count -= 1;
@@ -199,8 +199,8 @@ where
             }
         }
 
-        // First the context, so that whoever waits for the readers has it alone.
-        let _let_go = LetGo(&self.readers);
+        // The reference is dropped before the reader is counted down: `poll_alone` then has the only one.
+        let _count_down = CountDown(&self.readers);
         drop(self.entered.take());
     }
 }
@@ -372,7 +372,7 @@ where
         shared.map_or(Ok(()), |shared| shared.entered.end_beside())
     }
 
-    /// Ready when nobody else has it.
+    /// Ready when the last reader is gone.
     fn poll_alone(&mut self, cx: &Context<'_>) -> Poll<Exiting<C>> {
         let shared = self.shared.as_ref().expect("it is not alone yet");
         ready!(shared.readers.poll_none(cx));
