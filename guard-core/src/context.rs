@@ -16,7 +16,7 @@ pub use crate::{
     adapters::needs_alloc::{Join, JoinError, Optional, OptionalResource},
     context::boxed::{BoxContext, LocalBoxContext},
     guard::{Enter, Exit},
-    raw::Pair as JoinResource,
+    raw::JoinResource,
 };
 #[cfg(feature = "std")]
 pub use crate::{
