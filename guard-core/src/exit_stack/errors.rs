@@ -9,44 +9,40 @@ use core::fmt;
 /// of the entry that failed first. It is what `source()` continues with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExitErrors<E> {
-    first: E,
-    rest: Vec<E>,
+    /// Never empty.
+    errors: Vec<E>,
 }
 
 impl<E> ExitErrors<E> {
-    pub(super) fn new(mut errors: Vec<E>) -> Option<Self> {
-        if errors.is_empty() {
-            return None;
-        }
-        let rest = errors.split_off(1);
-        let first = errors.pop()?;
-        Some(Self { first, rest })
+    pub(super) fn new(errors: Vec<E>) -> Option<Self> {
+        (!errors.is_empty()).then_some(Self { errors })
     }
 
     /// The primary error.
     pub fn first(&self) -> &E {
-        &self.first
+        &self.errors[0]
     }
 
     /// The errors after the first.
     pub fn rest(&self) -> &[E] {
-        &self.rest
+        &self.errors[1..]
     }
 
     /// All errors.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
-        core::iter::once(&self.first).chain(&self.rest)
+        self.errors.iter()
     }
 
     /// How many there are, which is never none.
     #[allow(clippy::len_without_is_empty, reason = "it never is")]
     pub fn len(&self) -> usize {
-        1 + self.rest.len()
+        self.errors.len()
     }
 
     /// The primary error, and the others.
-    pub fn into_parts(self) -> (E, Vec<E>) {
-        (self.first, self.rest)
+    pub fn into_parts(mut self) -> (E, Vec<E>) {
+        let first = self.errors.remove(0);
+        (first, self.errors)
     }
 }
 
@@ -55,16 +51,14 @@ impl<E> IntoIterator for ExitErrors<E> {
     type IntoIter = vec::IntoIter<E>;
 
     fn into_iter(self) -> vec::IntoIter<E> {
-        let mut errors = self.rest;
-        errors.insert(0, self.first);
-        errors.into_iter()
+        self.errors.into_iter()
     }
 }
 
 impl<E: fmt::Display> fmt::Display for ExitErrors<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.first.fmt(f)?;
-        for error in &self.rest {
+        self.first().fmt(f)?;
+        for error in self.rest() {
             write!(f, "; then {error}")?;
         }
         Ok(())
@@ -73,6 +67,6 @@ impl<E: fmt::Display> fmt::Display for ExitErrors<E> {
 
 impl<E: core::error::Error> core::error::Error for ExitErrors<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        self.first.source()
+        self.first().source()
     }
 }

@@ -318,7 +318,6 @@ where
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
-    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
     pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
     where
         T: Send + 'static,
@@ -332,7 +331,6 @@ where
     /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
     ///
     /// Python: `enter_context`.
-    #[allow(clippy::mut_from_ref, reason = "it lies in a box of its own")]
     pub fn keep<T>(&self, value: T) -> &mut T
     where
         T: Send + 'static,

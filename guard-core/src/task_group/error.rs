@@ -6,41 +6,40 @@ use std::vec::{self, Vec};
 /// The errors of the tasks of a [`task_group`](crate::task_group), at least one, in the order in which they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupError<E> {
-    first: E,
-    rest: Vec<E>,
+    /// Never empty.
+    errors: Vec<E>,
 }
 
 impl<E> GroupError<E> {
-    pub(super) fn one(first: E) -> Self {
-        let rest = Vec::new();
-        Self { first, rest }
+    pub(super) fn one(error: E) -> Self {
+        Self {
+            errors: vec![error],
+        }
     }
 
     pub(super) fn new(errors: Vec<E>) -> Option<Self> {
-        let mut errors = errors.into_iter();
-        let first = errors.next()?;
-        let rest = errors.collect();
-        Some(Self { first, rest })
+        (!errors.is_empty()).then_some(Self { errors })
     }
 
     /// The error of the task that failed first.
     pub fn first(&self) -> &E {
-        &self.first
+        &self.errors[0]
     }
 
     /// The errors after the first.
     pub fn rest(&self) -> &[E] {
-        &self.rest
+        &self.errors[1..]
     }
 
     /// The error of the task that failed first, for a caller who returns one error.
-    pub fn into_first(self) -> E {
-        self.first
+    pub fn into_first(mut self) -> E {
+        self.errors.swap_remove(0)
     }
 
     /// The first error, and the others.
-    pub fn into_parts(self) -> (E, Vec<E>) {
-        (self.first, self.rest)
+    pub fn into_parts(mut self) -> (E, Vec<E>) {
+        let first = self.errors.remove(0);
+        (first, self.errors)
     }
 }
 
@@ -49,16 +48,14 @@ impl<E> IntoIterator for GroupError<E> {
     type IntoIter = vec::IntoIter<E>;
 
     fn into_iter(self) -> vec::IntoIter<E> {
-        let mut errors = self.rest;
-        errors.insert(0, self.first);
-        errors.into_iter()
+        self.errors.into_iter()
     }
 }
 
 impl<E: fmt::Display> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.first.fmt(f)?;
-        for error in &self.rest {
+        self.first().fmt(f)?;
+        for error in self.rest() {
             write!(f, "; then {error}")?;
         }
         Ok(())
@@ -67,6 +64,6 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 
 impl<E: core::error::Error> core::error::Error for GroupError<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        self.first.source()
+        self.first().source()
     }
 }

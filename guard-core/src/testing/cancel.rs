@@ -460,7 +460,8 @@ impl Noted {
     }
 
     pub(super) fn forward_to(&self, waker: &Waker) {
-        let replaced = self.lock().1.replace(waker.clone());
+        let waker = waker.clone();
+        let replaced = self.lock().1.replace(waker);
         drop(replaced);
     }
 
@@ -478,7 +479,7 @@ impl Wake for Noted {
     fn wake(self: Arc<Self>) {
         let mut noted = self.lock();
         noted.0 = true;
-        let waker = noted.1.clone();
+        let waker = noted.1.take();
         drop(noted);
         if let Some(waker) = waker {
             waker.wake();

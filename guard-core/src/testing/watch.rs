@@ -74,22 +74,26 @@ impl Watch {
     /// Something has happened.
     pub(super) fn progress(&self) {
         let mut state = self.shared.lock();
-        state.waiting = None;
         state.is_stalled = false;
+        let waiting = state.waiting.take();
+        drop(state);
+        drop(waiting);
     }
 
     /// Whether the limit has passed since the first of these calls after [`progress`](Self::progress).
     pub(super) fn is_stalled(&self, cx: &Context<'_>) -> bool {
+        let waker = cx.waker().clone();
         let mut state = self.shared.lock();
         if core::mem::take(&mut state.is_stalled) {
             return true;
         }
-        let since = match state.waiting.take() {
-            Some((since, _)) => since,
+        let since = match &state.waiting {
+            Some((since, _)) => *since,
             None => Instant::now(),
         };
-        state.waiting = Some((since, cx.waker().clone()));
+        let replaced = state.waiting.replace((since, waker));
         drop(state);
+        drop(replaced);
         self.shared.changed.notify_one();
         false
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::entered::{self, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
-use crate::platform::panics::Panic;
+use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
@@ -194,7 +194,7 @@ where
                 };
                 drop(reading);
                 if let Some(waiting) = waiting {
-                    waiting.wake();
+                    contained(|| waiting.wake());
                 }
             }
         }
