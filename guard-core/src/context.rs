@@ -17,7 +17,7 @@ pub use crate::{
     context::boxed::{BoxContext, LocalBoxContext},
     guard::{Enter, Exit},
     manager::Managed,
-    raw::Pair as JoinResource,
+    raw::JoinResource,
 };
 #[cfg(feature = "std")]
 pub use crate::{

@@ -7,83 +7,13 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard, poll_settle};
+use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
 use crate::report::ReportKind;
+use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
-
-/// Enters a context on the heap. Ready with the context and the nest of its set-up.
-pub(crate) struct Entering<C, X>
-where
-    C: AsyncContext<X>,
-{
-    context: Option<Pin<Box<C>>>,
-    /// The error of the set-up, kept while what the set-up dropped is waited for.
-    failed: Option<C::Error>,
-    nest: Nest,
-    _outcome: core::marker::PhantomData<fn(X)>,
-}
-
-impl<C, X> Unpin for Entering<C, X> where C: AsyncContext<X> {}
-
-impl<C, X> Entering<C, X>
-where
-    C: AsyncContext<X>,
-{
-    pub(crate) fn new(context: C) -> Self {
-        Self {
-            context: Some(Box::pin(context)),
-            failed: None,
-            nest: Nest::new(),
-            _outcome: core::marker::PhantomData,
-        }
-    }
-}
-
-impl<C, X> Future for Entering<C, X>
-where
-    C: AsyncContext<X>,
-{
-    type Output = Result<(Pin<Box<C>>, Nest), C::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let context = this.context.as_mut();
-        let context = context.expect("a future was polled after its end");
-        if this.failed.is_none() {
-            let entered = this.nest.during(|| context.as_mut().poll_enter(cx));
-            this.failed = ready!(entered).err();
-        }
-        if this.failed.is_some() {
-            ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
-        }
-        let context = this.context.take();
-        Poll::Ready(match this.failed.take() {
-            Some(error) => Err(error),
-            None => Ok((
-                context.expect("it was just polled"),
-                core::mem::take(&mut this.nest),
-            )),
-        })
-    }
-}
-
-impl<C, X> Drop for Entering<C, X>
-where
-    C: AsyncContext<X>,
-{
-    fn drop(&mut self) {
-        let Some(context) = &self.context else {
-            return;
-        };
-        if let Some(error) = self.failed.take() {
-            context.report(ReportKind::SetUpFailed(&error));
-        }
-        drop_context(&mut self.nest, &mut || self.context = None);
-    }
-}
 
 /// The future of [`AsyncContext::enter`].
 #[must_use = "the context is entered when this is awaited: `.enter().await`"]
@@ -313,13 +243,12 @@ where
     )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
-        let mut steps = ExitSteps::new();
+        let mut steps = ExitSteps::new(core::mem::take(&mut self.nest));
         steps.tell(outcome, Some);
         // What goes on beside it ends here.
         Exit {
             context: Some(held.release()),
             steps,
-            nest: core::mem::take(&mut self.nest),
             younger: self.younger.take(),
         }
     }
@@ -432,7 +361,6 @@ where
     /// `None` when it has exited.
     context: Option<Pin<Box<C>>>,
     steps: ExitSteps<X, C::Error>,
-    nest: Nest,
     younger: Option<GuardNest>,
 }
 
@@ -444,7 +372,7 @@ where
 {
     /// Takes over the clean-ups of guards that were opened later and dropped since: this exit waits for them.
     fn absorb(&mut self) {
-        self.nest.absorb(self.younger.as_ref());
+        self.steps.nest().absorb(self.younger.as_ref());
     }
 }
 
@@ -459,8 +387,7 @@ where
         let this = &mut *self;
         let context = this.context.as_mut();
         let context = context.expect("a future was polled after its end");
-        let (context, nest) = (context.as_mut(), &mut this.nest);
-        let exited = ready!(this.steps.poll(context, nest, cx, Outcome::Cancelled));
+        let exited = ready!(this.steps.poll(context.as_mut(), cx, Outcome::Cancelled));
         this.context = None;
         Poll::Ready(exited)
     }
@@ -481,7 +408,7 @@ where
         let mut context = Some(context);
         let younger = self.younger.take();
         drop_guard(younger.as_ref(), || {
-            drop_context(&mut self.nest, &mut || context = None);
+            drop_context(self.steps.nest(), &mut || context = None);
         });
     }
 }

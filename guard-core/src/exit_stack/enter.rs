@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 use super::keyed::EntryKey;
 use crate::AsyncContext;
 use crate::cleanup::Nest;
-use crate::guard::Entering;
+use crate::using::entering::Entering;
 
 /// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter).
 pub type EnterLent<'s, S, C, X, E> = EnterOnStack<

@@ -41,17 +41,9 @@ pub(super) struct ContextEntry<C, X, E>
 where
     C: AsyncContext<X>,
 {
-    state: ContextState<C, X>,
+    /// It is dropped with the entry, after the result of its exit has been noted.
+    kept: KeptContext<C, X>,
     source: ReportSource<E>,
-}
-
-enum ContextState<C, X>
-where
-    C: AsyncContext<X>,
-{
-    Entered(KeptContext<C, X>),
-    /// It exits, or has exited. It is dropped with the entry, after its result has been noted.
-    Exiting(Pin<Box<C>>),
 }
 
 impl<C, X, E> ContextEntry<C, X, E>
@@ -59,27 +51,19 @@ where
     C: AsyncContext<X>,
 {
     pub(super) fn new(kept: KeptContext<C, X>, source: ReportSource<E>) -> Self {
-        Self {
-            state: ContextState::Entered(kept),
-            source,
-        }
+        Self { kept, source }
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        match &self.state {
+        match self.kept.released() {
             // A context that is made of others says which of them has failed.
-            ContextState::Exiting(context) => {
-                context.report_source().with_error(self.source.describe)
-            }
-            ContextState::Entered(_) => self.source,
+            Some(context) => context.report_source().with_error(self.source.describe),
+            None => self.source,
         }
     }
 
     fn failure(&mut self, ask: Ask) -> Option<C::Error> {
-        match &mut self.state {
-            ContextState::Entered(kept) => kept.failure(ask),
-            ContextState::Exiting(_) => None,
-        }
+        self.kept.failure(ask)
     }
 
     fn poll(
@@ -87,18 +71,16 @@ where
         cx: &mut Context<'_>,
         outcome: impl FnOnce() -> Outcome<X>,
     ) -> Poll<Result<(), C::Error>> {
+        let is_first = self.kept.released().is_none();
+        // A driver may be using it, if the stack was moved out of its use.
+        let context = ready!(self.kept.poll_release(cx));
         // Later polls only continue: the exit ignores the outcome that they pass.
-        let mut told = Outcome::Cancelled;
-        if let ContextState::Entered(kept) = &mut self.state {
-            // A driver may be using it, if the stack was moved out of its use.
-            let context = ready!(kept.poll_release(cx));
-            self.state = ContextState::Exiting(context);
-            told = outcome();
-        }
-        match &mut self.state {
-            ContextState::Exiting(context) => context.as_mut().poll_exit(cx, told),
-            ContextState::Entered(_) => unreachable!("it has just been released"),
-        }
+        let told = if is_first {
+            outcome()
+        } else {
+            Outcome::Cancelled
+        };
+        context.poll_exit(cx, told)
     }
 }
 

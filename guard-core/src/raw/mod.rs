@@ -5,7 +5,7 @@
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
 //! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
-//! - Two resources are lent by one reference ([`Pair`]).
+//! - Two resources are lent by one reference ([`JoinResource`]).
 //! - A driver goes on with what is beside a context whose handle is somebody else's ([`Driven`]).
 //! - A list of handles grows while the resources of some of them are in use ([`AppendVec`]).
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
@@ -16,7 +16,7 @@
 //!
 //! The types that hold contexts and futures rest on pinning: a pinned value is dropped before its memory is reused, and each
 //! type is `!Unpin`, or holds a raw pointer instead of a box, so that a `&mut` to it does not claim to be the only pointer to
-//! its inside. [`Pair`] rests on being unsized, and [`AppendVec`] on boxes that leave the list only through `&mut`.
+//! its inside. [`JoinResource`] rests on being unsized, and [`AppendVec`] on boxes that leave the list only through `&mut`.
 //!
 //! The soundness of [`Slot`] rests on generated code as well: a [`Yielder`] stays in the body future that it
 //! was made for, and a [`Yield`](slot::Yield) is awaited right in that body, not in a future that could be

@@ -469,7 +469,7 @@ impl Noted {
         self.lock().0
     }
 
-    /// Whether it was woken, which is noted no more.
+    /// Returns whether it was woken, and resets that.
     pub(super) fn take(&self) -> bool {
         core::mem::take(&mut self.lock().0)
     }

@@ -12,6 +12,7 @@ pub(crate) struct ExitSteps<X, E> {
     outcome: Option<Outcome<X>>,
     /// The result of the exit, until the caller receives it.
     exited: Option<Result<(), E>>,
+    nest: Nest,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,13 @@ enum Step {
 }
 
 impl<X, E> ExitSteps<X, E> {
-    pub(crate) const fn new() -> Self {
+    /// `nest` is the one of the set-up.
+    pub(crate) const fn new(nest: Nest) -> Self {
         Self {
             step: Step::Entered,
             outcome: None,
             exited: None,
+            nest,
         }
     }
 
@@ -55,7 +58,6 @@ impl<X, E> ExitSteps<X, E> {
     pub(crate) fn poll<C>(
         &mut self,
         mut context: Pin<&mut C>,
-        nest: &mut Nest,
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), E>>
@@ -64,14 +66,14 @@ impl<X, E> ExitSteps<X, E> {
     {
         self.tell(outcome, Some);
         if self.step == Step::Told {
-            let outcome = &mut self.outcome;
+            let Self { nest, outcome, .. } = self;
             ready!(poll_settle_before_exit(context.as_mut(), nest, cx, outcome));
             self.step = Step::Exiting;
         }
         if self.step == Step::Exiting {
             // Only the first poll tells.
             let outcome = self.outcome.take().unwrap_or(Outcome::Cancelled);
-            let exited = nest.during(|| context.as_mut().poll_exit(cx, outcome));
+            let exited = self.nest.during(|| context.as_mut().poll_exit(cx, outcome));
             self.exited = Some(ready!(exited));
             self.step = Step::Settling;
         }
@@ -79,9 +81,14 @@ impl<X, E> ExitSteps<X, E> {
             self.step == Step::Settling,
             "a context was exited that has ended"
         );
-        ready!(poll_settle(context, nest, cx));
+        ready!(poll_settle(context, &mut self.nest, cx));
         self.step = Step::Over;
         Poll::Ready(self.exited.take().expect("it has just exited"))
+    }
+
+    /// The nest of the context: the exit waits for what is in it.
+    pub(crate) fn nest(&mut self) -> &mut Nest {
+        &mut self.nest
     }
 
     /// The error that it exited with, of which nobody has been told.

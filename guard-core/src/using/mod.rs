@@ -7,7 +7,8 @@
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
 //! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
 //!
-//! A context that is entered by hand has no body: `exit_steps` has its exit, for guards, `lazy` and `swap`.
+//! A context that is entered by hand has no body: `entering` has its set-up, for guards, stacks, `lazy` and `swap`, and
+//! `exit_steps` has its exit, for guards, `lazy` and `swap`.
 //!
 //! `is_err` decides whether a value is a failure. `beside_list` has what goes on beside a block that adds to it.
 //!
@@ -26,6 +27,8 @@ pub(crate) mod beside_list;
 pub(crate) mod block;
 pub(crate) mod closure;
 mod driver;
+#[cfg(feature = "alloc")]
+pub(crate) mod entering;
 mod error;
 pub(crate) mod exit_steps;
 pub(crate) mod form;

@@ -8,7 +8,7 @@ use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::{Panic, catch_panic};
-use crate::raw::{Ask, Beside, JoinedBeside, Pair, PairPlace};
+use crate::raw::{Ask, Beside, JoinResource, JoinResourcePlace, JoinedBeside};
 use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 
@@ -46,7 +46,7 @@ pin_project_lite::pin_project! {
         first: Side<A>,
         #[pin]
         second: Side<B>,
-        resources: PairPlace<A::Resource, B::Resource>,
+        resources: JoinResourcePlace<A::Resource, B::Resource>,
         order: Order,
         second_failed_first: bool,
         // Whether it ended with a panic of the second, which is reported in that name.
@@ -271,7 +271,7 @@ where
     Join {
         first: Side::new(first),
         second: Side::new(second),
-        resources: PairPlace::new(),
+        resources: JoinResourcePlace::new(),
         order: Order::Start,
         second_failed_first: false,
         second_panicked: false,
@@ -352,7 +352,7 @@ where
     A: AsyncContext,
     B: AsyncContext,
 {
-    type Resource = Pair<A::Resource, B::Resource>;
+    type Resource = JoinResource<A::Resource, B::Resource>;
     type Error = JoinError<A::Error, B::Error>;
 
     #[inline]

@@ -85,10 +85,10 @@ pub struct Optional<C>
 where
     C: AsyncContext,
 {
-    /// Before it is lent, and while it exits.
+    /// Before it is lent.
     context: Option<Pin<Box<C>>>,
     lent: OptionalResource<C>,
-    /// Between the two.
+    /// From the end of the lending.
     kept: Option<KeptContext<C, ()>>,
     /// If something goes on beside it: the same context, for the driver.
     driven: Option<Arc<Place<Driven<C, ()>>>>,
@@ -237,12 +237,8 @@ where
         this.order.exit();
         let outcome = *this.outcome.get_or_insert(outcome);
         this.take_back();
-        if let Some(kept) = &mut this.kept {
-            this.context = Some(ready!(kept.poll_release(cx)));
-            this.kept = None;
-        }
-        let exited = match &mut this.context {
-            Some(context) => context.as_mut().poll_exit(cx, outcome),
+        let exited = match &mut this.kept {
+            Some(kept) => ready!(kept.poll_release(cx)).poll_exit(cx, outcome),
             None => Poll::Ready(Ok(())),
         };
         if exited.is_ready() {

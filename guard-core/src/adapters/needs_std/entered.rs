@@ -5,10 +5,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::sync::{Arc, OnceLock};
 
-use crate::cleanup::{Nest, drop_context};
+use crate::cleanup::{Nest, WaitLimit, drop_context};
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
 use crate::report::{ReportKind, ReportSource};
+use crate::using::beside_list::Adding;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
@@ -53,6 +54,19 @@ where
         }
     }
 
+    /// For a context that `handle` has entered. What goes on beside it is added to `besides`, the list of the use that lends
+    /// the handle.
+    pub(super) fn by_handle<H>(
+        handle: &H,
+        besides: &Adding<Shared<C>>,
+        context: Pin<Box<C>>,
+        nest: Nest,
+    ) -> Self {
+        let driver = besides.driver(handle);
+        let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
+        Self::new(context, nest, driver)
+    }
+
     pub(super) fn resource(&self) -> &C::Resource {
         self.held
             .as_ref()
@@ -89,9 +103,8 @@ where
     pub(super) fn exiting(mut self) -> Exiting<C> {
         let held = self.held.take().expect("only its end takes it");
         Exiting {
-            place: Some(Where::KeptContext(held.reclaim())),
-            nest: core::mem::take(&mut self.nest),
-            steps: ExitSteps::new(),
+            kept: Some(held.reclaim()),
+            steps: ExitSteps::new(core::mem::take(&mut self.nest)),
         }
     }
 }
@@ -113,83 +126,69 @@ where
     }
 }
 
-/// A context that is exited: it settles before and after its exit, as every use does.
+/// The context that was lent, from the end of the lending, if there was one. Its exit settles before and after, as that of
+/// every use.
 pub(super) struct Exiting<C>
 where
     C: AsyncContext,
 {
-    /// `None` when it is dropped.
-    place: Option<Where<C>>,
-    nest: Nest,
+    kept: Option<KeptContext<C, ()>>,
     steps: ExitSteps<(), C::Error>,
-}
-
-/// Where it is.
-enum Where<C>
-where
-    C: AsyncContext,
-{
-    /// Where the driver may go on with what is beside it.
-    KeptContext(KeptContext<C, ()>),
-    Here(Pin<Box<C>>),
 }
 
 impl<C> Exiting<C>
 where
     C: AsyncContext,
 {
-    /// Looks at the context, if no driver is using it.
-    pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
-        match self.place.as_ref()? {
-            Where::KeptContext(kept) => kept.look(look),
-            Where::Here(context) => Some(look(context)),
+    /// No context: none was lent, or it is still lent.
+    pub(super) const fn none() -> Self {
+        Self {
+            kept: None,
+            steps: ExitSteps::new(Nest::new()),
         }
     }
 
-    /// Uses the context, if no driver is using it.
-    pub(super) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
-        match self.place.as_mut()? {
-            Where::KeptContext(kept) => kept.with(action),
-            Where::Here(context) => Some(action(context.as_mut())),
-        }
+    /// Looks at the context, if no driver is using it.
+    pub(super) fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
+        self.kept.as_ref()?.look(look)
     }
 
     /// Takes the error out with which what goes on beside it has failed.
     pub(super) fn failure(&mut self, ask: Ask) -> Option<C::Error> {
-        match self.place.as_mut()? {
-            Where::KeptContext(kept) => kept.failure(ask),
-            Where::Here(_) => None,
-        }
+        self.kept.as_mut()?.failure(ask)
     }
 
-    /// Tells it how its use ended, before the exit begins.
-    pub(super) fn tell(&mut self, outcome: Outcome) {
-        let place = &mut self.place;
-        self.steps.tell(outcome, |outcome| match place {
-            Some(Where::KeptContext(kept)) => kept
-                .with(|context| context.tell(outcome))
-                .unwrap_or(Some(outcome)),
-            Some(Where::Here(context)) => context.as_mut().tell(outcome),
-            None => Some(outcome),
+    /// Tells it how its use ended, before the exit begins. Returns the outcome if there is no context.
+    pub(super) fn tell(&mut self, outcome: Outcome) -> Option<Outcome> {
+        let Some(kept) = &mut self.kept else {
+            return Some(outcome);
+        };
+        self.steps.tell(outcome, |outcome| {
+            let told = kept.with(|context| context.tell(outcome));
+            told.unwrap_or(Some(outcome))
         });
+        None
     }
 
-    /// Exits. What later polls tell is ignored.
+    /// How long its exit waits for its nest.
+    pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        let kept = self.kept.as_mut();
+        let limit = kept.and_then(|kept| kept.with(|context| context.poll_wait_limit(cx)));
+        limit.unwrap_or(WaitLimit::General)
+    }
+
+    /// Exits, if there is a context. What later polls tell is ignored.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), C::Error>> {
-        self.steps.tell(outcome, Some);
-        if let Some(Where::KeptContext(kept)) = &mut self.place {
-            let context = ready!(kept.poll_release(cx));
-            self.place = Some(Where::Here(context));
-        }
-        let Some(Where::Here(context)) = &mut self.place else {
-            unreachable!("only its end takes it");
+        let Some(kept) = &mut self.kept else {
+            return Poll::Ready(Ok(()));
         };
-        self.steps
-            .poll(context.as_mut(), &mut self.nest, cx, outcome)
+        self.steps.tell(outcome, Some);
+        let context = ready!(kept.poll_release(cx));
+        self.steps.poll(context, cx, outcome)
     }
 }
 
@@ -201,8 +200,8 @@ where
         if let Some(error) = self.steps.take_error() {
             self.look(|context| context.report(ReportKind::Failed(&error)));
         }
-        if self.place.is_some() {
-            drop_context(&mut self.nest, &mut || self.place = None);
+        if self.kept.is_some() {
+            drop_context(self.steps.nest(), &mut || self.kept = None);
         }
     }
 }

@@ -2,22 +2,24 @@
 
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::mem;
+use core::ops::Deref;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
 use super::entered::{Entered, Exiting, Shared};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-use crate::guard::Entering;
 use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::platform::wakers::Wakers;
-use crate::raw::{self, Beside};
+use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::beside_list::{Adding, Driving};
+use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](LazyResource) that enters its context when it is first asked for the resource.
@@ -89,7 +91,7 @@ where
     Lazy {
         lent: LazyResource {
             entered: OnceLock::new(),
-            work: Mutex::new(Some(Work {
+            set_up: Mutex::new(Some(SetUp {
                 make,
                 entering: None,
             })),
@@ -98,7 +100,7 @@ where
         },
         besides: Driving::new(),
         order: Order::Start,
-        exiting: None,
+        exiting: Exiting::none(),
     }
 }
 
@@ -110,8 +112,7 @@ where
     lent: LazyResource<C, M>,
     besides: Driving<Shared<C>>,
     order: Order,
-    /// The context, if there is one, from when it is not lent any more.
-    exiting: Option<Exiting<C>>,
+    exiting: Exiting<C>,
 }
 
 /// What [`lazy`](crate::lazy) lends: asked for the resource, it enters its context.
@@ -120,14 +121,14 @@ where
     C: AsyncContext,
 {
     entered: OnceLock<Entered<C>>,
-    /// `None` while somebody works on it.
-    work: Mutex<Option<Work<C, M>>>,
+    /// `None` while somebody polls it.
+    set_up: Mutex<Option<SetUp<C, M>>>,
     askers: Arc<Askers>,
     /// What goes on beside the context.
     besides: Adding<Shared<C>>,
 }
 
-struct Work<C, M>
+struct SetUp<C, M>
 where
     C: AsyncContext,
 {
@@ -137,10 +138,10 @@ where
 
 /// Those who wait for the set-up.
 #[derive(Default)]
-struct Askers(Mutex<Asking>);
+struct Askers(Mutex<AskersState>);
 
 #[derive(Default)]
-struct Asking {
+struct AskersState {
     next: u64,
     /// How many wait. `wakers` has those that were not woken since their last poll.
     count: usize,
@@ -153,29 +154,29 @@ impl Askers {
     /// Has `waker` woken when there is something to do or to be had.
     fn wait(&self, number: &mut Option<u64>, waker: &Waker) {
         let waker = waker.clone();
-        let mut asking = lock(&self.0);
+        let mut state = lock(&self.0);
         let number = *number.get_or_insert_with(|| {
-            asking.count += 1;
-            asking.next += 1;
-            asking.next
+            state.count += 1;
+            state.next += 1;
+            state.next
         });
-        let replaced = asking.wakers.set(number, waker);
-        drop(asking);
+        let replaced = state.wakers.set(number, waker);
+        drop(state);
         drop(replaced);
     }
 
     /// Waits no more. Whether nobody else does.
     fn leave(&self, number: u64) -> bool {
-        let mut asking = lock(&self.0);
-        let removed = asking.wakers.remove(number);
-        asking.count -= 1;
-        let is_last = asking.count == 0;
-        drop(asking);
+        let mut state = lock(&self.0);
+        let removed = state.wakers.remove(number);
+        state.count -= 1;
+        let is_last = state.count == 0;
+        drop(state);
         drop(removed);
         is_last
     }
 
-    /// Whether the set-up was woken, which is noted no more.
+    /// Returns whether the set-up was woken, and resets that.
     fn take_woken(&self) -> bool {
         mem::take(&mut lock(&self.0).is_woken)
     }
@@ -219,11 +220,7 @@ where
     ///
     /// The set-up is left to those who wait too; without one it is dropped: see [`lazy`](crate::lazy).
     pub async fn get(&self) -> Result<&C::Resource, C::Error> {
-        let ask = Ask {
-            lazy: self,
-            number: None,
-        };
-        ask.await?;
+        WaitUntilEntered::new(self).await?;
         Ok(self.entered().expect("it has just been entered"))
     }
 
@@ -239,17 +236,13 @@ where
     pub async fn get_mut(&mut self) -> Result<&mut C::Resource, C::Error> {
         // Not `get`: while that waits it holds a shared reference, which goes to another thread only if the resource
         // can be shared.
-        AskMut {
-            lazy: self,
-            number: None,
-        }
-        .await?;
+        WaitUntilEntered::new(&mut *self).await?;
         let entered = self.entered.get_mut().expect("it has just been entered");
         Ok(entered.resource_mut())
     }
 
     /// Goes on with the set-up, if nobody else does.
-    fn poll_ask(
+    fn poll_entered(
         &self,
         number: &mut Option<u64>,
         cx: &mut Context<'_>,
@@ -258,35 +251,36 @@ where
             return Poll::Ready(Ok(()));
         }
         self.askers.wait(number, cx.waker());
-        // Who works on it has entered it by now, or will see that somebody waits.
-        let work = lock(&self.work).take();
-        let Some(mut work) = work else {
+        // If another asker polls the set-up now, it enters the context, or it sees in `put_back` that the set-up was woken,
+        // and wakes all askers.
+        let set_up = lock(&self.set_up).take();
+        let Some(mut set_up) = set_up else {
             return Poll::Pending;
         };
         if self.entered.get().is_some() {
-            self.put_back(work);
+            self.put_back(set_up);
             return Poll::Ready(Ok(()));
         }
-        let polled = catch_panic(|| self.poll_work(&mut work));
+        let polled = catch_panic(|| self.poll_set_up(&mut set_up));
         match polled {
             Ok(Poll::Pending) => {
-                self.put_back(work);
+                self.put_back(set_up);
                 Poll::Pending
             }
             Ok(Poll::Ready(entered)) => {
-                let entering = work.entering.take();
+                let entering = set_up.entering.take();
                 let entered = entered.map(|entered| {
-                    // Nobody else works on it.
+                    // Nobody else polls the set-up.
                     let _ = self.entered.set(entered);
                 });
-                self.put_back(work);
+                self.put_back(set_up);
                 self.askers.wake_all();
                 drop(entering);
                 Poll::Ready(entered)
             }
             Err(panic) => {
-                let entering = work.entering.take();
-                self.put_back(work);
+                let entering = set_up.entering.take();
+                self.put_back(set_up);
                 self.askers.wake_all();
                 contained(|| drop(entering));
                 panic.resume()
@@ -294,12 +288,12 @@ where
         }
     }
 
-    fn poll_work(&self, work: &mut Work<C, M>) -> Poll<Result<Entered<C>, C::Error>> {
-        let entering = match &mut work.entering {
+    fn poll_set_up(&self, set_up: &mut SetUp<C, M>) -> Poll<Result<Entered<C>, C::Error>> {
+        let entering = match &mut set_up.entering {
             Some(entering) => entering,
             none => {
                 self.askers.note_woken();
-                none.insert(Entering::new((work.make)()))
+                none.insert(Entering::new((set_up.make)()))
             }
         };
         if !self.askers.take_woken() {
@@ -307,11 +301,7 @@ where
         }
         let waker = Waker::from(self.askers.clone());
         let entered = Pin::new(entering).poll(&mut Context::from_waker(&waker));
-        entered.map_ok(|(context, nest)| {
-            let driver = self.besides.driver(self);
-            let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
-            Entered::new(context, nest, driver)
-        })
+        entered.map_ok(|(context, nest)| Entered::by_handle(self, &self.besides, context, nest))
     }
 }
 
@@ -331,93 +321,81 @@ where
         self.entered.get_mut().map(Entered::resource_mut)
     }
 
-    fn put_back(&self, work: Work<C, M>) {
-        *lock(&self.work) = Some(work);
-        // Who came meanwhile found nothing to work on.
+    fn put_back(&self, set_up: SetUp<C, M>) {
+        *lock(&self.set_up) = Some(set_up);
+        // An asker that came meanwhile could not poll the set-up.
         if lock(&self.askers.0).is_woken {
             self.askers.wake_all();
         }
     }
 
-    /// One who asks is dropped.
+    /// An asker is dropped.
     fn leave(&self, number: Option<u64>) {
         let Some(number) = number else {
             return;
         };
         if !self.askers.leave(number) {
-            // One of the others may have to do what this one was woken for.
+            // This asker may be the one that was woken to poll the set-up, so the others are woken to do that.
             self.askers.wake_all();
             return;
         }
         if self.entered.get().is_some() {
             return;
         }
-        let work = lock(&self.work).take();
-        if let Some(mut work) = work {
-            let entering = work.entering.take();
-            self.put_back(work);
+        let set_up = lock(&self.set_up).take();
+        if let Some(mut set_up) = set_up {
+            let entering = set_up.entering.take();
+            self.put_back(set_up);
             self.askers.wake_all();
             drop(entering);
         }
     }
 }
 
-/// Waits until it is entered.
-struct Ask<'a, C, M>
+/// Waits until the context is entered. `L` is a reference to the handle, shared or exclusive.
+struct WaitUntilEntered<L, C, M>
 where
     C: AsyncContext,
+    L: Deref<Target = LazyResource<C, M>>,
 {
-    lazy: &'a LazyResource<C, M>,
+    lazy: L,
+    /// The number of this asker, from its first poll.
     number: Option<u64>,
+    _context: PhantomData<fn() -> (C, M)>,
 }
 
-impl<C, M> Future for Ask<'_, C, M>
+impl<L, C, M> WaitUntilEntered<L, C, M>
+where
+    C: AsyncContext,
+    L: Deref<Target = LazyResource<C, M>>,
+{
+    fn new(lazy: L) -> Self {
+        Self {
+            lazy,
+            number: None,
+            _context: PhantomData,
+        }
+    }
+}
+
+impl<L, C, M> Future for WaitUntilEntered<L, C, M>
 where
     C: AsyncContext,
     M: FnMut() -> C,
+    L: Deref<Target = LazyResource<C, M>> + Unpin,
 {
     type Output = Result<(), C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        this.lazy.poll_ask(&mut this.number, cx)
+        this.lazy.poll_entered(&mut this.number, cx)
     }
 }
 
-impl<C, M> Drop for Ask<'_, C, M>
+impl<L, C, M> Drop for WaitUntilEntered<L, C, M>
 where
     C: AsyncContext,
-{
-    fn drop(&mut self) {
-        self.lazy.leave(self.number);
-    }
-}
-
-/// [`Ask`] for one who has it alone.
-struct AskMut<'a, C, M>
-where
-    C: AsyncContext,
-{
-    lazy: &'a mut LazyResource<C, M>,
-    number: Option<u64>,
-}
-
-impl<C, M> Future for AskMut<'_, C, M>
-where
-    C: AsyncContext,
-    M: FnMut() -> C,
-{
-    type Output = Result<(), C::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.lazy.poll_ask(&mut this.number, cx)
-    }
-}
-
-impl<C, M> Drop for AskMut<'_, C, M>
-where
-    C: AsyncContext,
+    L: Deref<Target = LazyResource<C, M>>,
 {
     fn drop(&mut self) {
         self.lazy.leave(self.number);
@@ -428,12 +406,12 @@ impl<C, M> Lazy<C, M>
 where
     C: AsyncContext,
 {
-    /// Ends the lending, and gives the context, if it was entered.
-    fn take_back(&mut self) -> Option<&mut Exiting<C>> {
+    /// Ends the lending.
+    fn take_back(&mut self) -> &mut Exiting<C> {
         if let Some(entered) = self.lent.entered.take() {
-            self.exiting = Some(entered.exiting());
+            self.exiting = entered.exiting();
         }
-        self.exiting.as_mut()
+        &mut self.exiting
     }
 }
 
@@ -487,59 +465,39 @@ where
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
         this.order.exit();
-        let exited = match this.take_back() {
-            Some(exiting) => exiting.poll(cx, outcome),
-            None => Poll::Ready(Ok(())),
-        };
-        if exited.is_ready() {
-            this.order.end();
-        }
-        exited
+        let exited = ready!(this.take_back().poll(cx, outcome));
+        this.order.end();
+        Poll::Ready(exited)
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
-        match self.get_mut().take_back() {
-            Some(exiting) => {
-                exiting.tell(outcome);
-                None
-            }
-            None => Some(outcome),
-        }
+        self.get_mut().take_back().tell(outcome)
     }
 
-    fn beside(self: Pin<&mut Self>, _: raw::Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
         let Self { lent, besides, .. } = self.get_mut();
         Some(besides.beside(lent, |lent| &mut lent.besides))
     }
 
-    fn failure(self: Pin<&mut Self>, ask: raw::Ask) -> Option<C::Error> {
+    fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
         let this = self.get_mut();
-        match (this.lent.entered.get_mut(), &mut this.exiting) {
-            (Some(entered), _) => entered.failure(ask),
-            (None, Some(exiting)) => exiting.failure(ask),
-            (None, None) => None,
+        match this.lent.entered.get_mut() {
+            Some(entered) => entered.failure(ask),
+            None => this.exiting.failure(ask),
         }
     }
 
     fn runtime(&self) -> RuntimeId {
-        match &self.exiting {
-            Some(exiting) => exiting.look(AsyncContext::runtime),
-            None => None,
-        }
-        .unwrap_or_else(|| Runtime::current().id_on_this_thread())
+        let runtime = self.exiting.look(AsyncContext::runtime);
+        runtime.unwrap_or_else(|| Runtime::current().id_on_this_thread())
     }
 
     fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        match self.get_mut().take_back() {
-            Some(exiting) => exiting.with(|context| context.poll_wait_limit(cx)),
-            None => None,
-        }
-        .unwrap_or(WaitLimit::General)
+        self.get_mut().take_back().poll_wait_limit(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {
-        let exiting = self.exiting.as_ref();
-        let source = exiting.and_then(|exiting| exiting.look(AsyncContext::report_source));
+        let source = self.exiting.look(AsyncContext::report_source);
         let lent = || self.lent.entered.get().map(Entered::report_source);
         source
             .or_else(lent)
@@ -547,8 +505,7 @@ where
     }
 
     fn report(&self, kind: ReportKind<'_, C::Error>) {
-        let exiting = self.exiting.as_ref();
-        let reported = exiting.and_then(|exiting| exiting.look(|context| context.report(kind)));
+        let reported = self.exiting.look(|context| context.report(kind));
         if reported.is_none() {
             self.report_source().report(kind);
         }

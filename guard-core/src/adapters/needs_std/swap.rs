@@ -8,15 +8,15 @@ use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 use std::sync::Arc;
 
-use super::entered::{Entered, Exiting};
+use super::entered::{self, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
-use crate::guard::Entering;
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
-use crate::raw::{Ask, Beside, Driven, Place};
+use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::beside_list::{Adding, Driving};
+use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
 /// Lends a [handle](SwapResource) to one entered context, which can be replaced by the next.
@@ -82,7 +82,7 @@ where
             besides: Adding::nowhere(),
         },
         besides: Driving::new(),
-        exiting: None,
+        exiting: Exiting::none(),
         order: Order::Start,
         runtime: None,
     }
@@ -98,9 +98,8 @@ where
     /// What the set-up of the first one dropped, and the guards that were opened in it.
     nest: Nest,
     lent: SwapResource<C>,
-    besides: Driving<Place<Driven<C, ()>>>,
-    /// The current context, from when it is not lent any more.
-    exiting: Option<Exiting<C>>,
+    besides: Driving<entered::Shared<C>>,
+    exiting: Exiting<C>,
     order: Order,
     /// Where the first one was entered.
     runtime: Option<RuntimeId>,
@@ -114,7 +113,7 @@ where
     /// `None` only while the use is not entered.
     current: Mutex<Option<Shared<C>>>,
     /// What goes on beside it.
-    besides: Adding<Place<Driven<C, ()>>>,
+    besides: Adding<entered::Shared<C>>,
 }
 
 /// An entered context, and how many read it.
@@ -158,7 +157,7 @@ pub struct Current<'a, C>
 where
     C: AsyncContext,
 {
-    /// `None` when it lets go.
+    /// `None` while this is dropped.
     entered: Option<Arc<Entered<C>>>,
     readers: Arc<Readers>,
     _handle: core::marker::PhantomData<&'a SwapResource<C>>,
@@ -181,10 +180,10 @@ where
     C: AsyncContext,
 {
     fn drop(&mut self) {
-        /// Says so also where the destructor of a context panics.
-        struct LetGo<'a>(&'a Readers);
+        /// Counts the reader down, also if the destructor of the context panics.
+        struct CountDown<'a>(&'a Readers);
 
-        impl Drop for LetGo<'_> {
+        impl Drop for CountDown<'_> {
             fn drop(&mut self) {
                 let mut reading = lock(&self.0.0);
                 reading.count -= 1;
@@ -200,8 +199,8 @@ where
             }
         }
 
-        // First the context, so that whoever waits for the readers has it alone.
-        let _let_go = LetGo(&self.readers);
+        // The reference is dropped before the reader is counted down: `poll_alone` then has the only one.
+        let _count_down = CountDown(&self.readers);
         drop(self.entered.take());
     }
 }
@@ -316,9 +315,7 @@ where
     pub async fn try_replace(&self, next: C) -> Result<(), ReplaceError<C::Error>> {
         let entered = Entering::new(next).await;
         let (context, nest) = entered.map_err(ReplaceError::Enter)?;
-        let driver = self.besides.driver(self);
-        let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
-        let next = Shared::new(Entered::new(context, nest, driver));
+        let next = Shared::new(Entered::by_handle(self, &self.besides, context, nest));
         let former = lock(&self.current).replace(next);
         let mut former = Former {
             shared: Some(former.expect("there is one in a use")),
@@ -375,7 +372,7 @@ where
         shared.map_or(Ok(()), |shared| shared.entered.end_beside())
     }
 
-    /// Ready when nobody else has it.
+    /// Ready when the last reader is gone.
     fn poll_alone(&mut self, cx: &Context<'_>) -> Poll<Exiting<C>> {
         let shared = self.shared.as_ref().expect("it is not alone yet");
         ready!(shared.readers.poll_none(cx));
@@ -421,23 +418,22 @@ where
 {
     /// Looks at the context, if it is not lent.
     fn look<U>(&self, look: impl FnOnce(&C) -> U) -> Option<U> {
-        match (&self.exiting, &self.first) {
-            (Some(exiting), _) => exiting.look(look),
-            (None, Some(first)) => Some(look(first)),
-            (None, None) => None,
+        match &self.first {
+            Some(first) => Some(look(first)),
+            None => self.exiting.look(look),
         }
     }
 
-    /// Ends the lending, and gives the current context, if there is one.
-    fn take_back(&mut self) -> Option<&mut Exiting<C>> {
+    /// Ends the lending.
+    fn take_back(&mut self) -> &mut Exiting<C> {
         if let Some(shared) = self.lent.current_mut().take() {
             // All who read borrow the handle, so they are gone, or were leaked and are never.
             match Arc::into_inner(shared.entered) {
-                Some(entered) => self.exiting = Some(entered.exiting()),
+                Some(entered) => self.exiting = entered.exiting(),
                 None => ReportSource::<C::Error>::of_type::<C>().report(ReportKind::Abandoned),
             }
         }
-        self.exiting.as_mut()
+        &mut self.exiting
     }
 }
 
@@ -498,24 +494,13 @@ where
     ) -> Poll<Result<(), C::Error>> {
         let this = self.get_mut();
         this.order.exit();
-        let exited = match this.take_back() {
-            Some(exiting) => exiting.poll(cx, outcome),
-            None => Poll::Ready(Ok(())),
-        };
-        if exited.is_ready() {
-            this.order.end();
-        }
-        exited
+        let exited = ready!(this.take_back().poll(cx, outcome));
+        this.order.end();
+        Poll::Ready(exited)
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
-        match self.get_mut().take_back() {
-            Some(exiting) => {
-                exiting.tell(outcome);
-                None
-            }
-            None => Some(outcome),
-        }
+        self.get_mut().take_back().tell(outcome)
     }
 
     fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
@@ -525,31 +510,24 @@ where
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
         let this = self.get_mut();
-        if let Some(exiting) = &mut this.exiting {
-            return exiting.failure(ask);
+        match this.lent.current_mut() {
+            // All who read borrow the handle, so they are gone, or were leaked.
+            Some(current) => Arc::get_mut(&mut current.entered)?.failure(ask),
+            None => this.exiting.failure(ask),
         }
-        // All who read borrow the handle, so they are gone, or were leaked.
-        let current = this.lent.current_mut().as_mut()?;
-        Arc::get_mut(&mut current.entered)?.failure(ask)
     }
 
     fn runtime(&self) -> RuntimeId {
-        let exiting = self.exiting.as_ref();
-        let exiting = exiting.and_then(|exiting| exiting.look(AsyncContext::runtime));
-        match (exiting.or(self.runtime), &self.first) {
-            (Some(runtime), _) => runtime,
-            (None, Some(first)) => first.runtime(),
-            (None, None) => Runtime::current().id(),
-        }
+        // A context that is lent cannot be asked.
+        let runtime = self.look(AsyncContext::runtime).or(self.runtime);
+        runtime.unwrap_or_else(|| Runtime::current().id())
     }
 
     fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         if let Some(first) = &mut self.first {
             return first.as_mut().poll_wait_limit(cx);
         }
-        let exiting = self.get_mut().take_back();
-        let limit = exiting.and_then(|it| it.with(|context| context.poll_wait_limit(cx)));
-        limit.unwrap_or(WaitLimit::General)
+        self.get_mut().take_back().poll_wait_limit(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {

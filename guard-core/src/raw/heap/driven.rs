@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use super::held::Held;
 use crate::AsyncContext;
@@ -164,6 +164,16 @@ where
     held.end_beside();
 }
 
+/// Uses the context, and then asks it anew what goes on.
+fn use_context<C, X, U>(held: &mut Held<C, X>, action: impl FnOnce(Pin<&mut C>) -> U) -> U
+where
+    C: AsyncContext<X>,
+{
+    let result = action(held.context.as_mut());
+    held.beside = held.context.as_mut().beside(ASK);
+    result
+}
+
 impl<C, X> Drive for Driven<C, X>
 where
     C: AsyncContext<X>,
@@ -214,6 +224,9 @@ where
     /// Nothing goes on beside it.
     Alone(Held<C, X>),
     Shared(Arc<Place<Driven<C, X>>>),
+    /// The borrow of its resource has ended, and nothing goes on beside it.
+    Released(Pin<Box<C>>),
+    /// It is just being released.
     Gone,
 }
 
@@ -228,27 +241,31 @@ where
         }
     }
 
-    /// Ends the borrow of the resource, and gives the context. What goes on is dropped. Ready when no driver is using it.
-    pub(crate) fn poll_release(&mut self, cx: &Context<'_>) -> Poll<Pin<Box<C>>> {
-        let held = match &self.state {
-            State::Shared(driven) => match driven.poll_take(cx.waker()) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(mut held) => {
-                    if let Some(held) = &mut held {
-                        lose(held);
-                    }
-                    self.state = State::Gone;
-                    held
-                }
-            },
-            _ => match mem::replace(&mut self.state, State::Gone) {
-                State::Alone(held) => Some(held),
-                _ => None,
-            },
-        };
-        match held {
-            Some(held) => Poll::Ready(held.release()),
-            None => panic!("a context was exited twice"),
+    /// Ends the borrow of the resource, and gives the context, which stays here. What goes on is dropped. Ready when no driver
+    /// is using it.
+    pub(crate) fn poll_release(&mut self, cx: &Context<'_>) -> Poll<Pin<&mut C>> {
+        if let State::Shared(driven) = &self.state {
+            let held = ready!(driven.poll_take(cx.waker()));
+            let mut held = held.expect("only its handle takes it");
+            lose(&mut held);
+            self.state = State::Alone(held);
+        }
+        if let State::Alone(_) = &self.state {
+            if let State::Alone(held) = mem::replace(&mut self.state, State::Gone) {
+                self.state = State::Released(held.release());
+            }
+        }
+        match &mut self.state {
+            State::Released(context) => Poll::Ready(context.as_mut()),
+            _ => panic!("a context was exited whose release has panicked"),
+        }
+    }
+
+    /// The context, if it has been [released](Self::poll_release).
+    pub(crate) fn released(&self) -> Option<&C> {
+        match &self.state {
+            State::Released(context) => Some(context),
+            _ => None,
         }
     }
 
@@ -262,14 +279,10 @@ where
 
     /// Uses the context, whose resource is not lent any more. `None` while a driver is using it.
     pub(crate) fn with<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> Option<U> {
-        let used = |held: &mut Held<C, X>| {
-            let result = action(held.context.as_mut());
-            held.beside = held.context.as_mut().beside(ASK);
-            result
-        };
         match &mut self.state {
-            State::Alone(held) => Some(used(held)),
-            State::Shared(driven) => driven.with(used),
+            State::Alone(held) => Some(use_context(held, action)),
+            State::Shared(driven) => driven.with(|held| use_context(held, action)),
+            State::Released(context) => Some(action(context.as_mut())),
             State::Gone => None,
         }
     }
@@ -279,6 +292,7 @@ where
         match &self.state {
             State::Alone(held) => Some(look(held.context.get())),
             State::Shared(driven) => driven.with(|held| look(held.context.get())),
+            State::Released(context) => Some(look(context)),
             State::Gone => None,
         }
     }

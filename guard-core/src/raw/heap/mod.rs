@@ -4,7 +4,7 @@ mod append_vec;
 mod boxed;
 mod driven;
 mod held;
-mod pair;
+mod join_resource;
 
 pub(crate) use super::beside::joined::JoinedBeside;
 pub(crate) use super::beside::place::{Drive, Place};
@@ -12,5 +12,5 @@ pub(crate) use append_vec::AppendVec;
 pub(crate) use boxed::boxed;
 pub(crate) use driven::{Driven, KeptContext, LentContext};
 pub(crate) use held::{Held, HeldBeside, NOT_TOLD};
-pub use pair::Pair;
-pub(crate) use pair::PairPlace;
+pub use join_resource::JoinResource;
+pub(crate) use join_resource::JoinResourcePlace;
