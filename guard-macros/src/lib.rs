@@ -10,6 +10,7 @@ mod args;
 mod context;
 mod diag;
 mod function;
+mod rename_self;
 mod rewrite;
 #[cfg(test)]
 mod tests;
