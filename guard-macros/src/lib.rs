@@ -14,6 +14,7 @@ mod rename_self;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod types;
 mod with;
 mod within;

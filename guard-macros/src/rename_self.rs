@@ -7,6 +7,8 @@ use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Item, Macro};
 
+use crate::tokens::is_punct;
+
 pub(crate) fn in_block(block: &mut Block, name: &impl Fn(Span) -> Ident) {
     Rename { name }.visit_block_mut(block);
 }
@@ -65,16 +67,12 @@ fn defines_function(tokens: &TokenStream) -> bool {
 fn in_tokens(tokens: TokenStream, name: &impl Fn(Span) -> Ident) -> TokenStream {
     let mut renamed = TokenStream::new();
     let mut tokens = tokens.into_iter().peekable();
-    let mut before = ' ';
+    let mut is_after_bang = false;
     while let Some(token) = tokens.next() {
-        let punctuation = match &token {
-            TokenTree::Punct(punct) => punct.as_char(),
-            _ => ' ',
-        };
+        let is_bang = is_punct(&token, '!');
         let token = match token {
             TokenTree::Ident(word) if word == "self" => {
-                let is_module =
-                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                let is_module = tokens.peek().is_some_and(|next| is_punct(next, ':'));
                 if is_module {
                     word.into()
                 } else {
@@ -82,7 +80,7 @@ fn in_tokens(tokens: TokenStream, name: &impl Fn(Span) -> Ident) -> TokenStream 
                 }
             }
             TokenTree::Group(group) => {
-                let inside = if before == '!' {
+                let inside = if is_after_bang {
                     in_arguments(group.stream(), name)
                 } else {
                     in_tokens(group.stream(), name)
@@ -93,7 +91,7 @@ fn in_tokens(tokens: TokenStream, name: &impl Fn(Span) -> Ident) -> TokenStream 
             }
             other => other,
         };
-        before = punctuation;
+        is_after_bang = is_bang;
         token.to_tokens(&mut renamed);
     }
     renamed
@@ -117,10 +115,8 @@ fn in_arguments(tokens: TokenStream, name: &impl Fn(Span) -> Ident) -> TokenStre
             other => other,
         })
         .collect();
-    let is_open = !matches!(
-        tokens.clone().into_iter().last(),
-        Some(TokenTree::Punct(last)) if last.as_char() == ','
-    );
+    let last = tokens.clone().into_iter().last();
+    let is_open = last.is_none_or(|last| !is_punct(&last, ','));
     let tokens = in_tokens(tokens, name);
     let Some(span) = span else {
         return tokens;

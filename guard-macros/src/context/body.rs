@@ -15,6 +15,7 @@ use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
 use crate::rewrite::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::tokens::is_punct;
 
 /// A body whose yields use the token and leave the proof.
 pub(crate) struct Body {
@@ -219,7 +220,12 @@ impl Yields<'_> {
         };
         let place = match syn::parse2::<Expr>(tokens.clone()) {
             Ok(place) => place,
-            Err(_) if tokens.clone().into_iter().any(|token| is_comma(&token)) => {
+            Err(_)
+                if tokens
+                    .clone()
+                    .into_iter()
+                    .any(|token| is_punct(&token, ',')) =>
+            {
                 return Err(lends_one());
             }
             // Half typed: an editor still wants to know what it is.
@@ -309,7 +315,11 @@ impl Rewrite for Yields<'_> {
             Err(error) => {
                 self.errors.push(error);
                 let silenced = self.silenced();
-                let tokens = call.tokens.clone().into_iter().skip_while(is_comma);
+                let tokens = call
+                    .tokens
+                    .clone()
+                    .into_iter()
+                    .skip_while(|token| is_punct(token, ','));
                 let tokens = tokens.collect::<TokenStream>();
                 let imported = with_arguments(call, quote!(@imported));
                 let silenced = self.by_path(call, quote!(#silenced #tokens));
@@ -439,9 +449,8 @@ impl Rewrite for Yields<'_> {
 
 /// Whether this is a name, or a part of what has one. It need not parse yet.
 fn is_named(place: &TokenStream) -> bool {
-    let is_star =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(star) if star.as_char() == '*');
-    let mut place = place.clone().into_iter().skip_while(is_star);
+    let tokens = place.clone().into_iter();
+    let mut place = tokens.skip_while(|token| is_punct(token, '*'));
     let is_part = |token: TokenTree| match token {
         TokenTree::Ident(_) | TokenTree::Literal(_) => true,
         TokenTree::Punct(between) => matches!(between.as_char(), '.' | ':'),
@@ -454,7 +463,7 @@ fn is_named(place: &TokenStream) -> bool {
 fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
     let parse = Punctuated::<Expr, Token![,]>::parse_terminated;
     let first = tokens.clone().into_iter().next();
-    if first.as_ref().is_some_and(is_comma) {
+    if first.is_some_and(|first| is_punct(&first, ',')) {
         return Err(Error::new_spanned(
             tokens,
             "nothing to lend? write `yield_resource!((), future)`",
@@ -474,10 +483,6 @@ fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
         )),
         _ => Ok(None),
     }
-}
-
-fn is_comma(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')
 }
 
 /// The call with other arguments, all else as the user wrote it.

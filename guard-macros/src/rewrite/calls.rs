@@ -10,6 +10,7 @@ use syn::{Lifetime, Macro, Pat, Token};
 use super::tokens::{find_return, lent_places, mentions};
 use super::walker::Walker;
 use super::{Around, Place, Rewrite};
+use crate::tokens::{is_punct, is_word};
 use crate::with::{AsyncWith, Use};
 
 impl<R: Rewrite> Walker<'_, R> {
@@ -103,10 +104,10 @@ impl<R: Rewrite> Walker<'_, R> {
     /// Takes off the labels that lie outside of the code that is walked: see [`Around`].
     pub(super) fn keep_reachable_labels(&self, call: &mut Macro) {
         let mut tokens: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
-        let [TokenTree::Punct(at), TokenTree::Group(labels), ..] = tokens.as_slice() else {
+        let [at, TokenTree::Group(labels), ..] = tokens.as_slice() else {
             return;
         };
-        if at.as_char() != '@' || labels.delimiter() != Delimiter::Bracket {
+        if !is_punct(at, '@') || labels.delimiter() != Delimiter::Bracket {
             return;
         }
         let parse = |input: syn::parse::ParseStream<'_>| {
@@ -202,8 +203,8 @@ pub(super) fn is_named(call: &Macro, name: &str) -> bool {
 /// Whether the call is our own `yield_resource!(@imported)`, which only uses the import of the macro.
 fn is_import(call: &Macro) -> bool {
     let mut tokens = call.tokens.clone().into_iter();
-    matches!(tokens.next(), Some(TokenTree::Punct(at)) if at.as_char() == '@')
-        && matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "imported")
+    tokens.next().is_some_and(|at| is_punct(&at, '@'))
+        && tokens.next().is_some_and(|word| is_word(&word, "imported"))
 }
 
 /// Whether the macro takes its arguments as tokens, and does not run them.

@@ -6,6 +6,7 @@ use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
 use super::parse::Handling;
 use crate::rewrite::{Around, Jump, Place, Rewrite, walk_block};
+use crate::tokens::{is_punct, is_word};
 
 /// The block of a use.
 pub(super) struct Body {
@@ -190,8 +191,8 @@ impl Rewrite for Body {
             .tokens
             .clone()
             .into_iter()
-            .take_while(|token| token.to_string() != ";")
-            .any(|token| token.to_string() == "catch");
+            .take_while(|token| !is_punct(token, ';'))
+            .any(|token| is_word(&token, "catch"));
         let told = Ident::new(
             if catches { "told_to_catch" } else { "told" },
             Span::mixed_site(),
@@ -281,7 +282,7 @@ impl Rewrite for Body {
 /// The yielder, in what `#[async_context]` made of a yield.
 fn yielder_of(call: &Macro) -> Option<Ident> {
     let before = call.tokens.clone().into_iter();
-    let mut before = before.take_while(|token| token.to_string() != ";");
+    let mut before = before.take_while(|token| !is_punct(token, ';'));
     before.find_map(|token| match token {
         TokenTree::Ident(ident) if ident == "__guard_yielder" => Some(ident),
         _ => None,

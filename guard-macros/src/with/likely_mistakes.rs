@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
 
 use super::parse::{AsyncWith, FORM, Form, Handling, Single, Use};
+use crate::tokens::{is_punct, is_word};
 
 /// What could be read of an input.
 pub(super) struct Near {
@@ -59,43 +60,38 @@ fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
     let mut parts = vec![Part::new()];
     let mut tokens = input.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        match &token {
-            TokenTree::Punct(comma) if comma.as_char() == ',' => {
-                parts.push(Part::new());
-                continue;
+        if is_punct(&token, ',') {
+            parts.push(Part::new());
+            continue;
+        }
+        if is_punct(&token, ';') {
+            let after_braces = parts
+                .last()
+                .and_then(|part| braces_of(part.last()?))
+                .is_some();
+            if tokens.peek().is_some() {
+                mistakes.tell(&token, format!("write `,` instead of `;`: `{FORM}`"));
+            } else if after_braces {
+                mistakes.tell(&token, format!("write the `;` after the call: `{FORM};`"));
             }
-            TokenTree::Punct(semicolon) if semicolon.as_char() == ';' => {
-                let after_braces = parts
-                    .last()
-                    .and_then(|part| braces_of(part.last()?))
-                    .is_some();
-                if tokens.peek().is_some() {
-                    mistakes.tell(semicolon, format!("write `,` instead of `;`: `{FORM}`"));
-                } else if after_braces {
-                    mistakes.tell(
-                        semicolon,
-                        format!("write the `;` after the call: `{FORM};`"),
-                    );
-                }
-                parts.push(Part::new());
-                continue;
-            }
+            parts.push(Part::new());
+            continue;
+        }
+        let head = match &token {
             TokenTree::Punct(equals)
                 if equals.as_char() == '=' && equals.spacing() == Spacing::Joint =>
             {
-                if let Some(TokenTree::Punct(head)) = tokens.peek() {
-                    if head.as_char() == '>' {
-                        mistakes.tell(
-                            quote!(#equals #head),
-                            format!("write `,` instead of `=>`: `{FORM}`"),
-                        );
-                        tokens.next();
-                        parts.push(Part::new());
-                        continue;
-                    }
-                }
+                tokens.next_if(|next| is_punct(next, '>'))
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(head) = head {
+            mistakes.tell(
+                quote!(#token #head),
+                format!("write `,` instead of `=>`: `{FORM}`"),
+            );
+            parts.push(Part::new());
+            continue;
         }
         if let Some(part) = parts.last_mut() {
             part.push(token);
@@ -150,8 +146,8 @@ fn after_block(after: &[TokenTree], mistakes: &mut Mistakes) {
 /// The braces of a part that is a block, or seems to be meant as one.
 fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
     let whole = || part.iter().cloned().collect::<TokenStream>();
-    if let [before @ .., TokenTree::Punct(question)] = part {
-        if question.as_char() == '?' {
+    if let [before @ .., question] = part {
+        if is_punct(question, '?') {
             let braces = match before {
                 [braces] => braces_of(braces)?,
                 _ => return None,
@@ -171,15 +167,15 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
     let inside = || Group::new(Delimiter::Brace, whole());
     match before {
         [] => {}
-        [TokenTree::Ident(word)] if word == "unsafe" => {
+        [word] if is_word(word, "unsafe") => {
             mistakes.tell(
                 word,
                 "the block of `async_with!` is a plain one: write `{ unsafe { … } }`",
             );
             return Some(inside());
         }
-        [TokenTree::Ident(word), rest @ ..]
-            if word == "async"
+        [word, rest @ ..]
+            if is_word(word, "async")
                 && matches!(rest, [] | [TokenTree::Ident(_)])
                 && rest.iter().all(|token| is_word(token, "move")) =>
         {
@@ -192,15 +188,13 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 ),
             );
         }
-        [TokenTree::Ident(word)] if word == "move" => mistakes.tell(
+        [word] if is_word(word, "move") => mistakes.tell(
             word,
             "the block of `async_with!` borrows what it uses, and needs no `move`: write `{ … }`",
         ),
-        [
-            TokenTree::Punct(quote),
-            TokenTree::Ident(label),
-            TokenTree::Punct(colon),
-        ] if quote.as_char() == '\'' && colon.as_char() == ':' => {
+        [quote, TokenTree::Ident(label), colon]
+            if is_punct(quote, '\'') && is_punct(colon, ':') =>
+        {
             mistakes.tell(
                 before.iter().cloned().collect::<TokenStream>(),
                 format!("the block of `async_with!` has no label: write `{{ '{label}: {{ … }} }}`"),
@@ -380,9 +374,7 @@ fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Us
             pat.to_token_stream()
         ),
     );
-    let context = last
-        .iter()
-        .position(|token| matches!(token, TokenTree::Punct(equals) if equals.as_char() == '='))?;
+    let context = last.iter().position(|token| is_punct(token, '='))?;
     let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
     let single = Single::new(pat, &last[context + 1..]);
     Some((Use::Single(Box::new(single)), names + 1))
@@ -407,8 +399,8 @@ fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
 
 /// A context, or several that are joined, that does not parse.
 fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
-    if let [join, TokenTree::Punct(bang), TokenTree::Group(_), ..] = part {
-        if is_word(join, "join") && bang.as_char() == '!' {
+    if let [join, bang, TokenTree::Group(_), ..] = part {
+        if is_word(join, "join") && is_punct(bang, '!') {
             mistakes.tell(
                 part.iter().cloned().collect::<TokenStream>(),
                 "write `join(a = first()?, b = second()?)`, without a `!`",
@@ -478,8 +470,8 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
         }
     }
     let equals = part.iter().enumerate().position(|(index, token)| {
-        let is_equals = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
-        is_equals(Some(token)) && !is_equals(part.get(index + 1))
+        let next = part.get(index + 1);
+        is_punct(token, '=') && next.is_none_or(|next| !is_punct(next, '='))
     });
     if let Some(equals) = equals {
         let (pat, context) = part.split_at(equals);
@@ -528,15 +520,11 @@ fn braces_of(token: &TokenTree) -> Option<Group> {
     }
 }
 
-fn is_word(token: &TokenTree, wanted: &str) -> bool {
-    matches!(token, TokenTree::Ident(word) if word == wanted)
-}
-
 /// Whether this is what stands before the braces of a closure, or of the `async` block that it returns.
 fn is_closure_head(tokens: &[TokenTree]) -> bool {
     let is_mode = |token: &&TokenTree| is_word(token, "async") || is_word(token, "move");
-    let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(bar) if bar.as_char() == '|');
     let mut begins = tokens.iter().skip_while(is_mode);
     let mut ends = tokens.iter().rev().skip_while(is_mode);
-    begins.next().is_some_and(is_bar) && ends.next().is_some_and(is_bar)
+    begins.next().is_some_and(|first| is_punct(first, '|'))
+        && ends.next().is_some_and(|last| is_punct(last, '|'))
 }

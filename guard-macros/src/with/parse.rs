@@ -6,6 +6,8 @@ use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Block, Expr, ExprGroup, ExprTry, ExprTuple, Pat, PatTuple, Token, Type, token};
 
+use crate::tokens::is_punct;
+
 /// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
     /// `@link;`: these are the later contexts of a call, and this is the link of the use around them.
@@ -359,7 +361,7 @@ impl Single {
         let tokens: TokenStream = context.iter().cloned().collect();
         let (context, question) = match (syn::parse2::<Expr>(tokens.clone()), context) {
             (Ok(context), _) => split_question(context),
-            (Err(_), [before @ .., TokenTree::Punct(question)]) if question.as_char() == '?' => {
+            (Err(_), [before @ .., question]) if is_punct(question, '?') => {
                 let question = Token![?](question.span());
                 let before = before.iter().cloned().collect();
                 (Expr::Verbatim(before), Some(question))

@@ -3,7 +3,7 @@
 mod boxed;
 mod test_attributes;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{
@@ -14,6 +14,7 @@ use self::test_attributes::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
+use crate::tokens::{is_punct, is_word};
 use crate::types::{future_of, in_body};
 use crate::with::{AsyncWith, Form, Use, check, expand, read_uses};
 
@@ -95,7 +96,7 @@ impl Args {
         };
         let mut one = TokenStream::new();
         for token in tokens {
-            if matches!(&token, TokenTree::Punct(end) if end.as_char() == ';') {
+            if is_punct(&token, ';') {
                 args.read_one(core::mem::take(&mut one), errors);
             } else {
                 one.extend([token]);
@@ -138,9 +139,8 @@ impl Args {
             errors.push(error);
         }
         // One that is handed errors is the first of its use.
-        let catches =
-            |token| matches!(token, TokenTree::Ident(word) if word == "catch" || word == "attempt");
-        let begins = first.is_some_and(catches);
+        let begins =
+            first.is_some_and(|first| is_word(&first, "catch") || is_word(&first, "attempt"));
         match self.uses.last_mut() {
             Some(outer) if !begins => outer.extend(uses),
             _ => self.uses.push(uses),
