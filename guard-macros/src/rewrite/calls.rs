@@ -11,7 +11,7 @@ use super::tokens::{find_return, lent_places, mentions};
 use super::walker::Walker;
 use super::{Around, Place, Rewrite};
 use crate::tokens::{is_punct, is_word};
-use crate::with::{AsyncWith, Use};
+use crate::with::{AsyncWith, ContextClause};
 
 impl<R: Rewrite> Walker<'_, R> {
     /// Walks the call of a macro. Returns what replaces the call.
@@ -154,7 +154,7 @@ impl<R: Rewrite> Walker<'_, R> {
                     self.visit_expr_mut(context);
                 }
                 let lent = lent_places(&with.block.to_token_stream());
-                for part in with.uses.iter_mut().flat_map(Use::parts_mut) {
+                for part in with.clauses.iter_mut().flat_map(ContextClause::parts_mut) {
                     lend_again(&mut part.pat, &lent);
                 }
                 let level = self.level;

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
 
-use super::parse::{AsyncWith, FORM, Form, Handling, Single, Use};
+use super::parse::{AsyncWith, ContextClause, FORM, Form, Handling, Single};
 use crate::tokens::{is_punct, is_word};
 
 /// What could be read of an input.
@@ -22,10 +22,10 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
     let mut mistakes = Mistakes(None);
     let mut parts = split(input, &mut mistakes);
     let block = take_block(&mut parts, &mut mistakes);
-    let uses = uses(&parts, FORM, &mut mistakes);
-    let with = (!uses.is_empty()).then_some(AsyncWith {
+    let clauses = clauses(&parts, FORM, &mut mistakes);
+    let with = (!clauses.is_empty()).then_some(AsyncWith {
         inside: None,
-        uses,
+        clauses,
         block,
     });
     Near {
@@ -35,11 +35,15 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
 }
 
 /// Reads contexts that do not parse, and what else stands among them.
-pub(crate) fn read_uses(input: TokenStream, form: Form, error: Error) -> (Vec<Use>, Error) {
+pub(crate) fn read_clauses(
+    input: TokenStream,
+    form: Form,
+    error: Error,
+) -> (Vec<ContextClause>, Error) {
     let mut mistakes = Mistakes(None);
     let parts = split(input, &mut mistakes);
-    let uses = uses(&parts, form, &mut mistakes);
-    (uses, mistakes.0.unwrap_or(error))
+    let clauses = clauses(&parts, form, &mut mistakes);
+    (clauses, mistakes.0.unwrap_or(error))
 }
 
 /// The first mistake that was recognised.
@@ -323,37 +327,41 @@ fn operator(tokens: &[TokenTree], after_value: bool) -> usize {
 }
 
 /// The contexts among the parts.
-fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
-    let mut uses = Vec::new();
+fn clauses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<ContextClause> {
+    let mut clauses = Vec::new();
     let mut rest = parts;
     while let [first, after @ ..] = rest {
         // A turbofish has commas of its own.
         let whole = (1..=rest.len()).find_map(|count| {
             let tokens: TokenStream = quote_parts(&rest[..count]);
-            let parse = |input: ParseStream<'_>| Use::parse(input, form);
+            let parse = |input: ParseStream<'_>| ContextClause::parse(input, form);
             Some((parse.parse2(tokens).ok()?, count))
         });
         if let Some((one, count)) = whole {
-            uses.extend(one.apart());
+            clauses.extend(one.apart());
             rest = &rest[count..];
             continue;
         }
         if let Some((one, count)) = bare_tuple(rest, form, mistakes) {
-            uses.push(one);
+            clauses.push(one);
             rest = &rest[count..];
             continue;
         }
         match without_comma(first, form) {
-            Some((one, next)) => uses.extend([one, next]),
-            None => uses.extend(one(first, form, mistakes)),
+            Some((one, next)) => clauses.extend([one, next]),
+            None => clauses.extend(one(first, form, mistakes)),
         }
         rest = after;
     }
-    uses
+    clauses
 }
 
 /// `a, b = context?`: names that are lent together, without their parentheses. How many parts that takes.
-fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Use, usize)> {
+fn bare_tuple(
+    parts: &[Part],
+    form: Form,
+    mistakes: &mut Mistakes,
+) -> Option<(ContextClause, usize)> {
     let is_name = |part: &Part| matches!(&**part, [TokenTree::Ident(_)]);
     let names = parts.iter().take_while(|part| is_name(part)).count();
     let last = parts.get(names).filter(|_| names > 0)?;
@@ -377,7 +385,7 @@ fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Us
     let context = last.iter().position(|token| is_punct(token, '='))?;
     let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
     let single = Single::new(pat, &last[context + 1..]);
-    Some((Use::Single(Box::new(single)), names + 1))
+    Some((ContextClause::Single(Box::new(single)), names + 1))
 }
 
 fn quote_parts(parts: &[Part]) -> TokenStream {
@@ -386,9 +394,9 @@ fn quote_parts(parts: &[Part]) -> TokenStream {
 }
 
 /// Two contexts between which the comma is missing.
-fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
+fn without_comma(part: &[TokenTree], form: Form) -> Option<(ContextClause, ContextClause)> {
     let read = |tokens: &[TokenTree]| {
-        let parse = |input: ParseStream<'_>| Use::parse(input, form);
+        let parse = |input: ParseStream<'_>| ContextClause::parse(input, form);
         parse.parse2(tokens.iter().cloned().collect()).ok()
     };
     (1..part.len()).find_map(|at| {
@@ -398,7 +406,7 @@ fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
 }
 
 /// A context, or several that are joined, that does not parse.
-fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
+fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<ContextClause> {
     if let [join, bang, TokenTree::Group(_), ..] = part {
         if is_word(join, "join") && is_punct(bang, '!') {
             mistakes.tell(
@@ -412,15 +420,15 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
             let parts = split(group.stream(), mistakes);
-            let parts: Vec<Single> = uses(&parts, form, mistakes)
+            let parts: Vec<Single> = clauses(&parts, form, mistakes)
                 .into_iter()
                 .filter_map(|one| match one {
-                    Use::Single(single) => Some(*single),
-                    Use::Handled { .. } | Use::Join { .. } => None,
+                    ContextClause::Single(single) => Some(*single),
+                    ContextClause::Handled { .. } | ContextClause::Join { .. } => None,
                 })
                 .collect();
             let join = join.clone();
-            return (!parts.is_empty()).then_some(Use::Join { join, parts });
+            return (!parts.is_empty()).then_some(ContextClause::Join { join, parts });
         }
     }
     if let [
@@ -446,14 +454,14 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
         if let (Some(handling), Delimiter::Parenthesis) = (handling, group.delimiter()) {
             let parts = split(group.stream(), mistakes);
             let single = single(parts.first()?, form, mistakes)?;
-            return Some(Use::Handled {
+            return Some(ContextClause::Handled {
                 keyword: keyword.clone(),
                 handling,
                 single: Box::new(single),
             });
         }
     }
-    single(part, form, mistakes).map(|single| Use::Single(Box::new(single)))
+    single(part, form, mistakes).map(|single| ContextClause::Single(Box::new(single)))
 }
 
 /// A context that does not parse.

@@ -12,14 +12,14 @@ use crate::tokens::is_punct;
 pub(crate) struct AsyncWith {
     /// `@link;`: these are the later contexts of a call, and this is the link of the use around them.
     pub(crate) inside: Option<Ident>,
-    pub(crate) uses: Vec<Use>,
+    pub(crate) clauses: Vec<ContextClause>,
     pub(crate) block: Block,
 }
 
-/// One context, or several to be entered together.
+/// One context of the call, or several that are entered together.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "there are few at a time")]
-pub(crate) enum Use {
+pub(crate) enum ContextClause {
     Single(Box<Single>),
     /// `catch(pattern = context?)` or `attempt(pattern = context?)`
     Handled {
@@ -46,7 +46,7 @@ pub(crate) enum Handling {
     Attempt(Option<Type>),
 }
 
-impl Use {
+impl ContextClause {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         self.parts_mut().iter_mut().map(|one| &mut one.context)
@@ -145,14 +145,16 @@ pub(crate) struct Single {
 impl AsyncWith {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        self.uses.iter_mut().flat_map(Use::contexts_mut)
+        self.clauses
+            .iter_mut()
+            .flat_map(ContextClause::contexts_mut)
     }
 
     /// All but the first context, around the same block. `link` is that of the use of the first.
-    pub(crate) fn split_first(mut self, link: Ident) -> (Use, Result<Self, Block>) {
-        let first = self.uses.remove(0);
+    pub(crate) fn split_first(mut self, link: Ident) -> (ContextClause, Result<Self, Block>) {
+        let first = self.clauses.remove(0);
         self.inside = Some(link);
-        let rest = if self.uses.is_empty() {
+        let rest = if self.clauses.is_empty() {
             Err(self.block)
         } else {
             Ok(self)
@@ -174,12 +176,12 @@ impl Parse for AsyncWith {
             inside = Some(input.parse()?);
             input.parse::<Token![;]>()?;
         }
-        let mut uses = Vec::new();
+        let mut clauses = Vec::new();
         loop {
             if input.is_empty() {
                 return Err(input.error(format!("expected `{FORM}`")));
             }
-            uses.push(Use::parse(input, FORM)?);
+            clauses.push(ContextClause::parse(input, FORM)?);
             if input.is_empty() {
                 return Err(input.error(format!("expected a block after the contexts: `{FORM}`")));
             }
@@ -200,16 +202,16 @@ impl Parse for AsyncWith {
         if !input.is_empty() {
             return Err(input.error("nothing may follow the block of `async_with!`"));
         }
-        check(&uses)?;
+        check(&clauses)?;
         Ok(Self {
             inside,
-            uses,
+            clauses,
             block,
         })
     }
 }
 
-impl Use {
+impl ContextClause {
     pub(crate) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
         if let Some(handled) = handled(input, form)? {
             return Ok(handled);
@@ -246,7 +248,7 @@ impl Use {
 }
 
 /// `catch(pattern = context?)` or `attempt(pattern = context?)`, if that is what stands here.
-fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<Use>> {
+fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<ContextClause>> {
     let parse = |input: ParseStream<'_>| {
         let keyword: Ident = input.parse()?;
         let handling = if keyword == "catch" {
@@ -300,7 +302,7 @@ fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<Use>> {
                 "`{keyword}(…)` takes one context: write the others after it, their errors go to it too"
             )));
         }
-        Ok(Use::Handled {
+        Ok(ContextClause::Handled {
             keyword,
             handling,
             single: Box::new(single),
@@ -319,15 +321,15 @@ fn is_join(input: ParseStream<'_>) -> bool {
 }
 
 /// Checks what cannot be seen in a single context.
-pub(crate) fn check(uses: &[Use]) -> syn::Result<()> {
-    check_handled(uses)?;
-    if let Some((_, keyword, ..)) = uses.iter().find_map(Use::named_outside) {
+pub(crate) fn check(clauses: &[ContextClause]) -> syn::Result<()> {
+    check_handled(clauses)?;
+    if let Some((_, keyword, ..)) = clauses.iter().find_map(ContextClause::named_outside) {
         return Err(syn::Error::new_spanned(
             keyword,
             format!("the name stands inside: write `{keyword}(name = context?)`"),
         ));
     }
-    match uses.iter().find_map(Use::tuple) {
+    match clauses.iter().find_map(ContextClause::tuple) {
         None => Ok(()),
         Some((pat, _)) => Err(syn::Error::new_spanned(
             pat,
@@ -337,10 +339,10 @@ pub(crate) fn check(uses: &[Use]) -> syn::Result<()> {
 }
 
 /// Checks where `catch(…)` and `attempt(…)` stand.
-fn check_handled(uses: &[Use]) -> syn::Result<()> {
-    for one in uses.iter().skip(1) {
-        if let Use::Handled { keyword, .. } = one {
-            let message = if matches!(uses[0], Use::Handled { .. }) {
+fn check_handled(clauses: &[ContextClause]) -> syn::Result<()> {
+    for one in clauses.iter().skip(1) {
+        if let ContextClause::Handled { keyword, .. } = one {
+            let message = if matches!(clauses[0], ContextClause::Handled { .. }) {
                 format!(
                     "one `catch(…)` or `attempt(…)` a call: put a call of its own for this `{keyword}(…)` into the block"
                 )
@@ -438,15 +440,15 @@ impl ToTokens for AsyncWith {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             inside,
-            uses,
+            clauses,
             block,
         } = self;
         let inside = inside.as_ref().map(|link| quote!(@#link;));
-        tokens.extend(quote!(#inside #(#uses,)* #block));
+        tokens.extend(quote!(#inside #(#clauses,)* #block));
     }
 }
 
-impl ToTokens for Use {
+impl ToTokens for ContextClause {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Self::Single(single) => single.to_tokens(tokens),

@@ -6,7 +6,7 @@ use syn::{Block, Expr, Pat, PatType, Stmt};
 
 use super::Args;
 use crate::rename_self;
-use crate::with::Use;
+use crate::with::ContextClause;
 
 /// Puts the contexts around the body, if this is such a function.
 pub(super) fn around(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
@@ -78,13 +78,17 @@ fn with_self(args: &Args, this: &Ident) -> Args {
         name.set_span(this.span().located_at(span));
         name
     };
-    let mut uses = args.uses.clone();
-    for context in uses.iter_mut().flatten().flat_map(Use::contexts_mut) {
+    let mut clauses = args.clauses.clone();
+    for context in clauses
+        .iter_mut()
+        .flatten()
+        .flat_map(ContextClause::contexts_mut)
+    {
         rename_self::in_expr(context, &name);
     }
     Args {
         krate: args.krate.clone(),
-        uses,
+        clauses,
         span: args.span,
     }
 }

@@ -16,7 +16,7 @@ use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
 use crate::tokens::{is_punct, is_word};
 use crate::types::{future_of, in_body};
-use crate::with::{AsyncWith, Form, Use, check, expand, read_uses};
+use crate::with::{AsyncWith, ContextClause, Form, check, expand, read_clauses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -80,8 +80,8 @@ const FORM: Form = "#[within(name = context?)]";
 /// `name = context?, …`, and `crate = path`.
 struct Args {
     krate: Path,
-    /// The contexts, the outermost first; one list for each use of `async_with!`.
-    uses: Vec<Vec<Use>>,
+    /// The contexts, the outermost first; one list for each call of `async_with!`.
+    clauses: Vec<Vec<ContextClause>>,
     /// Where they begin.
     span: Span,
 }
@@ -91,7 +91,7 @@ impl Args {
         let first = tokens.clone().into_iter().next();
         let mut args = Self {
             krate: parse_quote!(::guard_core),
-            uses: Vec::new(),
+            clauses: Vec::new(),
             span: first.map_or_else(Span::call_site, |first| first.span()),
         };
         let mut one = TokenStream::new();
@@ -108,7 +108,7 @@ impl Args {
 
     /// Reads the arguments of one attribute.
     fn read_one(&mut self, tokens: TokenStream, errors: &mut Errors) {
-        let mut uses = Vec::new();
+        let mut clauses = Vec::new();
         let first = tokens.clone().into_iter().next();
         let krate = &mut self.krate;
         let parsed = (|input: ParseStream<'_>| {
@@ -118,32 +118,32 @@ impl Args {
                     input.parse::<Token![=]>()?;
                     *krate = input.call(Path::parse_mod_style)?;
                 } else {
-                    uses.push(Use::parse(input, FORM)?);
+                    clauses.push(ContextClause::parse(input, FORM)?);
                 }
                 if !input.is_empty() {
                     input.parse::<Token![,]>()?;
                 }
             }
-            if uses.is_empty() {
+            if clauses.is_empty() {
                 return Err(Error::new(
                     Span::call_site(),
                     format!("expected a context: `{FORM}`"),
                 ));
             }
-            check(&uses)
+            check(&clauses)
         })
         .parse2(tokens.clone());
         if let Err(error) = parsed {
-            let (read, error) = read_uses(tokens, FORM, error);
-            uses = read;
+            let (read, error) = read_clauses(tokens, FORM, error);
+            clauses = read;
             errors.push(error);
         }
-        // One that is handed errors is the first of its use.
+        // A context that gets errors is the first of its call.
         let begins =
             first.is_some_and(|first| is_word(&first, "catch") || is_word(&first, "attempt"));
-        match self.uses.last_mut() {
-            Some(outer) if !begins => outer.extend(uses),
-            _ => self.uses.push(uses),
+        match self.clauses.last_mut() {
+            Some(outer) if !begins => outer.extend(clauses),
+            _ => self.clauses.push(clauses),
         }
     }
 }
@@ -204,7 +204,12 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
     let krate = &args.krate;
     let out = Ident::new("out", Span::mixed_site());
     let mut around = body.clone();
-    for uses in args.uses.iter().rev().filter(|uses| !uses.is_empty()) {
+    for clauses in args
+        .clauses
+        .iter()
+        .rev()
+        .filter(|clauses| !clauses.is_empty())
+    {
         // The value of the body is what the function returns, so that an `Err` is a failure.
         // With the span of the braces of the body, so that coverage counts its lines.
         let braces = body.clone().into_iter().next();
@@ -221,10 +226,10 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
                 #krate::__private::Returns::new().never()
             },
         );
-        let uses = uses.clone();
+        let clauses = clauses.clone();
         let with = AsyncWith {
             inside: None,
-            uses,
+            clauses,
             block,
         };
         let with = expand::expand_function(krate, with);
