@@ -14,7 +14,7 @@ use super::tails;
 use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
-use crate::rewrite::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::rewrite::{Around, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
 use crate::tokens::is_punct;
 
 /// A body whose yields use the token and leave the proof.
@@ -303,7 +303,7 @@ impl Yields<'_> {
 }
 
 impl Rewrite for Yields<'_> {
-    fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
+    fn yields(&mut self, call: &Macro, position: Position, around: &Around) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
         let Arguments {
@@ -328,12 +328,12 @@ impl Rewrite for Yields<'_> {
         };
         let token = self.proof.token(span);
         let site = Span::mixed_site().located_at(span);
-        let lend = match (&beside, place) {
+        let lend = match (&beside, position) {
             (Some(_), _) if !self.is_fallible => "lend_beside_unfailing",
             (Some(_), _) if self.args.catch => "lend_beside_catching",
             (Some(_), _) => "lend_beside",
-            (None, Place::InMacro) => "lend_waking",
-            (None, Place::Direct | Place::InAsyncWith) => "lend",
+            (None, Position::InMacro) => "lend_waking",
+            (None, Position::Direct | Position::InAsyncWith) => "lend",
         };
         // That what goes on is not what it has to be is told of what is called here, and of the future.
         let lend = Ident::new(lend, site);
@@ -355,7 +355,8 @@ impl Rewrite for Yields<'_> {
             }
             None => lend,
         };
-        let prove = (place != Place::InMacro).then(|| self.proof.prove(&self.args.krate, span));
+        let prove =
+            (position != Position::InMacro).then(|| self.proof.prove(&self.args.krate, span));
         Some(quote_spanned!(site=> { #prove #imported; #lend }))
     }
 
@@ -368,10 +369,10 @@ impl Rewrite for Yields<'_> {
         Some(Lifetime::new(&name, Span::mixed_site()))
     }
 
-    fn window(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
+    fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
         let token = self.proof.token(name_of(call)?.span());
         let tokens = &call.tokens;
-        (place == Place::Direct).then(|| {
+        (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
             let yielder = yielder();
             let window = self.by_path(call, quote!(@window #token #yielder; #tokens));
@@ -433,8 +434,13 @@ impl Rewrite for Yields<'_> {
         });
     }
 
-    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
-        if place == Place::InMacro || is_err(&value) {
+    fn returns(
+        &mut self,
+        keyword: Span,
+        value: TokenStream,
+        position: Position,
+    ) -> Option<TokenStream> {
+        if position == Position::InMacro || is_err(&value) {
             return None;
         }
         let value = excuse_errors_of_value(value, &self.args.krate, self.proof);

@@ -9,7 +9,7 @@ use syn::{Lifetime, Macro, Pat, Token};
 
 use super::tokens::{find_return, lent_places, mentions};
 use super::walker::Walker;
-use super::{Around, Place, Rewrite};
+use super::{Around, Position, Rewrite};
 use crate::tokens::{is_punct, is_word};
 use crate::with::{AsyncWith, ContextClause};
 
@@ -30,12 +30,12 @@ impl<R: Rewrite> Walker<'_, R> {
                     self.labelled.push(level);
                 }
             }
-            let yields = self.rewrite.yields(call, self.place, &around)?;
+            let yields = self.rewrite.yields(call, self.position, &around)?;
             self.rewritten += 1;
             return Some(self.in_this_body(yields));
         }
         if is_named(call, "cancellable") {
-            let window = self.rewrite.window(call, self.place);
+            let window = self.rewrite.window(call, self.position);
             self.rewritten += usize::from(window.is_some());
             return window;
         }
@@ -52,7 +52,7 @@ impl<R: Rewrite> Walker<'_, R> {
         }
         let yields = self.yields;
         let rewritten = self.rewritten;
-        let place = self.place;
+        let position = self.position;
         let tokens = call.tokens.clone();
         // Jumps belong to the outermost unknown macro.
         let is_unknown = self.unknown.is_none() && !is_known(call);
@@ -60,7 +60,7 @@ impl<R: Rewrite> Walker<'_, R> {
             self.unknown = Some(Vec::new());
         }
         self.arguments(call);
-        self.place = place;
+        self.position = position;
         if self.rewritten == rewritten {
             call.tokens = tokens;
         }
@@ -71,18 +71,18 @@ impl<R: Rewrite> Walker<'_, R> {
         };
         let jumping = self.keep_jumps(call, &jumps, is_statement);
         if self.yields == yields {
-            if jumping.is_none() && place != Place::InMacro {
+            if jumping.is_none() && position != Position::InMacro {
                 return self.returning(call, is_statement);
             }
             return jumping;
         }
         let replaced = jumping.unwrap_or_else(|| call.to_token_stream());
-        match place {
-            Place::Direct | Place::InAsyncWith => {
+        match position {
+            Position::Direct | Position::InAsyncWith => {
                 self.rewrite.contains_yield(replaced, is_statement)
             }
-            Place::InMacro if is_named(call, "async_with") => Some(self.in_this_body(replaced)),
-            Place::InMacro => None,
+            Position::InMacro if is_named(call, "async_with") => Some(self.in_this_body(replaced)),
+            Position::InMacro => None,
         }
     }
 
@@ -128,7 +128,7 @@ impl<R: Rewrite> Walker<'_, R> {
 
     /// Proves that `code`, in the arguments of a macro, runs in this body: see [`Rewrite::label`].
     pub(super) fn in_this_body(&mut self, code: TokenStream) -> TokenStream {
-        if self.place != Place::InMacro {
+        if self.position != Position::InMacro {
             return code;
         }
         let Some(mut label) = self.rewrite.label(self.level) else {
@@ -161,7 +161,7 @@ impl<R: Rewrite> Walker<'_, R> {
                 self.around.push(level);
                 self.level = self.levels;
                 self.levels += 1;
-                self.place = Place::InAsyncWith;
+                self.position = Position::InAsyncWith;
                 let yields = self.yields;
                 self.visit_block_mut(&mut with.block);
                 if self.yields != yields {
@@ -179,7 +179,7 @@ impl<R: Rewrite> Walker<'_, R> {
                 return;
             }
         }
-        self.place = Place::InMacro;
+        self.position = Position::InMacro;
         call.tokens = self.foreign(call.tokens.clone());
     }
 }

@@ -30,7 +30,7 @@ use walker::Walker;
 
 /// Where a piece of code stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// Right in the function.
     Direct,
     /// In the block of an `async_with!`. It is awaited in place, but it is a future of its own.
@@ -67,7 +67,7 @@ impl ToTokens for Around {
 /// What to put in the place of what the walk finds. `None` leaves it as it is.
 pub(crate) trait Rewrite {
     /// A `yield_resource!`. If `around` is not empty, it goes before the arguments.
-    fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream>;
+    fn yields(&mut self, call: &Macro, position: Position, around: &Around) -> Option<TokenStream>;
 
     /// The label of a body of code: the function's own body, or the block of an `async_with!`.
     ///
@@ -80,7 +80,7 @@ pub(crate) trait Rewrite {
     }
 
     /// A `cancellable!`.
-    fn window(&mut self, _call: &Macro, _place: Place) -> Option<TokenStream> {
+    fn window(&mut self, _call: &Macro, _position: Position) -> Option<TokenStream> {
         None
     }
 
@@ -104,7 +104,12 @@ pub(crate) trait Rewrite {
     fn contains_yield_in_block(&mut self, _block: &mut Block) {}
 
     /// A `return`, with its value.
-    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream>;
+    fn returns(
+        &mut self,
+        keyword: Span,
+        value: TokenStream,
+        position: Position,
+    ) -> Option<TokenStream>;
 
     /// A `?`, a `return`, or a macro that may hold one of them.
     fn may_return(&mut self) {}

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
 use super::parse::Handling;
-use crate::rewrite::{Around, Jump, Place, Rewrite, walk_block};
+use crate::rewrite::{Around, Jump, Position, Rewrite, walk_block};
 use crate::tokens::{is_punct, is_word};
 
 /// The block of a use.
@@ -184,7 +184,7 @@ impl Body {
 }
 
 impl Rewrite for Body {
-    fn yields(&mut self, call: &Macro, _: Place, _: &Around) -> Option<TokenStream> {
+    fn yields(&mut self, call: &Macro, _: Position, _: &Around) -> Option<TokenStream> {
         let (krate, link) = (&self.krate, &self.names.link);
         // What `#[async_context]` made of the call says whether it catches.
         let catches = call
@@ -215,7 +215,12 @@ impl Rewrite for Body {
         })
     }
 
-    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
+    fn returns(
+        &mut self,
+        keyword: Span,
+        value: TokenStream,
+        position: Position,
+    ) -> Option<TokenStream> {
         self.may_return = true;
         let keyword = Ident::new("return", keyword);
         let Names {
@@ -238,7 +243,7 @@ impl Rewrite for Body {
             return None;
         }
         let returned = quote!(#link.returns(#returns.typed(#value)));
-        if place != Place::InMacro {
+        if position != Position::InMacro {
             return Some(quote!(#keyword #returned));
         }
         // If it stands in such a closure, it does not leave the block, and must not be marked.
