@@ -14,7 +14,7 @@ use super::tails;
 use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
-use crate::rewrite::{Around, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::rewrite::{OuterLabels, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
 use crate::tokens::is_punct;
 
 /// A body whose yields use the token and leave the proof.
@@ -303,7 +303,12 @@ impl Yields<'_> {
 }
 
 impl Rewrite for Yields<'_> {
-    fn yields(&mut self, call: &Macro, position: Position, around: &Around) -> Option<TokenStream> {
+    fn yields(
+        &mut self,
+        call: &Macro,
+        position: Position,
+        outer: &OuterLabels,
+    ) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
         let Arguments {
@@ -345,7 +350,7 @@ impl Rewrite for Yields<'_> {
         // By its path: what is called so where the user stands must not get hold of the yielder.
         let lend = self.by_path(
             call,
-            quote!(@#around #lend #token #yielder #catch; #beside #lent),
+            quote!(@#outer #lend #token #yielder #catch; #beside #lent),
         );
         let lend = match asked {
             Some(asked) => {

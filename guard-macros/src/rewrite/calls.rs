@@ -9,7 +9,7 @@ use syn::{Lifetime, Macro, Pat, Token};
 
 use super::tokens::{find_return, lent_places, mentions};
 use super::walker::Walker;
-use super::{Around, Position, Rewrite};
+use super::{OuterLabels, Position, Rewrite};
 use crate::tokens::{is_punct, is_word};
 use crate::with::{AsyncWith, ContextClause};
 
@@ -22,15 +22,15 @@ impl<R: Rewrite> Walker<'_, R> {
             }
             self.yields += 1;
             self.keep_reachable_labels(call);
-            let mut around = Around::default();
+            let mut outer = OuterLabels::default();
             for &level in &self.around {
                 if let Some(mut label) = self.rewrite.label(level) {
                     label.set_span(label.span().located_at(call.path.span()));
-                    around.0.push(label);
+                    outer.0.push(label);
                     self.labelled.push(level);
                 }
             }
-            let yields = self.rewrite.yields(call, self.position, &around)?;
+            let yields = self.rewrite.yields(call, self.position, &outer)?;
             self.rewritten += 1;
             return Some(self.in_this_body(yields));
         }
@@ -101,7 +101,7 @@ impl<R: Rewrite> Walker<'_, R> {
         Some(quote!(({ #before }, #call).1))
     }
 
-    /// Takes off the labels that lie outside of the code that is walked: see [`Around`].
+    /// Takes off the labels that lie outside of the code that is walked: see [`OuterLabels`].
     pub(super) fn keep_reachable_labels(&self, call: &mut Macro) {
         let mut tokens: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
         let [at, TokenTree::Group(labels), ..] = tokens.as_slice() else {
@@ -121,7 +121,7 @@ impl<R: Rewrite> Walker<'_, R> {
             return;
         };
         labels.retain(|label| self.labels.contains(&label.ident));
-        let labels = Around(labels).into_token_stream();
+        let labels = OuterLabels(labels).into_token_stream();
         tokens.splice(1..=1, labels);
         call.tokens = tokens.into_iter().collect();
     }

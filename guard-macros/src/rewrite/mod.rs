@@ -53,9 +53,9 @@ pub(crate) struct Jump {
 /// puts its block into an `async` block that is driven in place. It takes off the labels that cannot be reached
 /// from there.
 #[derive(Default)]
-pub(crate) struct Around(Vec<Lifetime>);
+pub(crate) struct OuterLabels(Vec<Lifetime>);
 
-impl ToTokens for Around {
+impl ToTokens for OuterLabels {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self(labels) = self;
         if !labels.is_empty() {
@@ -66,8 +66,13 @@ impl ToTokens for Around {
 
 /// What to put in the place of what the walk finds. `None` leaves it as it is.
 pub(crate) trait Rewrite {
-    /// A `yield_resource!`. If `around` is not empty, it goes before the arguments.
-    fn yields(&mut self, call: &Macro, position: Position, around: &Around) -> Option<TokenStream>;
+    /// A `yield_resource!`. If `outer` is not empty, it goes before the arguments.
+    fn yields(
+        &mut self,
+        call: &Macro,
+        position: Position,
+        outer: &OuterLabels,
+    ) -> Option<TokenStream>;
 
     /// The label of a body of code: the function's own body, or the block of an `async_with!`.
     ///

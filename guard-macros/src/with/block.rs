@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
 use super::parse::Handling;
-use crate::rewrite::{Around, Jump, Position, Rewrite, walk_block};
+use crate::rewrite::{Jump, OuterLabels, Position, Rewrite, walk_block};
 use crate::tokens::{is_punct, is_word};
 
 /// The block of a use.
@@ -184,7 +184,7 @@ impl Body {
 }
 
 impl Rewrite for Body {
-    fn yields(&mut self, call: &Macro, _: Position, _: &Around) -> Option<TokenStream> {
+    fn yields(&mut self, call: &Macro, _: Position, _: &OuterLabels) -> Option<TokenStream> {
         let (krate, link) = (&self.krate, &self.names.link);
         // What `#[async_context]` made of the call says whether it catches.
         let catches = call
