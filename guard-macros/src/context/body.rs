@@ -18,7 +18,7 @@ use crate::rewrite::{OuterLabels, Position, Rewrite, is_err, is_err_expr, mentio
 use crate::tokens::is_punct;
 
 /// A body whose yields use the token and leave the proof.
-pub(crate) struct Body {
+pub(crate) struct ContextBody {
     pub(crate) block: Block,
     /// What the block is labelled with, if a yield in a macro needs it.
     pub(crate) label: Option<Lifetime>,
@@ -82,7 +82,7 @@ pub(crate) fn yielder() -> Ident {
     Ident::new("__guard_yielder", Span::mixed_site())
 }
 
-impl Body {
+impl ContextBody {
     pub(crate) fn new(
         mut block: Block,
         args: &Args,
@@ -93,7 +93,7 @@ impl Body {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
         let is_instrumented = instrument::is_around(&block);
-        let mut rewrite = Yields {
+        let mut rewrite = YieldRewrite {
             is_instrumented,
             is_fallible: returns.is_fallible(),
             args,
@@ -126,7 +126,7 @@ impl Body {
     }
 }
 
-impl Body {
+impl ContextBody {
     /// In place of a body that would only cause more errors, and has this yield.
     pub(crate) fn missing(function: &Function, call: Option<&Macro>) -> Self {
         let imported = call.map(|call| with_arguments(call, quote!(@imported)));
@@ -139,7 +139,7 @@ impl Body {
     }
 }
 
-struct Yields<'a> {
+struct YieldRewrite<'a> {
     is_instrumented: bool,
     /// Whether the context can fail.
     is_fallible: bool,
@@ -156,7 +156,7 @@ struct Yields<'a> {
 }
 
 /// The arguments of a yield.
-struct Arguments {
+struct YieldArguments {
     /// What goes on beside the block.
     beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
@@ -165,11 +165,11 @@ struct Arguments {
     asked: Option<TokenStream>,
 }
 
-impl Yields<'_> {
-    fn arguments(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<Arguments> {
+impl YieldRewrite<'_> {
+    fn arguments(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<YieldArguments> {
         let Some((place, beside)) = place_and_beside(tokens)? else {
             let (lent, at) = self.lent(tokens, span)?;
-            return Ok(Arguments {
+            return Ok(YieldArguments {
                 beside: None,
                 lent: self.declared(lent, tokens, at),
                 asked: None,
@@ -179,7 +179,7 @@ impl Yields<'_> {
         let (lent, at) = self.lent(&place, span)?;
         // A name may be a second place that was to be lent. If it is, nothing more is to be said of the first.
         if !is_named(&beside.to_token_stream()) {
-            return Ok(Arguments {
+            return Ok(YieldArguments {
                 beside: Some(beside.into_token_stream()),
                 lent: self.declared(lent, &place, at),
                 asked: None,
@@ -197,7 +197,7 @@ impl Yields<'_> {
                 }
             }
         };
-        Ok(Arguments {
+        Ok(YieldArguments {
             beside: Some(second.into_token_stream()),
             lent: self.declared(first.into_token_stream(), &place, at),
             asked: Some(asked),
@@ -302,7 +302,7 @@ impl Yields<'_> {
     }
 }
 
-impl Rewrite for Yields<'_> {
+impl Rewrite for YieldRewrite<'_> {
     fn yields(
         &mut self,
         call: &Macro,
@@ -311,7 +311,7 @@ impl Rewrite for Yields<'_> {
     ) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
-        let Arguments {
+        let YieldArguments {
             beside,
             lent,
             asked,

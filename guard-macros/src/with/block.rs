@@ -9,7 +9,7 @@ use crate::rewrite::{Jump, OuterLabels, Position, Rewrite, walk_block};
 use crate::tokens::{is_punct, is_word};
 
 /// The block of a use.
-pub(super) struct Body {
+pub(super) struct BlockBody {
     krate: Path,
     pub(super) names: Names,
     block: TokenStream,
@@ -46,7 +46,7 @@ impl Names {
     }
 }
 
-impl Body {
+impl BlockBody {
     pub(super) fn new(krate: &Path, mut block: Block, handling: Handling) -> Self {
         let mut body = Self {
             krate: krate.clone(),
@@ -183,7 +183,7 @@ impl Body {
     }
 }
 
-impl Rewrite for Body {
+impl Rewrite for BlockBody {
     fn yields(&mut self, call: &Macro, _: Position, _: &OuterLabels) -> Option<TokenStream> {
         let (krate, link) = (&self.krate, &self.names.link);
         // What `#[async_context]` made of the call says whether it catches.

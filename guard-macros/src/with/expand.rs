@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::Path;
 
-use super::block::{Body, Names};
+use super::block::{BlockBody, Names};
 use super::contexts::{bind, context_of, fail, own_error};
 use super::parse::{AsyncWith, ContextClause, Handling};
 use super::tie::tie_of;
@@ -64,7 +64,7 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     expand_clause(
         krate,
         &first,
-        &Body::new(krate, block, first.handling().clone()),
+        &BlockBody::new(krate, block, first.handling().clone()),
         inside.as_ref(),
     )
 }
@@ -91,7 +91,7 @@ pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
 fn expand_clause(
     krate: &Path,
     first: &ContextClause,
-    body: &Body,
+    body: &BlockBody,
     inside: Option<&Ident>,
 ) -> TokenStream {
     let [used, block, error, next, returned] = ["used", "block", "error", "next", "returned"]

@@ -4,12 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{Block, Expr, Pat, PatType, Stmt};
 
-use super::Args;
+use super::WithinArgs;
 use crate::rename_self;
 use crate::with::ContextClause;
 
 /// Puts the contexts around the body, if this is such a function.
-pub(super) fn around(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
+pub(super) fn around(args: &WithinArgs, block: &mut Block, output: &TokenStream) -> bool {
     let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
         return false;
     };
@@ -72,7 +72,7 @@ fn body_of(stmt: &mut Stmt) -> Option<&mut Expr> {
 }
 
 /// The contexts, whose expressions call `self` by the name that it has in the body.
-fn with_self(args: &Args, this: &Ident) -> Args {
+fn with_self(args: &WithinArgs, this: &Ident) -> WithinArgs {
     let name = |span: Span| {
         let mut name = this.clone();
         name.set_span(this.span().located_at(span));
@@ -86,7 +86,7 @@ fn with_self(args: &Args, this: &Ident) -> Args {
     {
         rename_self::in_expr(context, &name);
     }
-    Args {
+    WithinArgs {
         krate: args.krate.clone(),
         clauses,
         span: args.span,

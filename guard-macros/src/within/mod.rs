@@ -32,7 +32,7 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     if hand_on(&args, &mut function) {
         return function.into_token_stream();
     }
-    let args = Args::read(args, &mut errors);
+    let args = WithinArgs::read(args, &mut errors);
     if let Some(body) = &function.body {
         // The body is used all the same.
         errors.take(syn::parse2::<Block>(body.clone()));
@@ -78,7 +78,7 @@ fn hand_on(args: &TokenStream, function: &mut Function) -> bool {
 const FORM: Form = "#[within(name = context?)]";
 
 /// `name = context?, …`, and `crate = path`.
-struct Args {
+struct WithinArgs {
     krate: Path,
     /// The contexts, the outermost first; one list for each call of `async_with!`.
     clauses: Vec<Vec<ContextClause>>,
@@ -86,7 +86,7 @@ struct Args {
     span: Span,
 }
 
-impl Args {
+impl WithinArgs {
     fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
         let first = tokens.clone().into_iter().next();
         let mut args = Self {
@@ -166,7 +166,7 @@ impl Args {
 ///     out
 /// }
 /// ```
-fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
+fn around_body(args: &WithinArgs, function: &Function) -> syn::Result<TokenStream> {
     let Some(body) = &function.body else {
         return Err(Error::new_spanned(
             &function.sig.ident,
@@ -200,7 +200,7 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
 }
 
 /// Puts the contexts around `body`, braces included.
-fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream {
+fn around(args: &WithinArgs, body: &TokenStream, output: &TokenStream) -> TokenStream {
     let krate = &args.krate;
     let out = Ident::new("out", Span::mixed_site());
     let mut around = body.clone();
@@ -249,7 +249,7 @@ fn in_braces(span: Span, tokens: &TokenStream) -> Block {
 }
 
 /// What `#[tokio::test]` and `#[tokio::main]` make: `let body = async { … };`, and a runtime that blocks on it.
-fn blocked_on(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
+fn blocked_on(args: &WithinArgs, block: &mut Block, output: &TokenStream) -> bool {
     let Some(code) = blocked_block(block) else {
         return false;
     };
