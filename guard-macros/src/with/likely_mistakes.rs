@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
 
-use super::parse::{AsyncWith, ContextClause, FORM, Form, Handling, Single};
+use super::parse::{AsyncWith, ContextClause, Handling, SYNTAX, Single};
 use crate::tokens::{is_punct, is_word};
 
 /// What could be read of an input.
@@ -22,7 +22,7 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
     let mut mistakes = Mistakes(None);
     let mut parts = split(input, &mut mistakes);
     let block = take_block(&mut parts, &mut mistakes);
-    let clauses = clauses(&parts, FORM, &mut mistakes);
+    let clauses = clauses(&parts, SYNTAX, &mut mistakes);
     let with = (!clauses.is_empty()).then_some(AsyncWith {
         inside: None,
         clauses,
@@ -37,12 +37,12 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
 /// Reads contexts that do not parse, and what else stands among them.
 pub(crate) fn read_clauses(
     input: TokenStream,
-    form: Form,
+    syntax: &str,
     error: Error,
 ) -> (Vec<ContextClause>, Error) {
     let mut mistakes = Mistakes(None);
     let parts = split(input, &mut mistakes);
-    let clauses = clauses(&parts, form, &mut mistakes);
+    let clauses = clauses(&parts, syntax, &mut mistakes);
     (clauses, mistakes.0.unwrap_or(error))
 }
 
@@ -74,9 +74,9 @@ fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
                 .and_then(|part| braces_of(part.last()?))
                 .is_some();
             if tokens.peek().is_some() {
-                mistakes.tell(&token, format!("write `,` instead of `;`: `{FORM}`"));
+                mistakes.tell(&token, format!("write `,` instead of `;`: `{SYNTAX}`"));
             } else if after_braces {
-                mistakes.tell(&token, format!("write the `;` after the call: `{FORM};`"));
+                mistakes.tell(&token, format!("write the `;` after the call: `{SYNTAX};`"));
             }
             parts.push(Part::new());
             continue;
@@ -92,7 +92,7 @@ fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
         if let Some(head) = head {
             mistakes.tell(
                 quote!(#token #head),
-                format!("write `,` instead of `=>`: `{FORM}`"),
+                format!("write `,` instead of `=>`: `{SYNTAX}`"),
             );
             parts.push(Part::new());
             continue;
@@ -127,7 +127,7 @@ fn take_block(parts: &mut Vec<Part>, mistakes: &mut Mistakes) -> Block {
         }
         mistakes.tell(
             last.iter().cloned().collect::<TokenStream>(),
-            format!("expected a block after the contexts: `{FORM}`"),
+            format!("expected a block after the contexts: `{SYNTAX}`"),
         );
     }
     // Of any type, so that the code around it compiles.
@@ -156,7 +156,10 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 [braces] => braces_of(braces)?,
                 _ => return None,
             };
-            mistakes.tell(question, format!("write the `?` after the call: `{FORM}?`"));
+            mistakes.tell(
+                question,
+                format!("write the `?` after the call: `{SYNTAX}?`"),
+            );
             return Some(braces);
         }
     }
@@ -209,7 +212,7 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
             whole(),
             format!(
                 "the block of `async_with!` is no closure: the name of the resource stands before \
-                 the `=`: `{FORM}`"
+                 the `=`: `{SYNTAX}`"
             ),
         ),
         _ => return None,
@@ -222,7 +225,7 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
     let braces = braces_of(part.last()?)?;
     let tokens: TokenStream = part.iter().cloned().collect();
     let single = |input: ParseStream<'_>| {
-        Single::parse(input, FORM).and_then(|single| {
+        Single::parse(input, SYNTAX).and_then(|single| {
             if input.is_empty() {
                 Ok(single)
             } else {
@@ -243,7 +246,7 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
         return None;
     }
     part.pop();
-    mistakes.tell(&braces, format!("write `,` before the block: `{FORM}`"));
+    mistakes.tell(&braces, format!("write `,` before the block: `{SYNTAX}`"));
     Some(braces)
 }
 
@@ -327,14 +330,14 @@ fn operator(tokens: &[TokenTree], after_value: bool) -> usize {
 }
 
 /// The contexts among the parts.
-fn clauses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<ContextClause> {
+fn clauses(parts: &[Part], syntax: &str, mistakes: &mut Mistakes) -> Vec<ContextClause> {
     let mut clauses = Vec::new();
     let mut rest = parts;
     while let [first, after @ ..] = rest {
         // A turbofish has commas of its own.
         let whole = (1..=rest.len()).find_map(|count| {
             let tokens: TokenStream = quote_parts(&rest[..count]);
-            let parse = |input: ParseStream<'_>| ContextClause::parse(input, form);
+            let parse = |input: ParseStream<'_>| ContextClause::parse(input, syntax);
             Some((parse.parse2(tokens).ok()?, count))
         });
         if let Some((one, count)) = whole {
@@ -342,14 +345,14 @@ fn clauses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<ContextCl
             rest = &rest[count..];
             continue;
         }
-        if let Some((one, count)) = bare_tuple(rest, form, mistakes) {
+        if let Some((one, count)) = bare_tuple(rest, syntax, mistakes) {
             clauses.push(one);
             rest = &rest[count..];
             continue;
         }
-        match without_comma(first, form) {
+        match without_comma(first, syntax) {
             Some((one, next)) => clauses.extend([one, next]),
-            None => clauses.extend(one(first, form, mistakes)),
+            None => clauses.extend(one(first, syntax, mistakes)),
         }
         rest = after;
     }
@@ -359,13 +362,13 @@ fn clauses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<ContextCl
 /// `a, b = context?`: names that are lent together, without their parentheses. How many parts that takes.
 fn bare_tuple(
     parts: &[Part],
-    form: Form,
+    syntax: &str,
     mistakes: &mut Mistakes,
 ) -> Option<(ContextClause, usize)> {
     let is_name = |part: &Part| matches!(&**part, [TokenTree::Ident(_)]);
     let names = parts.iter().take_while(|part| is_name(part)).count();
     let last = parts.get(names).filter(|_| names > 0)?;
-    let parse = |input: ParseStream<'_>| Single::parse(input, form);
+    let parse = |input: ParseStream<'_>| Single::parse(input, syntax);
     let Single {
         pat: pat @ Pat::Ident(_),
         ..
@@ -394,9 +397,9 @@ fn quote_parts(parts: &[Part]) -> TokenStream {
 }
 
 /// Two contexts between which the comma is missing.
-fn without_comma(part: &[TokenTree], form: Form) -> Option<(ContextClause, ContextClause)> {
+fn without_comma(part: &[TokenTree], syntax: &str) -> Option<(ContextClause, ContextClause)> {
     let read = |tokens: &[TokenTree]| {
-        let parse = |input: ParseStream<'_>| ContextClause::parse(input, form);
+        let parse = |input: ParseStream<'_>| ContextClause::parse(input, syntax);
         parse.parse2(tokens.iter().cloned().collect()).ok()
     };
     (1..part.len()).find_map(|at| {
@@ -406,7 +409,7 @@ fn without_comma(part: &[TokenTree], form: Form) -> Option<(ContextClause, Conte
 }
 
 /// A context, or several that are joined, that does not parse.
-fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<ContextClause> {
+fn one(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<ContextClause> {
     if let [join, bang, TokenTree::Group(_), ..] = part {
         if is_word(join, "join") && is_punct(bang, '!') {
             mistakes.tell(
@@ -414,13 +417,13 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Contex
                 "write `join(a = first()?, b = second()?)`, without a `!`",
             );
             let joined = [join.clone(), part[2].clone()];
-            return one(&joined, form, mistakes);
+            return one(&joined, syntax, mistakes);
         }
     }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
             let parts = split(group.stream(), mistakes);
-            let parts: Vec<Single> = clauses(&parts, form, mistakes)
+            let parts: Vec<Single> = clauses(&parts, syntax, mistakes)
                 .into_iter()
                 .filter_map(|one| match one {
                     ContextClause::Single(single) => Some(*single),
@@ -453,7 +456,7 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Contex
         };
         if let (Some(handling), Delimiter::Parenthesis) = (handling, group.delimiter()) {
             let parts = split(group.stream(), mistakes);
-            let single = single(parts.first()?, form, mistakes)?;
+            let single = single(parts.first()?, syntax, mistakes)?;
             return Some(ContextClause::Handled {
                 keyword: keyword.clone(),
                 handling,
@@ -461,19 +464,19 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Contex
             });
         }
     }
-    single(part, form, mistakes).map(|single| ContextClause::Single(Box::new(single)))
+    single(part, syntax, mistakes).map(|single| ContextClause::Single(Box::new(single)))
 }
 
 /// A context that does not parse.
-fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Single> {
+fn single(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<Single> {
     if let [first, after @ ..] = part {
         if is_word(first, "let") {
-            mistakes.tell(first, format!("write it without `let`: `{form}`"));
+            mistakes.tell(first, format!("write it without `let`: `{syntax}`"));
             let tokens: TokenStream = after.iter().cloned().collect();
-            let parse = |input: ParseStream<'_>| Single::parse(input, form);
+            let parse = |input: ParseStream<'_>| Single::parse(input, syntax);
             return match parse.parse2(tokens) {
                 Ok(single) => Some(single),
-                Err(_) => self::single(after, form, mistakes),
+                Err(_) => self::single(after, syntax, mistakes),
             };
         }
     }
@@ -495,7 +498,7 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
         let (context, name) = part.split_at(named);
         mistakes.tell(
             whole(),
-            format!("write the name first, instead of `… as name`: `{form}`"),
+            format!("write the name first, instead of `… as name`: `{syntax}`"),
         );
         let name: TokenStream = name[1..].iter().cloned().collect();
         let pat = Pat::parse_single.parse2(name).ok()?;
@@ -505,7 +508,7 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
         mistakes.tell(
             whole(),
             format!(
-                "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
+                "what the context lends needs a name: `{syntax}`, or `_name = context?` if it is not used"
             ),
         );
     }

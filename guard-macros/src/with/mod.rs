@@ -13,7 +13,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
 use likely_mistakes::Near;
-pub(crate) use parse::{AsyncWith, ContextClause, Form, check};
+pub(crate) use parse::{AsyncWith, ContextClause, check};
 
 pub(crate) use likely_mistakes::read_clauses;
 

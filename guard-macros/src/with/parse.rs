@@ -163,10 +163,8 @@ impl AsyncWith {
     }
 }
 
-/// The form that the user is to write, for messages.
-pub(crate) type Form = &'static str;
-
-pub(super) const FORM: Form = "async_with!(name = context?, { … })";
+/// What the user is to write, for messages.
+pub(super) const SYNTAX: &str = "async_with!(name = context?, { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -179,15 +177,15 @@ impl Parse for AsyncWith {
         let mut clauses = Vec::new();
         loop {
             if input.is_empty() {
-                return Err(input.error(format!("expected `{FORM}`")));
+                return Err(input.error(format!("expected `{SYNTAX}`")));
             }
-            clauses.push(ContextClause::parse(input, FORM)?);
+            clauses.push(ContextClause::parse(input, SYNTAX)?);
             if input.is_empty() {
-                return Err(input.error(format!("expected a block after the contexts: `{FORM}`")));
+                return Err(input.error(format!("expected a block after the contexts: `{SYNTAX}`")));
             }
             if !input.peek(Token![,]) {
                 return Err(input.error(format!(
-                    "expected `,` and another context, or `,` and the block: `{FORM}`"
+                    "expected `,` and another context, or `,` and the block: `{SYNTAX}`"
                 )));
             }
             input.parse::<Token![,]>()?;
@@ -212,19 +210,19 @@ impl Parse for AsyncWith {
 }
 
 impl ContextClause {
-    pub(crate) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
-        if let Some(handled) = handled(input, form)? {
+    pub(crate) fn parse(input: ParseStream<'_>, syntax: &str) -> syn::Result<Self> {
+        if let Some(handled) = handled(input, syntax)? {
             return Ok(handled);
         }
         if !is_join(input) {
-            return Ok(Self::Single(Box::new(Single::parse(input, form)?)));
+            return Ok(Self::Single(Box::new(Single::parse(input, syntax)?)));
         }
         let join = input.parse()?;
         let content;
         syn::parenthesized!(content in input);
         let mut parts = Vec::new();
         while !content.is_empty() {
-            if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), form)? {
+            if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), syntax)? {
                 return Err(syn::Error::new_spanned(
                     &keyword,
                     format!(
@@ -232,7 +230,7 @@ impl ContextClause {
                     ),
                 ));
             }
-            parts.push(Single::parse(&content, form)?);
+            parts.push(Single::parse(&content, syntax)?);
             if !content.is_empty() {
                 content.parse::<Token![,]>()?;
             }
@@ -248,7 +246,7 @@ impl ContextClause {
 }
 
 /// `catch(pattern = context?)` or `attempt(pattern = context?)`, if that is what stands here.
-fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<ContextClause>> {
+fn handled(input: ParseStream<'_>, syntax: &str) -> syn::Result<Option<ContextClause>> {
     let parse = |input: ParseStream<'_>| {
         let keyword: Ident = input.parse()?;
         let handling = if keyword == "catch" {
@@ -287,13 +285,13 @@ fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<ContextClau
                 format!("expected a context: `{keyword}(name = context?)`"),
             ));
         }
-        let nested = handled(&input.fork(), form)?.is_some() || is_join(input);
+        let nested = handled(&input.fork(), syntax)?.is_some() || is_join(input);
         if nested {
             return Err(input.error(format!(
                 "`{keyword}(…)` takes one context, `name = context?`: write the others after it"
             )));
         }
-        let single = Single::parse(input, form)?;
+        let single = Single::parse(input, syntax)?;
         if input.peek(Token![,]) {
             input.parse::<Token![,]>()?;
         }
@@ -379,8 +377,8 @@ impl Single {
         }
     }
 
-    pub(super) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
-        let nameless = nameless(input, form);
+    pub(super) fn parse(input: ParseStream<'_>, syntax: &str) -> syn::Result<Self> {
+        let nameless = nameless(input, syntax);
         let Ok(pat) = Pat::parse_single(input) else {
             return Err(nameless);
         };
@@ -423,16 +421,16 @@ fn split_question(context: Expr) -> (Expr, Option<Token![?]>) {
 }
 
 /// The error for a context without a name, if that is what stands here.
-fn nameless(input: ParseStream<'_>, form: Form) -> syn::Error {
+fn nameless(input: ParseStream<'_>, syntax: &str) -> syn::Error {
     let ahead = input.fork();
     match ahead.parse::<Expr>() {
         Ok(context) => syn::Error::new_spanned(
             context,
             format!(
-                "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
+                "what the context lends needs a name: `{syntax}`, or `_name = context?` if it is not used"
             ),
         ),
-        Err(_) => input.error(format!("expected `{form}`")),
+        Err(_) => input.error(format!("expected `{syntax}`")),
     }
 }
 

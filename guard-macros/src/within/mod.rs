@@ -16,7 +16,7 @@ use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
 use crate::tokens::{is_punct, is_word};
 use crate::types::{future_of, in_body};
-use crate::with::{AsyncWith, ContextClause, Form, check, expand, read_clauses};
+use crate::with::{AsyncWith, ContextClause, check, expand, read_clauses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -75,7 +75,7 @@ fn hand_on(args: &TokenStream, function: &mut Function) -> bool {
     .is_some()
 }
 
-const FORM: Form = "#[within(name = context?)]";
+const SYNTAX: &str = "#[within(name = context?)]";
 
 /// `name = context?, …`, and `crate = path`.
 struct WithinArgs {
@@ -118,7 +118,7 @@ impl WithinArgs {
                     input.parse::<Token![=]>()?;
                     *krate = input.call(Path::parse_mod_style)?;
                 } else {
-                    clauses.push(ContextClause::parse(input, FORM)?);
+                    clauses.push(ContextClause::parse(input, SYNTAX)?);
                 }
                 if !input.is_empty() {
                     input.parse::<Token![,]>()?;
@@ -127,14 +127,14 @@ impl WithinArgs {
             if clauses.is_empty() {
                 return Err(Error::new(
                     Span::call_site(),
-                    format!("expected a context: `{FORM}`"),
+                    format!("expected a context: `{SYNTAX}`"),
                 ));
             }
             check(&clauses)
         })
         .parse2(tokens.clone());
         if let Err(error) = parsed {
-            let (read, error) = read_clauses(tokens, FORM, error);
+            let (read, error) = read_clauses(tokens, SYNTAX, error);
             clauses = read;
             errors.push(error);
         }
