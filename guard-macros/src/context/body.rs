@@ -29,8 +29,8 @@ pub(crate) struct ContextBody {
 
 /// The two locals by which rustc proves that there is one yield on every path.
 ///
-/// Their names are chosen for the messages in which they appear: «use of moved value: `the_one_yield`»
-/// for a second yield, «used binding `a_yield_on_every_path` is possibly-uninitialized» for a path
+/// Their names are chosen for the messages in which they appear: "use of moved value: `the_one_yield`"
+/// for a second yield, "used binding `a_yield_on_every_path` is possibly-uninitialized" for a path
 /// without one. rustc names a local in its messages only if the local is not an external macro's, so
 /// these two have the hygiene of the function itself, unless it mentions one of the names. Code that comes
 /// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the yielder.
@@ -161,7 +161,7 @@ struct YieldArguments {
     beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
     lent: TokenStream,
-    /// What both of these are taken from, if they are to be asked first.
+    /// An expression that gives both, if it has to be checked first whether `beside` is a future.
     asked: Option<TokenStream>,
 }
 
@@ -252,7 +252,7 @@ impl YieldRewrite<'_> {
         };
         let name = Ident::new("resource", at);
         let krate = path_at(&self.args.krate, at);
-        // These have something to say about another type. For all others rustc shows the declaration.
+        // These traits have a message of their own for a wrong type. In all other cases rustc shows the declaration.
         if let ReturnType::Default = self.output {
             return quote_spanned! {at=>
                 match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
@@ -295,7 +295,7 @@ impl YieldRewrite<'_> {
         call.into_token_stream()
     }
 
-    /// What comes before the arguments of a yield about which an error has been told.
+    /// The prefix for the arguments of a yield that has an error already, so that it causes no second one.
     fn silenced(&self) -> TokenStream {
         let caught = self.caught;
         quote!(@misplaced #caught;)
@@ -340,9 +340,9 @@ impl Rewrite for YieldRewrite<'_> {
             (None, Position::InMacro) => "lend_waking",
             (None, Position::Direct | Position::InAsyncWith) => "lend",
         };
-        // That what goes on is not what it has to be is told of what is called here, and of the future.
+        // If the second argument is no such future, rustc reports that at this name, and shows the second argument.
         let lend = Ident::new(lend, site);
-        // It is made first, so that it may be made with what is lent.
+        // The call has the future before the place: it is made before the place is borrowed, so it may use the place.
         let beside = beside.map(|beside| quote!(#beside,));
         let catch = self.args.catch.then(|| quote!(catch));
         let yielder = yielder();
