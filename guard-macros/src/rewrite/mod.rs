@@ -10,7 +10,7 @@
 //! - `unknown_macro`: the arguments of a macro that syn cannot parse
 //! - `jumps`: jumps out of the arguments of a macro
 //! - `tokens`: looking for things in tokens
-//! - `errors`: expressions that are certainly an `Err`
+//! - `err_expressions`: expressions that are certainly an `Err`
 
 mod calls;
 mod err_expressions;
