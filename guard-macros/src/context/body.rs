@@ -320,12 +320,8 @@ impl Rewrite for YieldRewrite<'_> {
             Err(error) => {
                 self.errors.push(error);
                 let silenced = self.silenced();
-                let tokens = call
-                    .tokens
-                    .clone()
-                    .into_iter()
-                    .skip_while(|token| is_punct(token, ','));
-                let tokens = tokens.collect::<TokenStream>();
+                let tokens = call.tokens.clone().into_iter();
+                let tokens: TokenStream = tokens.skip_while(|token| is_punct(token, ',')).collect();
                 let imported = with_arguments(call, quote!(@imported));
                 let silenced = self.by_path(call, quote!(#silenced #tokens));
                 return Some(quote!({ #imported; #silenced }));
