@@ -10,9 +10,11 @@ mod args;
 mod context;
 mod diag;
 mod function;
+mod rename_self;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod types;
 mod with;
 mod within;

@@ -9,6 +9,7 @@
     reason = "the tests are about them"
 )]
 
+use std::fmt;
 use std::future::ready;
 use std::io;
 
@@ -548,6 +549,7 @@ mod attributes {
     trait Handler: Sync {
         async fn borrowed(&self, log: &Log, fails: bool) -> Result<u8, String>;
         async fn owned(self: Box<Self>, log: Log);
+        async fn described(&self) -> String;
         #[within(_outer = logged(log.clone(), "provided"))]
         async fn provided(&self, log: &Log) -> u8 {
             self.borrowed(log, false).await.unwrap_or_default()
@@ -572,6 +574,26 @@ mod attributes {
         async fn owned(self: Box<Self>, log: Log) {
             log.push(self.name);
         }
+
+        #[within(text = self::described(format!("{self} {}", self::length(self.name))))]
+        async fn described(&self) -> String {
+            text.clone()
+        }
+    }
+
+    impl fmt::Display for Service {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.name)
+        }
+    }
+
+    #[async_context]
+    async fn described(mut text: String) -> String {
+        yield_resource!(text);
+    }
+
+    fn length(name: &str) -> usize {
+        name.len()
     }
 
     #[test]
@@ -587,6 +609,12 @@ mod attributes {
         );
         block_on(service.owned(log.clone()));
         assert_eq!(log.line(), "enter(it) it exit(it, Completed)");
+    }
+
+    #[test]
+    fn within_tells_self_from_the_module_and_finds_it_in_format_strings() {
+        let service: Box<dyn Handler> = Box::new(Service { name: "it" });
+        assert_eq!(block_on(service.described()), "it 2");
     }
 
     #[async_recursion::async_recursion]

@@ -14,10 +14,11 @@ use super::tails;
 use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
-use crate::rewrite::{Around, Place, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::rewrite::{OuterLabels, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::tokens::is_punct;
 
 /// A body whose yields use the token and leave the proof.
-pub(crate) struct Body {
+pub(crate) struct ContextBody {
     pub(crate) block: Block,
     /// What the block is labelled with, if a yield in a macro needs it.
     pub(crate) label: Option<Lifetime>,
@@ -28,8 +29,8 @@ pub(crate) struct Body {
 
 /// The two locals by which rustc proves that there is one yield on every path.
 ///
-/// Their names are chosen for the messages in which they appear: «use of moved value: `the_one_yield`»
-/// for a second yield, «used binding `a_yield_on_every_path` is possibly-uninitialized» for a path
+/// Their names are chosen for the messages in which they appear: "use of moved value: `the_one_yield`"
+/// for a second yield, "used binding `a_yield_on_every_path` is possibly-uninitialized" for a path
 /// without one. rustc names a local in its messages only if the local is not an external macro's, so
 /// these two have the hygiene of the function itself, unless it mentions one of the names. Code that comes
 /// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the yielder.
@@ -81,7 +82,7 @@ pub(crate) fn yielder() -> Ident {
     Ident::new("__guard_yielder", Span::mixed_site())
 }
 
-impl Body {
+impl ContextBody {
     pub(crate) fn new(
         mut block: Block,
         args: &Args,
@@ -92,7 +93,7 @@ impl Body {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
         let is_instrumented = instrument::is_around(&block);
-        let mut rewrite = Yields {
+        let mut rewrite = YieldRewrite {
             is_instrumented,
             is_fallible: returns.is_fallible(),
             args,
@@ -125,7 +126,7 @@ impl Body {
     }
 }
 
-impl Body {
+impl ContextBody {
     /// In place of a body that would only cause more errors, and has this yield.
     pub(crate) fn missing(function: &Function, call: Option<&Macro>) -> Self {
         let imported = call.map(|call| with_arguments(call, quote!(@imported)));
@@ -138,7 +139,7 @@ impl Body {
     }
 }
 
-struct Yields<'a> {
+struct YieldRewrite<'a> {
     is_instrumented: bool,
     /// Whether the context can fail.
     is_fallible: bool,
@@ -155,20 +156,20 @@ struct Yields<'a> {
 }
 
 /// The arguments of a yield.
-struct Arguments {
+struct YieldArguments {
     /// What goes on beside the block.
     beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
     lent: TokenStream,
-    /// What both of these are taken from, if they are to be asked first.
+    /// An expression that gives both, if it has to be checked first whether `beside` is a future.
     asked: Option<TokenStream>,
 }
 
-impl Yields<'_> {
-    fn arguments(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<Arguments> {
+impl YieldRewrite<'_> {
+    fn arguments(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<YieldArguments> {
         let Some((place, beside)) = place_and_beside(tokens)? else {
             let (lent, at) = self.lent(tokens, span)?;
-            return Ok(Arguments {
+            return Ok(YieldArguments {
                 beside: None,
                 lent: self.declared(lent, tokens, at),
                 asked: None,
@@ -178,7 +179,7 @@ impl Yields<'_> {
         let (lent, at) = self.lent(&place, span)?;
         // A name may be a second place that was to be lent. If it is, nothing more is to be said of the first.
         if !is_named(&beside.to_token_stream()) {
-            return Ok(Arguments {
+            return Ok(YieldArguments {
                 beside: Some(beside.into_token_stream()),
                 lent: self.declared(lent, &place, at),
                 asked: None,
@@ -196,7 +197,7 @@ impl Yields<'_> {
                 }
             }
         };
-        Ok(Arguments {
+        Ok(YieldArguments {
             beside: Some(second.into_token_stream()),
             lent: self.declared(first.into_token_stream(), &place, at),
             asked: Some(asked),
@@ -219,7 +220,12 @@ impl Yields<'_> {
         };
         let place = match syn::parse2::<Expr>(tokens.clone()) {
             Ok(place) => place,
-            Err(_) if tokens.clone().into_iter().any(|token| is_comma(&token)) => {
+            Err(_)
+                if tokens
+                    .clone()
+                    .into_iter()
+                    .any(|token| is_punct(&token, ',')) =>
+            {
                 return Err(lends_one());
             }
             // Half typed: an editor still wants to know what it is.
@@ -246,7 +252,7 @@ impl Yields<'_> {
         };
         let name = Ident::new("resource", at);
         let krate = path_at(&self.args.krate, at);
-        // These have something to say about another type. For all others rustc shows the declaration.
+        // These traits have a message of their own for a wrong type. In all other cases rustc shows the declaration.
         if let ReturnType::Default = self.output {
             return quote_spanned! {at=>
                 match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
@@ -289,18 +295,23 @@ impl Yields<'_> {
         call.into_token_stream()
     }
 
-    /// What comes before the arguments of a yield about which an error has been told.
+    /// The prefix for the arguments of a yield that has an error already, so that it causes no second one.
     fn silenced(&self) -> TokenStream {
         let caught = self.caught;
         quote!(@misplaced #caught;)
     }
 }
 
-impl Rewrite for Yields<'_> {
-    fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream> {
+impl Rewrite for YieldRewrite<'_> {
+    fn yields(
+        &mut self,
+        call: &Macro,
+        position: Position,
+        outer: &OuterLabels,
+    ) -> Option<TokenStream> {
         self.found = true;
         let span = name_of(call)?.span();
-        let Arguments {
+        let YieldArguments {
             beside,
             lent,
             asked,
@@ -309,8 +320,8 @@ impl Rewrite for Yields<'_> {
             Err(error) => {
                 self.errors.push(error);
                 let silenced = self.silenced();
-                let tokens = call.tokens.clone().into_iter().skip_while(is_comma);
-                let tokens = tokens.collect::<TokenStream>();
+                let tokens = call.tokens.clone().into_iter();
+                let tokens: TokenStream = tokens.skip_while(|token| is_punct(token, ',')).collect();
                 let imported = with_arguments(call, quote!(@imported));
                 let silenced = self.by_path(call, quote!(#silenced #tokens));
                 return Some(quote!({ #imported; #silenced }));
@@ -318,16 +329,16 @@ impl Rewrite for Yields<'_> {
         };
         let token = self.proof.token(span);
         let site = Span::mixed_site().located_at(span);
-        let lend = match (&beside, place) {
+        let lend = match (&beside, position) {
             (Some(_), _) if !self.is_fallible => "lend_beside_unfailing",
             (Some(_), _) if self.args.catch => "lend_beside_catching",
             (Some(_), _) => "lend_beside",
-            (None, Place::InMacro) => "lend_waking",
-            (None, Place::Direct | Place::InAsyncWith) => "lend",
+            (None, Position::InMacro) => "lend_waking",
+            (None, Position::Direct | Position::InAsyncWith) => "lend",
         };
-        // That what goes on is not what it has to be is told of what is called here, and of the future.
+        // If the second argument is no such future, rustc reports that at this name, and shows the second argument.
         let lend = Ident::new(lend, site);
-        // It is made first, so that it may be made with what is lent.
+        // The call has the future before the place: it is made before the place is borrowed, so it may use the place.
         let beside = beside.map(|beside| quote!(#beside,));
         let catch = self.args.catch.then(|| quote!(catch));
         let yielder = yielder();
@@ -335,7 +346,7 @@ impl Rewrite for Yields<'_> {
         // By its path: what is called so where the user stands must not get hold of the yielder.
         let lend = self.by_path(
             call,
-            quote!(@#around #lend #token #yielder #catch; #beside #lent),
+            quote!(@#outer #lend #token #yielder #catch; #beside #lent),
         );
         let lend = match asked {
             Some(asked) => {
@@ -345,7 +356,8 @@ impl Rewrite for Yields<'_> {
             }
             None => lend,
         };
-        let prove = (place != Place::InMacro).then(|| self.proof.prove(&self.args.krate, span));
+        let prove =
+            (position != Position::InMacro).then(|| self.proof.prove(&self.args.krate, span));
         Some(quote_spanned!(site=> { #prove #imported; #lend }))
     }
 
@@ -358,10 +370,10 @@ impl Rewrite for Yields<'_> {
         Some(Lifetime::new(&name, Span::mixed_site()))
     }
 
-    fn window(&mut self, call: &Macro, place: Place) -> Option<TokenStream> {
+    fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
         let token = self.proof.token(name_of(call)?.span());
         let tokens = &call.tokens;
-        (place == Place::Direct).then(|| {
+        (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
             let yielder = yielder();
             let window = self.by_path(call, quote!(@window #token #yielder; #tokens));
@@ -423,8 +435,13 @@ impl Rewrite for Yields<'_> {
         });
     }
 
-    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
-        if place == Place::InMacro || is_err(&value) {
+    fn returns(
+        &mut self,
+        keyword: Span,
+        value: TokenStream,
+        position: Position,
+    ) -> Option<TokenStream> {
+        if position == Position::InMacro || is_err(&value) {
             return None;
         }
         let value = excuse_errors_of_value(value, &self.args.krate, self.proof);
@@ -439,9 +456,8 @@ impl Rewrite for Yields<'_> {
 
 /// Whether this is a name, or a part of what has one. It need not parse yet.
 fn is_named(place: &TokenStream) -> bool {
-    let is_star =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(star) if star.as_char() == '*');
-    let mut place = place.clone().into_iter().skip_while(is_star);
+    let tokens = place.clone().into_iter();
+    let mut place = tokens.skip_while(|token| is_punct(token, '*'));
     let is_part = |token: TokenTree| match token {
         TokenTree::Ident(_) | TokenTree::Literal(_) => true,
         TokenTree::Punct(between) => matches!(between.as_char(), '.' | ':'),
@@ -454,7 +470,7 @@ fn is_named(place: &TokenStream) -> bool {
 fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
     let parse = Punctuated::<Expr, Token![,]>::parse_terminated;
     let first = tokens.clone().into_iter().next();
-    if first.as_ref().is_some_and(is_comma) {
+    if first.is_some_and(|first| is_punct(&first, ',')) {
         return Err(Error::new_spanned(
             tokens,
             "nothing to lend? write `yield_resource!((), future)`",
@@ -474,10 +490,6 @@ fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
         )),
         _ => Ok(None),
     }
-}
-
-fn is_comma(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')
 }
 
 /// The call with other arguments, all else as the user wrote it.

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use super::Definition;
-use super::body::{Body, yielder};
+use super::body::{ContextBody, yielder};
 use super::ownership::is_borrowed;
 use super::receiver::this;
 use crate::args::Args;
@@ -354,7 +354,7 @@ fn allowed(attr: &Attribute) -> Attribute {
 
 fn expand_body(
     definition: &Definition,
-    body: &Body,
+    body: &ContextBody,
     sig: &syn::Signature,
     arguments: &[Argument],
     declared: Span,
@@ -365,7 +365,7 @@ fn expand_body(
         is_broken,
         ..
     } = definition;
-    let Body {
+    let ContextBody {
         block,
         label,
         proof,

@@ -31,9 +31,9 @@ pub(super) fn mend(block: &mut Block, krate: &Path, returns: &Returns, errors: &
 
 /// The yields that are not in other macros.
 pub(super) fn yields_of(block: &mut Block) -> Vec<Macro> {
-    struct Yields(Vec<Macro>);
+    struct FindYields(Vec<Macro>);
 
-    impl VisitMut for Yields {
+    impl VisitMut for FindYields {
         fn visit_macro_mut(&mut self, call: &mut Macro) {
             if is_named_yield(call) {
                 self.0.push(call.clone());
@@ -41,7 +41,7 @@ pub(super) fn yields_of(block: &mut Block) -> Vec<Macro> {
         }
     }
 
-    let mut yields = Yields(Vec::new());
+    let mut yields = FindYields(Vec::new());
     yields.visit_block_mut(block);
     yields.0
 }

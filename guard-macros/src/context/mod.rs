@@ -19,7 +19,7 @@ use crate::function::{Function, is_named};
 use crate::types::future_of;
 use crate::within::around_a_context;
 
-use body::Body;
+use body::ContextBody;
 use returns::Returns;
 
 #[allow(clippy::needless_pass_by_value, reason = "as the compiler calls it")]
@@ -69,7 +69,7 @@ pub(crate) fn async_context(args: TokenStream, item: TokenStream) -> TokenStream
 struct Definition {
     args: Args,
     returns: Returns,
-    body: Option<Body>,
+    body: Option<ContextBody>,
     /// Whether an error was reported. The expansion is then not to cause further ones.
     is_broken: bool,
 }
@@ -128,7 +128,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             if let Err(error) = returns.compare_failure(sig, &mut block) {
                 errors.push(error);
                 let yields = likely_mistakes::yields_of(&mut block);
-                let body = Some(Body::missing(function, yields.first()));
+                let body = Some(ContextBody::missing(function, yields.first()));
                 return Some(Definition {
                     args,
                     returns,
@@ -138,8 +138,8 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             errors.take(returns.compare_end(&sig.output, &mut block));
             likely_mistakes::mend(&mut block, &args.krate, &returns, errors);
-            let body = Body::new(block, &args, &returns, function, errors);
-            Some(Body {
+            let body = ContextBody::new(block, &args, &returns, function, errors);
+            Some(ContextBody {
                 instrumented,
                 ..body
             })

@@ -15,7 +15,7 @@ pub(crate) fn borrows(sig: &Signature, owned: bool) -> Vec<Error> {
     sig.inputs
         .iter()
         .filter_map(|input| {
-            let argument = Argument::of(input);
+            let argument = ArgumentBorrows::of(input);
             if owned {
                 argument.why_not_owned()
             } else {
@@ -55,7 +55,7 @@ fn referred(ty: &Type) -> Option<&TypeReference> {
 }
 
 /// An argument, and the borrows in its type.
-struct Argument {
+struct ArgumentBorrows {
     name: String,
     is_self: bool,
     /// The first borrow in it.
@@ -66,7 +66,7 @@ struct Argument {
     inside: Option<TokenStream>,
 }
 
-impl Argument {
+impl ArgumentBorrows {
     fn of(input: &FnArg) -> Self {
         let mut all = Finder::default();
         let mut inside = Finder::default();

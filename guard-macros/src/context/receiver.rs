@@ -1,12 +1,12 @@
-//! Giving `self` another name.
+//! The name of `self` in the body of an owned context.
 //!
 //! With `owned` the body sees a reference to a clone of what was `self`. Nothing else can be called `self`
 //! there, so the body calls it [`this`].
 
-use proc_macro2::{Group, Ident, Literal, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, Item, Macro};
+use proc_macro2::{Ident, Span};
+use syn::Block;
+
+use crate::rename_self;
 
 /// What stands for `self`. Only generated code can name it.
 pub(super) fn this(span: Span) -> Ident {
@@ -15,153 +15,5 @@ pub(super) fn this(span: Span) -> Ident {
 
 /// Replaces `self` in a block by [`this`].
 pub(super) fn rename(block: &mut Block) {
-    Rename.visit_block_mut(block);
-}
-
-struct Rename;
-
-impl VisitMut for Rename {
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        if let Expr::Verbatim(tokens) = expr {
-            *tokens = in_tokens(std::mem::take(tokens));
-        } else {
-            visit_mut::visit_expr_mut(self, expr);
-        }
-    }
-
-    fn visit_expr_path_mut(&mut self, expr: &mut syn::ExprPath) {
-        if expr.qself.is_none() && expr.path.is_ident("self") {
-            for segment in &mut expr.path.segments {
-                segment.ident = this(segment.ident.span());
-            }
-        }
-    }
-
-    fn visit_item_mut(&mut self, item: &mut Item) {
-        // All others have a `self` of their own, or none.
-        if let Item::Macro(item) = item {
-            self.visit_macro_mut(&mut item.mac);
-        }
-    }
-
-    fn visit_macro_mut(&mut self, call: &mut Macro) {
-        let tokens = std::mem::take(&mut call.tokens);
-        // Where functions are defined, `self` is theirs.
-        call.tokens = if defines_function(&tokens) {
-            tokens
-        } else {
-            in_arguments(tokens)
-        };
-    }
-}
-
-fn defines_function(tokens: &TokenStream) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "fn",
-        TokenTree::Group(group) => defines_function(&group.stream()),
-        _ => false,
-    })
-}
-
-fn in_tokens(tokens: TokenStream) -> TokenStream {
-    let mut renamed = TokenStream::new();
-    let mut tokens = tokens.into_iter().peekable();
-    let mut before = ' ';
-    while let Some(token) = tokens.next() {
-        let punctuation = match &token {
-            TokenTree::Punct(punct) => punct.as_char(),
-            _ => ' ',
-        };
-        let token = match token {
-            TokenTree::Ident(word) if word == "self" => {
-                let is_module =
-                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
-                if is_module {
-                    word.into()
-                } else {
-                    this(word.span()).into()
-                }
-            }
-            TokenTree::Group(group) => {
-                let inside = if before == '!' {
-                    in_arguments(group.stream())
-                } else {
-                    in_tokens(group.stream())
-                };
-                let mut inside = Group::new(group.delimiter(), inside);
-                inside.set_span(group.span());
-                inside.into()
-            }
-            other => other,
-        };
-        before = punctuation;
-        token.to_tokens(&mut renamed);
-    }
-    renamed
-}
-
-/// The arguments of a macro, in which a format string may name what it prints: `{self}` or `{self:?}`.
-///
-/// What else it names has the hygiene of the string, so `self` becomes an argument of its own.
-fn in_arguments(tokens: TokenStream) -> TokenStream {
-    let mut span = None;
-    let tokens: TokenStream = tokens
-        .into_iter()
-        .map(|token| match token {
-            TokenTree::Literal(literal) => match in_string(&literal) {
-                Some(renamed) => {
-                    span = Some(literal.span());
-                    renamed.into()
-                }
-                None => literal.into(),
-            },
-            other => other,
-        })
-        .collect();
-    let is_open = !matches!(
-        tokens.clone().into_iter().last(),
-        Some(TokenTree::Punct(last)) if last.as_char() == ','
-    );
-    let tokens = in_tokens(tokens);
-    let Some(span) = span else {
-        return tokens;
-    };
-    let comma = is_open.then(|| quote!(,));
-    let name = Ident::new(NAME, span);
-    let this = this(span);
-    quote!(#tokens #comma #name = #this)
-}
-
-const NAME: &str = "__guard_self";
-
-fn in_string(literal: &Literal) -> Option<Literal> {
-    let text = literal.to_string();
-    let is_string = text.starts_with('"') || text.starts_with('r');
-    if !is_string || !text.contains("{self") {
-        return None;
-    }
-    let mut renamed = String::new();
-    let mut rest = text.as_str();
-    let mut found = false;
-    while let Some(at) = rest.find('{') {
-        let (before, from) = rest.split_at(at);
-        renamed.push_str(before);
-        let taken = if from.starts_with("{{") {
-            renamed.push_str("{{");
-            2
-        } else if from.starts_with("{self}") || from.starts_with("{self:") {
-            found = true;
-            renamed.push('{');
-            renamed.push_str(NAME);
-            "{self".len()
-        } else {
-            renamed.push('{');
-            1
-        };
-        rest = &from[taken..];
-    }
-    renamed.push_str(rest);
-    let mut renamed = renamed.parse::<Literal>().ok().filter(|_| found)?;
-    renamed.set_span(literal.span());
-    Some(renamed)
+    rename_self::in_block(block, &this);
 }

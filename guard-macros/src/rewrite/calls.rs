@@ -9,8 +9,9 @@ use syn::{Lifetime, Macro, Pat, Token};
 
 use super::tokens::{find_return, lent_places, mentions};
 use super::walker::Walker;
-use super::{Around, Place, Rewrite};
-use crate::with::{AsyncWith, Use};
+use super::{OuterLabels, Position, Rewrite};
+use crate::tokens::{is_punct, is_word};
+use crate::with::{AsyncWith, ContextClause};
 
 impl<R: Rewrite> Walker<'_, R> {
     /// Walks the call of a macro. Returns what replaces the call.
@@ -21,20 +22,20 @@ impl<R: Rewrite> Walker<'_, R> {
             }
             self.yields += 1;
             self.keep_reachable_labels(call);
-            let mut around = Around::default();
+            let mut outer = OuterLabels::default();
             for &level in &self.around {
                 if let Some(mut label) = self.rewrite.label(level) {
                     label.set_span(label.span().located_at(call.path.span()));
-                    around.0.push(label);
+                    outer.0.push(label);
                     self.labelled.push(level);
                 }
             }
-            let yields = self.rewrite.yields(call, self.place, &around)?;
+            let yields = self.rewrite.yields(call, self.position, &outer)?;
             self.rewritten += 1;
             return Some(self.in_this_body(yields));
         }
         if is_named(call, "cancellable") {
-            let window = self.rewrite.window(call, self.place);
+            let window = self.rewrite.window(call, self.position);
             self.rewritten += usize::from(window.is_some());
             return window;
         }
@@ -51,7 +52,7 @@ impl<R: Rewrite> Walker<'_, R> {
         }
         let yields = self.yields;
         let rewritten = self.rewritten;
-        let place = self.place;
+        let position = self.position;
         let tokens = call.tokens.clone();
         // Jumps belong to the outermost unknown macro.
         let is_unknown = self.unknown.is_none() && !is_known(call);
@@ -59,7 +60,7 @@ impl<R: Rewrite> Walker<'_, R> {
             self.unknown = Some(Vec::new());
         }
         self.arguments(call);
-        self.place = place;
+        self.position = position;
         if self.rewritten == rewritten {
             call.tokens = tokens;
         }
@@ -70,18 +71,18 @@ impl<R: Rewrite> Walker<'_, R> {
         };
         let jumping = self.keep_jumps(call, &jumps, is_statement);
         if self.yields == yields {
-            if jumping.is_none() && place != Place::InMacro {
+            if jumping.is_none() && position != Position::InMacro {
                 return self.returning(call, is_statement);
             }
             return jumping;
         }
         let replaced = jumping.unwrap_or_else(|| call.to_token_stream());
-        match place {
-            Place::Direct | Place::InAsyncWith => {
+        match position {
+            Position::Direct | Position::InAsyncWith => {
                 self.rewrite.contains_yield(replaced, is_statement)
             }
-            Place::InMacro if is_named(call, "async_with") => Some(self.in_this_body(replaced)),
-            Place::InMacro => None,
+            Position::InMacro if is_named(call, "async_with") => Some(self.in_this_body(replaced)),
+            Position::InMacro => None,
         }
     }
 
@@ -100,13 +101,13 @@ impl<R: Rewrite> Walker<'_, R> {
         Some(quote!(({ #before }, #call).1))
     }
 
-    /// Takes off the labels that lie outside of the code that is walked: see [`Around`].
+    /// Takes off the labels that lie outside of the code that is walked: see [`OuterLabels`].
     pub(super) fn keep_reachable_labels(&self, call: &mut Macro) {
         let mut tokens: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
-        let [TokenTree::Punct(at), TokenTree::Group(labels), ..] = tokens.as_slice() else {
+        let [at, TokenTree::Group(labels), ..] = tokens.as_slice() else {
             return;
         };
-        if at.as_char() != '@' || labels.delimiter() != Delimiter::Bracket {
+        if !is_punct(at, '@') || labels.delimiter() != Delimiter::Bracket {
             return;
         }
         let parse = |input: syn::parse::ParseStream<'_>| {
@@ -120,14 +121,14 @@ impl<R: Rewrite> Walker<'_, R> {
             return;
         };
         labels.retain(|label| self.labels.contains(&label.ident));
-        let labels = Around(labels).into_token_stream();
+        let labels = OuterLabels(labels).into_token_stream();
         tokens.splice(1..=1, labels);
         call.tokens = tokens.into_iter().collect();
     }
 
     /// Proves that `code`, in the arguments of a macro, runs in this body: see [`Rewrite::label`].
     pub(super) fn in_this_body(&mut self, code: TokenStream) -> TokenStream {
-        if self.place != Place::InMacro {
+        if self.position != Position::InMacro {
             return code;
         }
         let Some(mut label) = self.rewrite.label(self.level) else {
@@ -153,14 +154,14 @@ impl<R: Rewrite> Walker<'_, R> {
                     self.visit_expr_mut(context);
                 }
                 let lent = lent_places(&with.block.to_token_stream());
-                for part in with.uses.iter_mut().flat_map(Use::parts_mut) {
+                for part in with.clauses.iter_mut().flat_map(ContextClause::parts_mut) {
                     lend_again(&mut part.pat, &lent);
                 }
                 let level = self.level;
                 self.around.push(level);
                 self.level = self.levels;
                 self.levels += 1;
-                self.place = Place::InAsyncWith;
+                self.position = Position::InAsyncWith;
                 let yields = self.yields;
                 self.visit_block_mut(&mut with.block);
                 if self.yields != yields {
@@ -178,7 +179,7 @@ impl<R: Rewrite> Walker<'_, R> {
                 return;
             }
         }
-        self.place = Place::InMacro;
+        self.position = Position::InMacro;
         call.tokens = self.foreign(call.tokens.clone());
     }
 }
@@ -202,8 +203,8 @@ pub(super) fn is_named(call: &Macro, name: &str) -> bool {
 /// Whether the call is our own `yield_resource!(@imported)`, which only uses the import of the macro.
 fn is_import(call: &Macro) -> bool {
     let mut tokens = call.tokens.clone().into_iter();
-    matches!(tokens.next(), Some(TokenTree::Punct(at)) if at.as_char() == '@')
-        && matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "imported")
+    tokens.next().is_some_and(|at| is_punct(&at, '@'))
+        && tokens.next().is_some_and(|word| is_word(&word, "imported"))
 }
 
 /// Whether the macro takes its arguments as tokens, and does not run them.

@@ -10,7 +10,7 @@
 //! - `unknown_macro`: the arguments of a macro that syn cannot parse
 //! - `jumps`: jumps out of the arguments of a macro
 //! - `tokens`: looking for things in tokens
-//! - `errors`: expressions that are certainly an `Err`
+//! - `err_expressions`: expressions that are certainly an `Err`
 
 mod calls;
 mod err_expressions;
@@ -30,7 +30,7 @@ use walker::Walker;
 
 /// Where a piece of code stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// Right in the function.
     Direct,
     /// In the block of an `async_with!`. It is awaited in place, but it is a future of its own.
@@ -53,9 +53,9 @@ pub(crate) struct Jump {
 /// puts its block into an `async` block that is driven in place. It takes off the labels that cannot be reached
 /// from there.
 #[derive(Default)]
-pub(crate) struct Around(Vec<Lifetime>);
+pub(crate) struct OuterLabels(Vec<Lifetime>);
 
-impl ToTokens for Around {
+impl ToTokens for OuterLabels {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self(labels) = self;
         if !labels.is_empty() {
@@ -66,8 +66,13 @@ impl ToTokens for Around {
 
 /// What to put in the place of what the walk finds. `None` leaves it as it is.
 pub(crate) trait Rewrite {
-    /// A `yield_resource!`. If `around` is not empty, it goes before the arguments.
-    fn yields(&mut self, call: &Macro, place: Place, around: &Around) -> Option<TokenStream>;
+    /// A `yield_resource!`. If `outer` is not empty, it goes before the arguments.
+    fn yields(
+        &mut self,
+        call: &Macro,
+        position: Position,
+        outer: &OuterLabels,
+    ) -> Option<TokenStream>;
 
     /// The label of a body of code: the function's own body, or the block of an `async_with!`.
     ///
@@ -80,7 +85,7 @@ pub(crate) trait Rewrite {
     }
 
     /// A `cancellable!`.
-    fn window(&mut self, _call: &Macro, _place: Place) -> Option<TokenStream> {
+    fn window(&mut self, _call: &Macro, _position: Position) -> Option<TokenStream> {
         None
     }
 
@@ -104,7 +109,12 @@ pub(crate) trait Rewrite {
     fn contains_yield_in_block(&mut self, _block: &mut Block) {}
 
     /// A `return`, with its value.
-    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream>;
+    fn returns(
+        &mut self,
+        keyword: Span,
+        value: TokenStream,
+        position: Position,
+    ) -> Option<TokenStream>;
 
     /// A `?`, a `return`, or a macro that may hold one of them.
     fn may_return(&mut self) {}

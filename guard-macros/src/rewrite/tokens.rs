@@ -2,10 +2,11 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::Expr;
-use syn::parse::Parser;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Expr, ExprAsync, ExprClosure};
 
 use super::err_expressions::is_err;
+use crate::tokens::{is_punct, is_word};
 
 pub(crate) fn mentions(tokens: &TokenStream, is_wanted: &impl Fn(&str) -> bool) -> bool {
     tokens.clone().into_iter().any(|token| match token {
@@ -21,10 +22,10 @@ pub(super) fn find_yield(tokens: &TokenStream) -> Option<Span> {
         .iter()
         .enumerate()
         .find_map(|(at, token)| match token {
-            TokenTree::Ident(word) if word == "yield_resource" => match tokens.get(at + 1) {
-                Some(TokenTree::Punct(bang)) if bang.as_char() == '!' => Some(word.span()),
-                _ => None,
-            },
+            TokenTree::Ident(word) if word == "yield_resource" => {
+                let is_call = tokens.get(at + 1).is_some_and(|next| is_punct(next, '!'));
+                is_call.then(|| word.span())
+            }
             TokenTree::Group(group) => find_yield(&group.stream()),
             _ => None,
         })
@@ -39,9 +40,7 @@ pub(super) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
             continue;
         };
         let is_yield = match &tokens[..at] {
-            [.., TokenTree::Ident(name), TokenTree::Punct(bang)] => {
-                name == "yield_resource" && bang.as_char() == '!'
-            }
+            [.., name, bang] => is_word(name, "yield_resource") && is_punct(bang, '!'),
             _ => false,
         };
         if !is_yield {
@@ -49,10 +48,8 @@ pub(super) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
             continue;
         }
         let mut given = group.stream().into_iter();
-        let is_comma =
-            |token: &TokenTree| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',');
         if let (Some(TokenTree::Ident(place)), next) = (given.next(), given.next()) {
-            if next.as_ref().is_none_or(is_comma) {
+            if next.is_none_or(|next| is_punct(&next, ',')) {
                 places.push(place);
             }
         }
@@ -90,11 +87,9 @@ pub(super) fn find_return(tokens: &TokenStream) -> Option<Span> {
 
 /// Whether the tokens hold a `?`, a `return`, or a macro.
 pub(super) fn may_leave(tokens: &TokenStream) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        TokenTree::Punct(punct) => punct.as_char() == '?' || punct.as_char() == '!',
-        TokenTree::Ident(word) => word == "return",
+    tokens.clone().into_iter().any(|token| match &token {
         TokenTree::Group(group) => may_leave(&group.stream()),
-        TokenTree::Literal(_) => false,
+        token => is_punct(token, '?') || is_punct(token, '!') || is_word(token, "return"),
     })
 }
 
@@ -105,10 +100,9 @@ pub(super) fn prefix_yields(tokens: TokenStream, prefix: &TokenStream) -> TokenS
     let mut rest = tokens.as_slice();
     while let [first, after @ ..] = rest {
         rest = match (first, after) {
-            (
-                TokenTree::Ident(word),
-                [TokenTree::Punct(bang), TokenTree::Group(group), after @ ..],
-            ) if word == "yield_resource" && bang.as_char() == '!' => {
+            (word, [bang, TokenTree::Group(group), after @ ..])
+                if is_word(word, "yield_resource") && is_punct(bang, '!') =>
+            {
                 let arguments = group.stream();
                 let mut replaced = Group::new(group.delimiter(), quote!(#prefix #arguments));
                 replaced.set_span(group.span());
@@ -133,70 +127,49 @@ pub(super) fn prefix_yields(tokens: TokenStream, prefix: &TokenStream) -> TokenS
 
 /// The closure or the `async` block with which `tokens` begin: its name for messages, and its number of tokens.
 pub(super) fn function_ahead(tokens: &[TokenTree]) -> Option<(&'static str, usize)> {
-    let is_word =
-        |token: &TokenTree, wanted: &str| matches!(token, TokenTree::Ident(word) if word == wanted);
     let first = tokens.first()?;
-    let is_bar = matches!(first, TokenTree::Punct(bar) if bar.as_char() == '|');
-    if !is_bar && !is_word(first, "async") && !is_word(first, "move") {
+    if !is_punct(first, '|') && !is_word(first, "async") && !is_word(first, "move") {
         return None;
     }
-    let parse = |input: syn::parse::ParseStream<'_>| {
-        let what = if input.fork().parse::<syn::ExprClosure>().is_ok() {
-            input.parse::<syn::ExprClosure>()?;
+    parse_prefix(tokens, |input| {
+        Ok(if input.fork().parse::<ExprClosure>().is_ok() {
+            input.parse::<ExprClosure>()?;
             "a closure"
         } else {
-            input.parse::<syn::ExprAsync>()?;
+            input.parse::<ExprAsync>()?;
             "an `async` block"
-        };
-        let rest: TokenStream = input.parse()?;
-        Ok((what, rest.into_iter().count()))
-    };
-    let all: TokenStream = tokens.iter().cloned().collect();
-    let (what, rest) = parse.parse2(all).ok()?;
-    Some((what, tokens.len() - rest))
+        })
+    })
 }
 
 /// The loop or the labelled block with which `tokens` begin, and its number of tokens.
 pub(super) fn loop_ahead(tokens: &[TokenTree]) -> Option<(Expr, usize)> {
     let is_loop = match tokens {
         [TokenTree::Ident(word), ..] => word == "loop" || word == "while" || word == "for",
-        [
-            TokenTree::Punct(quote),
-            TokenTree::Ident(_),
-            TokenTree::Punct(colon),
-            ..,
-        ] => quote.as_char() == '\'' && colon.as_char() == ':',
+        [quote, TokenTree::Ident(_), colon, ..] => is_punct(quote, '\'') && is_punct(colon, ':'),
         _ => false,
     };
     if !is_loop {
         return None;
     }
-    let parse = |input: syn::parse::ParseStream<'_>| {
-        let code = input.call(Expr::parse_without_eager_brace)?;
-        let rest: TokenStream = input.parse()?;
-        Ok((code, rest.into_iter().count()))
-    };
-    let all: TokenStream = tokens.iter().cloned().collect();
-    let (code, rest) = parse.parse2(all).ok()?;
-    Some((code, tokens.len() - rest))
+    parse_prefix(tokens, Expr::parse_without_eager_brace)
 }
 
-/// The expression with which `tokens` begin, and its number of tokens.
+/// The expression with which `tokens` begin, and its number of tokens. Without one, nothing.
 pub(super) fn leading_expression(tokens: &[TokenTree]) -> (TokenStream, usize) {
-    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';' || punct.as_char() == ',');
-    let parse = |input: syn::parse::ParseStream<'_>| {
-        let expression = input.parse::<Expr>()?;
-        let rest: TokenStream = input.parse()?;
-        Ok((expression.into_token_stream(), rest.into_iter().count()))
-    };
-    match tokens.first() {
-        Some(first) if !is_end(first) => {
-            let all: TokenStream = tokens.iter().cloned().collect();
-            match parse.parse2(all) {
-                Ok((expression, rest)) => (expression, tokens.len() - rest),
-                Err(_) => (TokenStream::new(), 0),
-            }
-        }
-        _ => (TokenStream::new(), 0),
+    match parse_prefix(tokens, Expr::parse) {
+        Some((expression, length)) => (expression.into_token_stream(), length),
+        None => (TokenStream::new(), 0),
     }
+}
+
+/// Parses what `tokens` begin with. Returns it with its number of tokens.
+fn parse_prefix<T>(
+    tokens: &[TokenTree],
+    parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> Option<(T, usize)> {
+    let with_rest = |input: ParseStream<'_>| Ok((parse(input)?, input.parse::<TokenStream>()?));
+    let all: TokenStream = tokens.iter().cloned().collect();
+    let (parsed, rest) = with_rest.parse2(all).ok()?;
+    Some((parsed, tokens.len() - rest.into_iter().count()))
 }

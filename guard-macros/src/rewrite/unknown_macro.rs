@@ -10,6 +10,7 @@ use syn::{Block, Expr, Lifetime, Macro, Token};
 use super::tokens::{find_yield, function_ahead, leading_expression, loop_ahead, prefix_yields};
 use super::walker::Walker;
 use super::{Jump, Rewrite};
+use crate::tokens::is_punct;
 
 impl<R: Rewrite> Walker<'_, R> {
     /// Walks the arguments of a macro about which nothing is known.
@@ -58,10 +59,9 @@ impl<R: Rewrite> Walker<'_, R> {
                 continue;
             }
             match (first, after) {
-                (
-                    TokenTree::Ident(name),
-                    [TokenTree::Punct(bang), TokenTree::Group(group), after @ ..],
-                ) if bang.as_char() == '!' && is_wanted(name) => {
+                (TokenTree::Ident(name), [bang, TokenTree::Group(group), after @ ..])
+                    if is_punct(bang, '!') && is_wanted(name) =>
+                {
                     let source = quote!(#name #bang #group);
                     let replaced = syn::parse2::<Macro>(source.clone())
                         .ok()
@@ -83,9 +83,7 @@ impl<R: Rewrite> Walker<'_, R> {
                 }
                 (TokenTree::Ident(word), _) if word == "break" || word == "continue" => {
                     let (label, after) = match after {
-                        [TokenTree::Punct(quote), TokenTree::Ident(name), after @ ..]
-                            if quote.as_char() == '\'' =>
-                        {
+                        [quote, TokenTree::Ident(name), after @ ..] if is_punct(quote, '\'') => {
                             let name = Lifetime::new(&format!("'{name}"), name.span());
                             (Some(name), after)
                         }

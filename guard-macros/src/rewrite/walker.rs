@@ -7,11 +7,11 @@ use syn::{Attribute, Block, Expr, Item, Lifetime, Stmt, Token};
 
 use super::calls::is_named;
 use super::tokens::may_leave;
-use super::{Jump, Place, Rewrite};
+use super::{Jump, Position, Rewrite};
 
 pub(super) struct Walker<'a, R> {
     pub(super) rewrite: &'a mut R,
-    pub(super) place: Place,
+    pub(super) position: Position,
     /// Whether the code is in a loop, so that an unlabelled jump stays inside.
     pub(super) in_loop: bool,
     pub(super) labels: Vec<Ident>,
@@ -35,7 +35,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     pub(super) fn new(rewrite: &'a mut R) -> Self {
         Self {
             rewrite,
-            place: Place::Direct,
+            position: Position::Direct,
             in_loop: false,
             labels: Vec::new(),
             yields: 0,
@@ -83,7 +83,7 @@ impl<'a, R: Rewrite> Walker<'a, R> {
     }
 
     pub(super) fn returns(&mut self, keyword: Span, value: TokenStream) -> Option<TokenStream> {
-        let replaced = self.rewrite.returns(keyword, value, self.place);
+        let replaced = self.rewrite.returns(keyword, value, self.position);
         self.rewritten += usize::from(replaced.is_some());
         replaced
     }

@@ -5,10 +5,11 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
 use super::parse::Handling;
-use crate::rewrite::{Around, Jump, Place, Rewrite, walk_block};
+use crate::rewrite::{Jump, OuterLabels, Position, Rewrite, walk_block};
+use crate::tokens::{is_punct, is_word};
 
 /// The block of a use.
-pub(super) struct Body {
+pub(super) struct BlockBody {
     krate: Path,
     pub(super) names: Names,
     block: TokenStream,
@@ -45,7 +46,7 @@ impl Names {
     }
 }
 
-impl Body {
+impl BlockBody {
     pub(super) fn new(krate: &Path, mut block: Block, handling: Handling) -> Self {
         let mut body = Self {
             krate: krate.clone(),
@@ -182,16 +183,16 @@ impl Body {
     }
 }
 
-impl Rewrite for Body {
-    fn yields(&mut self, call: &Macro, _: Place, _: &Around) -> Option<TokenStream> {
+impl Rewrite for BlockBody {
+    fn yields(&mut self, call: &Macro, _: Position, _: &OuterLabels) -> Option<TokenStream> {
         let (krate, link) = (&self.krate, &self.names.link);
         // What `#[async_context]` made of the call says whether it catches.
         let catches = call
             .tokens
             .clone()
             .into_iter()
-            .take_while(|token| token.to_string() != ";")
-            .any(|token| token.to_string() == "catch");
+            .take_while(|token| !is_punct(token, ';'))
+            .any(|token| is_word(&token, "catch"));
         let told = Ident::new(
             if catches { "told_to_catch" } else { "told" },
             Span::mixed_site(),
@@ -214,7 +215,12 @@ impl Rewrite for Body {
         })
     }
 
-    fn returns(&mut self, keyword: Span, value: TokenStream, place: Place) -> Option<TokenStream> {
+    fn returns(
+        &mut self,
+        keyword: Span,
+        value: TokenStream,
+        position: Position,
+    ) -> Option<TokenStream> {
         self.may_return = true;
         let keyword = Ident::new("return", keyword);
         let Names {
@@ -237,7 +243,7 @@ impl Rewrite for Body {
             return None;
         }
         let returned = quote!(#link.returns(#returns.typed(#value)));
-        if place != Place::InMacro {
+        if position != Position::InMacro {
             return Some(quote!(#keyword #returned));
         }
         // If it stands in such a closure, it does not leave the block, and must not be marked.
@@ -281,7 +287,7 @@ impl Rewrite for Body {
 /// The yielder, in what `#[async_context]` made of a yield.
 fn yielder_of(call: &Macro) -> Option<Ident> {
     let before = call.tokens.clone().into_iter();
-    let mut before = before.take_while(|token| token.to_string() != ";");
+    let mut before = before.take_while(|token| !is_punct(token, ';'));
     before.find_map(|token| match token {
         TokenTree::Ident(ident) if ident == "__guard_yielder" => Some(ident),
         _ => None,

@@ -4,9 +4,9 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::Path;
 
-use super::block::{Body, Names};
+use super::block::{BlockBody, Names};
 use super::contexts::{bind, context_of, fail, own_error};
-use super::parse::{AsyncWith, Handling, Use};
+use super::parse::{AsyncWith, ContextClause, Handling};
 use super::tie::tie_of;
 
 /// Input:
@@ -61,10 +61,10 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
         Ok(rest) => syn::parse_quote!({ #krate::async_with! { #rest } }),
         Err(block) => block,
     };
-    expand_use(
+    expand_clause(
         krate,
         &first,
-        &Body::new(krate, block, first.handling().clone()),
+        &BlockBody::new(krate, block, first.handling().clone()),
         inside.as_ref(),
     )
 }
@@ -72,7 +72,7 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
 /// [`expand`] for a block that is the body of a function and ends with a `return`.
 pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
     let private = quote!(#krate::__private);
-    let result = match with.uses.first().map(Use::handling) {
+    let result = match with.clauses.first().map(ContextClause::handling) {
         // Only a swallowed error leads here: the body itself returns.
         Some(Handling::Catch) => Some(quote!(#private::swallowed)),
         // Only an error leads here: the body itself returns.
@@ -88,7 +88,12 @@ pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
     }
 }
 
-fn expand_use(krate: &Path, first: &Use, body: &Body, inside: Option<&Ident>) -> TokenStream {
+fn expand_clause(
+    krate: &Path,
+    first: &ContextClause,
+    body: &BlockBody,
+    inside: Option<&Ident>,
+) -> TokenStream {
     let [used, block, error, next, returned] = ["used", "block", "error", "next", "returned"]
         .map(|name| Ident::new(name, Span::mixed_site()));
     let private = quote!(#krate::__private);

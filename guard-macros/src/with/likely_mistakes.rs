@@ -6,7 +6,8 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
 
-use super::parse::{AsyncWith, FORM, Form, Handling, Single, Use};
+use super::parse::{AsyncWith, ContextClause, Handling, SYNTAX, Single};
+use crate::tokens::{is_punct, is_word};
 
 /// What could be read of an input.
 pub(super) struct Near {
@@ -21,10 +22,10 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
     let mut mistakes = Mistakes(None);
     let mut parts = split(input, &mut mistakes);
     let block = take_block(&mut parts, &mut mistakes);
-    let uses = uses(&parts, FORM, &mut mistakes);
-    let with = (!uses.is_empty()).then_some(AsyncWith {
+    let clauses = clauses(&parts, SYNTAX, &mut mistakes);
+    let with = (!clauses.is_empty()).then_some(AsyncWith {
         inside: None,
-        uses,
+        clauses,
         block,
     });
     Near {
@@ -34,11 +35,15 @@ pub(super) fn read(input: TokenStream, error: Error) -> Near {
 }
 
 /// Reads contexts that do not parse, and what else stands among them.
-pub(crate) fn read_uses(input: TokenStream, form: Form, error: Error) -> (Vec<Use>, Error) {
+pub(crate) fn read_clauses(
+    input: TokenStream,
+    syntax: &str,
+    error: Error,
+) -> (Vec<ContextClause>, Error) {
     let mut mistakes = Mistakes(None);
     let parts = split(input, &mut mistakes);
-    let uses = uses(&parts, form, &mut mistakes);
-    (uses, mistakes.0.unwrap_or(error))
+    let clauses = clauses(&parts, syntax, &mut mistakes);
+    (clauses, mistakes.0.unwrap_or(error))
 }
 
 /// The first mistake that was recognised.
@@ -59,43 +64,38 @@ fn split(input: TokenStream, mistakes: &mut Mistakes) -> Vec<Part> {
     let mut parts = vec![Part::new()];
     let mut tokens = input.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        match &token {
-            TokenTree::Punct(comma) if comma.as_char() == ',' => {
-                parts.push(Part::new());
-                continue;
+        if is_punct(&token, ',') {
+            parts.push(Part::new());
+            continue;
+        }
+        if is_punct(&token, ';') {
+            let after_braces = parts
+                .last()
+                .and_then(|part| braces_of(part.last()?))
+                .is_some();
+            if tokens.peek().is_some() {
+                mistakes.tell(&token, format!("write `,` instead of `;`: `{SYNTAX}`"));
+            } else if after_braces {
+                mistakes.tell(&token, format!("write the `;` after the call: `{SYNTAX};`"));
             }
-            TokenTree::Punct(semicolon) if semicolon.as_char() == ';' => {
-                let after_braces = parts
-                    .last()
-                    .and_then(|part| braces_of(part.last()?))
-                    .is_some();
-                if tokens.peek().is_some() {
-                    mistakes.tell(semicolon, format!("write `,` instead of `;`: `{FORM}`"));
-                } else if after_braces {
-                    mistakes.tell(
-                        semicolon,
-                        format!("write the `;` after the call: `{FORM};`"),
-                    );
-                }
-                parts.push(Part::new());
-                continue;
-            }
+            parts.push(Part::new());
+            continue;
+        }
+        let head = match &token {
             TokenTree::Punct(equals)
                 if equals.as_char() == '=' && equals.spacing() == Spacing::Joint =>
             {
-                if let Some(TokenTree::Punct(head)) = tokens.peek() {
-                    if head.as_char() == '>' {
-                        mistakes.tell(
-                            quote!(#equals #head),
-                            format!("write `,` instead of `=>`: `{FORM}`"),
-                        );
-                        tokens.next();
-                        parts.push(Part::new());
-                        continue;
-                    }
-                }
+                tokens.next_if(|next| is_punct(next, '>'))
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(head) = head {
+            mistakes.tell(
+                quote!(#token #head),
+                format!("write `,` instead of `=>`: `{SYNTAX}`"),
+            );
+            parts.push(Part::new());
+            continue;
         }
         if let Some(part) = parts.last_mut() {
             part.push(token);
@@ -127,7 +127,7 @@ fn take_block(parts: &mut Vec<Part>, mistakes: &mut Mistakes) -> Block {
         }
         mistakes.tell(
             last.iter().cloned().collect::<TokenStream>(),
-            format!("expected a block after the contexts: `{FORM}`"),
+            format!("expected a block after the contexts: `{SYNTAX}`"),
         );
     }
     // Of any type, so that the code around it compiles.
@@ -150,13 +150,16 @@ fn after_block(after: &[TokenTree], mistakes: &mut Mistakes) {
 /// The braces of a part that is a block, or seems to be meant as one.
 fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
     let whole = || part.iter().cloned().collect::<TokenStream>();
-    if let [before @ .., TokenTree::Punct(question)] = part {
-        if question.as_char() == '?' {
+    if let [before @ .., question] = part {
+        if is_punct(question, '?') {
             let braces = match before {
                 [braces] => braces_of(braces)?,
                 _ => return None,
             };
-            mistakes.tell(question, format!("write the `?` after the call: `{FORM}?`"));
+            mistakes.tell(
+                question,
+                format!("write the `?` after the call: `{SYNTAX}?`"),
+            );
             return Some(braces);
         }
     }
@@ -171,15 +174,15 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
     let inside = || Group::new(Delimiter::Brace, whole());
     match before {
         [] => {}
-        [TokenTree::Ident(word)] if word == "unsafe" => {
+        [word] if is_word(word, "unsafe") => {
             mistakes.tell(
                 word,
                 "the block of `async_with!` is a plain one: write `{ unsafe { … } }`",
             );
             return Some(inside());
         }
-        [TokenTree::Ident(word), rest @ ..]
-            if word == "async"
+        [word, rest @ ..]
+            if is_word(word, "async")
                 && matches!(rest, [] | [TokenTree::Ident(_)])
                 && rest.iter().all(|token| is_word(token, "move")) =>
         {
@@ -192,15 +195,13 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
                 ),
             );
         }
-        [TokenTree::Ident(word)] if word == "move" => mistakes.tell(
+        [word] if is_word(word, "move") => mistakes.tell(
             word,
             "the block of `async_with!` borrows what it uses, and needs no `move`: write `{ … }`",
         ),
-        [
-            TokenTree::Punct(quote),
-            TokenTree::Ident(label),
-            TokenTree::Punct(colon),
-        ] if quote.as_char() == '\'' && colon.as_char() == ':' => {
+        [quote, TokenTree::Ident(label), colon]
+            if is_punct(quote, '\'') && is_punct(colon, ':') =>
+        {
             mistakes.tell(
                 before.iter().cloned().collect::<TokenStream>(),
                 format!("the block of `async_with!` has no label: write `{{ '{label}: {{ … }} }}`"),
@@ -211,7 +212,7 @@ fn block_of(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Group> {
             whole(),
             format!(
                 "the block of `async_with!` is no closure: the name of the resource stands before \
-                 the `=`: `{FORM}`"
+                 the `=`: `{SYNTAX}`"
             ),
         ),
         _ => return None,
@@ -224,7 +225,7 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
     let braces = braces_of(part.last()?)?;
     let tokens: TokenStream = part.iter().cloned().collect();
     let single = |input: ParseStream<'_>| {
-        Single::parse(input, FORM).and_then(|single| {
+        Single::parse(input, SYNTAX).and_then(|single| {
             if input.is_empty() {
                 Ok(single)
             } else {
@@ -245,7 +246,7 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
         return None;
     }
     part.pop();
-    mistakes.tell(&braces, format!("write `,` before the block: `{FORM}`"));
+    mistakes.tell(&braces, format!("write `,` before the block: `{SYNTAX}`"));
     Some(braces)
 }
 
@@ -329,41 +330,45 @@ fn operator(tokens: &[TokenTree], after_value: bool) -> usize {
 }
 
 /// The contexts among the parts.
-fn uses(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Vec<Use> {
-    let mut uses = Vec::new();
+fn clauses(parts: &[Part], syntax: &str, mistakes: &mut Mistakes) -> Vec<ContextClause> {
+    let mut clauses = Vec::new();
     let mut rest = parts;
     while let [first, after @ ..] = rest {
         // A turbofish has commas of its own.
         let whole = (1..=rest.len()).find_map(|count| {
             let tokens: TokenStream = quote_parts(&rest[..count]);
-            let parse = |input: ParseStream<'_>| Use::parse(input, form);
+            let parse = |input: ParseStream<'_>| ContextClause::parse(input, syntax);
             Some((parse.parse2(tokens).ok()?, count))
         });
         if let Some((one, count)) = whole {
-            uses.extend(one.apart());
+            clauses.extend(one.apart());
             rest = &rest[count..];
             continue;
         }
-        if let Some((one, count)) = bare_tuple(rest, form, mistakes) {
-            uses.push(one);
+        if let Some((one, count)) = bare_tuple(rest, syntax, mistakes) {
+            clauses.push(one);
             rest = &rest[count..];
             continue;
         }
-        match without_comma(first, form) {
-            Some((one, next)) => uses.extend([one, next]),
-            None => uses.extend(one(first, form, mistakes)),
+        match without_comma(first, syntax) {
+            Some((one, next)) => clauses.extend([one, next]),
+            None => clauses.extend(one(first, syntax, mistakes)),
         }
         rest = after;
     }
-    uses
+    clauses
 }
 
 /// `a, b = context?`: names that are lent together, without their parentheses. How many parts that takes.
-fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Use, usize)> {
+fn bare_tuple(
+    parts: &[Part],
+    syntax: &str,
+    mistakes: &mut Mistakes,
+) -> Option<(ContextClause, usize)> {
     let is_name = |part: &Part| matches!(&**part, [TokenTree::Ident(_)]);
     let names = parts.iter().take_while(|part| is_name(part)).count();
     let last = parts.get(names).filter(|_| names > 0)?;
-    let parse = |input: ParseStream<'_>| Single::parse(input, form);
+    let parse = |input: ParseStream<'_>| Single::parse(input, syntax);
     let Single {
         pat: pat @ Pat::Ident(_),
         ..
@@ -380,12 +385,10 @@ fn bare_tuple(parts: &[Part], form: Form, mistakes: &mut Mistakes) -> Option<(Us
             pat.to_token_stream()
         ),
     );
-    let context = last
-        .iter()
-        .position(|token| matches!(token, TokenTree::Punct(equals) if equals.as_char() == '='))?;
+    let context = last.iter().position(|token| is_punct(token, '='))?;
     let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
     let single = Single::new(pat, &last[context + 1..]);
-    Some((Use::Single(Box::new(single)), names + 1))
+    Some((ContextClause::Single(Box::new(single)), names + 1))
 }
 
 fn quote_parts(parts: &[Part]) -> TokenStream {
@@ -394,9 +397,9 @@ fn quote_parts(parts: &[Part]) -> TokenStream {
 }
 
 /// Two contexts between which the comma is missing.
-fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
+fn without_comma(part: &[TokenTree], syntax: &str) -> Option<(ContextClause, ContextClause)> {
     let read = |tokens: &[TokenTree]| {
-        let parse = |input: ParseStream<'_>| Use::parse(input, form);
+        let parse = |input: ParseStream<'_>| ContextClause::parse(input, syntax);
         parse.parse2(tokens.iter().cloned().collect()).ok()
     };
     (1..part.len()).find_map(|at| {
@@ -406,29 +409,29 @@ fn without_comma(part: &[TokenTree], form: Form) -> Option<(Use, Use)> {
 }
 
 /// A context, or several that are joined, that does not parse.
-fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
-    if let [join, TokenTree::Punct(bang), TokenTree::Group(_), ..] = part {
-        if is_word(join, "join") && bang.as_char() == '!' {
+fn one(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<ContextClause> {
+    if let [join, bang, TokenTree::Group(_), ..] = part {
+        if is_word(join, "join") && is_punct(bang, '!') {
             mistakes.tell(
                 part.iter().cloned().collect::<TokenStream>(),
                 "write `join(a = first()?, b = second()?)`, without a `!`",
             );
             let joined = [join.clone(), part[2].clone()];
-            return one(&joined, form, mistakes);
+            return one(&joined, syntax, mistakes);
         }
     }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
             let parts = split(group.stream(), mistakes);
-            let parts: Vec<Single> = uses(&parts, form, mistakes)
+            let parts: Vec<Single> = clauses(&parts, syntax, mistakes)
                 .into_iter()
                 .filter_map(|one| match one {
-                    Use::Single(single) => Some(*single),
-                    Use::Handled { .. } | Use::Join { .. } => None,
+                    ContextClause::Single(single) => Some(*single),
+                    ContextClause::Handled { .. } | ContextClause::Join { .. } => None,
                 })
                 .collect();
             let join = join.clone();
-            return (!parts.is_empty()).then_some(Use::Join { join, parts });
+            return (!parts.is_empty()).then_some(ContextClause::Join { join, parts });
         }
     }
     if let [
@@ -453,33 +456,33 @@ fn one(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Use> {
         };
         if let (Some(handling), Delimiter::Parenthesis) = (handling, group.delimiter()) {
             let parts = split(group.stream(), mistakes);
-            let single = single(parts.first()?, form, mistakes)?;
-            return Some(Use::Handled {
+            let single = single(parts.first()?, syntax, mistakes)?;
+            return Some(ContextClause::Handled {
                 keyword: keyword.clone(),
                 handling,
                 single: Box::new(single),
             });
         }
     }
-    single(part, form, mistakes).map(|single| Use::Single(Box::new(single)))
+    single(part, syntax, mistakes).map(|single| ContextClause::Single(Box::new(single)))
 }
 
 /// A context that does not parse.
-fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Single> {
+fn single(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<Single> {
     if let [first, after @ ..] = part {
         if is_word(first, "let") {
-            mistakes.tell(first, format!("write it without `let`: `{form}`"));
+            mistakes.tell(first, format!("write it without `let`: `{syntax}`"));
             let tokens: TokenStream = after.iter().cloned().collect();
-            let parse = |input: ParseStream<'_>| Single::parse(input, form);
+            let parse = |input: ParseStream<'_>| Single::parse(input, syntax);
             return match parse.parse2(tokens) {
                 Ok(single) => Some(single),
-                Err(_) => self::single(after, form, mistakes),
+                Err(_) => self::single(after, syntax, mistakes),
             };
         }
     }
     let equals = part.iter().enumerate().position(|(index, token)| {
-        let is_equals = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
-        is_equals(Some(token)) && !is_equals(part.get(index + 1))
+        let next = part.get(index + 1);
+        is_punct(token, '=') && next.is_none_or(|next| !is_punct(next, '='))
     });
     if let Some(equals) = equals {
         let (pat, context) = part.split_at(equals);
@@ -495,7 +498,7 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
         let (context, name) = part.split_at(named);
         mistakes.tell(
             whole(),
-            format!("write the name first, instead of `… as name`: `{form}`"),
+            format!("write the name first, instead of `… as name`: `{syntax}`"),
         );
         let name: TokenStream = name[1..].iter().cloned().collect();
         let pat = Pat::parse_single.parse2(name).ok()?;
@@ -505,7 +508,7 @@ fn single(part: &[TokenTree], form: Form, mistakes: &mut Mistakes) -> Option<Sin
         mistakes.tell(
             whole(),
             format!(
-                "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
+                "what the context lends needs a name: `{syntax}`, or `_name = context?` if it is not used"
             ),
         );
     }
@@ -528,15 +531,11 @@ fn braces_of(token: &TokenTree) -> Option<Group> {
     }
 }
 
-fn is_word(token: &TokenTree, wanted: &str) -> bool {
-    matches!(token, TokenTree::Ident(word) if word == wanted)
-}
-
 /// Whether this is what stands before the braces of a closure, or of the `async` block that it returns.
 fn is_closure_head(tokens: &[TokenTree]) -> bool {
     let is_mode = |token: &&TokenTree| is_word(token, "async") || is_word(token, "move");
-    let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(bar) if bar.as_char() == '|');
     let mut begins = tokens.iter().skip_while(is_mode);
     let mut ends = tokens.iter().rev().skip_while(is_mode);
-    begins.next().is_some_and(is_bar) && ends.next().is_some_and(is_bar)
+    begins.next().is_some_and(|first| is_punct(first, '|'))
+        && ends.next().is_some_and(|last| is_punct(last, '|'))
 }

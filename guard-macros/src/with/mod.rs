@@ -13,9 +13,9 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Path, Token};
 
 use likely_mistakes::Near;
-pub(crate) use parse::{AsyncWith, Form, Use, check};
+pub(crate) use parse::{AsyncWith, ContextClause, check};
 
-pub(crate) use likely_mistakes::read_uses;
+pub(crate) use likely_mistakes::read_clauses;
 
 /// The input is what the user wrote, after the path of guard-core and a semicolon.
 pub(crate) fn async_with(input: TokenStream) -> TokenStream {

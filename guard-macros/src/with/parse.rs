@@ -6,18 +6,20 @@ use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Block, Expr, ExprGroup, ExprTry, ExprTuple, Pat, PatTuple, Token, Type, token};
 
+use crate::tokens::is_punct;
+
 /// `pattern = context?, …, { … }`
 pub(crate) struct AsyncWith {
     /// `@link;`: these are the later contexts of a call, and this is the link of the use around them.
     pub(crate) inside: Option<Ident>,
-    pub(crate) uses: Vec<Use>,
+    pub(crate) clauses: Vec<ContextClause>,
     pub(crate) block: Block,
 }
 
-/// One context, or several to be entered together.
+/// One context of the call, or several that are entered together.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "there are few at a time")]
-pub(crate) enum Use {
+pub(crate) enum ContextClause {
     Single(Box<Single>),
     /// `catch(pattern = context?)` or `attempt(pattern = context?)`
     Handled {
@@ -44,7 +46,7 @@ pub(crate) enum Handling {
     Attempt(Option<Type>),
 }
 
-impl Use {
+impl ContextClause {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         self.parts_mut().iter_mut().map(|one| &mut one.context)
@@ -143,14 +145,16 @@ pub(crate) struct Single {
 impl AsyncWith {
     /// The expressions that make the contexts.
     pub(crate) fn contexts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        self.uses.iter_mut().flat_map(Use::contexts_mut)
+        self.clauses
+            .iter_mut()
+            .flat_map(ContextClause::contexts_mut)
     }
 
     /// All but the first context, around the same block. `link` is that of the use of the first.
-    pub(crate) fn split_first(mut self, link: Ident) -> (Use, Result<Self, Block>) {
-        let first = self.uses.remove(0);
+    pub(crate) fn split_first(mut self, link: Ident) -> (ContextClause, Result<Self, Block>) {
+        let first = self.clauses.remove(0);
         self.inside = Some(link);
-        let rest = if self.uses.is_empty() {
+        let rest = if self.clauses.is_empty() {
             Err(self.block)
         } else {
             Ok(self)
@@ -159,10 +163,8 @@ impl AsyncWith {
     }
 }
 
-/// The form that the user is to write, for messages.
-pub(crate) type Form = &'static str;
-
-pub(super) const FORM: Form = "async_with!(name = context?, { … })";
+/// What the user is to write, for messages.
+pub(super) const SYNTAX: &str = "async_with!(name = context?, { … })";
 
 impl Parse for AsyncWith {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -172,18 +174,18 @@ impl Parse for AsyncWith {
             inside = Some(input.parse()?);
             input.parse::<Token![;]>()?;
         }
-        let mut uses = Vec::new();
+        let mut clauses = Vec::new();
         loop {
             if input.is_empty() {
-                return Err(input.error(format!("expected `{FORM}`")));
+                return Err(input.error(format!("expected `{SYNTAX}`")));
             }
-            uses.push(Use::parse(input, FORM)?);
+            clauses.push(ContextClause::parse(input, SYNTAX)?);
             if input.is_empty() {
-                return Err(input.error(format!("expected a block after the contexts: `{FORM}`")));
+                return Err(input.error(format!("expected a block after the contexts: `{SYNTAX}`")));
             }
             if !input.peek(Token![,]) {
                 return Err(input.error(format!(
-                    "expected `,` and another context, or `,` and the block: `{FORM}`"
+                    "expected `,` and another context, or `,` and the block: `{SYNTAX}`"
                 )));
             }
             input.parse::<Token![,]>()?;
@@ -198,29 +200,29 @@ impl Parse for AsyncWith {
         if !input.is_empty() {
             return Err(input.error("nothing may follow the block of `async_with!`"));
         }
-        check(&uses)?;
+        check(&clauses)?;
         Ok(Self {
             inside,
-            uses,
+            clauses,
             block,
         })
     }
 }
 
-impl Use {
-    pub(crate) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
-        if let Some(handled) = handled(input, form)? {
+impl ContextClause {
+    pub(crate) fn parse(input: ParseStream<'_>, syntax: &str) -> syn::Result<Self> {
+        if let Some(handled) = handled(input, syntax)? {
             return Ok(handled);
         }
         if !is_join(input) {
-            return Ok(Self::Single(Box::new(Single::parse(input, form)?)));
+            return Ok(Self::Single(Box::new(Single::parse(input, syntax)?)));
         }
         let join = input.parse()?;
         let content;
         syn::parenthesized!(content in input);
         let mut parts = Vec::new();
         while !content.is_empty() {
-            if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), form)? {
+            if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), syntax)? {
                 return Err(syn::Error::new_spanned(
                     &keyword,
                     format!(
@@ -228,7 +230,7 @@ impl Use {
                     ),
                 ));
             }
-            parts.push(Single::parse(&content, form)?);
+            parts.push(Single::parse(&content, syntax)?);
             if !content.is_empty() {
                 content.parse::<Token![,]>()?;
             }
@@ -244,7 +246,7 @@ impl Use {
 }
 
 /// `catch(pattern = context?)` or `attempt(pattern = context?)`, if that is what stands here.
-fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<Use>> {
+fn handled(input: ParseStream<'_>, syntax: &str) -> syn::Result<Option<ContextClause>> {
     let parse = |input: ParseStream<'_>| {
         let keyword: Ident = input.parse()?;
         let handling = if keyword == "catch" {
@@ -283,13 +285,13 @@ fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<Use>> {
                 format!("expected a context: `{keyword}(name = context?)`"),
             ));
         }
-        let nested = handled(&input.fork(), form)?.is_some() || is_join(input);
+        let nested = handled(&input.fork(), syntax)?.is_some() || is_join(input);
         if nested {
             return Err(input.error(format!(
                 "`{keyword}(…)` takes one context, `name = context?`: write the others after it"
             )));
         }
-        let single = Single::parse(input, form)?;
+        let single = Single::parse(input, syntax)?;
         if input.peek(Token![,]) {
             input.parse::<Token![,]>()?;
         }
@@ -298,7 +300,7 @@ fn handled(input: ParseStream<'_>, form: Form) -> syn::Result<Option<Use>> {
                 "`{keyword}(…)` takes one context: write the others after it, their errors go to it too"
             )));
         }
-        Ok(Use::Handled {
+        Ok(ContextClause::Handled {
             keyword,
             handling,
             single: Box::new(single),
@@ -317,15 +319,15 @@ fn is_join(input: ParseStream<'_>) -> bool {
 }
 
 /// Checks what cannot be seen in a single context.
-pub(crate) fn check(uses: &[Use]) -> syn::Result<()> {
-    check_handled(uses)?;
-    if let Some((_, keyword, ..)) = uses.iter().find_map(Use::named_outside) {
+pub(crate) fn check(clauses: &[ContextClause]) -> syn::Result<()> {
+    check_handled(clauses)?;
+    if let Some((_, keyword, ..)) = clauses.iter().find_map(ContextClause::named_outside) {
         return Err(syn::Error::new_spanned(
             keyword,
             format!("the name stands inside: write `{keyword}(name = context?)`"),
         ));
     }
-    match uses.iter().find_map(Use::tuple) {
+    match clauses.iter().find_map(ContextClause::tuple) {
         None => Ok(()),
         Some((pat, _)) => Err(syn::Error::new_spanned(
             pat,
@@ -335,10 +337,10 @@ pub(crate) fn check(uses: &[Use]) -> syn::Result<()> {
 }
 
 /// Checks where `catch(…)` and `attempt(…)` stand.
-fn check_handled(uses: &[Use]) -> syn::Result<()> {
-    for one in uses.iter().skip(1) {
-        if let Use::Handled { keyword, .. } = one {
-            let message = if matches!(uses[0], Use::Handled { .. }) {
+fn check_handled(clauses: &[ContextClause]) -> syn::Result<()> {
+    for one in clauses.iter().skip(1) {
+        if let ContextClause::Handled { keyword, .. } = one {
+            let message = if matches!(clauses[0], ContextClause::Handled { .. }) {
                 format!(
                     "one `catch(…)` or `attempt(…)` a call: put a call of its own for this `{keyword}(…)` into the block"
                 )
@@ -359,7 +361,7 @@ impl Single {
         let tokens: TokenStream = context.iter().cloned().collect();
         let (context, question) = match (syn::parse2::<Expr>(tokens.clone()), context) {
             (Ok(context), _) => split_question(context),
-            (Err(_), [before @ .., TokenTree::Punct(question)]) if question.as_char() == '?' => {
+            (Err(_), [before @ .., question]) if is_punct(question, '?') => {
                 let question = Token![?](question.span());
                 let before = before.iter().cloned().collect();
                 (Expr::Verbatim(before), Some(question))
@@ -375,8 +377,8 @@ impl Single {
         }
     }
 
-    pub(super) fn parse(input: ParseStream<'_>, form: Form) -> syn::Result<Self> {
-        let nameless = nameless(input, form);
+    pub(super) fn parse(input: ParseStream<'_>, syntax: &str) -> syn::Result<Self> {
+        let nameless = nameless(input, syntax);
         let Ok(pat) = Pat::parse_single(input) else {
             return Err(nameless);
         };
@@ -419,16 +421,16 @@ fn split_question(context: Expr) -> (Expr, Option<Token![?]>) {
 }
 
 /// The error for a context without a name, if that is what stands here.
-fn nameless(input: ParseStream<'_>, form: Form) -> syn::Error {
+fn nameless(input: ParseStream<'_>, syntax: &str) -> syn::Error {
     let ahead = input.fork();
     match ahead.parse::<Expr>() {
         Ok(context) => syn::Error::new_spanned(
             context,
             format!(
-                "what the context lends needs a name: `{form}`, or `_name = context?` if it is not used"
+                "what the context lends needs a name: `{syntax}`, or `_name = context?` if it is not used"
             ),
         ),
-        Err(_) => input.error(format!("expected `{form}`")),
+        Err(_) => input.error(format!("expected `{syntax}`")),
     }
 }
 
@@ -436,15 +438,15 @@ impl ToTokens for AsyncWith {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
             inside,
-            uses,
+            clauses,
             block,
         } = self;
         let inside = inside.as_ref().map(|link| quote!(@#link;));
-        tokens.extend(quote!(#inside #(#uses,)* #block));
+        tokens.extend(quote!(#inside #(#clauses,)* #block));
     }
 }
 
-impl ToTokens for Use {
+impl ToTokens for ContextClause {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Self::Single(single) => single.to_tokens(tokens),

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use syn::Pat;
 
-use super::parse::{Single, Use};
+use super::parse::{ContextClause, Single};
 use crate::diag::ends;
 
 /// The local that stands for the context while that is used.
@@ -19,12 +19,12 @@ use crate::diag::ends;
 /// ```
 ///
 /// In the block the resource hides it.
-pub(super) fn tie_of(held: &Use) -> Ident {
+pub(super) fn tie_of(held: &ContextClause) -> Ident {
     let site = Span::mixed_site();
     let unnamed = |span| Ident::new("context", site.located_at(span));
     match held {
-        Use::Join { join, .. } => unnamed(join.span()),
-        Use::Single(single) | Use::Handled { single, .. } => match &**single {
+        ContextClause::Join { join, .. } => unnamed(join.span()),
+        ContextClause::Single(single) | ContextClause::Handled { single, .. } => match &**single {
             // To use a name that begins with `_` would be a lint.
             Single {
                 pat: Pat::Ident(pat),

@@ -1,14 +1,15 @@
 //! What `#[async_trait]` and `#[async_recursion]` make: a function that returns `Box::pin(async move { … })`.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{Block, Expr, Pat, PatType, Stmt};
 
-use super::Args;
-use crate::with::Use;
+use super::WithinArgs;
+use crate::rename_self;
+use crate::with::ContextClause;
 
 /// Puts the contexts around the body, if this is such a function.
-pub(super) fn around(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
+pub(super) fn around(args: &WithinArgs, block: &mut Block, output: &TokenStream) -> bool {
     let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
         return false;
     };
@@ -71,37 +72,23 @@ fn body_of(stmt: &mut Stmt) -> Option<&mut Expr> {
 }
 
 /// The contexts, whose expressions call `self` by the name that it has in the body.
-fn with_self(args: &Args, this: &Ident) -> Args {
-    let renamed = |uses: &Vec<Use>| {
-        let mut uses = uses.clone();
-        for context in uses.iter_mut().flat_map(Use::contexts_mut) {
-            let tokens = rename(context.to_token_stream(), this);
-            *context = syn::parse2(tokens.clone()).unwrap_or(Expr::Verbatim(tokens));
-        }
-        uses
+fn with_self(args: &WithinArgs, this: &Ident) -> WithinArgs {
+    let name = |span: Span| {
+        let mut name = this.clone();
+        name.set_span(this.span().located_at(span));
+        name
     };
-    Args {
+    let mut clauses = args.clauses.clone();
+    for context in clauses
+        .iter_mut()
+        .flatten()
+        .flat_map(ContextClause::contexts_mut)
+    {
+        rename_self::in_expr(context, &name);
+    }
+    WithinArgs {
         krate: args.krate.clone(),
-        uses: args.uses.iter().map(renamed).collect(),
+        clauses,
         span: args.span,
     }
-}
-
-fn rename(tokens: TokenStream, this: &Ident) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|token| match token {
-            TokenTree::Ident(word) if word == "self" => {
-                let mut this = this.clone();
-                this.set_span(this.span().located_at(word.span()));
-                TokenTree::Ident(this)
-            }
-            TokenTree::Group(group) => {
-                let mut renamed = Group::new(group.delimiter(), rename(group.stream(), this));
-                renamed.set_span(group.span());
-                TokenTree::Group(renamed)
-            }
-            token => token,
-        })
-        .collect()
 }

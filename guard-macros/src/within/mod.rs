@@ -3,7 +3,7 @@
 mod boxed;
 mod test_attributes;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{
@@ -14,8 +14,9 @@ use self::test_attributes::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
+use crate::tokens::{is_punct, is_word};
 use crate::types::{future_of, in_body};
-use crate::with::{AsyncWith, Form, Use, check, expand, read_uses};
+use crate::with::{AsyncWith, ContextClause, check, expand, read_clauses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -31,7 +32,7 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     if hand_on(&args, &mut function) {
         return function.into_token_stream();
     }
-    let args = Args::read(args, &mut errors);
+    let args = WithinArgs::read(args, &mut errors);
     if let Some(body) = &function.body {
         // The body is used all the same.
         errors.take(syn::parse2::<Block>(body.clone()));
@@ -74,28 +75,28 @@ fn hand_on(args: &TokenStream, function: &mut Function) -> bool {
     .is_some()
 }
 
-const FORM: Form = "#[within(name = context?)]";
+const SYNTAX: &str = "#[within(name = context?)]";
 
 /// `name = context?, …`, and `crate = path`.
-struct Args {
+struct WithinArgs {
     krate: Path,
-    /// The contexts, the outermost first; one list for each use of `async_with!`.
-    uses: Vec<Vec<Use>>,
+    /// The contexts, the outermost first; one list for each call of `async_with!`.
+    clauses: Vec<Vec<ContextClause>>,
     /// Where they begin.
     span: Span,
 }
 
-impl Args {
+impl WithinArgs {
     fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
         let first = tokens.clone().into_iter().next();
         let mut args = Self {
             krate: parse_quote!(::guard_core),
-            uses: Vec::new(),
+            clauses: Vec::new(),
             span: first.map_or_else(Span::call_site, |first| first.span()),
         };
         let mut one = TokenStream::new();
         for token in tokens {
-            if matches!(&token, TokenTree::Punct(end) if end.as_char() == ';') {
+            if is_punct(&token, ';') {
                 args.read_one(core::mem::take(&mut one), errors);
             } else {
                 one.extend([token]);
@@ -107,7 +108,7 @@ impl Args {
 
     /// Reads the arguments of one attribute.
     fn read_one(&mut self, tokens: TokenStream, errors: &mut Errors) {
-        let mut uses = Vec::new();
+        let mut clauses = Vec::new();
         let first = tokens.clone().into_iter().next();
         let krate = &mut self.krate;
         let parsed = (|input: ParseStream<'_>| {
@@ -117,33 +118,32 @@ impl Args {
                     input.parse::<Token![=]>()?;
                     *krate = input.call(Path::parse_mod_style)?;
                 } else {
-                    uses.push(Use::parse(input, FORM)?);
+                    clauses.push(ContextClause::parse(input, SYNTAX)?);
                 }
                 if !input.is_empty() {
                     input.parse::<Token![,]>()?;
                 }
             }
-            if uses.is_empty() {
+            if clauses.is_empty() {
                 return Err(Error::new(
                     Span::call_site(),
-                    format!("expected a context: `{FORM}`"),
+                    format!("expected a context: `{SYNTAX}`"),
                 ));
             }
-            check(&uses)
+            check(&clauses)
         })
         .parse2(tokens.clone());
         if let Err(error) = parsed {
-            let (read, error) = read_uses(tokens, FORM, error);
-            uses = read;
+            let (read, error) = read_clauses(tokens, SYNTAX, error);
+            clauses = read;
             errors.push(error);
         }
-        // One that is handed errors is the first of its use.
-        let catches =
-            |token| matches!(token, TokenTree::Ident(word) if word == "catch" || word == "attempt");
-        let begins = first.is_some_and(catches);
-        match self.uses.last_mut() {
-            Some(outer) if !begins => outer.extend(uses),
-            _ => self.uses.push(uses),
+        // A context that gets errors is the first of its call.
+        let begins =
+            first.is_some_and(|first| is_word(&first, "catch") || is_word(&first, "attempt"));
+        match self.clauses.last_mut() {
+            Some(outer) if !begins => outer.extend(clauses),
+            _ => self.clauses.push(clauses),
         }
     }
 }
@@ -166,7 +166,7 @@ impl Args {
 ///     out
 /// }
 /// ```
-fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
+fn around_body(args: &WithinArgs, function: &Function) -> syn::Result<TokenStream> {
     let Some(body) = &function.body else {
         return Err(Error::new_spanned(
             &function.sig.ident,
@@ -200,11 +200,16 @@ fn around_body(args: &Args, function: &Function) -> syn::Result<TokenStream> {
 }
 
 /// Puts the contexts around `body`, braces included.
-fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream {
+fn around(args: &WithinArgs, body: &TokenStream, output: &TokenStream) -> TokenStream {
     let krate = &args.krate;
     let out = Ident::new("out", Span::mixed_site());
     let mut around = body.clone();
-    for uses in args.uses.iter().rev().filter(|uses| !uses.is_empty()) {
+    for clauses in args
+        .clauses
+        .iter()
+        .rev()
+        .filter(|clauses| !clauses.is_empty())
+    {
         // The value of the body is what the function returns, so that an `Err` is a failure.
         // With the span of the braces of the body, so that coverage counts its lines.
         let braces = body.clone().into_iter().next();
@@ -221,10 +226,10 @@ fn around(args: &Args, body: &TokenStream, output: &TokenStream) -> TokenStream 
                 #krate::__private::Returns::new().never()
             },
         );
-        let uses = uses.clone();
+        let clauses = clauses.clone();
         let with = AsyncWith {
             inside: None,
-            uses,
+            clauses,
             block,
         };
         let with = expand::expand_function(krate, with);
@@ -244,7 +249,7 @@ fn in_braces(span: Span, tokens: &TokenStream) -> Block {
 }
 
 /// What `#[tokio::test]` and `#[tokio::main]` make: `let body = async { … };`, and a runtime that blocks on it.
-fn blocked_on(args: &Args, block: &mut Block, output: &TokenStream) -> bool {
+fn blocked_on(args: &WithinArgs, block: &mut Block, output: &TokenStream) -> bool {
     let Some(code) = blocked_block(block) else {
         return false;
     };

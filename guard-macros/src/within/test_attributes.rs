@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Block, Error, Expr, Item, ItemFn, Pat, ReturnType, Signature, Stmt};
 
-use super::{Args, around, blocked_block};
+use super::{WithinArgs, around, blocked_block};
 use crate::types::in_body;
 
 /// The body with the contexts in it, if an attribute above has moved what the user wrote to another function.
@@ -19,7 +19,7 @@ use crate::types::in_body;
 /// }
 /// ```
 pub(super) fn body_of_a_test(
-    args: &Args,
+    args: &WithinArgs,
     sig: &Signature,
     body: &TokenStream,
 ) -> syn::Result<Option<TokenStream>> {
