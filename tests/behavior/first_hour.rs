@@ -240,7 +240,7 @@ async fn what_a_context_has_taken_is_given_back_after_a_question_mark_in_its_cod
 }
 
 #[tokio::test]
-async fn all_errors_of_a_stack_are_one_by_close_and_the_first_is_one_by_aclose() {
+async fn close_returns_all_errors_and_aclose_the_first() {
     let filled = || {
         let stack = AsyncExitStack::<io::Error>::new();
         stack.defer(async || Err(io::Error::other("second")));

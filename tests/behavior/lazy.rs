@@ -58,7 +58,7 @@ fn all_who_ask_get_the_same_resource_which_is_exited_once() {
 }
 
 #[test]
-fn who_ask_at_once_enter_once() {
+fn concurrent_askers_enter_once() {
     let log = Log::new();
     let used = futures::executor::block_on(async {
         async_with!(cache = lazy(|| cache(log.clone(), Ok(())))?, {
@@ -72,7 +72,7 @@ fn who_ask_at_once_enter_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_ask_at_once_from_several_threads_enter_once() {
+async fn concurrent_askers_on_several_threads_enter_once() {
     for _ in 0..100 {
         let log = Log::new();
         let (made, kept) = (log.clone(), log.clone());
@@ -144,7 +144,7 @@ fn a_set_up_that_panicked_is_tried_again() {
 }
 
 #[test]
-fn its_exit_is_told_the_outcome_of_the_use_and_its_error_is_the_use_s() {
+fn a_lazy_context_gets_the_outcome_and_its_exit_error_fails_the_use() {
     let log = Log::new();
     let make = || cache(log.clone(), Ok(()));
     let full = lazy(make).with(async |cache| {
@@ -226,7 +226,7 @@ async fn gated(log: Log, gate: Arc<Semaphore>) -> Result<(), &'static str> {
 }
 
 #[tokio::test]
-async fn one_who_asks_and_is_dropped_leaves_the_set_up_to_the_others() {
+async fn a_dropped_asker_leaves_the_set_up_to_the_others() {
     let (log, gate) = (Log::new(), Arc::new(Semaphore::new(0)));
     let make = || gated(log.clone(), gate.clone());
     async_with!(gated = lazy(make).expect("a context"), {
@@ -293,7 +293,7 @@ fn only_a_set_up_that_was_woken_is_polled() {
 }
 
 #[test]
-fn it_may_be_entered_by_hand_or_on_a_stack() {
+fn a_lazy_context_may_be_entered_by_hand_or_on_a_stack() {
     block_on(async {
         let mut guard = lazy(|| nullcontext(1)).enter().await.unwrap();
         *guard.get_mut().await.unwrap() += 1;
@@ -314,7 +314,7 @@ fn it_may_be_entered_by_hand_or_on_a_stack() {
 }
 
 #[test]
-fn a_use_of_it_can_be_spawned_also_if_the_resource_cannot_be_shared() {
+fn a_use_of_a_lazy_context_is_send_although_its_resource_is_not_sync() {
     fn sent(_: impl Future + Send) {}
     let make = || nullcontext(Cell::new(1));
     sent(async move {

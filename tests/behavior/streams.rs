@@ -85,7 +85,7 @@ fn a_stream_that_is_dropped_half_way_is_a_cancelled_use() {
 }
 
 #[test]
-fn a_context_that_cannot_fail_needs_nothing_of_that() {
+fn a_stream_without_a_result_uses_a_context_that_cannot_fail() {
     let log = Log::new();
     let given = log.clone();
     let numbers = stream! {

@@ -131,7 +131,7 @@ async fn a_check_may_return_an_error() {
 }
 
 #[tokio::test]
-async fn what_was_reported_until_then_is_told() {
+async fn a_cut_has_the_reports_until_then() {
     let _quiet = reports();
     let seen = Log::new();
     let used = || {
@@ -160,7 +160,7 @@ async fn what_was_reported_until_then_is_told() {
 }
 
 #[tokio::test]
-async fn it_is_polled_only_when_it_was_woken() {
+async fn a_future_is_polled_only_when_it_was_woken() {
     let polls = AtomicUsize::new(0);
     let notify = Notify::new();
     let waits = || async {
@@ -191,7 +191,7 @@ async fn it_is_polled_only_when_it_was_woken() {
 }
 
 #[tokio::test]
-async fn it_is_also_dropped_when_it_has_been_woken_and_was_not_polled() {
+async fn a_woken_future_is_also_dropped_before_its_next_poll() {
     // A permit that was handed over in the wake-up, and is lost if nobody gives it back.
     let cuts = Log::new();
     cancel_at_every_poll(
@@ -438,7 +438,7 @@ fn tests_that_run_at_once_see_their_own_reports() {
 }
 
 #[test]
-fn what_nobody_collects_goes_to_the_reporter() {
+fn a_report_that_no_collector_takes_goes_to_the_reporter() {
     crate::reports::collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -480,7 +480,7 @@ fn a_report_belongs_to_the_runtime_in_which_its_context_was_entered() {
 }
 
 #[tokio::test]
-async fn those_of_local_contexts_belong_to_the_runtime_too() {
+async fn reports_of_local_contexts_belong_to_their_runtime() {
     #[async_context(local)]
     async fn failing_locally() -> Result<(), String> {
         yield_resource!();

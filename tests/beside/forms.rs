@@ -241,7 +241,7 @@ async fn around_a_function(log: &Log) -> Result<u32, Error> {
 }
 
 #[test]
-fn within_is_ended_too() {
+fn an_error_beside_a_function_with_within_ends_it() {
     let log = &Log::new();
     assert_eq!(block_on(around_a_function(log)), Err(Error::Lost));
     assert_eq!(log.line(), LOST);
@@ -304,7 +304,7 @@ fn a_context_that_catches_is_told_its_own_error() {
 }
 
 #[test]
-fn a_guard_goes_on_with_it_while_it_drives() {
+fn a_guard_polls_what_is_beside_while_it_drives() {
     let log = &Log::new();
     block_on(async {
         let mut guard = lease(log.clone(), End::Fails(3)).enter().await.unwrap();
@@ -327,7 +327,7 @@ fn a_guard_goes_on_with_it_while_it_drives() {
 }
 
 #[test]
-fn a_guard_that_is_only_held_does_not_go_on_with_it() {
+fn a_guard_that_is_only_held_does_not_poll_what_is_beside() {
     let log = &Log::new();
     block_on(async {
         let mut guard = lease(log.clone(), End::Fails(1)).enter().await.unwrap();
@@ -341,7 +341,7 @@ fn a_guard_that_is_only_held_does_not_go_on_with_it() {
 }
 
 #[test]
-fn a_guard_that_is_exited_or_dropped_ends_it() {
+fn a_guard_that_is_exited_or_dropped_drops_what_is_beside() {
     let log = &Log::new();
     block_on(async {
         for exits in [true, false] {

@@ -333,9 +333,9 @@ async fn cancelled_after_any_poll_each_context_is_exited() {
     }
 }
 
-/// A guard of it, whose outcome is the caller's.
+/// The caller gives the outcome to the guard of a handle.
 #[test]
-fn a_guard_that_is_exited_or_dropped_ends_what_is_beside() {
+fn a_guard_of_a_handle_drops_what_is_beside_its_context() {
     let log = &Log::new();
     let guard = block_on(optional(Some(lease(log.clone(), End::Never))).enter()).unwrap();
     block_on(guard.exit_with(Outcome::Cancelled)).unwrap();

@@ -194,7 +194,7 @@ async fn outer(log: Log, end: End) -> Result<Resource, Error> {
 
 /// What goes on in the body of a former context can end only with that, but it is not driven any more.
 #[test]
-fn inside_a_replaced_context_that_is_read_nothing_goes_on() {
+fn what_is_beside_a_replaced_context_is_not_polled_while_it_is_read() {
     let log = &Log::new();
     let used = swap(outer(log.clone(), End::Fails(3))).with(async |swap| {
         let former = swap.current();

@@ -27,7 +27,7 @@ fn put(log: &Log) -> Arc<Notify> {
 }
 
 #[test]
-fn counts_what_is_in_the_background() {
+fn pending_cleanups_counts_what_is_in_the_background() {
     in_own_process(|| {
         simulation::install();
         let log = Log::new();
@@ -44,7 +44,7 @@ fn counts_what_is_in_the_background() {
 }
 
 #[test]
-fn counts_a_clean_up_that_waits_for_another_one() {
+fn pending_cleanups_counts_a_clean_up_that_waits() {
     in_own_process(|| {
         simulation::install();
         let (log, end) = (Log::new(), Arc::new(Notify::new()));

@@ -145,7 +145,7 @@ fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
 }
 
 #[test]
-fn of_scoped_contexts_which_it_finishes() {
+fn a_stack_of_scoped_contexts_finishes_them() {
     judge(Way::AsyncWith, Kind::DefaultOfScoped, |plan| {
         one(async move {
             async_with!(stack = exit_stack::<Fault>()?, {

@@ -156,7 +156,7 @@ fn a_use_that_is_cut_is_cleaned_up_in_its_place() {
 }
 
 #[test]
-fn one_poll_needs_no_place() {
+fn an_exit_that_ends_in_one_poll_needs_no_local_set() {
     let (log, reports) = logs();
     poll_and_drop(stays(log.clone(), "it", 0).run(async |()| forever().await));
     paused().block_on(async {
@@ -329,7 +329,7 @@ fn a_scoped_exit_and_a_join_wait_for_a_local_clean_up() {
 }
 
 #[test]
-fn whatever_the_way_of_using() {
+fn every_way_of_using_a_local_context_waits_for_it() {
     #[async_context(local, boxed)]
     async fn boxed(log: Log, name: &'static str) -> Rc<()> {
         let mut lent = Rc::new(());
@@ -389,7 +389,7 @@ fn whatever_the_way_of_using() {
 }
 
 #[test]
-fn a_context_that_catches_and_is_boxed() {
+fn a_boxed_local_context_catches() {
     #[async_context(local, catch, boxed)]
     async fn swallows(seen: Rc<Cell<u32>>) -> Result<Rc<()>, Failed> {
         let mut lent = Rc::new(());
@@ -407,7 +407,7 @@ fn a_context_that_catches_and_is_boxed() {
 }
 
 #[test]
-fn an_owned_argument() {
+fn a_local_context_owns_its_arguments() {
     struct Names(RefCell<Vec<String>>);
 
     #[derive(Clone)]
