@@ -1,7 +1,6 @@
-//! The poll methods of a context. A call in the wrong order panic_message with a message, and does nothing worse.
+//! The poll methods of a context. A call in the wrong order panics with a message, and does nothing worse.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -9,7 +8,7 @@ use guard_core::{
     AsyncContext, AsyncManager, BoxContext, Outcome, async_context, manage, manage_scoped,
     yield_resource,
 };
-use guard_tests::{Log, block_on, poll_once, yield_once};
+use guard_tests::{Log, block_on, panic_message, poll_once, yield_once};
 
 use crate::reports;
 
@@ -54,17 +53,6 @@ fn exit<C: AsyncContext + ?Sized>(
     outcome: Outcome,
 ) -> Poll<Result<(), C::Error>> {
     context.poll_exit(&mut Context::from_waker(Waker::noop()), outcome)
-}
-
-/// The message of the panic of `action`.
-fn panic_message<T>(action: impl FnOnce() -> T) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(action))
-        .map(drop)
-        .unwrap_err();
-    match payload.downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => (*payload.downcast::<&str>().unwrap()).to_owned(),
-    }
 }
 
 fn by_hand<C>(context: C, log: &Log)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use guard_core::testing::{Cut, cancel_at_every_poll, reports};
 use guard_core::{AsyncContext, async_context, async_with, drain, settled, yield_resource};
-use guard_tests::{Log, yield_once};
+use guard_tests::{Log, payload_message, yield_once};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
@@ -23,10 +23,7 @@ const SHORT: Duration = Duration::from_millis(20);
 /// The message of the panic with which the future ends.
 async fn panics<T>(future: impl Future<Output = T>) -> String {
     let ended = AssertUnwindSafe(future).catch_unwind().await;
-    match ended.map(drop).unwrap_err().downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => (*payload.downcast::<&str>().unwrap()).to_owned(),
-    }
+    payload_message(ended.map(drop).unwrap_err())
 }
 
 #[async_context]

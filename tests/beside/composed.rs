@@ -1,12 +1,10 @@
 //! Contexts made of contexts, and several contexts around one block.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll};
 
 use guard_core::{AsyncContext, Outcome, TryWithError, async_context, async_with, yield_resource};
-use guard_tests::{Dropped, Log, block_on, poll_times, yield_once};
+use guard_tests::{CountingWaker, Dropped, Log, block_on, poll_times, yield_once};
 
 use crate::support::{End, Error, Resource, lease, panic_of, plain, scoped_lease, told, work};
 
@@ -160,15 +158,6 @@ fn contexts_of_the_same_call_that_stand_inside_exit_in_place() {
 /// The future beside the block wakes nobody any more when it has failed.
 #[test]
 fn the_task_is_woken_so_that_the_contexts_inside_exit() {
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-
     #[async_context]
     async fn lost() -> Result<(), Error> {
         yield_resource!((), std::future::ready(Err(Error::Lost)));
@@ -188,11 +177,11 @@ fn the_task_is_woken_so_that_the_contexts_inside_exit() {
         Ok::<_, Error>(())
     };
     let mut used = pin!(used);
-    let woken = Arc::new(Woken::default());
+    let woken = CountingWaker::new();
     let waker = woken.clone().into();
     let cx = &mut Context::from_waker(&waker);
     assert!(used.as_mut().poll(cx).is_pending());
-    assert_eq!(woken.0.load(Relaxed), 1);
+    assert_eq!(woken.take(), 1);
     assert_eq!(used.as_mut().poll(cx), Poll::Ready(Err(Error::Lost)));
 }
 

@@ -11,7 +11,7 @@ use guard_core::{
 use guard_tests::{Log, block_on, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, failing_lease, lease, panic_of, renew, scoped_lease, told, work,
+    End, Error, Resource, catching, failing_lease, lease, panic_of, renew, scoped_lease, told, work,
 };
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
@@ -257,18 +257,6 @@ fn attempt_takes_the_error_as_its_value() {
     });
     assert_eq!(used, Err(Error::Lost));
     assert_eq!(log.line(), LOST);
-}
-
-/// A context that catches, and says what becomes of its own error.
-#[async_context(catch)]
-async fn catching(log: Log, end: End, swallows: bool) -> Result<Resource, Error> {
-    let mut resource = Resource::new(&log);
-    let outcome = yield_resource!(resource, renew(log.clone(), end));
-    log.push(format_args!("catching:{outcome:?}"));
-    match outcome {
-        Outcome::Failed(error) if !swallows => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use guard_core::{
 };
 use guard_tests::{Log, block_on, poll_times, yield_once};
 
-use crate::support::{End, Error, Resource, lease, panic_of, renew, scoped_lease, work};
+use crate::support::{End, Error, counted, lease, panic_of, scoped_lease, work};
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
 const PANICKED: &str = "drop(renewal) drop(block) lease:Panicked released drop(resource)";
@@ -291,19 +291,6 @@ async fn what_fails_while_the_use_waits_is_reported_in_the_name_of_the_context()
             "{report}"
         );
     }
-}
-
-/// Counts those that are entered and not exited.
-#[async_context]
-async fn counted(held: Arc<AtomicUsize>, end: End) -> Result<Resource, Error> {
-    let log = Log::new();
-    let mut resource = Resource::new(&log);
-    yield_once().await;
-    held.fetch_add(1, Ordering::Relaxed);
-    yield_resource!(resource, renew(log.clone(), end));
-    yield_once().await;
-    held.fetch_sub(1, Ordering::Relaxed);
-    Ok(())
 }
 
 #[tokio::test]

@@ -2,16 +2,15 @@
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 
 use guard_core::testing::reports;
 use guard_core::{
     AsyncContext, AsyncExitStack, Outcome, async_context, async_with, exit_stack,
     scoped_exit_stack, swap, yield_resource,
 };
-use guard_tests::{Dropped, Log, block_on, yield_once};
+use guard_tests::{CountingWaker, Dropped, Log, block_on, yield_once};
 
 use crate::support::{End, Error, Resource, Wrapper, lease, panic_of, plain, renew, told};
 
@@ -100,16 +99,6 @@ fn the_error_of_an_entry_that_is_dropped_unexited_is_reported() {
     assert!(reported.iter().any(is_lost), "{reported:?}");
 }
 
-/// Counts how often it was woken.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// The stack is closed while the driver polls an entry, so the close waits, by the waker of its last poll.
 #[test]
 fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
@@ -130,7 +119,7 @@ fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
     }
 
     let place = Arc::<Mutex<Option<Closing>>>::default();
-    let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+    let woken = [CountingWaker::new(), CountingWaker::new()];
     let used = exit_stack::<Error>().with(async |stack| {
         let wakers = woken.each_ref().map(|woken| Waker::from(woken.clone()));
         stack.enter(closes(place.clone(), wakers)).await?;
@@ -139,17 +128,10 @@ fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
             stack.close(Outcome::Completed).await.unwrap();
         }));
         yield_once().await;
-        assert_eq!(
-            woken
-                .each_ref()
-                .map(|woken| woken.0.load(Ordering::Relaxed)),
-            [0, 0]
-        );
+        let counts = || woken.each_ref().map(|woken| woken.take());
+        assert_eq!(counts(), [0, 0]);
         yield_once().await;
-        let counts = woken
-            .each_ref()
-            .map(|woken| woken.0.load(Ordering::Relaxed));
-        assert_eq!(counts, [0, 1]);
+        assert_eq!(counts(), [0, 1]);
         let closing = place.lock().unwrap().take().unwrap();
         closing.await;
         Ok::<_, Error>(())

@@ -13,8 +13,8 @@ use guard_core::{
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, Touch, Wrapper, lease, leave_a_clean_up, panic_of, plain, renew,
-    scoped_lease, told, work,
+    End, Error, Resource, Touch, Wrapper, catching, counted, lease, leave_a_clean_up, panic_of,
+    plain, scoped_lease, told, work,
 };
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
@@ -600,18 +600,6 @@ fn an_entry_that_nobody_would_drive_is_refused_when_it_is_entered() {
     refuses(panic_of(inner.enter(lease(log.clone(), End::Never))));
 }
 
-/// A context that catches, and is told its own error.
-#[async_context(catch)]
-async fn catching(log: Log, end: End, swallows: bool) -> Result<Resource, Error> {
-    let mut resource = Resource::new(&log);
-    let outcome = yield_resource!(resource, renew(log.clone(), end));
-    log.push(format_args!("catching:{outcome:?}"));
-    match outcome {
-        Outcome::Failed(error) if !swallows => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[test]
 fn an_entry_that_catches_is_told_its_own_error() {
     let log = &Log::new();
@@ -651,19 +639,6 @@ async fn what_is_beside_an_entry_goes_on_while_the_use_waits() {
         assert_eq!(reported.len(), 1, "{reported:?}");
         assert!(reported[0].to_string().contains("lease"), "{reported:?}");
     }
-}
-
-/// Counts those that are entered and not exited.
-#[async_context]
-async fn counted(held: Arc<AtomicUsize>, end: End) -> Result<Resource, Error> {
-    let log = Log::new();
-    let mut resource = Resource::new(&log);
-    yield_once().await;
-    held.fetch_add(1, Ordering::Relaxed);
-    yield_resource!(resource, renew(log.clone(), end));
-    yield_once().await;
-    held.fetch_sub(1, Ordering::Relaxed);
-    Ok(())
 }
 
 #[tokio::test]
