@@ -27,7 +27,7 @@ async fn cache(log: Log, enter: Result<(), &'static str>) -> Result<Vec<u32>, &'
 }
 
 #[test]
-fn what_nobody_asks_for_is_neither_entered_nor_exited() {
+fn a_lazy_context_that_nobody_asks_for_is_neither_entered_nor_exited() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(cache = lazy(|| cache(log.clone(), Ok(())))?, {
@@ -41,7 +41,7 @@ fn what_nobody_asks_for_is_neither_entered_nor_exited() {
 }
 
 #[test]
-fn all_who_ask_get_the_same_resource_which_is_exited_once() {
+fn every_get_lends_the_same_resource_and_its_context_is_exited_once() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(cache = lazy(|| cache(log.clone(), Ok(())))?, {
@@ -164,7 +164,7 @@ fn a_lazy_context_gets_the_outcome_and_its_exit_error_fails_the_use() {
 }
 
 #[tokio::test]
-async fn an_error_that_has_no_caller_is_reported_in_its_own_name() {
+async fn an_exit_error_without_a_caller_is_reported_with_the_name_of_the_inner_context() {
     let reports = reports();
     let used = lazy(|| cache(Log::new(), Ok(()))).with(async |cache| {
         cache.get_mut().await?.extend([2, 3]);
@@ -193,7 +193,7 @@ async fn used(log: &Log) -> Result<usize, &'static str> {
 }
 
 #[tokio::test]
-async fn wherever_it_is_cancelled_what_was_entered_is_exited() {
+async fn a_lazy_context_that_was_entered_is_exited_wherever_its_use_is_cancelled() {
     let log = Log::new();
     let reports = reports();
     let value = cancel_at_every_poll(

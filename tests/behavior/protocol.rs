@@ -74,7 +74,7 @@ where
 }
 
 #[test]
-fn enter_lend_exit() {
+fn a_context_is_entered_lends_and_is_exited_by_hand() {
     let log = Log::new();
     by_hand(guaranteed(log.clone()), &log);
     by_hand(scoped(&log), &log);

@@ -80,7 +80,7 @@ fn a_struct_owns_a_stack_uses_its_sessions_and_closes_them_last_in_first_out() {
 }
 
 #[test]
-fn what_was_entered_is_exited_where_a_later_one_cannot_be() {
+fn an_entry_is_exited_when_a_later_context_fails_to_enter() {
     let log = Log::new();
     let opened = block_on(Client::open(&log, "refused"));
     assert_eq!(opened.err().as_deref(), Some("refused"));
@@ -106,7 +106,7 @@ fn one_entry_is_released_early_and_the_others_stay() {
 }
 
 #[test]
-fn the_key_of_another_stack_is_of_no_entry() {
+fn the_key_of_another_stack_finds_no_entry() {
     let log = Log::new();
     block_on(async {
         let one = AsyncExitStack::<String>::new();
@@ -151,7 +151,7 @@ fn pop_all_takes_the_keys_along() {
 }
 
 #[test]
-fn what_is_had_by_a_key_is_used_beside_what_was_lent() {
+fn a_keyed_resource_is_used_together_with_a_lent_one() {
     let log = Log::new();
     block_on(async {
         let stack = AsyncExitStack::<String>::new();
@@ -266,7 +266,7 @@ fn an_enter_that_is_dropped_adds_nothing() {
 }
 
 #[test]
-fn an_entry_whose_release_was_dropped_half_way_is_not_had_any_more() {
+fn the_key_of_an_entry_whose_release_was_dropped_finds_no_entry() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     let key = block_on(stack.enter_keyed(session(log.clone(), "half"))).unwrap();
@@ -304,7 +304,7 @@ fn boxed_contexts_and_resources_without_a_size_have_keys_too() {
 }
 
 #[test]
-fn what_is_not_sync_is_had_exclusively() {
+fn a_keyed_resource_that_is_not_sync_is_used_exclusively() {
     #[async_context]
     async fn counter() -> Result<Cell<u32>, String> {
         let mut count = Cell::new(1);

@@ -43,7 +43,7 @@ macro_rules! fine {
 }
 
 #[test]
-fn the_next_is_entered_before_the_former_is_exited() {
+fn the_next_context_is_entered_before_the_former_one_is_exited() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -135,7 +135,7 @@ fn a_reader_keeps_its_context_until_it_is_dropped() {
 }
 
 #[test]
-fn the_last_who_reads_wakes_the_one_who_replaces() {
+fn the_last_reader_that_is_dropped_wakes_the_replace() {
     let log = Log::new();
     futures::executor::block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -200,7 +200,7 @@ async fn used(log: &Log) -> Result<u32, &'static str> {
 }
 
 #[tokio::test]
-async fn wherever_it_is_cancelled_all_that_were_entered_are_exited_once() {
+async fn every_context_of_a_swap_is_exited_once_wherever_its_use_is_cancelled() {
     let log = Log::new();
     let reports = reports();
     let value = cancel_at_every_poll(
@@ -273,7 +273,7 @@ async fn a_cancelled_replace_tells_the_former_context_completed() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_former_one_without_a_caller_is_reported() {
+async fn an_exit_error_of_a_former_context_without_a_caller_is_reported() {
     let log = Log::new();
     let reports = reports();
     async_with!(
@@ -306,7 +306,7 @@ async fn a_leaked_reader_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_read_while_it_is_replaced() {
+async fn tasks_read_while_the_context_is_replaced() {
     let log = Log::new();
     let guard = Arc::new(swap(fine!(log, 0)).enter().await.unwrap());
     let readers: Vec<_> = (0..4)
@@ -341,7 +341,7 @@ async fn tasks_read_while_it_is_replaced() {
 }
 
 #[test]
-fn two_who_replace_at_once_both_do() {
+fn two_concurrent_replaces_both_replace() {
     let log = Log::new();
     futures::executor::block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -385,7 +385,7 @@ fn a_swap_may_be_entered_by_hand_or_on_a_stack() {
 }
 
 #[test]
-fn a_use_of_it_can_be_spawned() {
+fn a_use_of_a_swap_can_be_spawned() {
     fn sent(_: impl Future + Send) {}
     let log = Log::new();
     sent(async move {

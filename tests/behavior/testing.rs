@@ -253,7 +253,7 @@ async fn a_wake_up_that_gets_lost_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_paused_clock_no_time_passes() {
+async fn with_a_paused_clock_a_long_sleep_takes_no_time() {
     let lock = Arc::new(Mutex::new(()));
     let began = std::time::Instant::now();
     cancel_at_every_poll(
@@ -265,7 +265,7 @@ async fn with_a_paused_clock_no_time_passes() {
 }
 
 #[tokio::test]
-async fn what_never_ends_is_given_up() {
+async fn a_future_or_a_check_that_never_ends_is_given_up() {
     async fn busy() {
         loop {
             yield_once().await;
@@ -293,7 +293,7 @@ async fn what_never_ends_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_ends_is_given_up_also_if_the_clock_stands_still() {
+async fn a_future_that_never_ends_is_given_up_also_with_a_paused_clock() {
     let stalled = cancel_at_every_poll(pending::<()>, async |_| {}).patience(SHORT);
     let message = panics(stalled).await;
     assert!(message.contains("it was not woken for 20ms"), "{message}");
@@ -354,7 +354,7 @@ async fn a_panic_of_the_future_or_of_its_destructor_is_named() {
 }
 
 #[tokio::test]
-async fn tasks_that_it_aborts_are_dropped_before_the_check() {
+async fn tasks_that_the_future_aborts_are_dropped_before_the_check() {
     let lock = Arc::new(Mutex::new(()));
     cancel_at_every_poll(
         || async {
@@ -373,7 +373,7 @@ async fn tasks_that_it_aborts_are_dropped_before_the_check() {
 }
 
 #[tokio::test]
-async fn inside_another_use_its_clean_ups_are_its_own() {
+async fn cancel_at_every_poll_inside_another_use_waits_for_its_own_clean_ups() {
     let lock = Arc::new(Mutex::new(()));
     let outer = Arc::new(Mutex::new(()));
     async_with!(_outer = locked(outer), {
@@ -498,7 +498,7 @@ async fn reports_of_local_contexts_belong_to_their_runtime() {
 }
 
 #[test]
-fn outside_a_runtime_they_are_those_of_the_thread() {
+fn reports_outside_a_runtime_belong_to_their_thread() {
     let reports = reports();
     let fail = || failing(1).with(async |_| Err::<(), _>("body".to_owned()));
     guard_tests::block_on(fail()).unwrap_err();
@@ -536,7 +536,7 @@ async fn an_error_that_panics_when_it_is_printed_harms_nobody() {
 }
 
 #[tokio::test]
-async fn what_was_reported_is_in_the_panic() {
+async fn the_panic_of_assert_none_has_the_reports() {
     let reports = reports();
     let used = failing(7).with(async |_| Err::<(), _>("body".to_owned()));
     used.await.unwrap_err();

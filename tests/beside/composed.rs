@@ -186,7 +186,7 @@ fn the_task_is_woken_so_that_the_contexts_inside_exit() {
 }
 
 #[test]
-fn contexts_of_the_same_call_that_stand_inside_a_panic_exit_in_place() {
+fn contexts_of_the_same_call_that_stand_inside_exit_in_place_after_a_panic() {
     let log = &Log::new();
     let using = async {
         async_with!(
@@ -231,7 +231,7 @@ fn a_context_of_the_same_call_that_is_entered_is_dropped() {
 
 /// The exit of an inner one is not given up.
 #[test]
-fn a_context_of_the_same_call_that_exits_goes_on_with_that() {
+fn an_inner_context_of_the_same_call_that_exits_goes_on() {
     let log = &Log::new();
     for polls in 0..6 {
         let used = block_on(async {
@@ -370,7 +370,7 @@ fn a_guard_refuses_what_goes_on_inside_its_context() {
 
 /// Each poll of the use is cut off.
 #[test]
-fn dropped_after_any_poll_the_order_is_kept() {
+fn a_use_that_is_dropped_after_any_poll_keeps_the_order() {
     for end in [End::Never, End::Fails(2), End::Panics(2)] {
         for polls in 0..20 {
             let log = &Log::new();

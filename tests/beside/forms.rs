@@ -102,7 +102,7 @@ fn what_is_beside_a_block_that_never_waits_is_not_polled() {
 }
 
 #[test]
-fn a_block_that_fails_or_panics_first_is_told_so() {
+fn the_context_is_told_of_a_block_that_fails_or_panics_first() {
     let log = &Log::new();
     let used = lease(log.clone(), End::Never).with(async |_| {
         yield_once().await;
@@ -128,7 +128,7 @@ fn a_block_that_fails_or_panics_first_is_told_so() {
 }
 
 #[test]
-fn try_with_tells_both_errors() {
+fn try_with_returns_both_errors() {
     let log = &Log::new();
     let used = lease(log.clone(), End::Fails(1));
     let used = block_on(used.try_with(async |resource| work(resource, log).await));
@@ -190,7 +190,7 @@ async fn ticking(log: Log) -> Resource {
 }
 
 #[test]
-fn what_cannot_fail_goes_on_beside_every_block() {
+fn a_future_that_cannot_fail_goes_on_beside_every_block() {
     let log = &Log::new();
     for (pauses, ticks) in [(1, 0), (2, 1), (3, 2), (9, 3)] {
         let used = block_on(ticking(log.clone()).run(async |resource| {
@@ -208,7 +208,7 @@ fn what_cannot_fail_goes_on_beside_every_block() {
 
 /// With nothing to lend, and with what is beside made of what is lent.
 #[test]
-fn what_is_beside_may_be_made_of_what_is_lent_and_nothing_need_be_lent() {
+fn the_future_may_be_made_of_the_resource_and_nothing_need_be_lent() {
     #[async_context(scoped)]
     async fn of_its_resource(log: &Log) -> Result<Vec<usize>, Error> {
         let mut numbers = vec![1, 2];
@@ -248,7 +248,7 @@ fn an_error_beside_a_function_with_within_ends_it() {
 }
 
 #[test]
-fn attempt_takes_the_error_as_its_value() {
+fn the_value_of_an_attempt_is_the_error_beside_its_block() {
     let log = &Log::new();
     let used: Result<u32, Error> = block_on(async {
         async_with!(attempt(resource = lease(log.clone(), End::Fails(2))?), {
@@ -362,7 +362,7 @@ fn a_guard_whose_drive_is_ended_by_a_panic_is_still_to_be_exited() {
 
 /// Each poll of the use is cut off.
 #[test]
-fn dropped_after_any_poll_nothing_is_touched_when_it_is_gone() {
+fn a_use_that_is_dropped_after_any_poll_drops_the_block_before_the_resource() {
     for end in [End::Never, End::Fine(2), End::Fails(2), End::Panics(2)] {
         for polls in 0..12 {
             let log = &Log::new();

@@ -222,7 +222,7 @@ fn handles_in_handles_are_driven() {
 }
 
 #[test]
-fn on_a_stack_that_nobody_drives_they_are_refused() {
+fn handles_on_a_stack_that_nobody_drives_are_refused() {
     let log = &Log::new();
     let refuses = |panic: String, place: &str| assert!(panic.contains(place), "{panic}");
     let stack = AsyncExitStack::<Error>::new();
@@ -294,7 +294,7 @@ async fn what_fails_while_the_use_waits_is_reported_in_the_name_of_the_context()
 }
 
 #[tokio::test]
-async fn cancelled_after_any_poll_each_context_is_exited() {
+async fn each_context_is_exited_when_the_use_is_cancelled_after_any_poll() {
     for end in [End::Never, End::Fine(1), End::Fails(3)] {
         let held = &Arc::new(AtomicUsize::new(0));
         let used = || async move {

@@ -72,7 +72,7 @@ async fn what_fails_late_inside_a_context_leaves_its_value() {
 
 /// A context made of one that catches.
 #[tokio::test]
-async fn a_context_that_catches_inside_of_one_is_not_told_what_fails_late() {
+async fn a_context_that_catches_inside_another_is_not_told_what_fails_late() {
     #[async_context]
     async fn outer(log: Log) -> Result<(), Error> {
         async_with!(
@@ -253,7 +253,7 @@ async fn the_exit_waits_for_what_is_dropped_beside_the_block() {
 
 /// Each is polled until it is pending, or nobody would wake the use for it.
 #[tokio::test]
-async fn what_else_goes_on_is_polled_when_one_has_failed_late() {
+async fn the_other_futures_beside_are_polled_when_one_has_failed_late() {
     #[async_context]
     async fn once(log: Log) -> Result<(), Error> {
         yield_resource!((), async {

@@ -101,7 +101,7 @@ fn the_error_of_an_entry_that_is_dropped_unexited_is_reported() {
 
 /// The stack is closed while the driver polls an entry, so the close waits, by the waker of its last poll.
 #[test]
-fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
+fn the_close_of_a_stack_whose_entry_is_being_polled_is_woken() {
     type Closing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     #[async_context]
@@ -246,7 +246,7 @@ async fn nested(log: Log) -> Result<(), Error> {
 }
 
 #[test]
-fn one_thing_that_goes_on_is_enough_to_refuse_all() {
+fn one_future_beside_is_enough_to_refuse_the_whole_context() {
     let log = &Log::new();
     let refused = |panic: String| assert!(panic.contains("cannot drive that"), "{panic}");
     let ok = async || Ok::<_, Error>(());

@@ -642,7 +642,7 @@ async fn what_is_beside_an_entry_goes_on_while_the_use_waits() {
 }
 
 #[tokio::test]
-async fn cancelled_after_any_poll_each_entry_is_exited() {
+async fn each_entry_is_exited_when_the_use_is_cancelled_after_any_poll() {
     for end in [End::Never, End::Fine(1), End::Fails(2)] {
         let held = &Arc::new(AtomicUsize::new(0));
         let used = || {
@@ -674,7 +674,7 @@ async fn cancelled_after_any_poll_each_entry_is_exited() {
 
 /// The block is gone before an entry that it borrows from, whenever the use is dropped.
 #[test]
-fn dropped_after_any_poll_the_block_is_gone_before_the_entries() {
+fn a_use_that_is_dropped_after_any_poll_drops_the_block_before_the_entries() {
     for end in [End::Never, End::Fine(2), End::Fails(2), End::Panics(2)] {
         for polls in 0..12 {
             let log = &Log::new();

@@ -51,14 +51,14 @@ fn dropped_after(polls: usize) -> (String, String) {
 }
 
 #[test]
-fn never_polled_runs_nothing() {
+fn a_use_that_is_never_polled_runs_nothing() {
     let (in_drop, after) = dropped_after(0);
     assert_eq!(in_drop, "");
     assert_eq!(after, "");
 }
 
 #[test]
-fn dropped_while_entering_is_set_up_then_exited() {
+fn a_use_that_is_dropped_while_entering_is_set_up_then_exited() {
     let (in_drop, after) = dropped_after(1);
     // One poll in place brings it to the first wait of its exit.
     assert_eq!(in_drop, "entered exiting(Cancelled)");
@@ -66,21 +66,21 @@ fn dropped_while_entering_is_set_up_then_exited() {
 }
 
 #[test]
-fn dropped_in_its_body_drops_the_body_first() {
+fn a_use_that_is_dropped_in_its_body_drops_the_body_first() {
     let (in_drop, after) = dropped_after(2);
     assert_eq!(in_drop, "drop(held) exiting(Cancelled)");
     assert_eq!(after, "exited");
 }
 
 #[test]
-fn dropped_while_exiting_goes_on_with_the_same_exit() {
+fn a_use_that_is_dropped_while_exiting_goes_on_with_the_same_exit() {
     let (in_drop, after) = dropped_after(3);
     assert_eq!(in_drop, "", "one poll in place, to the second wait");
     assert_eq!(after, "exited");
 }
 
 #[test]
-fn dropped_with_one_poll_to_go_is_finished_in_place() {
+fn a_use_that_is_dropped_before_its_last_poll_is_finished_in_place() {
     let (in_drop, after) = dropped_after(4);
     assert_eq!(in_drop, "exited");
     assert_eq!(after, "");
@@ -339,7 +339,7 @@ fn forget(it: impl Send + 'static) {
 }
 
 #[test]
-fn what_is_forgotten_runs_nothing() {
+fn a_forgotten_use_or_guard_runs_nothing() {
     simulation::install();
     let log = Log::new();
     let mut future = Box::pin(using(log.clone()));

@@ -73,7 +73,7 @@ fn an_aborted_task_is_cleaned_up_on_a_current_thread_runtime() {
 }
 
 #[test]
-fn a_timeout_is_cleaned_up_after() {
+fn a_use_that_is_timed_out_is_cleaned_up() {
     current_thread().block_on(async {
         tokio::time::pause();
         let (log, (over, is_over)) = (Log::new(), oneshot::channel());

@@ -10,7 +10,7 @@ use super::{PLACES, Place, stays, stays_forever};
 use crate::support::{Failed, forever, logs, poll_and_drop};
 
 #[test]
-fn a_use_that_is_cut_is_cleaned_up_in_its_place() {
+fn a_cancelled_use_is_cleaned_up_in_its_place() {
     for place in PLACES {
         let (log, reports) = logs();
         place.run({

@@ -17,7 +17,7 @@ use crate::own_process::in_own_process;
 use crate::support::{forever, logs, paused, poll_and_drop, sleeps};
 
 #[test]
-fn settled_waits_and_try_settled_tells() {
+fn settled_waits_for_local_clean_ups_and_try_settled_returns_their_errors() {
     #[async_context(local)]
     async fn fails(message: &'static str) -> Result<(), String> {
         yield_resource!();

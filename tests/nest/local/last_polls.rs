@@ -100,7 +100,7 @@ fn a_dropped_set_does_not_wait_for_a_default_clean_up_inside() {
 }
 
 #[test]
-fn with_nowhere_to_go_on_each_is_polled_once_from_the_inside_out() {
+fn clean_ups_with_nowhere_to_go_on_are_polled_once_from_the_inside_out() {
     let (log, reports) = logs();
     cut_three(&log, 0);
     assert_eq!(log.line(), "+a +c -c ~b -a");
@@ -147,7 +147,7 @@ fn a_thread_that_ends_gives_each_its_last_poll_from_the_inside_out() {
 }
 
 #[test]
-fn a_use_that_lives_until_its_thread_ends() {
+fn a_use_that_lives_until_its_thread_ends_exits_from_the_inside_out() {
     thread_local! {
         static KEPT: RefCell<Option<Local<'static>>> = const { RefCell::new(None) };
     }

@@ -39,7 +39,7 @@ fn an_inner_use_that_is_timed_out_is_over_before_the_outer_one_exits() {
 }
 
 #[test]
-fn nested_uses_that_are_cut_together_exit_from_the_inside_out() {
+fn nested_uses_that_are_cancelled_together_exit_from_the_inside_out() {
     for place in PLACES {
         let (log, reports) = logs();
         place.run({
@@ -180,7 +180,7 @@ fn a_scoped_exit_and_a_join_wait_for_a_local_clean_up() {
 }
 
 #[test]
-fn every_way_of_using_a_local_context_waits_for_it() {
+fn an_exit_waits_for_every_way_of_using_a_local_context() {
     #[async_context(local, boxed)]
     async fn boxed(log: Log, name: &'static str) -> Rc<()> {
         let mut lent = Rc::new(());
@@ -240,7 +240,7 @@ fn every_way_of_using_a_local_context_waits_for_it() {
 }
 
 #[test]
-fn a_set_up_that_is_cut_is_finished_and_nobody_waits_but_settled_and_drain() {
+fn only_settled_and_drain_wait_for_a_cancelled_set_up() {
     #[async_context(local)]
     async fn slow_set_up(log: Log) {
         let _here = Here::new();
