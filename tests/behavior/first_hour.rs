@@ -1,4 +1,4 @@
-//! What newcomers and ported programs write, where no other module has it.
+//! Code as newcomers write it in their first hour, and as ported programs have it. No other file tests these cases.
 
 use std::error::Error as StdError;
 use std::io;

@@ -1,4 +1,4 @@
-//! Entries of an exit stack that are had by a key, as by a struct that owns the stack.
+//! Keys of entries. A struct that owns an exit stack keeps the keys, and reaches the resources by them.
 
 use std::cell::Cell;
 use std::pin::pin;

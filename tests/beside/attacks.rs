@@ -1,5 +1,5 @@
-//! Attacks on the memory that what is beside a block borrows. AddressSanitizer and valgrind fail a test in which one
-//! succeeds: `.ci/sanitize asan -p guard-tests --test beside`.
+//! Attacks on the memory that a future beside a block borrows. If one succeeds, AddressSanitizer and valgrind fail its
+//! test: `.ci/sanitize asan -p guard-tests --test beside`.
 //!
 //! While the resource is lent, nothing may unwind through the body of the context, finish it, or drop a local of it.
 

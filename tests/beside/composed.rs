@@ -1,4 +1,4 @@
-//! Contexts made of contexts, and several contexts around one block.
+//! What goes on beside contexts that are made of contexts, and beside several contexts around one block.
 
 use std::pin::pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,5 @@
-//! A use whose block was ended from beside fails or panics again, or is dropped, before it has ended.
+//! A future beside a block has ended the block. Then the clean-up fails or panics too, or the use is dropped before its
+//! end.
 
 use std::pin::pin;
 

@@ -1,4 +1,4 @@
-//! `deadline`, with tokio's paused clock.
+//! `deadline`: a context that ends its block when its time is over. The clock of tokio is paused.
 
 use std::io;
 use std::time::Duration;

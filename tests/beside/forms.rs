@@ -1,4 +1,4 @@
-//! Every form in which a context is used.
+//! What goes on beside a block, in every form in which a context is used.
 
 use std::convert::Infallible;
 use std::pin::pin;

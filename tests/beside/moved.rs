@@ -1,4 +1,5 @@
-//! Handles that lie elsewhere than where their use lent them: moved, dropped in the poll of what is beside, exchanged.
+//! Exit stacks and other handles that are not where their use lent them: they were moved, exchanged, or dropped while
+//! the future beside their entry was polled.
 
 use std::mem;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Contexts beside whose block something goes on.
+//! Helpers of these tests: contexts beside whose block a future goes on, and a resource that notices a wrong access.
 
 use std::pin::Pin;
 use std::sync::Arc;

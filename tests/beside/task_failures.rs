@@ -1,4 +1,5 @@
-//! Several tasks of a group fail or panic, and destructors and wakers panic: what comes first, and what is not lost.
+//! Several tasks of a group fail or panic, or a destructor or a waker panics: which failure the use ends with, and that
+//! no other one is lost.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};

@@ -1,5 +1,5 @@
-//! Exits that are bounded: nothing changes as long as the limit is not reached, and what is given up when
-//! it is, is told once, wherever the exit was going on.
+//! Exits with a limit, dropped after every number of polls. A limit that is not reached changes nothing. An exit that
+//! exceeds its limit is given up and reported once, wherever it runs.
 
 use std::future::pending;
 

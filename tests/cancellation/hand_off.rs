@@ -1,5 +1,5 @@
-//! What happens to a context whose user is dropped, step by step. The matrix tries all of it; these are
-//! the cases as a person would tell them.
+//! What happens, step by step, to a context whose user is dropped. `matrix` has all cases; these tests show the main
+//! ones to a reader.
 
 use std::any::Any;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Panics on their way through a context.
+//! A set-up, a body, an exit or a destructor panics: what is still exited, and where the panic goes.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};

@@ -1,4 +1,4 @@
-//! What no caller hears of is reported: once, with name, place and error.
+//! An error or a panic that no caller can receive is reported once, with the name and the place of its context.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Where clean-up goes on: in the runtime in which the context was entered, however that ends.
+//! Where a clean-up runs: in the runtime in which its context was entered, also if that runtime shuts down.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;

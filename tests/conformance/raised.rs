@@ -1,4 +1,4 @@
-//! The errors and the panics of the tests.
+//! The errors and the panics of these tests, which stand for Python's exceptions.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! All contexts of guard-core keep the laws.
+//! All contexts of guard-core keep the laws that `check_context` and `check_catching` check.
 
 use std::cell::Cell;
 use std::convert::Infallible;
