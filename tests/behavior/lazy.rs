@@ -177,7 +177,7 @@ async fn an_exit_error_without_a_caller_is_reported_with_the_name_of_the_inner_c
     assert_eq!(reported[0].error(), Some("full"));
 }
 
-/// Uses it, so that it waits in every phase.
+/// A use of a lazy context that waits in every phase.
 async fn used(log: &Log) -> Result<usize, &'static str> {
     let log = log.clone();
     Ok(async_with!(

@@ -179,7 +179,7 @@ async fn a_cancelled_replace_leaves_the_former_context_to_its_readers() {
     assert_eq!(log.line(), "out2(Completed)");
 }
 
-/// Uses it, so that it waits in every phase.
+/// A use of a swap that waits in every phase.
 async fn used(log: &Log) -> Result<u32, &'static str> {
     Ok(async_with!(session = swap(fine!(log, 1))?, {
         let reader = session.current();

@@ -42,7 +42,7 @@ async fn failing(number: u32) -> Result<u32, String> {
     Err(format!("failed {number}"))
 }
 
-/// Its exit is finished only by itself: cancelled, it keeps the lock.
+/// Takes the lock, and releases it only at its own end: if it is cancelled, it keeps the lock.
 async fn leaks(lock: &AtomicBool) -> &'static str {
     yield_once().await;
     lock.store(true, Relaxed);

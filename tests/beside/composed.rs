@@ -73,7 +73,7 @@ fn a_panic_beside_an_inner_context_goes_on_after_the_exit_of_the_outermost() {
     assert_eq!(log.line(), line);
 }
 
-/// It is over before the inner use ends, so it is the inner block that ends it.
+/// The contexts around the inner one clean up in its block. What is beside is dropped when that block ends.
 #[test]
 fn what_is_beside_an_inner_context_goes_on_until_that_exits() {
     let log = &Log::new();
@@ -229,7 +229,7 @@ fn a_context_of_the_same_call_that_is_entered_is_dropped() {
     assert_eq!(log.line(), line);
 }
 
-/// The exit of an inner one is not given up.
+/// The exit of an inner context is not given up.
 #[test]
 fn an_inner_context_of_the_same_call_that_exits_goes_on() {
     let log = &Log::new();
@@ -368,7 +368,7 @@ fn a_guard_refuses_what_goes_on_inside_its_context() {
     block_on(guard.exit_with(Outcome::Cancelled)).unwrap();
 }
 
-/// Each poll of the use is cut off.
+/// After each poll the use is dropped.
 #[test]
 fn a_use_that_is_dropped_after_any_poll_keeps_the_order() {
     for end in [End::Never, End::Fails(2), End::Panics(2)] {

@@ -88,7 +88,7 @@ fn a_block_that_ends_first_ends_what_is_beside() {
     }
 }
 
-/// It is polled when the block is pending for the first time.
+/// What is beside is first polled when the block is pending for the first time.
 #[test]
 fn what_is_beside_a_block_that_never_waits_is_not_polled() {
     let log = &Log::new();
@@ -206,7 +206,7 @@ fn a_future_that_cannot_fail_goes_on_beside_every_block() {
     }
 }
 
-/// With nothing to lend, and with what is beside made of what is lent.
+/// The expression of the future is evaluated before the place is lent.
 #[test]
 fn the_future_may_be_made_of_the_resource_and_nothing_need_be_lent() {
     #[async_context(scoped)]
@@ -360,7 +360,7 @@ fn a_guard_whose_drive_is_ended_by_a_panic_is_still_to_be_exited() {
     assert_eq!(log.line(), PANICKED);
 }
 
-/// Each poll of the use is cut off.
+/// After each poll the use is dropped.
 #[test]
 fn a_use_that_is_dropped_after_any_poll_drops_the_block_before_the_resource() {
     for end in [End::Never, End::Fine(2), End::Fails(2), End::Panics(2)] {

@@ -251,7 +251,7 @@ async fn the_exit_waits_for_what_is_dropped_beside_the_block() {
     }
 }
 
-/// Each is polled until it is pending, or nobody would wake the use for it.
+/// Each future is polled until it is pending, or nobody would wake the use for it.
 #[tokio::test]
 async fn the_other_futures_beside_are_polled_when_one_has_failed_late() {
     #[async_context]

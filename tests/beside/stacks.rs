@@ -492,7 +492,7 @@ fn a_stack_in_the_body_of_a_context_is_driven_by_whoever_uses_that() {
     assert_eq!((block_on(used), &*log.line()), (Err(Error::Lost), line));
 }
 
-/// It has a stack in its body, but nothing that goes on.
+/// The context has a stack in its body, and nothing goes on beside the entries.
 #[test]
 fn a_stack_without_such_entries_is_used_wherever_contexts_are() {
     let log = &Log::new();

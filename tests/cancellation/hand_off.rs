@@ -28,7 +28,7 @@ async fn traced(log: Log) -> Result<Log, Infallible> {
     Ok(())
 }
 
-/// Uses it, with a body that waits once.
+/// Uses a traced context, with a body that waits once.
 async fn using(log: Log) {
     async_with!(log = traced(log), {
         let _held = Dropped(log.clone(), "held");
@@ -252,7 +252,7 @@ fn an_entry_that_waits_when_its_stack_is_dropped_is_told_how_the_block_ended() {
     assert_eq!(log.line(), line, "the entry below had not begun to wait");
 }
 
-/// Its exit drops a use whose clean-up goes on, and waits once after that.
+/// A context whose exit drops a use whose clean-up goes on, and waits once after that.
 #[async_context]
 async fn cancels_in_its_exit(log: Log) -> Result<(), Infallible> {
     yield_resource!();

@@ -42,7 +42,7 @@ fn current_thread() -> Runtime {
 
 const WHOLE: &str = "entered exiting(Cancelled) exited";
 
-/// Uses it in a task of its own, which is aborted once it is in its body.
+/// Uses a session in a task, and aborts the task when it is in the body.
 async fn abort_in_its_body() {
     let (log, (over, is_over), (inside, is_inside)) =
         (Log::new(), oneshot::channel(), oneshot::channel());

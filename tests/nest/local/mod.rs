@@ -41,7 +41,7 @@ impl Drop for Here {
     }
 }
 
-/// Its exit is pending so many times.
+/// A local context whose exit is pending `pending` times.
 #[async_context(local)]
 async fn stays(log: Log, name: &'static str, pending: usize) {
     let here = Here::new();
@@ -54,7 +54,7 @@ async fn stays(log: Log, name: &'static str, pending: usize) {
     log.push(format_args!("-{name}"));
 }
 
-/// Its exit never ends.
+/// A local context whose exit never ends.
 #[async_context(local)]
 async fn stays_forever(log: Log, name: &'static str) {
     let _here = Here::new();
@@ -63,7 +63,7 @@ async fn stays_forever(log: Log, name: &'static str) {
     forever().await;
 }
 
-/// Its exit ends when it is told to.
+/// A local context whose exit ends when `gate` is notified.
 #[async_context(local)]
 async fn stays_gated(log: Log, name: &'static str, gate: Rc<Notify>) {
     let _here = Here::new();
@@ -72,7 +72,7 @@ async fn stays_gated(log: Log, name: &'static str, gate: Rc<Notify>) {
     log.push(format_args!("-{name}"));
 }
 
-/// Its exit takes so many milliseconds.
+/// A local context whose exit takes `millis` milliseconds.
 #[async_context(local)]
 async fn stays_millis(log: Log, name: &'static str, millis: u64) {
     let _here = Here::new();
