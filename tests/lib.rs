@@ -1,10 +1,14 @@
-//! Helpers of all tests: a log of events, and functions that poll a future by hand.
+//! Helpers of all tests: a log of events, functions that poll a future by hand, a waker that counts, and the messages
+//! of panics.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// A list of events, in the order in which they happened.
 #[derive(Clone, Default)]
@@ -76,4 +80,44 @@ pub async fn yield_once() {
         }
     })
     .await;
+}
+
+/// A waker that counts how often it was woken.
+#[derive(Default)]
+pub struct CountingWaker(AtomicUsize);
+
+impl CountingWaker {
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// How often it was woken since the last call.
+    pub fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The message of the panic with which `action` ends.
+pub fn panic_message<T>(action: impl FnOnce() -> T) -> String {
+    match catch_unwind(AssertUnwindSafe(action)) {
+        Ok(_) => panic!("the action should panic"),
+        Err(payload) => payload_message(payload),
+    }
+}
+
+/// The message of a panic that was caught.
+pub fn payload_message(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(payload) => {
+            let message = payload.downcast::<&str>();
+            (*message.expect("the payload should be a text")).to_owned()
+        }
+    }
 }

@@ -300,7 +300,7 @@ fn what_a_stack_lends_stays_in_place_while_the_stack_grows() {
 
 /// A keyed resource lies in a box. Several threads may read it while the list grows.
 #[test]
-fn what_is_had_by_a_key_stays_in_place_while_the_stack_grows() {
+fn a_keyed_resource_stays_in_place_while_the_stack_grows() {
     let stack = AsyncExitStack::<Infallible>::new();
     let key = block_on(stack.enter_keyed(array())).unwrap();
     let had: &Array = &stack[&key];

@@ -1,4 +1,4 @@
-//! What does not compile, and what it says to whoever wrote it.
+//! Code that must not compile, and the messages that its author gets.
 //!
 //! The messages are those of one compiler, the one in `rust-toolchain.toml`. After a change, write them
 //! anew with `TRYBUILD=overwrite cargo test -p guard-tests --test ui`, and read each as the person who

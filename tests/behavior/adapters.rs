@@ -13,7 +13,7 @@ use guard_core::{
     async_with, blocking, blocking_catch, closing, drain, from_fns, manage, manage_scoped,
     nullcontext, yield_resource,
 };
-use guard_tests::{Log, block_on, poll_once, yield_once};
+use guard_tests::{Log, block_on, payload_message, poll_once, yield_once};
 use tokio::runtime::Builder;
 
 use crate::reports;
@@ -204,22 +204,18 @@ async fn blocking_runs_both_functions_outside_the_task() {
 
 #[tokio::test]
 async fn a_panic_of_a_blocking_function_unwinds_in_the_task() {
-    fn panic_of(caught: Result<Result<(), &str>, Box<dyn std::any::Any + Send>>) -> &'static str {
-        caught.unwrap_err().downcast_ref::<&'static str>().unwrap()
-    }
-
     let acquire = blocking(
         || -> Result<(), &'static str> { std::panic::panic_any("acquire") },
         |(), _| Ok(()),
     );
-    let used = AssertUnwindSafe(acquire.with(async |()| Ok(()))).catch_unwind();
-    assert_eq!(panic_of(used.await), "acquire");
+    let used = AssertUnwindSafe(acquire.with(async |()| Ok::<_, &str>(()))).catch_unwind();
+    assert_eq!(payload_message(used.await.unwrap_err()), "acquire");
     let release = blocking(
         || Ok::<_, &str>(()),
         |(), _| std::panic::panic_any("release"),
     );
-    let used = AssertUnwindSafe(release.with(async |()| Ok(()))).catch_unwind();
-    assert_eq!(panic_of(used.await), "release");
+    let used = AssertUnwindSafe(release.with(async |()| Ok::<_, &str>(()))).catch_unwind();
+    assert_eq!(payload_message(used.await.unwrap_err()), "release");
 }
 
 #[test]

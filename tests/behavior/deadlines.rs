@@ -8,7 +8,7 @@ use guard_core::{
     AsyncContext, AsyncManager, Outcome, TimeoutError, TryWithError, async_context, async_with,
     drain, exit_stack, manage, yield_resource,
 };
-use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
+use guard_tests::{Dropped, Log, block_on, panic_message, poll_once, poll_times, yield_once};
 use tokio::time::{Instant, sleep};
 
 use crate::reports;
@@ -388,12 +388,8 @@ fn a_context_whose_exit_timed_out_cannot_be_used_again() {
         timed_out,
         std::task::Poll::Ready(Err(TimeoutError::TimedOut))
     ));
-    let again = std::panic::AssertUnwindSafe(|| guard.resource());
-    let panic = std::panic::catch_unwind(again).unwrap_err();
-    let message = panic.downcast_ref::<String>().cloned();
-    let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
     assert_eq!(
-        message.unwrap(),
+        panic_message(|| guard.resource()),
         "a context was used whose exit has timed out"
     );
 }

@@ -1,10 +1,9 @@
 //! `expect`: contexts that panic when they fail.
 
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use guard_core::{AsyncContext, async_context, async_with, drain, within, yield_resource};
-use guard_tests::{block_on, poll_once};
+use guard_tests::{block_on, panic_message, poll_once};
 
 use crate::reports;
 
@@ -17,11 +16,6 @@ async fn database(
     let mut rows = 3;
     yield_resource!(rows);
     exit
-}
-
-fn panic_message(used: impl Future) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(|| block_on(used))).err();
-    *panic.expect("the use should panic").downcast().unwrap()
 }
 
 #[test]
@@ -43,14 +37,14 @@ fn the_panic_has_the_message_the_error_and_the_location() {
             {}
         );
     };
-    let message = panic_message(entering);
+    let message = panic_message(|| block_on(entering));
     assert!(
         message.starts_with("a database: \"refused\" (expected at "),
         "{message}"
     );
     assert!(message.contains("behavior/expect.rs:"), "{message}");
     let exiting = database(Ok(()), Err("lost")).expect(String::from("2 databases"));
-    let message = panic_message(exiting.run(async |_| ()));
+    let message = panic_message(|| block_on(exiting.run(async |_| ())));
     assert!(message.starts_with("2 databases: \"lost\""), "{message}");
 }
 
@@ -58,10 +52,7 @@ fn the_panic_has_the_message_the_error_and_the_location() {
 fn an_error_after_a_panic_of_the_body_is_reported() {
     reports::collect();
     let used = database(Ok(()), Err("lost")).expect("a database");
-    let message = catch_unwind(AssertUnwindSafe(|| {
-        block_on(used.run::<(), _>(async |_| panic!("body")))
-    }));
-    let message = *message.unwrap_err().downcast::<&str>().unwrap();
+    let message = panic_message(|| block_on(used.run::<(), _>(async |_| panic!("body"))));
     assert_eq!(message, "body");
     let reports = reports::take();
     assert_eq!(reports, ["Panicked"]);
@@ -105,7 +96,7 @@ fn an_error_that_is_mapped_to_a_panic_needs_no_question_mark() {
     }
     assert_eq!(block_on(use_it(Ok(()))), 3);
     assert_eq!(
-        panic_message(use_it(Err("refused"))),
+        panic_message(|| block_on(use_it(Err("refused")))),
         "no database: refused"
     );
 }

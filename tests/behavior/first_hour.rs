@@ -1,4 +1,4 @@
-//! What newcomers and ported programs write, where no other module has it.
+//! Code as newcomers write it in their first hour, and as ported programs have it. No other file tests these cases.
 
 use std::error::Error as StdError;
 use std::io;
@@ -109,7 +109,7 @@ mod places {
     }
 
     #[tokio::test]
-    async fn where_real_code_uses_contexts() -> Result<(), BoxError> {
+    async fn contexts_are_used_wherever_real_code_needs_them() -> Result<(), BoxError> {
         assert_eq!(chained(&Pool).await?, 1);
         assert_eq!(in_a_select(&Pool).await?, 2);
         assert_eq!(given(file(4)).await?, 4);
@@ -147,7 +147,7 @@ mod a_method_that_makes_a_context_of_what_it_owns {
     }
 
     #[tokio::test]
-    async fn the_context_outlives_both() -> io::Result<()> {
+    async fn an_owned_context_outlives_its_receiver_and_its_argument() -> io::Result<()> {
         let context = {
             let name = String::from("a");
             Pool(Arc::new(3)).checkout(&name)
@@ -165,7 +165,7 @@ mod a_method_that_makes_a_context_of_what_it_owns {
 }
 
 #[tokio::test]
-async fn a_guard_that_is_forgotten_rolls_back() -> io::Result<()> {
+async fn a_guard_that_is_not_exited_is_cancelled() -> io::Result<()> {
     let log = Log::new();
     {
         let mut guard = told(log.clone(), "tx").enter().await?;
@@ -229,7 +229,7 @@ async fn database(log: Log, migrates: bool) -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_context_has_taken_is_given_back_after_a_question_mark_in_its_code() {
+async fn a_deferred_release_runs_after_a_question_mark_in_the_set_up() {
     let log = Log::new();
     let used = database(log.clone(), false).with(async |()| Ok::<_, io::Error>(()));
     assert!(used.await.is_err());
@@ -240,7 +240,7 @@ async fn what_a_context_has_taken_is_given_back_after_a_question_mark_in_its_cod
 }
 
 #[tokio::test]
-async fn all_errors_of_a_stack_are_one_by_close_and_the_first_is_one_by_aclose() {
+async fn close_returns_all_errors_and_aclose_the_first() {
     let filled = || {
         let stack = AsyncExitStack::<io::Error>::new();
         stack.defer(async || Err(io::Error::other("second")));

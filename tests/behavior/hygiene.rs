@@ -163,7 +163,7 @@ mod methods_for_everything {
     }
 
     #[test]
-    fn the_expansion_does_not_call_them() {
+    fn the_expansion_calls_no_methods_of_user_traits() {
         async fn fails(got_failed: Arc<AtomicBool>, result: Result<(), u8>) -> Result<(), u8> {
             async_with!(stack = exit_stack::<u8>(), _failed = failed(got_failed), {
                 stack.callback(|| {});

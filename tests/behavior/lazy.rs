@@ -29,7 +29,7 @@ async fn cache(log: Log, enter: Result<(), &'static str>) -> Result<Vec<u32>, &'
 }
 
 #[test]
-fn what_nobody_asks_for_is_neither_entered_nor_exited() {
+fn a_lazy_context_that_nobody_asks_for_is_neither_entered_nor_exited() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(cache = lazy(|| cache(log.clone(), Ok(())))?, {
@@ -43,7 +43,7 @@ fn what_nobody_asks_for_is_neither_entered_nor_exited() {
 }
 
 #[test]
-fn all_who_ask_get_the_same_resource_which_is_exited_once() {
+fn every_get_lends_the_same_resource_and_its_context_is_exited_once() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(cache = lazy(|| cache(log.clone(), Ok(())))?, {
@@ -60,7 +60,7 @@ fn all_who_ask_get_the_same_resource_which_is_exited_once() {
 }
 
 #[test]
-fn who_ask_at_once_enter_once() {
+fn concurrent_askers_enter_once() {
     let log = Log::new();
     let used = futures::executor::block_on(async {
         async_with!(cache = lazy(|| cache(log.clone(), Ok(())))?, {
@@ -74,7 +74,7 @@ fn who_ask_at_once_enter_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_ask_at_once_from_several_threads_enter_once() {
+async fn concurrent_askers_on_several_threads_enter_once() {
     for _ in 0..100 {
         let log = Log::new();
         let (made, kept) = (log.clone(), log.clone());
@@ -192,7 +192,7 @@ fn a_set_up_that_panicked_is_tried_again() {
 }
 
 #[test]
-fn its_exit_is_told_the_outcome_of_the_use_and_its_error_is_the_use_s() {
+fn a_lazy_context_gets_the_outcome_and_its_exit_error_fails_the_use() {
     let log = Log::new();
     let make = || cache(log.clone(), Ok(()));
     let full = lazy(make).with(async |cache| {
@@ -212,7 +212,7 @@ fn its_exit_is_told_the_outcome_of_the_use_and_its_error_is_the_use_s() {
 }
 
 #[tokio::test]
-async fn an_error_that_has_no_caller_is_reported_in_its_own_name() {
+async fn an_exit_error_without_a_caller_is_reported_with_the_name_of_the_inner_context() {
     let reports = reports();
     let used = lazy(|| cache(Log::new(), Ok(()))).with(async |cache| {
         cache.get_mut().await?.extend([2, 3]);
@@ -225,7 +225,7 @@ async fn an_error_that_has_no_caller_is_reported_in_its_own_name() {
     assert_eq!(reported[0].error(), Some("full"));
 }
 
-/// Uses it, so that it waits in every phase.
+/// A use of a lazy context that waits in every phase.
 async fn used(log: &Log) -> Result<usize, &'static str> {
     let log = log.clone();
     Ok(async_with!(
@@ -241,7 +241,7 @@ async fn used(log: &Log) -> Result<usize, &'static str> {
 }
 
 #[tokio::test]
-async fn wherever_it_is_cancelled_what_was_entered_is_exited() {
+async fn a_lazy_context_that_was_entered_is_exited_wherever_its_use_is_cancelled() {
     let log = Log::new();
     let reports = reports();
     let value = cancel_at_every_poll(
@@ -274,7 +274,7 @@ async fn gated(log: Log, gate: Arc<Semaphore>) -> Result<(), &'static str> {
 }
 
 #[tokio::test]
-async fn one_who_asks_and_is_dropped_leaves_the_set_up_to_the_others() {
+async fn a_dropped_asker_leaves_the_set_up_to_the_others() {
     let (log, gate) = (Log::new(), Arc::new(Semaphore::new(0)));
     let make = || gated(log.clone(), gate.clone());
     async_with!(gated = lazy(make).expect("a context"), {
@@ -341,7 +341,7 @@ fn only_a_set_up_that_was_woken_is_polled() {
 }
 
 #[test]
-fn it_may_be_entered_by_hand_or_on_a_stack() {
+fn a_lazy_context_may_be_entered_by_hand_or_on_a_stack() {
     block_on(async {
         let mut guard = lazy(|| nullcontext(1)).enter().await.unwrap();
         *guard.get_mut().await.unwrap() += 1;
@@ -362,7 +362,7 @@ fn it_may_be_entered_by_hand_or_on_a_stack() {
 }
 
 #[test]
-fn a_use_of_it_can_be_spawned_also_if_the_resource_cannot_be_shared() {
+fn a_use_of_a_lazy_context_is_send_although_its_resource_is_not_sync() {
     fn sent(_: impl Future + Send) {}
     let make = || nullcontext(Cell::new(1));
     sent(async move {

@@ -1,7 +1,6 @@
-//! The poll methods of a context. A call in the wrong order panic_message with a message, and does nothing worse.
+//! The poll methods of a context. A call in the wrong order panics with a message, and does nothing worse.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -9,7 +8,7 @@ use guard_core::{
     AsyncContext, AsyncManager, BoxContext, Outcome, async_context, manage, manage_scoped,
     yield_resource,
 };
-use guard_tests::{Log, block_on, poll_once, yield_once};
+use guard_tests::{Log, block_on, panic_message, poll_once, yield_once};
 
 use crate::reports;
 
@@ -56,17 +55,6 @@ fn exit<C: AsyncContext + ?Sized>(
     context.poll_exit(&mut Context::from_waker(Waker::noop()), outcome)
 }
 
-/// The message of the panic of `action`.
-fn panic_message<T>(action: impl FnOnce() -> T) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(action))
-        .map(drop)
-        .unwrap_err();
-    match payload.downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => (*payload.downcast::<&str>().unwrap()).to_owned(),
-    }
-}
-
 fn by_hand<C>(context: C, log: &Log)
 where
     C: AsyncContext<Resource = u32, Error = fmt::Error>,
@@ -86,7 +74,7 @@ where
 }
 
 #[test]
-fn enter_lend_exit() {
+fn a_context_is_entered_lends_and_is_exited_by_hand() {
     let log = Log::new();
     by_hand(guaranteed(log.clone()), &log);
     by_hand(scoped(&log), &log);

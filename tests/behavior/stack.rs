@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::error::Error as _;
 use std::future::pending;
 use std::num::ParseIntError;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -14,7 +13,7 @@ use guard_core::{
     AsyncContext, AsyncExitStack, ExitErrors, Outcome, ScopedExitStack, TryWithError,
     async_context, async_with, exit_stack, nullcontext, scoped_exit_stack, yield_resource,
 };
-use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
+use guard_tests::{Dropped, Log, block_on, panic_message, poll_once, yield_once};
 
 use crate::reports;
 
@@ -60,14 +59,6 @@ fn watch(stack: &AsyncExitStack<String>, log: &Log, name: &'static str) {
         log.push(format_args!("{name}({outcome:?})"));
         Ok(())
     });
-}
-
-/// The message of the panic of this future.
-fn panic_message<T>(future: impl Future<Output = T>) -> &'static str {
-    let Err(panic) = block_on(AssertUnwindSafe(future).catch_unwind()) else {
-        panic!("the future should panic");
-    };
-    panic.downcast_ref::<&'static str>().unwrap()
 }
 
 #[test]
@@ -168,7 +159,7 @@ fn a_stack_gets_the_outcome_of_its_use() {
     assert_eq!(failed, Err("bad".to_string()));
     assert_eq!(log.line(), "outcome(Failed(()))");
     let panics = used(log.clone(), async || std::panic::panic_any("ouch"));
-    assert_eq!(panic_message(panics), "ouch");
+    assert_eq!(panic_message(|| block_on(panics)), "ouch");
     assert_eq!(log.line(), "outcome(Panicked)");
     let mut dropped = Box::pin(used(log.clone(), async || pending().await));
     assert!(poll_once(dropped.as_mut()).is_pending());
@@ -189,7 +180,10 @@ fn entries_see_the_outcome_as_it_stands() {
     stack.callback(|| ());
     watch(&stack, &log, "1st");
 
-    assert_eq!(panic_message(stack.close(Outcome::Completed)), "ouch");
+    assert_eq!(
+        panic_message(|| block_on(stack.close(Outcome::Completed))),
+        "ouch"
+    );
     assert_eq!(
         log.line(),
         "1st(Completed) 2nd(Completed) 3rd(Failed(())) 4th(Panicked)"
@@ -221,7 +215,7 @@ fn every_entry_runs_once_when_others_fail_or_panic() {
     log.take();
 
     assert_eq!(
-        panic_message(stack.close(Outcome::Completed)),
+        panic_message(|| block_on(stack.close(Outcome::Completed))),
         "4",
         "the first panic"
     );
@@ -312,7 +306,7 @@ fn one_of_several_errors_is_returned_and_the_others_are_reported() {
         fill(stack).await?;
         std::panic::panic_any("body")
     });
-    assert_eq!(panic_message(panics), "body");
+    assert_eq!(panic_message(|| block_on(panics)), "body");
     assert_eq!(
         reports::take_names(),
         ["failing", "failing", "panicking"].map(|name| format!("behavior::stack::{name}"))
@@ -448,7 +442,7 @@ fn an_entry_whose_release_panicked_is_not_exited_again() {
         [(deferred, "deferred"), (kept, "drop"), (context, "context")]
     });
     for (key, panic) in keys {
-        assert_eq!(panic_message(stack.release(key)), panic);
+        assert_eq!(panic_message(|| block_on(stack.release(key))), panic);
         assert_eq!(block_on(stack.release(key)), Ok(false));
     }
     assert_eq!(block_on(stack.close(Outcome::Completed)), Ok(()));
@@ -497,7 +491,7 @@ fn pop_all_moves_the_entries() {
         assert_eq!((released, log.line().as_str()), (Ok(true), "3(Completed)"));
     });
     // The key of an entry stays valid on the stack to which the entry was moved. Its callback panics.
-    let released = panic_message(moved.release(key).map(drop));
+    let released = panic_message(|| block_on(moved.release(key)));
     assert!(released.contains("the callback ran"), "{released}");
     block_on(moved.close(Outcome::Panicked)).unwrap();
     assert_eq!(log.line(), "2(Panicked) 1(Panicked)");
@@ -764,7 +758,10 @@ fn a_destructor_that_panics_stops_no_entry_from_its_exit() {
     watch(&stack, &log, "1");
     stack.keep(PanicsOnDrop);
     watch(&stack, &log, "2");
-    assert_eq!(panic_message(stack.close(Outcome::Completed)), "drop");
+    assert_eq!(
+        panic_message(|| block_on(stack.close(Outcome::Completed))),
+        "drop"
+    );
     assert_eq!(log.line(), "2(Completed) 1(Panicked)");
 
     let stack = ScopedExitStack::<String>::new();

@@ -1,4 +1,4 @@
-//! Entries of an exit stack that are had by a key, as by a struct that owns the stack.
+//! Keys of entries. A struct that owns an exit stack keeps the keys, and reaches the resources by them.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -8,7 +8,7 @@ use guard_core::{
     AsyncExitStack, BoxContext, EntryKey, Outcome, async_context, async_with, exit_stack,
     yield_resource,
 };
-use guard_tests::{Log, block_on, poll_once, yield_once};
+use guard_tests::{Log, block_on, panic_message, poll_once, yield_once};
 
 use crate::reports;
 
@@ -64,14 +64,6 @@ impl Client {
     }
 }
 
-fn message(panics: impl FnOnce()) -> String {
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| {
-        let message: &&str = panic.downcast_ref().unwrap();
-        (*message).to_string()
-    })
-}
-
 #[test]
 fn a_struct_owns_a_stack_uses_its_sessions_and_closes_them_last_in_first_out() {
     let log = Log::new();
@@ -88,7 +80,7 @@ fn a_struct_owns_a_stack_uses_its_sessions_and_closes_them_last_in_first_out() {
 }
 
 #[test]
-fn what_was_entered_is_exited_where_a_later_one_cannot_be() {
+fn an_entry_is_exited_when_a_later_context_fails_to_enter() {
     let log = Log::new();
     let opened = block_on(Client::open(&log, "refused"));
     assert_eq!(opened.err().as_deref(), Some("refused"));
@@ -106,7 +98,7 @@ fn one_entry_is_released_early_and_the_others_stay() {
         assert_eq!(client.stack.get(&client.users), None);
         assert_eq!(client.stack.get_mut(&client.users), None);
         assert_eq!(client.stack[&client.orders], ["orders"]);
-        let panic = message(|| assert_eq!(client.order(), 0));
+        let panic = panic_message(|| assert_eq!(client.order(), 0));
         assert!(panic.contains("the entry has been released"), "{panic}");
         client.close().await.unwrap();
     });
@@ -114,7 +106,7 @@ fn one_entry_is_released_early_and_the_others_stay() {
 }
 
 #[test]
-fn the_key_of_another_stack_is_of_no_entry() {
+fn the_key_of_another_stack_finds_no_entry() {
     let log = Log::new();
     block_on(async {
         let one = AsyncExitStack::<String>::new();
@@ -127,8 +119,8 @@ fn the_key_of_another_stack_is_of_no_entry() {
         assert_ne!(key, same_place);
         assert_eq!(other.get(&key), None);
         for panic in [
-            message(|| assert!(other[&key].is_empty())),
-            message(|| other[&key].push("no")),
+            panic_message(|| assert!(other[&key].is_empty())),
+            panic_message(|| other[&key].push("no")),
         ] {
             assert!(panic.contains("it is on another stack"), "{panic}");
         }
@@ -159,7 +151,7 @@ fn pop_all_takes_the_keys_along() {
 }
 
 #[test]
-fn what_is_had_by_a_key_is_used_beside_what_was_lent() {
+fn a_keyed_resource_is_used_together_with_a_lent_one() {
     let log = Log::new();
     block_on(async {
         let stack = AsyncExitStack::<String>::new();
@@ -213,7 +205,7 @@ fn aclose_returns_the_first_error_and_reports_the_others() {
 fn a_panic_of_an_entry_goes_on_when_all_have_been_exited() {
     reports::collect();
     let log = Log::new();
-    let panic = message(|| {
+    let panic = panic_message(|| {
         block_on(async {
             let stack = AsyncExitStack::<String>::new();
             for name in ["good", "panicking", "failing"] {
@@ -274,13 +266,13 @@ fn an_enter_that_is_dropped_adds_nothing() {
 }
 
 #[test]
-fn an_entry_whose_release_was_dropped_half_way_is_not_had_any_more() {
+fn the_key_of_an_entry_whose_release_was_dropped_finds_no_entry() {
     let log = Log::new();
     let mut stack = AsyncExitStack::<String>::new();
     let key = block_on(stack.enter_keyed(session(log.clone(), "half"))).unwrap();
     assert!(poll_once(pin!(stack.release(key))).is_pending());
     assert_eq!(stack.get(&key), None);
-    let panic = message(|| assert!(stack[&key].is_empty()));
+    let panic = panic_message(|| assert!(stack[&key].is_empty()));
     assert!(panic.contains("is being exited"), "{panic}");
     block_on(stack.aclose()).unwrap();
     assert_eq!(log.line(), "exit(half, Completed)");
@@ -312,7 +304,7 @@ fn boxed_contexts_and_resources_without_a_size_have_keys_too() {
 }
 
 #[test]
-fn what_is_not_sync_is_had_exclusively() {
+fn a_keyed_resource_that_is_not_sync_is_used_exclusively() {
     #[async_context]
     async fn counter() -> Result<Cell<u32>, String> {
         let mut count = Cell::new(1);

@@ -85,7 +85,7 @@ fn a_stream_that_is_dropped_half_way_is_a_cancelled_use() {
 }
 
 #[test]
-fn a_context_that_cannot_fail_needs_nothing_of_that() {
+fn a_stream_without_a_result_uses_a_context_that_cannot_fail() {
     let log = Log::new();
     let given = log.clone();
     let numbers = stream! {
@@ -101,7 +101,7 @@ fn a_context_that_cannot_fail_needs_nothing_of_that() {
 }
 
 #[test]
-fn a_guard_is_another_way_and_is_not_told_of_a_question_mark() {
+fn a_guard_in_a_stream_is_cancelled_by_a_question_mark() {
     let numbers = |log: Log, fails: bool| {
         try_stream! {
             let mut c = connection(log, "").enter().await?;

@@ -43,7 +43,7 @@ macro_rules! fine {
 }
 
 #[test]
-fn the_next_is_entered_before_the_former_is_exited() {
+fn the_next_context_is_entered_before_the_former_one_is_exited() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -63,7 +63,7 @@ fn the_next_is_entered_before_the_former_is_exited() {
 }
 
 #[test]
-fn one_that_cannot_be_entered_changes_nothing() {
+fn a_next_context_that_cannot_be_entered_changes_nothing() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -81,7 +81,7 @@ fn one_that_cannot_be_entered_changes_nothing() {
 }
 
 #[test]
-fn a_first_one_that_cannot_be_entered_is_the_error_of_the_use() {
+fn a_first_context_that_cannot_be_entered_fails_the_use() {
     let log = Log::new();
     let first = token(log.clone(), 1, Fails::Entering);
     let used = block_on(swap(first).with(async |_| Ok::<_, &str>(())));
@@ -89,7 +89,7 @@ fn a_first_one_that_cannot_be_entered_is_the_error_of_the_use() {
 }
 
 #[test]
-fn one_that_cannot_be_exited_is_replaced_all_the_same() {
+fn a_former_context_that_cannot_be_exited_is_replaced() {
     let log = Log::new();
     let used = block_on(async {
         async_with!(session = swap(token(log.clone(), 1, Fails::Exiting))?, {
@@ -109,7 +109,7 @@ fn one_that_cannot_be_exited_is_replaced_all_the_same() {
 }
 
 #[test]
-fn who_reads_keeps_what_was_there_until_it_lets_go() {
+fn a_reader_keeps_its_context_until_it_is_dropped() {
     let log = Log::new();
     block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -135,7 +135,7 @@ fn who_reads_keeps_what_was_there_until_it_lets_go() {
 }
 
 #[test]
-fn the_last_who_reads_wakes_the_one_who_replaces() {
+fn the_last_reader_that_is_dropped_wakes_the_replace() {
     let log = Log::new();
     futures::executor::block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -158,7 +158,7 @@ fn the_last_who_reads_wakes_the_one_who_replaces() {
 }
 
 #[tokio::test]
-async fn one_who_replaces_and_is_dropped_leaves_the_former_to_those_who_read() {
+async fn a_cancelled_replace_leaves_the_former_context_to_its_readers() {
     let log = Log::new();
     async_with!(session = swap(fine!(log, 1)).expect("a token"), {
         let reader = session.current();
@@ -179,7 +179,7 @@ async fn one_who_replaces_and_is_dropped_leaves_the_former_to_those_who_read() {
     assert_eq!(log.line(), "out2(Completed)");
 }
 
-/// Uses it, so that it waits in every phase.
+/// A use of a swap that waits in every phase.
 async fn used(log: &Log) -> Result<u32, &'static str> {
     Ok(async_with!(session = swap(fine!(log, 1))?, {
         let reader = session.current();
@@ -200,7 +200,7 @@ async fn used(log: &Log) -> Result<u32, &'static str> {
 }
 
 #[tokio::test]
-async fn wherever_it_is_cancelled_all_that_were_entered_are_exited_once() {
+async fn every_context_of_a_swap_is_exited_once_wherever_its_use_is_cancelled() {
     let log = Log::new();
     let reports = reports();
     let value = cancel_at_every_poll(
@@ -234,7 +234,7 @@ async fn wherever_it_is_cancelled_all_that_were_entered_are_exited_once() {
 }
 
 #[tokio::test]
-async fn one_that_replaced_and_was_dropped_tells_the_former_that_it_was_completed() {
+async fn a_cancelled_replace_tells_the_former_context_completed() {
     let log = Log::new();
     let outs = cancel_at_every_poll(
         || async {
@@ -273,7 +273,7 @@ async fn one_that_replaced_and_was_dropped_tells_the_former_that_it_was_complete
 }
 
 #[tokio::test]
-async fn the_error_of_a_former_one_without_a_caller_is_reported() {
+async fn an_exit_error_of_a_former_context_without_a_caller_is_reported() {
     let log = Log::new();
     let reports = reports();
     async_with!(
@@ -296,7 +296,7 @@ async fn the_error_of_a_former_one_without_a_caller_is_reported() {
 }
 
 #[tokio::test]
-async fn one_who_reads_and_is_leaked_is_reported() {
+async fn a_leaked_reader_is_reported() {
     let reports = reports();
     let log = Log::new();
     async_with!(session = swap(fine!(log, 1)).expect("a token"), {
@@ -306,7 +306,7 @@ async fn one_who_reads_and_is_leaked_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_read_while_it_is_replaced() {
+async fn tasks_read_while_the_context_is_replaced() {
     let log = Log::new();
     let guard = Arc::new(swap(fine!(log, 0)).enter().await.unwrap());
     let readers: Vec<_> = (0..4)
@@ -341,7 +341,7 @@ async fn tasks_read_while_it_is_replaced() {
 }
 
 #[test]
-fn two_who_replace_at_once_both_do() {
+fn two_concurrent_replaces_both_replace() {
     let log = Log::new();
     futures::executor::block_on(async {
         async_with!(session = swap(fine!(log, 1))?, {
@@ -367,7 +367,7 @@ fn two_who_replace_at_once_both_do() {
 }
 
 #[test]
-fn it_may_be_entered_by_hand_or_on_a_stack() {
+fn a_swap_may_be_entered_by_hand_or_on_a_stack() {
     block_on(async {
         let guard = swap(nullcontext(1)).enter().await.unwrap();
         assert_eq!(guard.replace(nullcontext(2)).await, Ok(()));
@@ -385,7 +385,7 @@ fn it_may_be_entered_by_hand_or_on_a_stack() {
 }
 
 #[test]
-fn a_use_of_it_can_be_spawned() {
+fn a_use_of_a_swap_can_be_spawned() {
     fn sent(_: impl Future + Send) {}
     let log = Log::new();
     sent(async move {

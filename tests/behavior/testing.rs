@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use guard_core::testing::{Cut, cancel_at_every_poll, reports};
 use guard_core::{AsyncContext, async_context, async_with, drain, settled, yield_resource};
-use guard_tests::{Log, yield_once};
+use guard_tests::{Log, payload_message, yield_once};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
@@ -23,10 +23,7 @@ const SHORT: Duration = Duration::from_millis(20);
 /// The message of the panic with which the future ends.
 async fn panics<T>(future: impl Future<Output = T>) -> String {
     let ended = AssertUnwindSafe(future).catch_unwind().await;
-    match ended.map(drop).unwrap_err().downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => (*payload.downcast::<&str>().unwrap()).to_owned(),
-    }
+    payload_message(ended.map(drop).unwrap_err())
 }
 
 #[async_context]
@@ -45,7 +42,7 @@ async fn failing(number: u32) -> Result<u32, String> {
     Err(format!("failed {number}"))
 }
 
-/// Its exit is finished only by itself: cancelled, it keeps the lock.
+/// Takes the lock, and releases it only at its own end: if it is cancelled, it keeps the lock.
 async fn leaks(lock: &AtomicBool) -> &'static str {
     yield_once().await;
     lock.store(true, Relaxed);
@@ -131,7 +128,7 @@ async fn a_check_may_return_an_error() {
 }
 
 #[tokio::test]
-async fn what_was_reported_until_then_is_told() {
+async fn a_cut_has_the_reports_until_then() {
     let _quiet = reports();
     let seen = Log::new();
     let used = || {
@@ -160,7 +157,7 @@ async fn what_was_reported_until_then_is_told() {
 }
 
 #[tokio::test]
-async fn it_is_polled_only_when_it_was_woken() {
+async fn a_future_is_polled_only_when_it_was_woken() {
     let polls = AtomicUsize::new(0);
     let notify = Notify::new();
     let waits = || async {
@@ -191,7 +188,7 @@ async fn it_is_polled_only_when_it_was_woken() {
 }
 
 #[tokio::test]
-async fn it_is_also_dropped_when_it_has_been_woken_and_was_not_polled() {
+async fn a_woken_future_is_also_dropped_before_its_next_poll() {
     // A permit that was handed over in the wake-up, and is lost if nobody gives it back.
     let cuts = Log::new();
     cancel_at_every_poll(
@@ -256,7 +253,7 @@ async fn a_wake_up_that_gets_lost_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_paused_clock_no_time_passes() {
+async fn with_a_paused_clock_a_long_sleep_takes_no_time() {
     let lock = Arc::new(Mutex::new(()));
     let began = std::time::Instant::now();
     cancel_at_every_poll(
@@ -268,7 +265,7 @@ async fn with_a_paused_clock_no_time_passes() {
 }
 
 #[tokio::test]
-async fn what_never_ends_is_given_up() {
+async fn a_future_or_a_check_that_never_ends_is_given_up() {
     async fn busy() {
         loop {
             yield_once().await;
@@ -296,7 +293,7 @@ async fn what_never_ends_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_ends_is_given_up_also_if_the_clock_stands_still() {
+async fn a_future_that_never_ends_is_given_up_also_with_a_paused_clock() {
     let stalled = cancel_at_every_poll(pending::<()>, async |_| {}).patience(SHORT);
     let message = panics(stalled).await;
     assert!(message.contains("it was not woken for 20ms"), "{message}");
@@ -357,7 +354,7 @@ async fn a_panic_of_the_future_or_of_its_destructor_is_named() {
 }
 
 #[tokio::test]
-async fn tasks_that_it_aborts_are_dropped_before_the_check() {
+async fn tasks_that_the_future_aborts_are_dropped_before_the_check() {
     let lock = Arc::new(Mutex::new(()));
     cancel_at_every_poll(
         || async {
@@ -376,7 +373,7 @@ async fn tasks_that_it_aborts_are_dropped_before_the_check() {
 }
 
 #[tokio::test]
-async fn inside_another_use_its_clean_ups_are_its_own() {
+async fn cancel_at_every_poll_inside_another_use_waits_for_its_own_clean_ups() {
     let lock = Arc::new(Mutex::new(()));
     let outer = Arc::new(Mutex::new(()));
     async_with!(_outer = locked(outer), {
@@ -438,7 +435,7 @@ fn tests_that_run_at_once_see_their_own_reports() {
 }
 
 #[test]
-fn what_nobody_collects_goes_to_the_reporter() {
+fn a_report_that_no_collector_takes_goes_to_the_reporter() {
     crate::reports::collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -480,7 +477,7 @@ fn a_report_belongs_to_the_runtime_in_which_its_context_was_entered() {
 }
 
 #[tokio::test]
-async fn those_of_local_contexts_belong_to_the_runtime_too() {
+async fn reports_of_local_contexts_belong_to_their_runtime() {
     #[async_context(local)]
     async fn failing_locally() -> Result<(), String> {
         yield_resource!();
@@ -501,7 +498,7 @@ async fn those_of_local_contexts_belong_to_the_runtime_too() {
 }
 
 #[test]
-fn outside_a_runtime_they_are_those_of_the_thread() {
+fn reports_outside_a_runtime_belong_to_their_thread() {
     let reports = reports();
     let fail = || failing(1).with(async |_| Err::<(), _>("body".to_owned()));
     guard_tests::block_on(fail()).unwrap_err();
@@ -539,7 +536,7 @@ async fn an_error_that_panics_when_it_is_printed_harms_nobody() {
 }
 
 #[tokio::test]
-async fn what_was_reported_is_in_the_panic() {
+async fn the_panic_of_assert_none_has_the_reports() {
     let reports = reports();
     let used = failing(7).with(async |_| Err::<(), _>("body".to_owned()));
     used.await.unwrap_err();

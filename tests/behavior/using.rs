@@ -147,7 +147,7 @@ fn panicked<T>(message: &str) -> Result<T, String> {
 }
 
 #[test]
-fn async_with_loses_nothing() {
+fn async_with_loses_no_error_and_no_panic() {
     table! { by_block =>
         (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
         (Panics, Fine, Fine) => panicked("enter"), "enter", &[];
@@ -177,7 +177,7 @@ fn the_outcome_of_a_return_from_async_with_follows_from_its_value() {
 }
 
 #[test]
-fn with_loses_nothing() {
+fn with_loses_no_error_and_no_panic() {
     table! { by_with =>
         (Fails, Fine, Fine) => Ok(Err(Failure("enter"))), "enter", &[];
         (Panics, Fine, Fine) => panicked("enter"), "enter", &[];

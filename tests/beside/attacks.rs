@@ -1,5 +1,5 @@
-//! Attacks on the memory that what is beside a block borrows. AddressSanitizer and valgrind fail a test in which one
-//! succeeds: `.ci/sanitize asan -p guard-tests --test beside`.
+//! Attacks on the memory that a future beside a block borrows. If one succeeds, AddressSanitizer and valgrind fail its
+//! test: `.ci/sanitize asan -p guard-tests --test beside`.
 //!
 //! While the resource is lent, nothing may unwind through the body of the context, finish it, or drop a local of it.
 
@@ -353,7 +353,7 @@ fn a_guard_may_move_between_two_drives() {
 
 /// Whoever calls the protocol by hand, or wraps a context in a type of their own, does not drive what is beside it.
 #[test]
-fn who_cannot_drive_it_cannot_lend() {
+fn a_wrapper_that_does_not_drive_what_is_beside_is_refused() {
     let log = &Log::new();
     let wrapper = Wrapper::new(lease(log.clone(), End::Never));
     let panic = panic_of(wrapper.with(async |_| Ok::<_, Error>(())));
@@ -361,9 +361,10 @@ fn who_cannot_drive_it_cannot_lend() {
     assert_eq!(log.line(), "lease:Panicked released drop(resource)");
 }
 
-/// It goes on while the use waits for what was dropped in its block; then its error is reported, and the value stands.
+/// What is beside goes on while the use waits for what was dropped in its block. Its error is then reported, and the
+/// value stands.
 #[tokio::test]
-async fn it_goes_on_while_the_use_waits() {
+async fn what_is_beside_goes_on_while_the_use_waits() {
     let log = &Log::new();
     let reports = guard_core::testing::reports();
     for end in [End::Never, End::Fails(3), End::Panics(3)] {

@@ -1,12 +1,10 @@
-//! Contexts made of contexts, and several contexts around one block.
+//! What goes on beside contexts that are made of contexts, and beside several contexts around one block.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll};
 
 use guard_core::{AsyncContext, Outcome, TryWithError, async_context, async_with, yield_resource};
-use guard_tests::{Dropped, Log, block_on, poll_times, yield_once};
+use guard_tests::{CountingWaker, Dropped, Log, block_on, poll_times, yield_once};
 
 use crate::support::{End, Error, Resource, lease, panic_of, plain, scoped_lease, told, work};
 
@@ -75,7 +73,7 @@ fn a_panic_beside_an_inner_context_goes_on_after_the_exit_of_the_outermost() {
     assert_eq!(log.line(), line);
 }
 
-/// It is over before the inner use ends, so it is the inner block that ends it.
+/// The contexts around the inner one clean up in its block. What is beside is dropped when that block ends.
 #[test]
 fn what_is_beside_an_inner_context_goes_on_until_that_exits() {
     let log = &Log::new();
@@ -160,15 +158,6 @@ fn contexts_of_the_same_call_that_stand_inside_exit_in_place() {
 /// The future beside the block wakes nobody any more when it has failed.
 #[test]
 fn the_task_is_woken_so_that_the_contexts_inside_exit() {
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-
     #[async_context]
     async fn lost() -> Result<(), Error> {
         yield_resource!((), std::future::ready(Err(Error::Lost)));
@@ -188,16 +177,16 @@ fn the_task_is_woken_so_that_the_contexts_inside_exit() {
         Ok::<_, Error>(())
     };
     let mut used = pin!(used);
-    let woken = Arc::new(Woken::default());
+    let woken = CountingWaker::new();
     let waker = woken.clone().into();
     let cx = &mut Context::from_waker(&waker);
     assert!(used.as_mut().poll(cx).is_pending());
-    assert_eq!(woken.0.load(Relaxed), 1);
+    assert_eq!(woken.take(), 1);
     assert_eq!(used.as_mut().poll(cx), Poll::Ready(Err(Error::Lost)));
 }
 
 #[test]
-fn contexts_of_the_same_call_that_stand_inside_a_panic_exit_in_place() {
+fn contexts_of_the_same_call_that_stand_inside_exit_in_place_after_a_panic() {
     let log = &Log::new();
     let using = async {
         async_with!(
@@ -240,9 +229,9 @@ fn a_context_of_the_same_call_that_is_entered_is_dropped() {
     assert_eq!(log.line(), line);
 }
 
-/// The exit of an inner one is not given up.
+/// The exit of an inner context is not given up.
 #[test]
-fn a_context_of_the_same_call_that_exits_goes_on_with_that() {
+fn an_inner_context_of_the_same_call_that_exits_goes_on() {
     let log = &Log::new();
     for polls in 0..6 {
         let used = block_on(async {
@@ -379,9 +368,9 @@ fn a_guard_refuses_what_goes_on_inside_its_context() {
     block_on(guard.exit_with(Outcome::Cancelled)).unwrap();
 }
 
-/// Each poll of the use is cut off.
+/// After each poll the use is dropped.
 #[test]
-fn dropped_after_any_poll_the_order_is_kept() {
+fn a_use_that_is_dropped_after_any_poll_keeps_the_order() {
     for end in [End::Never, End::Fails(2), End::Panics(2)] {
         for polls in 0..20 {
             let log = &Log::new();

@@ -1,4 +1,5 @@
-//! A use whose block was ended from beside fails or panics again, or is dropped, before it has ended.
+//! A future beside a block has ended the block. Then the clean-up fails or panics too, or the use is dropped before its
+//! end.
 
 use std::pin::pin;
 
@@ -38,7 +39,7 @@ fn a_panic_of_the_clean_up_after_one_beside_is_reported() {
 }
 
 #[test]
-fn what_has_ended_a_use_that_is_dropped_then_is_reported() {
+fn what_has_ended_the_block_is_reported_when_its_use_is_dropped_during_the_clean_up() {
     let (log, reports) = (&Log::new(), reports());
     for (end, text) in [(End::Fails(4), "Lost"), (End::Panics(4), "beside")] {
         let used = slow(log, end, false).with(async |()| Ok::<_, Error>(()));

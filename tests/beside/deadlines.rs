@@ -1,4 +1,4 @@
-//! `deadline`, with tokio's paused clock.
+//! `deadline`: a context that ends its block when its time is over. The clock of tokio is paused.
 
 use std::io;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn a_deadline_ends_its_block_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_contexts_behind_it_exit_before_the_error_leaves() {
+async fn contexts_inside_a_deadline_exit_before_the_use_fails() {
     let log = &Log::new();
     let used = async {
         async_with!(

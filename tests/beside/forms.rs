@@ -1,4 +1,4 @@
-//! Every form in which a context is used.
+//! What goes on beside a block, in every form in which a context is used.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use guard_core::{
 use guard_tests::{Log, block_on, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, failing_lease, lease, panic_of, renew, scoped_lease, told, work,
+    End, Error, Resource, catching, failing_lease, lease, panic_of, renew, scoped_lease, told, work,
 };
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
@@ -88,7 +88,7 @@ fn a_block_that_ends_first_ends_what_is_beside() {
     }
 }
 
-/// It is polled when the block is pending for the first time.
+/// What is beside is first polled when the block is pending for the first time.
 #[test]
 fn what_is_beside_a_block_that_never_waits_is_not_polled() {
     let log = &Log::new();
@@ -102,7 +102,7 @@ fn what_is_beside_a_block_that_never_waits_is_not_polled() {
 }
 
 #[test]
-fn a_block_that_fails_or_panics_first_is_told_so() {
+fn the_context_is_told_of_a_block_that_fails_or_panics_first() {
     let log = &Log::new();
     let used = lease(log.clone(), End::Never).with(async |_| {
         yield_once().await;
@@ -128,7 +128,7 @@ fn a_block_that_fails_or_panics_first_is_told_so() {
 }
 
 #[test]
-fn try_with_tells_both_errors() {
+fn try_with_returns_both_errors() {
     let log = &Log::new();
     let used = lease(log.clone(), End::Fails(1));
     let used = block_on(used.try_with(async |resource| work(resource, log).await));
@@ -190,7 +190,7 @@ async fn ticking(log: Log) -> Resource {
 }
 
 #[test]
-fn what_cannot_fail_goes_on_beside_every_block() {
+fn a_future_that_cannot_fail_goes_on_beside_every_block() {
     let log = &Log::new();
     for (pauses, ticks) in [(1, 0), (2, 1), (3, 2), (9, 3)] {
         let used = block_on(ticking(log.clone()).run(async |resource| {
@@ -206,9 +206,9 @@ fn what_cannot_fail_goes_on_beside_every_block() {
     }
 }
 
-/// With nothing to lend, and with what is beside made of what is lent.
+/// The expression of the future is evaluated before the place is lent.
 #[test]
-fn what_is_beside_may_be_made_of_what_is_lent_and_nothing_need_be_lent() {
+fn the_future_may_be_made_of_the_resource_and_nothing_need_be_lent() {
     #[async_context(scoped)]
     async fn of_its_resource(log: &Log) -> Result<Vec<usize>, Error> {
         let mut numbers = vec![1, 2];
@@ -241,14 +241,14 @@ async fn around_a_function(log: &Log) -> Result<u32, Error> {
 }
 
 #[test]
-fn within_is_ended_too() {
+fn an_error_beside_a_function_with_within_ends_it() {
     let log = &Log::new();
     assert_eq!(block_on(around_a_function(log)), Err(Error::Lost));
     assert_eq!(log.line(), LOST);
 }
 
 #[test]
-fn attempt_takes_the_error_as_its_value() {
+fn the_value_of_an_attempt_is_the_error_beside_its_block() {
     let log = &Log::new();
     let used: Result<u32, Error> = block_on(async {
         async_with!(attempt(resource = lease(log.clone(), End::Fails(2))?), {
@@ -257,18 +257,6 @@ fn attempt_takes_the_error_as_its_value() {
     });
     assert_eq!(used, Err(Error::Lost));
     assert_eq!(log.line(), LOST);
-}
-
-/// A context that catches, and says what becomes of its own error.
-#[async_context(catch)]
-async fn catching(log: Log, end: End, swallows: bool) -> Result<Resource, Error> {
-    let mut resource = Resource::new(&log);
-    let outcome = yield_resource!(resource, renew(log.clone(), end));
-    log.push(format_args!("catching:{outcome:?}"));
-    match outcome {
-        Outcome::Failed(error) if !swallows => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[test]
@@ -304,7 +292,7 @@ fn a_context_that_catches_is_told_its_own_error() {
 }
 
 #[test]
-fn a_guard_goes_on_with_it_while_it_drives() {
+fn a_guard_polls_what_is_beside_while_it_drives() {
     let log = &Log::new();
     block_on(async {
         let mut guard = lease(log.clone(), End::Fails(3)).enter().await.unwrap();
@@ -327,7 +315,7 @@ fn a_guard_goes_on_with_it_while_it_drives() {
 }
 
 #[test]
-fn a_guard_that_is_only_held_does_not_go_on_with_it() {
+fn a_guard_that_is_only_held_does_not_poll_what_is_beside() {
     let log = &Log::new();
     block_on(async {
         let mut guard = lease(log.clone(), End::Fails(1)).enter().await.unwrap();
@@ -341,7 +329,7 @@ fn a_guard_that_is_only_held_does_not_go_on_with_it() {
 }
 
 #[test]
-fn a_guard_that_is_exited_or_dropped_ends_it() {
+fn a_guard_that_is_exited_or_dropped_drops_what_is_beside() {
     let log = &Log::new();
     block_on(async {
         for exits in [true, false] {
@@ -372,9 +360,9 @@ fn a_guard_whose_drive_is_ended_by_a_panic_is_still_to_be_exited() {
     assert_eq!(log.line(), PANICKED);
 }
 
-/// Each poll of the use is cut off.
+/// After each poll the use is dropped.
 #[test]
-fn dropped_after_any_poll_nothing_is_touched_when_it_is_gone() {
+fn a_use_that_is_dropped_after_any_poll_drops_the_block_before_the_resource() {
     for end in [End::Never, End::Fine(2), End::Fails(2), End::Panics(2)] {
         for polls in 0..12 {
             let log = &Log::new();

@@ -12,7 +12,7 @@ use guard_core::{
 };
 use guard_tests::{Log, block_on, poll_times, yield_once};
 
-use crate::support::{End, Error, Resource, lease, panic_of, renew, scoped_lease, work};
+use crate::support::{End, Error, counted, lease, panic_of, scoped_lease, work};
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
 const PANICKED: &str = "drop(renewal) drop(block) lease:Panicked released drop(resource)";
@@ -222,7 +222,7 @@ fn handles_in_handles_are_driven() {
 }
 
 #[test]
-fn on_a_stack_that_nobody_drives_they_are_refused() {
+fn handles_on_a_stack_that_nobody_drives_are_refused() {
     let log = &Log::new();
     let refuses = |panic: String, place: &str| assert!(panic.contains(place), "{panic}");
     let stack = AsyncExitStack::<Error>::new();
@@ -293,21 +293,8 @@ async fn what_fails_while_the_use_waits_is_reported_in_the_name_of_the_context()
     }
 }
 
-/// Counts those that are entered and not exited.
-#[async_context]
-async fn counted(held: Arc<AtomicUsize>, end: End) -> Result<Resource, Error> {
-    let log = Log::new();
-    let mut resource = Resource::new(&log);
-    yield_once().await;
-    held.fetch_add(1, Ordering::Relaxed);
-    yield_resource!(resource, renew(log.clone(), end));
-    yield_once().await;
-    held.fetch_sub(1, Ordering::Relaxed);
-    Ok(())
-}
-
 #[tokio::test]
-async fn cancelled_after_any_poll_each_context_is_exited() {
+async fn each_context_is_exited_when_the_use_is_cancelled_after_any_poll() {
     for end in [End::Never, End::Fine(1), End::Fails(3)] {
         let held = &Arc::new(AtomicUsize::new(0));
         let used = || async move {
@@ -333,9 +320,9 @@ async fn cancelled_after_any_poll_each_context_is_exited() {
     }
 }
 
-/// A guard of it, whose outcome is the caller's.
+/// The caller gives the outcome to the guard of a handle.
 #[test]
-fn a_guard_that_is_exited_or_dropped_ends_what_is_beside() {
+fn a_guard_of_a_handle_drops_what_is_beside_its_context() {
     let log = &Log::new();
     let guard = block_on(optional(Some(lease(log.clone(), End::Never))).enter()).unwrap();
     block_on(guard.exit_with(Outcome::Cancelled)).unwrap();

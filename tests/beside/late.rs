@@ -6,23 +6,14 @@ use guard_core::{AsyncContext, async_context, async_with, exit_stack, yield_reso
 use guard_tests::{Log, block_on, poll_once, yield_once};
 
 use crate::support::{
-    End, Error, Resource, begin_a_use, lease, leave_a_clean_up, plain, renew, told, work,
+    End, Error, Resource, begin_a_use, catching, lease, leave_a_clean_up, plain, told, work,
 };
-
-/// A context that catches, and swallows what it is told.
-#[async_context(catch)]
-async fn catching(log: Log, end: End) -> Result<Resource, Error> {
-    let mut resource = Resource::new(&log);
-    let outcome = yield_resource!(resource, renew(log.clone(), end));
-    log.push(format_args!("catching:{outcome:?}"));
-    Ok(())
-}
 
 #[tokio::test]
 async fn a_context_that_catches_is_not_told_what_fails_late() {
     let log = &Log::new();
     let reports = reports();
-    let used = catching(log.clone(), End::Fails(3)).catch(async |_| {
+    let used = catching(log.clone(), End::Fails(3), true).catch(async |_| {
         leave_a_clean_up(log, 9).await;
         Ok::<_, Error>(7)
     });
@@ -33,7 +24,7 @@ async fn a_context_that_catches_is_not_told_what_fails_late() {
 
     let used = exit_stack::<Error>().catching().catch(async |stack| {
         stack
-            .enter_catch(catching(log.clone(), End::Fails(3)))
+            .enter_catch(catching(log.clone(), End::Fails(3), true))
             .await?;
         leave_a_clean_up(log, 9).await;
         Ok::<_, Error>(7)
@@ -47,7 +38,7 @@ async fn a_context_that_catches_is_not_told_what_fails_late() {
 #[test]
 fn the_guard_of_a_context_that_catches_gives_the_error_to_its_caller() {
     let log = &Log::new();
-    let mut guard = block_on(catching(log.clone(), End::Fails(2)).enter()).unwrap();
+    let mut guard = block_on(catching(log.clone(), End::Fails(2), true).enter()).unwrap();
     let driven = block_on(guard.drive(async |resource| work(resource, log).await));
     assert_eq!(driven, Err(Error::Lost));
     block_on(guard.exit()).unwrap();
@@ -81,12 +72,15 @@ async fn what_fails_late_inside_a_context_leaves_its_value() {
 
 /// A context made of one that catches.
 #[tokio::test]
-async fn a_context_that_catches_inside_of_one_is_not_told_what_fails_late() {
+async fn a_context_that_catches_inside_another_is_not_told_what_fails_late() {
     #[async_context]
     async fn outer(log: Log) -> Result<(), Error> {
-        async_with!(catch(_catching = catching(log.clone(), End::Fails(3))?), {
-            yield_resource!();
-        });
+        async_with!(
+            catch(_catching = catching(log.clone(), End::Fails(3), true)?),
+            {
+                yield_resource!();
+            }
+        );
         Ok(())
     }
 
@@ -257,9 +251,9 @@ async fn the_exit_waits_for_what_is_dropped_beside_the_block() {
     }
 }
 
-/// Each is polled until it is pending, or nobody would wake the use for it.
+/// Each future is polled until it is pending, or nobody would wake the use for it.
 #[tokio::test]
-async fn what_else_goes_on_is_polled_when_one_has_failed_late() {
+async fn the_other_futures_beside_are_polled_when_one_has_failed_late() {
     #[async_context]
     async fn once(log: Log) -> Result<(), Error> {
         yield_resource!((), async {

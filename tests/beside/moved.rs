@@ -1,17 +1,17 @@
-//! Handles that lie elsewhere than where their use lent them: moved, dropped in the poll of what is beside, exchanged.
+//! Exit stacks and other handles that are not where their use lent them: they were moved, exchanged, or dropped while
+//! the future beside their entry was polled.
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 
 use guard_core::testing::reports;
 use guard_core::{
     AsyncContext, AsyncExitStack, Outcome, async_context, async_with, exit_stack,
     scoped_exit_stack, swap, yield_resource,
 };
-use guard_tests::{Dropped, Log, block_on, yield_once};
+use guard_tests::{CountingWaker, Dropped, Log, block_on, yield_once};
 
 use crate::support::{End, Error, Resource, Wrapper, lease, panic_of, plain, renew, told};
 
@@ -100,19 +100,9 @@ fn the_error_of_an_entry_that_is_dropped_unexited_is_reported() {
     assert!(reported.iter().any(is_lost), "{reported:?}");
 }
 
-/// Counts how often it was woken.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// The stack is closed while the driver polls an entry, so the close waits, by the waker of its last poll.
 #[test]
-fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
+fn the_close_of_a_stack_whose_entry_is_being_polled_is_woken() {
     type Closing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     #[async_context]
@@ -130,7 +120,7 @@ fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
     }
 
     let place = Arc::<Mutex<Option<Closing>>>::default();
-    let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+    let woken = [CountingWaker::new(), CountingWaker::new()];
     let used = exit_stack::<Error>().with(async |stack| {
         let wakers = woken.each_ref().map(|woken| Waker::from(woken.clone()));
         stack.enter(closes(place.clone(), wakers)).await?;
@@ -139,17 +129,10 @@ fn who_closes_a_stack_whose_entry_is_being_polled_is_woken() {
             stack.close(Outcome::Completed).await.unwrap();
         }));
         yield_once().await;
-        assert_eq!(
-            woken
-                .each_ref()
-                .map(|woken| woken.0.load(Ordering::Relaxed)),
-            [0, 0]
-        );
+        let counts = || woken.each_ref().map(|woken| woken.take());
+        assert_eq!(counts(), [0, 0]);
         yield_once().await;
-        let counts = woken
-            .each_ref()
-            .map(|woken| woken.0.load(Ordering::Relaxed));
-        assert_eq!(counts, [0, 1]);
+        assert_eq!(counts(), [0, 1]);
         let closing = place.lock().unwrap().take().unwrap();
         closing.await;
         Ok::<_, Error>(())
@@ -194,7 +177,7 @@ async fn outer(log: Log, end: End) -> Result<Resource, Error> {
 
 /// What goes on in the body of a former context can end only with that, but it is not driven any more.
 #[test]
-fn inside_a_replaced_context_that_is_read_nothing_goes_on() {
+fn what_is_beside_a_replaced_context_is_not_polled_while_it_is_read() {
     let log = &Log::new();
     let used = swap(outer(log.clone(), End::Fails(3))).with(async |swap| {
         let former = swap.current();
@@ -264,7 +247,7 @@ async fn nested(log: Log) -> Result<(), Error> {
 }
 
 #[test]
-fn one_thing_that_goes_on_is_enough_to_refuse_all() {
+fn one_future_beside_is_enough_to_refuse_the_whole_context() {
     let log = &Log::new();
     let refused = |panic: String| assert!(panic.contains("cannot drive that"), "{panic}");
     let ok = async || Ok::<_, Error>(());

@@ -106,7 +106,7 @@ fn an_error_whose_destructor_panics_is_reported() {
 
 /// The exit begins, and with it all that goes on beside the entries ends, the last first.
 #[test]
-fn of_the_entries_whose_destructors_panic_the_last_one_goes_on() {
+fn the_panic_of_the_last_entry_goes_on_when_several_destructors_panic() {
     let log = &Log::new();
     let used = exit_stack::<Error>().with(async |stack| {
         for name in ["first", "second", "third"] {
@@ -122,7 +122,7 @@ fn of_the_entries_whose_destructors_panic_the_last_one_goes_on() {
 }
 
 #[test]
-fn of_joined_contexts_whose_destructors_panic_the_first_one_goes_on() {
+fn the_panic_of_the_first_joined_context_goes_on_when_both_destructors_panic() {
     let log = &Log::new();
     let used = async {
         async_with!(
@@ -189,7 +189,7 @@ fn what_the_block_ended_with_before_the_panic_is_not_lost() {
 
 /// Where nobody can have the panic: the use is dropped, or is a guard, or has waited, when its outcome is decided.
 #[tokio::test]
-async fn a_panic_that_nobody_can_have_is_reported() {
+async fn a_panic_without_a_caller_is_reported() {
     let log = &Log::new();
     let reports = reports();
     let is_reported = || {

@@ -13,8 +13,8 @@ use guard_core::{
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
 
 use crate::support::{
-    End, Error, Resource, Touch, Wrapper, lease, leave_a_clean_up, panic_of, plain, renew,
-    scoped_lease, told, work,
+    End, Error, Resource, Touch, Wrapper, catching, counted, lease, leave_a_clean_up, panic_of,
+    plain, scoped_lease, told, work,
 };
 
 const LOST: &str = "lost drop(renewal) drop(block) lease:Cancelled released drop(resource)";
@@ -492,7 +492,7 @@ fn a_stack_in_the_body_of_a_context_is_driven_by_whoever_uses_that() {
     assert_eq!((block_on(used), &*log.line()), (Err(Error::Lost), line));
 }
 
-/// It has a stack in its body, but nothing that goes on.
+/// The context has a stack in its body, and nothing goes on beside the entries.
 #[test]
 fn a_stack_without_such_entries_is_used_wherever_contexts_are() {
     let log = &Log::new();
@@ -600,18 +600,6 @@ fn an_entry_that_nobody_would_drive_is_refused_when_it_is_entered() {
     refuses(panic_of(inner.enter(lease(log.clone(), End::Never))));
 }
 
-/// A context that catches, and is told its own error.
-#[async_context(catch)]
-async fn catching(log: Log, end: End, swallows: bool) -> Result<Resource, Error> {
-    let mut resource = Resource::new(&log);
-    let outcome = yield_resource!(resource, renew(log.clone(), end));
-    log.push(format_args!("catching:{outcome:?}"));
-    match outcome {
-        Outcome::Failed(error) if !swallows => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[test]
 fn an_entry_that_catches_is_told_its_own_error() {
     let log = &Log::new();
@@ -653,21 +641,8 @@ async fn what_is_beside_an_entry_goes_on_while_the_use_waits() {
     }
 }
 
-/// Counts those that are entered and not exited.
-#[async_context]
-async fn counted(held: Arc<AtomicUsize>, end: End) -> Result<Resource, Error> {
-    let log = Log::new();
-    let mut resource = Resource::new(&log);
-    yield_once().await;
-    held.fetch_add(1, Ordering::Relaxed);
-    yield_resource!(resource, renew(log.clone(), end));
-    yield_once().await;
-    held.fetch_sub(1, Ordering::Relaxed);
-    Ok(())
-}
-
 #[tokio::test]
-async fn cancelled_after_any_poll_each_entry_is_exited() {
+async fn each_entry_is_exited_when_the_use_is_cancelled_after_any_poll() {
     for end in [End::Never, End::Fine(1), End::Fails(2)] {
         let held = &Arc::new(AtomicUsize::new(0));
         let used = || {
@@ -699,7 +674,7 @@ async fn cancelled_after_any_poll_each_entry_is_exited() {
 
 /// The block is gone before an entry that it borrows from, whenever the use is dropped.
 #[test]
-fn dropped_after_any_poll_the_block_is_gone_before_the_entries() {
+fn a_use_that_is_dropped_after_any_poll_drops_the_block_before_the_entries() {
     for end in [End::Never, End::Fine(2), End::Fails(2), End::Panics(2)] {
         for polls in 0..12 {
             let log = &Log::new();

@@ -1,12 +1,12 @@
-//! Contexts beside whose block something goes on.
+//! Helpers of these tests: contexts beside whose block a future goes on, and a resource that notices a wrong access.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use guard_core::{AsyncContext, Outcome, async_context, yield_resource};
-use guard_tests::{Dropped, Log, block_on, poll_once, yield_once};
+use guard_tests::{Dropped, Log, block_on, panic_message, poll_once, yield_once};
 
 /// How what is beside the block ends, after so many polls.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +87,31 @@ pub async fn failing_lease(log: Log, end: End) -> Result<Resource, Error> {
     Err(Error::Exit)
 }
 
+/// A lease that counts itself in `held` from its set-up to its exit.
+#[async_context]
+pub async fn counted(held: Arc<AtomicUsize>, end: End) -> Result<Resource, Error> {
+    let log = Log::new();
+    let mut resource = Resource::new(&log);
+    yield_once().await;
+    held.fetch_add(1, Ordering::Relaxed);
+    yield_resource!(resource, renew(log.clone(), end));
+    yield_once().await;
+    held.fetch_sub(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// A lease that catches: it swallows the error with which its block failed, or returns it.
+#[async_context(catch)]
+pub async fn catching(log: Log, end: End, swallows: bool) -> Result<Resource, Error> {
+    let mut resource = Resource::new(&log);
+    let outcome = yield_resource!(resource, renew(log.clone(), end));
+    log.push(format_args!("catching:{outcome:?}"));
+    match outcome {
+        Outcome::Failed(error) if !swallows => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A context beside which nothing goes on.
 #[async_context]
 pub async fn plain(log: Log) -> Result<Resource, Error> {
@@ -151,17 +176,9 @@ pub async fn work(resource: &mut Resource, log: &Log) -> Result<u32, Error> {
     }
 }
 
-/// The text of the panic with which `using` ends.
+/// The message of the panic with which `using` ends.
 pub fn panic_of<T>(using: impl Future<Output = T>) -> String {
-    let caught = catch_unwind(AssertUnwindSafe(|| block_on(using)));
-    text(caught.map(|_| ()).unwrap_err())
-}
-
-pub fn text(panic: Box<dyn Any + Send>) -> String {
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => (*panic.downcast::<&str>().expect("a text")).to_string(),
-    }
+    panic_message(|| block_on(using))
 }
 
 /// A use that stands in its block. If it is dropped, it leaves a clean-up that takes some polls.

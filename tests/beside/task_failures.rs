@@ -1,4 +1,5 @@
-//! Several tasks of a group fail or panic, and destructors and wakers panic: what comes first, and what is not lost.
+//! Several tasks of a group fail or panic, or a destructor or a waker panics: which failure the use ends with, and that
+//! no other one is lost.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -10,9 +11,8 @@ use std::task::{Context, Poll, Wake};
 use futures::FutureExt;
 use guard_core::testing::reports;
 use guard_core::{AsyncContext as _, GroupError, TaskGroup, async_with, task_group};
+use guard_tests::{CountingWaker, payload_message};
 use tokio::task::yield_now;
-
-use crate::support::text;
 
 type Group = TaskGroup<&'static str>;
 type Failed = GroupError<&'static str>;
@@ -47,7 +47,7 @@ async fn sleep_over_all_tasks(group: &Group) -> Result<(), Failed> {
 }
 
 async fn panic_of(used: impl Future<Output = Result<(), Failed>>) -> String {
-    text(AssertUnwindSafe(used).catch_unwind().await.unwrap_err())
+    payload_message(AssertUnwindSafe(used).catch_unwind().await.unwrap_err())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -224,15 +224,6 @@ async fn a_waker_of_the_use_that_panics_does_not_harm_the_task() {
 /// Each poll of a use may come from another place.
 #[tokio::test]
 async fn the_waker_of_the_last_poll_is_woken() {
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-
     for ends in [Ok(()), Err("broken")] {
         let used = task_group().with(async |group: &mut Group| -> Result<(), Failed> {
             group.spawn(async move {
@@ -245,7 +236,7 @@ async fn the_waker_of_the_last_poll_is_woken() {
             Ok(())
         });
         let mut used = Box::pin(used);
-        let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+        let woken = [CountingWaker::new(), CountingWaker::new()];
         for woken in &woken {
             let waker = woken.clone().into();
             assert!(
@@ -254,7 +245,7 @@ async fn the_waker_of_the_last_poll_is_woken() {
                     .is_pending()
             );
         }
-        let woken = || woken.each_ref().map(|woken| woken.0.swap(0, Relaxed));
+        let woken = || woken.each_ref().map(|woken| woken.take());
         woken();
         for _ in 0..3 {
             yield_now().await;

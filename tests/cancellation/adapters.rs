@@ -1,4 +1,4 @@
-//! Adapters do not show: what is wrapped, or made of two functions, keeps the invariants of the matrix.
+//! A context in an adapter, or made of two functions, keeps the invariants of the matrix like any other context.
 
 use std::future::pending;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use guard_core::{AsyncContext, async_context, drain, pending_cleanups, yield_resource};
-use guard_tests::{Log, block_on, poll_once, yield_once};
+use guard_tests::{CountingWaker, Log, block_on, poll_once, yield_once};
 use tokio::sync::Notify;
 
 use crate::own_process::in_own_process;
@@ -27,7 +27,7 @@ fn put(log: &Log) -> Arc<Notify> {
 }
 
 #[test]
-fn counts_what_is_in_the_background() {
+fn pending_cleanups_counts_what_is_in_the_background() {
     in_own_process(|| {
         simulation::install();
         let log = Log::new();
@@ -44,7 +44,7 @@ fn counts_what_is_in_the_background() {
 }
 
 #[test]
-fn counts_a_clean_up_that_waits_for_another_one() {
+fn pending_cleanups_counts_a_clean_up_that_waits() {
     in_own_process(|| {
         simulation::install();
         let (log, end) = (Log::new(), Arc::new(Notify::new()));
@@ -125,30 +125,19 @@ fn waits_for_clean_ups_that_a_clean_up_starts() {
 
 #[test]
 fn is_woken_by_the_last_clean_up_only_through_its_newest_waker() {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     in_own_process(|| {
         simulation::install();
         let end = put(&Log::new());
-        let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
+        let wakers = [CountingWaker::new(), CountingWaker::new()];
         let mut draining = pin!(drain());
-        for count in &counts {
-            let waker = Waker::from(count.clone());
+        for waker in &wakers {
+            let waker = Waker::from(waker.clone());
             let polled = draining.as_mut().poll(&mut Context::from_waker(&waker));
             assert!(polled.is_pending());
         }
         end.notify_one();
         simulation::finish_background();
-        assert_eq!(counts[1].0.load(Ordering::Relaxed), 1);
+        assert_eq!(wakers[1].take(), 1);
         assert!(poll_once(draining).is_ready());
     });
 }

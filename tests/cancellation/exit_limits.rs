@@ -1,5 +1,5 @@
-//! Exits that are bounded: nothing changes as long as the limit is not reached, and what is given up when
-//! it is, is told once, wherever the exit was going on.
+//! Exits with a limit, dropped after every number of polls. A limit that is not reached changes nothing. An exit that
+//! exceeds its limit is given up and reported once, wherever it runs.
 
 use std::future::pending;
 
@@ -107,7 +107,7 @@ fn assert_each_ends_once(run: &Run, what: &str) {
 }
 
 #[test]
-fn at_every_poll_a_bounded_exit_ends_or_is_given_up_and_told_once() {
+fn a_bounded_exit_that_is_dropped_at_any_poll_ends_or_is_given_up_once() {
     let doing = |pauses| Doing {
         pauses,
         end: End::Ok,
@@ -149,7 +149,7 @@ fn at_every_poll_a_bounded_exit_ends_or_is_given_up_and_told_once() {
 }
 
 #[test]
-fn the_time_of_what_is_dropped_while_it_exits_goes_on() {
+fn the_time_of_an_exit_that_is_dropped_goes_on() {
     let doing = |pauses| Doing {
         pauses,
         end: End::Ok,

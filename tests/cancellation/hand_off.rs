@@ -1,5 +1,5 @@
-//! What happens to a context whose user is dropped, step by step. The matrix tries all of it; these are
-//! the cases as a person would tell them.
+//! What happens, step by step, to a context whose user is dropped. `matrix` has all cases; these tests show the main
+//! ones to a reader.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ async fn traced(log: Log) -> Result<Log, Infallible> {
     Ok(())
 }
 
-/// Uses it, with a body that waits once.
+/// Uses a traced context, with a body that waits once.
 async fn using(log: Log) {
     async_with!(log = traced(log), {
         let _held = Dropped(log.clone(), "held");
@@ -51,14 +51,14 @@ fn dropped_after(polls: usize) -> (String, String) {
 }
 
 #[test]
-fn never_polled_runs_nothing() {
+fn a_use_that_is_never_polled_runs_nothing() {
     let (in_drop, after) = dropped_after(0);
     assert_eq!(in_drop, "");
     assert_eq!(after, "");
 }
 
 #[test]
-fn dropped_while_entering_is_set_up_then_exited() {
+fn a_use_that_is_dropped_while_entering_is_set_up_then_exited() {
     let (in_drop, after) = dropped_after(1);
     // One poll in place brings it to the first wait of its exit.
     assert_eq!(in_drop, "entered exiting(Cancelled)");
@@ -66,21 +66,21 @@ fn dropped_while_entering_is_set_up_then_exited() {
 }
 
 #[test]
-fn dropped_in_its_body_drops_the_body_first() {
+fn a_use_that_is_dropped_in_its_body_drops_the_body_first() {
     let (in_drop, after) = dropped_after(2);
     assert_eq!(in_drop, "drop(held) exiting(Cancelled)");
     assert_eq!(after, "exited");
 }
 
 #[test]
-fn dropped_while_exiting_goes_on_with_the_same_exit() {
+fn a_use_that_is_dropped_while_exiting_goes_on_with_the_same_exit() {
     let (in_drop, after) = dropped_after(3);
     assert_eq!(in_drop, "", "one poll in place, to the second wait");
     assert_eq!(after, "exited");
 }
 
 #[test]
-fn dropped_with_one_poll_to_go_is_finished_in_place() {
+fn a_use_that_is_dropped_before_its_last_poll_is_finished_in_place() {
     let (in_drop, after) = dropped_after(4);
     assert_eq!(in_drop, "exited");
     assert_eq!(after, "");
@@ -252,7 +252,7 @@ fn an_entry_that_waits_when_its_stack_is_dropped_is_told_how_the_block_ended() {
     assert_eq!(log.line(), line, "the entry below had not begun to wait");
 }
 
-/// Its exit drops a use whose clean-up goes on, and waits once after that.
+/// A context whose exit drops a use whose clean-up goes on, and waits once after that.
 #[async_context]
 async fn cancels_in_its_exit(log: Log) -> Result<(), Infallible> {
     yield_resource!();
@@ -339,7 +339,7 @@ fn forget(it: impl Send + 'static) {
 }
 
 #[test]
-fn what_is_forgotten_runs_nothing() {
+fn a_forgotten_use_or_guard_runs_nothing() {
     simulation::install();
     let log = Log::new();
     let mut future = Box::pin(using(log.clone()));

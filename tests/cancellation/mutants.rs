@@ -559,7 +559,7 @@ fn tried() -> impl Iterator<Item = Plan> {
 }
 
 #[test]
-fn without_a_defect_it_keeps_all_invariants() {
+fn an_implementation_without_a_defect_keeps_all_invariants() {
     let mut verdict = Verdict::default();
     for plan in tried() {
         sweep(CASE, plan, &mut verdict, || using(plan, Defect::None));

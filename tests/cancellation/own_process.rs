@@ -1,4 +1,4 @@
-//! Tests of what belongs to the whole process, each in a process of its own.
+//! Runs a test in a process of its own, for tests of what belongs to the whole process.
 
 use std::any::type_name_of_val;
 use std::process::Command;

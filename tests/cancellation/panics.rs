@@ -1,4 +1,4 @@
-//! Panics on their way through a context.
+//! A set-up, a body, an exit or a destructor panics: what is still exited, and where the panic goes.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
@@ -21,7 +21,7 @@ async fn traced(log: Log) -> Result<(), Infallible> {
 struct Payload(Box<u8>);
 
 #[test]
-fn the_very_same_payload_goes_on() {
+fn a_panic_of_a_body_goes_on_with_the_same_payload() {
     simulation::install();
     let (log, payload) = (Log::new(), Payload(Box::new(1)));
     let address = std::ptr::from_ref(&*payload.0);

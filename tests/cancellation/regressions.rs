@@ -1,4 +1,4 @@
-//! What others got wrong once: a test for each mistake, named after where it was made.
+//! Mistakes that other libraries have made. Each test has the name of the place where its mistake was made.
 //!
 //! Not here, because there is nothing in this crate that could be wrong in that way:
 //! - <https://github.com/typelevel/cats-effect/issues/1136> (race losers that stay registered): `memory.rs`

@@ -1,4 +1,4 @@
-//! What no caller hears of is reported: once, with name, place and error.
+//! An error or a panic that no caller can receive is reported once, with the name and the place of its context.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -84,7 +84,7 @@ fn a_scoped_context_that_is_dropped_in_its_exit_is_reported() {
 }
 
 #[test]
-fn a_scoped_context_that_is_dropped_in_its_set_up_is_not() {
+fn a_scoped_context_that_is_dropped_in_its_set_up_is_not_reported() {
     #[async_context(scoped)]
     async fn dropped_in_its_set_up() {
         yield_once().await;

@@ -1,4 +1,4 @@
-//! Where clean-up goes on: in the runtime in which the context was entered, however that ends.
+//! Where a clean-up runs: in the runtime in which its context was entered, also if that runtime shuts down.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -42,7 +42,7 @@ fn current_thread() -> Runtime {
 
 const WHOLE: &str = "entered exiting(Cancelled) exited";
 
-/// Uses it in a task of its own, which is aborted once it is in its body.
+/// Uses a session in a task, and aborts the task when it is in the body.
 async fn abort_in_its_body() {
     let (log, (over, is_over), (inside, is_inside)) =
         (Log::new(), oneshot::channel(), oneshot::channel());
@@ -73,7 +73,7 @@ fn an_aborted_task_is_cleaned_up_on_a_current_thread_runtime() {
 }
 
 #[test]
-fn a_timeout_is_cleaned_up_after() {
+fn a_use_that_is_timed_out_is_cleaned_up() {
     current_thread().block_on(async {
         tokio::time::pause();
         let (log, (over, is_over)) = (Log::new(), oneshot::channel());

@@ -1,4 +1,4 @@
-//! A simulated surrounding of one thread in which contexts are tried: its clock, its background, its log.
+//! A simulated environment for the contexts of one thread: its clock, its background and its log.
 //!
 //! Spawner, reporter and panic hook belong to the whole process. They are installed once and find the
 //! simulation of the thread they are called on, so that tests can run beside one another.

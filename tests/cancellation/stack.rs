@@ -65,7 +65,7 @@ fn judge_plans(case: Case, is_tried: impl Fn(&Plan) -> bool, using: impl Fn(Plan
 }
 
 #[test]
-fn in_async_with() {
+fn a_stack_in_async_with() {
     judge(Way::AsyncWith, Kind::Default, |plan| {
         one(async move {
             async_with!(stack = exit_stack::<Fault>()?, {
@@ -77,7 +77,7 @@ fn in_async_with() {
 }
 
 #[test]
-fn in_with_all_errors_kept() {
+fn a_stack_that_returns_all_errors() {
     judge(Way::TryWith, Kind::Default, |plan| {
         Box::pin(async move {
             let used = exit_stack::<Fault>()
@@ -90,7 +90,7 @@ fn in_with_all_errors_kept() {
 }
 
 #[test]
-fn owned_and_closed_by_hand() {
+fn an_owned_stack_that_is_closed_by_hand() {
     async fn using(plan: Plan) -> Result<(), Vec<Fault>> {
         let mut stack = AsyncExitStack::new();
         let used = use_default(&stack, plan).await;
@@ -122,7 +122,7 @@ fn owned_and_closed_by_hand() {
 }
 
 #[test]
-fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
+fn a_stack_of_a_constructor_that_is_torn_down_when_it_fails() {
     /// Owns its stack, as what a constructor returns would.
     struct Service(AsyncExitStack<Fault>);
 
@@ -145,7 +145,7 @@ fn made_by_a_constructor_that_is_torn_down_when_it_fails() {
 }
 
 #[test]
-fn of_scoped_contexts_which_it_finishes() {
+fn a_stack_of_scoped_contexts_finishes_them() {
     judge(Way::AsyncWith, Kind::DefaultOfScoped, |plan| {
         one(async move {
             async_with!(stack = exit_stack::<Fault>()?, {
@@ -157,7 +157,7 @@ fn of_scoped_contexts_which_it_finishes() {
 }
 
 #[test]
-fn scoped_with_scoped_contexts() {
+fn a_scoped_stack_of_scoped_contexts() {
     judge(Way::AsyncWith, Kind::Scoped, |plan| {
         one(async move {
             async_with!(stack = scoped_exit_stack::<Fault>()?, {
@@ -169,7 +169,7 @@ fn scoped_with_scoped_contexts() {
 }
 
 #[test]
-fn scoped_with_contexts_that_finish_themselves() {
+fn a_scoped_stack_of_contexts_that_finish_themselves() {
     judge(Way::With, Kind::Default, |plan| {
         one(scoped_exit_stack::<Fault>().with(async move |stack| borrow_default(stack, plan).await))
     });

@@ -45,7 +45,7 @@ fn a_wait_in_a_window_is_dropped_at_once() {
 }
 
 #[test]
-fn set_up_after_the_window_is_finished() {
+fn a_set_up_that_is_dropped_after_its_window_is_finished() {
     simulation::install();
     let (log, semaphore) = (Log::new(), Arc::new(Semaphore::new(1)));
     let mut future = Box::pin(using(semaphore.clone(), log.clone()));

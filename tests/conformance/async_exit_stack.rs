@@ -10,7 +10,7 @@ use guard_core::{
 };
 use guard_tests::{Log, block_on, yield_once};
 
-use crate::raised::{Raised, raised};
+use crate::raised::{Raised, pass_on, raised};
 
 /// Row 29. Asynchronous callbacks run last in, first out. They capture their arguments. The method returns a
 /// key, where Python returns the callback.
@@ -103,14 +103,6 @@ fn describe(outcome: &Outcome<Raised>) -> String {
     match outcome {
         Outcome::Failed(error) => error.to_string(),
         other => format!("{other:?}"),
-    }
-}
-
-/// In Python: an `__aexit__` that returns `None`.
-fn pass_on(outcome: Outcome<Raised>) -> Result<(), Raised> {
-    match outcome {
-        Outcome::Failed(error) => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `TestAsyncNullcontext`.
+//! `TestAsyncNullcontext`: a context that does nothing.
 
 use guard_core::{AsyncContext, async_with, nullcontext};
 use guard_tests::block_on;

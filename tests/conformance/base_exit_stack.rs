@@ -11,17 +11,9 @@ use guard_core::{
 };
 use guard_tests::{Dropped, Log, block_on};
 
-use crate::raised::{Raised, raised};
+use crate::raised::{Raised, pass_on, raised};
 use crate::reports;
 use crate::stack_against_nesting::{Observed, REFERENCE, nested, programs, stacked};
-
-/// In Python: `push(lambda *exc: result)`. Returns the body's error.
-fn pass_on(outcome: Outcome<Raised>) -> Result<(), Raised> {
-    match outcome {
-        Outcome::Failed(error) => Err(error),
-        _ => Ok(()),
-    }
-}
 
 /// Fails with this error after all exits, for every outcome.
 fn fail(stack: &AsyncExitStack<Raised, Catching>, error: Raised) {

@@ -1,4 +1,4 @@
-//! The errors and the panics of the tests.
+//! The errors and the panics of these tests, which stand for Python's exceptions.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,6 +6,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Once;
 
+use guard_core::Outcome;
 use guard_tests::block_on;
 
 /// An error that stands for a Python exception, with its cause.
@@ -49,6 +50,14 @@ impl fmt::Debug for Raised {
 impl std::error::Error for Raised {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.from.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// In Python: an exit that returns `None`. It returns the error of the body.
+pub fn pass_on(outcome: Outcome<Raised>) -> Result<(), Raised> {
+    match outcome {
+        Outcome::Failed(error) => Err(error),
+        _ => Ok(()),
     }
 }
 

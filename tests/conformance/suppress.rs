@@ -1,4 +1,4 @@
-//! `TestSuppress`.
+//! `TestSuppress`: a context that swallows the errors of its predicate.
 
 use std::error::Error;
 use std::fmt;

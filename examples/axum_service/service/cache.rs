@@ -1,3 +1,5 @@
+//! A cache of values, and the task that removes old ones.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! The error of the service, and the responses that it becomes.
+
 use std::{fmt, io};
 
 use axum::http::StatusCode;

@@ -1,3 +1,5 @@
+//! The application's state, which a context opens when the service starts and closes when it stops.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

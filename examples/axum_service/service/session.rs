@@ -1,3 +1,5 @@
+//! The dependencies of a request: its transaction, and the cache keys that are removed after the commit.
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -1,3 +1,5 @@
+//! A context that logs in to a service, and logs out.
+
 use std::time::Duration;
 
 use guard_core::{async_context, yield_resource};

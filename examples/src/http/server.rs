@@ -1,3 +1,5 @@
+//! A context that runs an HTTP server, and shuts it down gracefully.
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;

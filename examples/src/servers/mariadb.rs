@@ -1,4 +1,4 @@
-//! MariaDB.
+//! A MariaDB server for one test or one example.
 
 use std::path::{Path, PathBuf};
 

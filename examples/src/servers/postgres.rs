@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! A PostgreSQL server for one test or one example.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Redis.
+//! A Redis server for one test or one example.
 
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Temporary files and directories are removed, however their use ends.
+
 use std::future::Future;
 use std::io;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! The server shuts down and the client logs out, however their use ends.
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

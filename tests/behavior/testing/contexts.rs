@@ -1,4 +1,4 @@
-//! All contexts of guard-core keep the laws.
+//! All contexts of guard-core keep the laws that `check_context` and `check_catching` check.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -159,7 +159,7 @@ macro_rules! check {
 }
 
 #[tokio::test]
-async fn contexts_of_functions() {
+async fn contexts_of_functions_keep_the_laws() {
     let open = Open::default();
     for fails in FAILS {
         check!(open, guaranteed(open.clone(), fails));
@@ -174,7 +174,7 @@ async fn contexts_of_functions() {
 }
 
 #[tokio::test]
-async fn managers() {
+async fn managers_keep_the_laws() {
     let open = Open::default();
     check!(open, manage(Session(open.clone())));
     check_context(|| manage_scoped(Session(open.clone()))).await;
@@ -185,7 +185,7 @@ async fn managers() {
 }
 
 #[tokio::test]
-async fn contexts_of_values_and_functions() {
+async fn contexts_of_values_and_functions_keep_the_laws() {
     let open = Open::default();
     check_context(|| nullcontext(1)).await;
     check_context(|| nullcontext(())).await;
@@ -205,7 +205,7 @@ async fn contexts_of_values_and_functions() {
 }
 
 #[tokio::test]
-async fn contexts_that_block() {
+async fn contexts_that_block_keep_the_laws() {
     let open = Open::default();
     let acquire = || {
         let open = open.clone();
@@ -227,7 +227,7 @@ async fn contexts_that_block() {
 }
 
 #[tokio::test]
-async fn contexts_around_contexts() {
+async fn contexts_around_contexts_keep_the_laws() {
     let open = Open::default();
     let hour = Duration::from_secs(3600);
     for fails in FAILS {
@@ -250,7 +250,7 @@ async fn contexts_around_contexts() {
 }
 
 #[tokio::test]
-async fn joined_contexts() {
+async fn joined_contexts_keep_the_laws() {
     use guard_core::__private::join;
 
     let open = Open::default();
@@ -278,14 +278,14 @@ async fn joined_contexts() {
 }
 
 #[tokio::test]
-async fn exit_stacks() {
+async fn exit_stacks_keep_the_laws() {
     check_context(exit_stack::<String>).await;
     check_context(scoped_exit_stack::<String>).await;
 }
 
 /// A stack with entries, lazily entered and swapped contexts that are used: each as a context of its own.
 #[tokio::test]
-async fn contexts_that_are_used_before_they_end() {
+async fn contexts_that_are_used_before_they_end_keep_the_laws() {
     #[async_context]
     async fn stacked(open: Open) -> Result<u32, String> {
         let mut stack = guard_core::AsyncExitStack::<String>::new();

@@ -1,4 +1,4 @@
-//! What happens when a program is run, as it is observed and as it is predicted.
+//! The record of a run and the prediction of the model, and whether they agree.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -1,4 +1,4 @@
-//! Does what a program says, with guard.
+//! Runs a program with guard, and records what happens.
 
 use std::cell::RefCell;
 use std::fmt;

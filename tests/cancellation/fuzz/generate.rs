@@ -1,4 +1,4 @@
-//! Thinks up programs.
+//! Generates random programs.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a context does, and what a use makes of it.
+//! The model of a context, and of a use of it.
 
 use guard_core::Outcome;
 

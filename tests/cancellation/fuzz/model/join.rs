@@ -1,4 +1,4 @@
-//! Two contexts beside each other.
+//! The model of `join`: two contexts that are entered and exited concurrently.
 
 use super::context::{Course, Exits, failure};
 use super::moment::{Dropped, Moment};

@@ -1,8 +1,7 @@
-//! The model: what comes of a program.
+//! The model: it predicts what happens when a program runs.
 //!
-//! It runs a program from its beginning to its end, whatever is dropped on the way: then it says what is
-//! left to do. Where two things go on beside each other it does one after the other, and turns the time
-//! back in between.
+//! It goes through a program from its beginning to its end. Where something is dropped on the way, it says what is left
+//! to do. Where two things happen at the same time, it does one after the other, and sets the time back in between.
 
 mod context;
 mod join;

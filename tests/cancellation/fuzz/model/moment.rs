@@ -1,4 +1,4 @@
-//! Time, as far as the model needs it.
+//! The time of the model: which events have happened, and how many pauses have passed.
 
 /// How far things have come, where one looks.
 #[derive(Clone, Debug, Default)]

@@ -1,4 +1,4 @@
-//! What is dropped while its surroundings go on, and who waits for it.
+//! The model of nests: a use is dropped while the code around it goes on, and an outer use waits for its clean-up.
 
 use super::{Dropped, Model, Moment, Stop};
 use crate::fuzz::compare::Event;

@@ -1,4 +1,4 @@
-//! Contexts and callbacks on an exit stack.
+//! The model of an exit stack with contexts and callbacks.
 
 use guard_core::Outcome;
 
