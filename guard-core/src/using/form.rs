@@ -21,20 +21,33 @@ where
 
     /// Tells how the body ended.
     fn split(output: O) -> (Outcome<X>, Self::Kept);
-    /// The context could not be entered.
-    fn not_entered(error: C::Error) -> Self::Output;
     /// Whether the use returns the body's error, also if the exit fails. The error of the exit is then reported.
-    fn comes_first(kept: &Self::Kept) -> bool;
+    #[inline]
+    fn comes_first(_: &Self::Kept) -> bool {
+        false
+    }
     /// The context has exited.
     fn finish(kept: Self::Kept) -> Self::Output;
+    /// The use fails with an error of the context. The three methods below return this, unless the form tells them apart.
+    fn failed(error: C::Error) -> Self::Output;
+
+    /// The context could not be entered.
+    #[inline]
+    fn not_entered(error: C::Error) -> Self::Output {
+        Self::failed(error)
+    }
     /// The context could not be exited, and the body's error does not come first.
-    fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
+    fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
+        Self::failed(error)
+    }
+    /// What goes on beside the body has ended it with `error`.
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+        Self::failed(error)
+    }
 
     /// Whether the result can hold both the error of the future beside the body and that of the exit. If not, the error of
     /// the exit is reported.
     const KEEPS_BOTH: bool = false;
-    /// What goes on beside the body has ended it with `error`.
-    fn beside_failed(error: C::Error, exit: Option<C::Error>) -> Self::Output;
     /// What goes on beside the body has ended it, and the context has swallowed the error.
     fn swallowed() -> Option<Self::Output> {
         None
@@ -99,11 +112,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Err(BodyOrContext::Context(error))
-    }
-
-    #[inline]
     fn comes_first(kept: &Self::Kept) -> bool {
         kept.is_err()
     }
@@ -113,11 +121,8 @@ where
         kept.map_err(BodyOrContext::Body)
     }
 
-    fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
-        Err(BodyOrContext::Context(error))
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Err(BodyOrContext::Context(error))
     }
 }
@@ -139,18 +144,14 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Err(TryWithError::Enter(error))
-    }
-
-    #[inline]
-    fn comes_first(_: &Self::Kept) -> bool {
-        false
-    }
-
-    #[inline]
     fn finish(kept: Self::Kept) -> Self::Output {
         kept.map_err(TryWithError::Body)
+    }
+
+    /// Only the set-up comes here: this form has its own answers to the two others.
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
+        Err(TryWithError::Enter(error))
     }
 
     fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output {
@@ -201,27 +202,14 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> T {
-        #[allow(unreachable_code, reason = "which is to be shown")]
-        match error.never() {}
-    }
-
-    #[inline]
-    fn comes_first(_: &Value<T>) -> bool {
-        false
-    }
-
-    #[inline]
     fn finish(kept: Value<T>) -> T {
         kept.0
     }
 
-    fn exit_failed(_: Value<T>, error: C::Error) -> T {
-        <Self as Form<C, X, T>>::not_entered(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> T {
-        <Self as Form<C, X, T>>::not_entered(error)
+    #[inline]
+    fn failed(error: C::Error) -> T {
+        #[allow(unreachable_code, reason = "which is to be shown")]
+        match error.never() {}
     }
 }
 
@@ -252,25 +240,12 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Err(error)
-    }
-
-    #[inline]
-    fn comes_first(_: &Option<T>) -> bool {
-        false
-    }
-
-    #[inline]
     fn finish(kept: Option<T>) -> Self::Output {
         Ok(kept)
     }
 
-    fn exit_failed(_: Option<T>, error: C::Error) -> Self::Output {
-        Err(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Err(error)
     }
 
@@ -353,11 +328,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    #[inline]
     fn comes_first(ended: &BlockEnd<T>) -> bool {
         ended.has_failed()
     }
@@ -367,11 +337,8 @@ where
         Next::after(ended)
     }
 
-    fn exit_failed(_: BlockEnd<T>, error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 }
@@ -403,11 +370,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    #[inline]
     fn comes_first(ended: &BlockEnd<E>) -> bool {
         ended.has_failed()
     }
@@ -417,11 +379,8 @@ where
         Next::after(ended)
     }
 
-    fn exit_failed(_: BlockEnd<E>, error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 }
@@ -478,11 +437,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    #[inline]
     fn comes_first(ended: &Handing) -> bool {
         matches!(ended, Handing::Finished { failed: true })
     }
@@ -495,11 +449,8 @@ where
         }
     }
 
-    fn exit_failed(_: Handing, error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 
