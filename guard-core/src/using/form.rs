@@ -297,9 +297,9 @@ impl<T> Kept for BlockEnd<T> {
 }
 
 /// A block whose `return` and `?` leave the function around it.
-pub enum InFunction {}
+pub enum FunctionBlock {}
 
-impl<C, T> Form<C, (), BlockOutput<T>> for InFunction
+impl<C, T> Form<C, (), BlockOutput<T>> for FunctionBlock
 where
     C: AsyncContext,
 {
@@ -344,9 +344,9 @@ where
 }
 
 /// A block whose `?` ends it with an error that is a value for the function around it.
-pub enum Attempting {}
+pub enum AttemptBlock {}
 
-impl<C, E> Form<C, (), BlockOutput<Result<Infallible, E>>> for Attempting
+impl<C, E> Form<C, (), BlockOutput<Result<Infallible, E>>> for AttemptBlock
 where
     C: AsyncContext,
 {
@@ -386,14 +386,14 @@ where
 }
 
 /// How a block ended whose `?` hands its error to the context.
-pub enum Handing {
+pub enum CatchEnd {
     /// It reached its end, or left by a jump, maybe with a failure.
     Finished { failed: bool },
     /// The context has received the error, and decides. An error of the exit is its decision.
     Handed,
 }
 
-impl Kept for Handing {
+impl Kept for CatchEnd {
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         match self {
             Self::Finished { failed: true } => report_lost_value(source),
@@ -408,21 +408,21 @@ impl Kept for Handing {
 }
 
 /// A block whose `?` hands its error to the context.
-pub enum Catching {}
+pub enum CatchBlock {}
 
-impl<C, X> Form<C, X, BlockOutput<Result<Infallible, X>>> for Catching
+impl<C, X> Form<C, X, BlockOutput<Result<Infallible, X>>> for CatchBlock
 where
     C: AsyncContext<X>,
 {
-    type Kept = Handing;
+    type Kept = CatchEnd;
     type Output = Next<(), C::Error>;
 
     #[inline]
-    fn split(left: BlockOutput<Result<Infallible, X>>) -> (Outcome<X>, Handing) {
+    fn split(left: BlockOutput<Result<Infallible, X>>) -> (Outcome<X>, CatchEnd) {
         let failed = left.has_failed();
         let told = left.told();
         match left.output {
-            Some(Err(error)) => (Outcome::Failed(error), Handing::Handed),
+            Some(Err(error)) => (Outcome::Failed(error), CatchEnd::Handed),
             Some(Ok(never)) => match never {},
             None => {
                 let outcome = match told {
@@ -431,21 +431,21 @@ where
                     // The block failed, but there is no error that the context could receive.
                     _ => Outcome::Cancelled,
                 };
-                (outcome, Handing::Finished { failed })
+                (outcome, CatchEnd::Finished { failed })
             }
         }
     }
 
     #[inline]
-    fn comes_first(ended: &Handing) -> bool {
-        matches!(ended, Handing::Finished { failed: true })
+    fn comes_first(ended: &CatchEnd) -> bool {
+        matches!(ended, CatchEnd::Finished { failed: true })
     }
 
     #[inline]
-    fn finish(ended: Handing) -> Self::Output {
+    fn finish(ended: CatchEnd) -> Self::Output {
         match ended {
-            Handing::Finished { .. } => Next::Finished,
-            Handing::Handed => Next::Returned(()),
+            CatchEnd::Finished { .. } => Next::Finished,
+            CatchEnd::Handed => Next::Returned(()),
         }
     }
 
