@@ -11,7 +11,7 @@ use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, StackMode, UnwindState, Whose};
 use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
-use crate::macro_support::Reports;
+use crate::macro_support::IntoReporting;
 use crate::raw::{Ask, Beside, Drive};
 use crate::report::{ReportKind, ReportSource, describe_debug};
 use crate::using::beside_list::Driving;
@@ -131,14 +131,14 @@ where
     }
 }
 
-impl<E> Reports for ExitStackContext<E>
+impl<E> IntoReporting for ExitStackContext<E>
 where
     E: fmt::Debug + Send + 'static,
 {
-    type Reporting = Reporting<E>;
+    type Reporting = ReportingStack<E>;
 
-    fn reporting(self) -> Reporting<E> {
-        Reporting(self)
+    fn into_reporting(self) -> ReportingStack<E> {
+        ReportingStack(self)
     }
 }
 
@@ -332,10 +332,10 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
 }
 
 /// [`exit_stack`] without a `?` after it.
-pub struct Reporting<E: Send + 'static>(ExitStackContext<E>);
+pub struct ReportingStack<E: Send + 'static>(ExitStackContext<E>);
 
 #[diagnostic::do_not_recommend]
-impl<E: Send + 'static> AsyncContext for Reporting<E> {
+impl<E: Send + 'static> AsyncContext for ReportingStack<E> {
     type Resource = AsyncExitStack<E>;
     type Error = Infallible;
 
