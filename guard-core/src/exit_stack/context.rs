@@ -8,7 +8,7 @@ use core::{fmt, mem};
 use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside};
 use super::scoped::ScopedExitStack;
-use super::unwind_state::{Catching, Plain, StackMode, UnwindState, Whose};
+use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
 use crate::macro_support::IntoReporting;
@@ -46,7 +46,7 @@ where
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
         besides: Driving::new(),
-        failed: Whose::new(),
+        failed: Sources::new(),
         is_told: false,
         order: Order::Start,
     }
@@ -62,7 +62,7 @@ where
     stack: AsyncExitStack<E, M>,
     besides: Driving<OwnedBeside>,
     /// Whose error or panic the exit ended with: it is reported in that name.
-    failed: Whose<E>,
+    failed: Sources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -77,7 +77,7 @@ where
         Self {
             stack,
             besides: Driving::new(),
-            failed: Whose::new(),
+            failed: Sources::new(),
             is_told: false,
             order: Order::Start,
         }
@@ -184,7 +184,7 @@ where
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let Self { stack, failed, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        *failed = Whose::from([source]);
+        *failed = Sources::from([source]);
         Some(error)
     }
 
@@ -202,7 +202,7 @@ struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     besides: Driving<dyn Drive + 'a>,
     /// Whose error or panic the exit ended with: it is reported in that name.
-    failed: Whose<E>,
+    failed: Sources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -261,7 +261,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let Self { stack, failed, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        *failed = Whose::from([source]);
+        *failed = Sources::from([source]);
         Some(error)
     }
 
