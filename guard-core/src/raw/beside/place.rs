@@ -42,7 +42,7 @@ impl<D: Drive> Place<D> {
         end: Self::end_node,
         refuse: Self::refuse_node,
         is_own: false,
-        is_told: true,
+        has_early_error: true,
     };
 
     pub(crate) fn new(drive: D) -> Arc<Self> {

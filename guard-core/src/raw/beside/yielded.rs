@@ -64,7 +64,7 @@ where
         end: Self::end,
         refuse: |_| false,
         is_own: true,
-        is_told: true,
+        has_early_error: true,
     };
 
     fn new(future: F, catches: bool) -> Self {
