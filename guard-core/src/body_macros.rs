@@ -77,7 +77,7 @@
 /// # }
 /// ```
 ///
-/// It is driven in every form of a use: `async_with!`, `#[within]`, `.with` and its kin, and by a
+/// It is driven in every form of a use: `async_with!`, `#[within]`, `.with` and the methods like it, and by a
 /// [`Guard`](crate::Guard) in [`drive`](crate::Guard::drive). In a context made of contexts whoever uses the outermost one
 /// drives it. On an [exit stack](crate::exit_stack) and in [`optional`](crate::optional), [`lazy`](crate::lazy) and
 /// [`swap`](crate::swap) it is driven by their use, from when the context is entered. A stack that is owned has nobody who

@@ -63,7 +63,7 @@ pub(crate) fn catch_panic<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Panic(Exclusive::new(payload)))
 }
 
-/// [`catch`] for what is rarely called, and need not be compiled anew for every use.
+/// [`catch_panic`] for what is rarely called, and need not be compiled anew for every use.
 #[cold]
 pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> {
     catch_panic(action)
