@@ -86,7 +86,8 @@
 ///
 /// # Cancellation
 ///
-/// The block is dropped first, then what is beside it, then the context goes on as ever.
+/// The block is dropped first, then what is beside it, then the context goes on as without a
+/// future beside the block.
 #[macro_export]
 macro_rules! yield_resource {
     ($($place:tt)*) => {
