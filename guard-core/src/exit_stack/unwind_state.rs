@@ -210,7 +210,8 @@ impl<E> StackMode<E> for Catching {
         match answer {
             Err(cause) if offered => state.errors.push_front(Attributed { cause, source }),
             Err(error) => state.failed(error, source),
-            // Swallowed; what failed besides is not part of that, and nobody else will hear of it.
+            // The entry swallowed the error that it was offered. The other errors have no caller any more, so they are
+            // reported.
             Ok(()) if offered => {
                 state.outcome = Outcome::Completed;
                 state.report_errors();

@@ -157,8 +157,8 @@ impl Nest {
             if entries.is_empty() {
                 return;
             }
-            // Not those that wait for the clean-up in whose code this is, nor that one itself. They are in the nest of the
-            // use around them too.
+            // Leaves out the clean-ups that wait for the one whose code runs here, and that one itself: this exit must not
+            // wait for them. The use around them has them in its nest too, and waits.
             let owners = owners();
             for entry in entries {
                 let in_ring = {
