@@ -77,7 +77,7 @@
 /// # }
 /// ```
 ///
-/// It is driven in every form of a use: `async_with!`, `#[within]`, `.with` and its kin, and by a
+/// It is driven in every form of a use: `async_with!`, `#[within]`, `.with` and the methods like it, and by a
 /// [`Guard`](crate::Guard) in [`drive`](crate::Guard::drive). In a context made of contexts whoever uses the outermost one
 /// drives it. On an [exit stack](crate::exit_stack) and in [`optional`](crate::optional), [`lazy`](crate::lazy) and
 /// [`swap`](crate::swap) it is driven by their use, from when the context is entered. A stack that is owned has nobody who
@@ -86,7 +86,8 @@
 ///
 /// # Cancellation
 ///
-/// The block is dropped first, then what is beside it, then the context goes on as ever.
+/// The block is dropped first, then what is beside it, then the context goes on as without a
+/// future beside the block.
 #[macro_export]
 macro_rules! yield_resource {
     ($($place:tt)*) => {

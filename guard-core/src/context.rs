@@ -118,7 +118,8 @@ pub trait AsyncContext<X = ()> {
 
     /// What goes on beside the block, if anything does. A driver asks before it borrows the resource.
     ///
-    /// It can be used until the context is polled, asked again, or dropped: who answers promises that.
+    /// The answer is valid until the context is polled, asked again, or dropped. An implementation that returns `Some`
+    /// guarantees that.
     ///
     /// Provided: nothing.
     #[doc(hidden)]
@@ -127,7 +128,8 @@ pub trait AsyncContext<X = ()> {
         None
     }
 
-    /// Takes out the error with which that has failed. Without one, the error is what the exit fails with.
+    /// Takes out the error of the future beside the block, once that future has ended the block. With `None` the exit returns
+    /// the error.
     #[doc(hidden)]
     fn failure(self: Pin<&mut Self>, _: Ask) -> Option<Self::Error> {
         None
@@ -143,7 +145,7 @@ pub trait AsyncContext<X = ()> {
         Runtime::current().id_on_this_thread()
     }
 
-    /// How long its exit waits for them.
+    /// How long the exit waits for the clean-ups of its nest.
     #[doc(hidden)]
     fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General

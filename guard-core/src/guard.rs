@@ -209,7 +209,7 @@ where
         let failure = held.failure();
         match (panic, failure) {
             (None, Some(error)) => Err(error),
-            (None, None) => panic!("{}", crate::raw::NOT_TOLD),
+            (None, None) => panic!("{}", crate::raw::GUARD_CANNOT_DRIVE),
             (Some(panic), failure) => {
                 if let Some(error) = failure {
                     held.report(ReportKind::Failed(&error));

@@ -359,7 +359,7 @@ pub use guard_macros::within;
 ///   `?`, or of the context itself. Where nothing else tells the type of the error, write
 ///   `attempt::<Error>(name = context?)`.
 ///
-/// `return`, `break` and `continue` leave as ever.
+/// `return`, `break` and `continue` leave the function or the loop, as in every other use.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -146,9 +146,9 @@ where
     #[cold]
     fn abandon(mut self: Pin<&mut Self>) {
         /// Reports when the body is gone, also if one of its destructors panics.
-        struct Reporting<E>(Option<ReportSource<E>>);
+        struct ReportOnDrop<E>(Option<ReportSource<E>>);
 
-        impl<E> Drop for Reporting<E> {
+        impl<E> Drop for ReportOnDrop<E> {
             fn drop(&mut self) {
                 if let Some(source) = self.0 {
                     source.report(dropped());
@@ -159,7 +159,7 @@ where
         let unfinished = self.as_mut().is_unfinished();
         let mut this = self.project();
         let dropped = catch_panic_rarely(&mut || {
-            let _reporting = Reporting(unfinished.then_some(this.origin.report_source()));
+            let _report = ReportOnDrop(unfinished.then_some(this.origin.report_source()));
             this.span.inside(|| this.body.set(CoroutineFuture::Ended));
         });
         if let Err(panic) = dropped {

@@ -1,17 +1,17 @@
 //! An exit stack as a context.
 
 use core::convert::Infallible;
-use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::{fmt, mem};
 
 use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside};
 use super::scoped::ScopedExitStack;
-use super::unwind_state::{Catching, Plain, StackMode, Whose};
+use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
-use crate::macro_support::Reports;
+use crate::macro_support::IntoReporting;
 use crate::raw::{Ask, Beside, Drive};
 use crate::report::{ReportKind, ReportSource, describe_debug};
 use crate::using::beside_list::Driving;
@@ -46,7 +46,7 @@ where
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
         besides: Driving::new(),
-        failed: Whose::new(),
+        failed: Sources::new(),
         is_told: false,
         order: Order::Start,
     }
@@ -62,7 +62,7 @@ where
     stack: AsyncExitStack<E, M>,
     besides: Driving<OwnedBeside>,
     /// Whose error or panic the exit ended with: it is reported in that name.
-    failed: Whose<E>,
+    failed: Sources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -77,10 +77,38 @@ where
         Self {
             stack,
             besides: Driving::new(),
-            failed: Whose::new(),
+            failed: Sources::new(),
             is_told: false,
             order: Order::Start,
         }
+    }
+
+    /// The whole set-up: an empty stack has nothing to wait for.
+    fn begin_use(&mut self) {
+        self.order.enter();
+        self.order.entered();
+        self.stack.entered();
+    }
+
+    /// Tells the stack how its use ended, unless it has been told.
+    fn end_use(&mut self, outcome: Outcome<M::Caught>) {
+        if !mem::replace(&mut self.is_told, true) {
+            self.stack.end_of_use(outcome);
+        }
+    }
+
+    /// Closes the stack. The caller finishes the state that this returns, which fills `failed`.
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Outcome<M::Caught>,
+    ) -> Poll<UnwindState<E>> {
+        self.order.exit();
+        self.end_use(outcome);
+        let state = ready!(self.stack.poll_close(cx, &mut None));
+        self.order.end();
+        self.failed.clear();
+        Poll::Ready(state)
     }
 }
 
@@ -103,14 +131,14 @@ where
     }
 }
 
-impl<E> Reports for ExitStackContext<E>
+impl<E> IntoReporting for ExitStackContext<E>
 where
     E: fmt::Debug + Send + 'static,
 {
-    type Reporting = Reporting<E>;
+    type Reporting = ReportingStack<E>;
 
-    fn reporting(self) -> Reporting<E> {
-        Reporting(self)
+    fn into_reporting(self) -> ReportingStack<E> {
+        ReportingStack(self)
     }
 }
 
@@ -124,10 +152,7 @@ where
     type Error = E;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let this = self.get_mut();
-        this.order.enter();
-        this.order.entered();
-        this.stack.entered();
+        self.get_mut().begin_use();
         Poll::Ready(Ok(()))
     }
 
@@ -141,28 +166,13 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<M::Caught>,
     ) -> Poll<Result<(), E>> {
-        let Self {
-            stack,
-            failed,
-            is_told,
-            order,
-            ..
-        } = self.get_mut();
-        order.exit();
-        if !core::mem::replace(is_told, true) {
-            stack.end_of_use(outcome);
-        }
-        let state = ready!(stack.poll_close(cx, &mut None));
-        order.end();
-        failed.clear();
-        Poll::Ready(state.finish_primary(failed))
+        let this = self.get_mut();
+        let state = ready!(this.poll_close(cx, outcome));
+        Poll::Ready(state.finish_primary(&mut this.failed))
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome<M::Caught>) -> Option<Outcome<M::Caught>> {
-        let this = self.get_mut();
-        if !core::mem::replace(&mut this.is_told, true) {
-            this.stack.end_of_use(outcome);
-        }
+        self.get_mut().end_use(outcome);
         None
     }
 
@@ -174,7 +184,7 @@ where
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let Self { stack, failed, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        *failed = Whose::from([source]);
+        *failed = Sources::from([source]);
         Some(error)
     }
 
@@ -192,7 +202,7 @@ struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     besides: Driving<dyn Drive + 'a>,
     /// Whose error or panic the exit ended with: it is reported in that name.
-    failed: Whose<E>,
+    failed: Sources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -226,7 +236,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
             ..
         } = self.get_mut();
         order.exit();
-        if !core::mem::replace(is_told, true) {
+        if !mem::replace(is_told, true) {
             stack.end_of_use(outcome);
         }
         let state = ready!(stack.poll_close(cx, &mut None));
@@ -237,7 +247,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
         let this = self.get_mut();
-        if !core::mem::replace(&mut this.is_told, true) {
+        if !mem::replace(&mut this.is_told, true) {
             this.stack.end_of_use(outcome);
         }
         None
@@ -251,7 +261,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let Self { stack, failed, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        *failed = Whose::from([source]);
+        *failed = Sources::from([source]);
         Some(error)
     }
 
@@ -270,16 +280,12 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     type Error = ExitErrors<E>;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ExitErrors<E>>> {
-        let this = &mut self.get_mut().0;
-        this.order.enter();
-        this.order.entered();
-        this.stack.entered();
+        self.get_mut().0.begin_use();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E> {
-        self.0.order.lend();
-        &mut self.get_mut().0.stack
+        Pin::new(&mut self.get_mut().0).resource()
     }
 
     fn poll_exit(
@@ -287,29 +293,13 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
         cx: &mut Context<'_>,
         outcome: Outcome,
     ) -> Poll<Result<(), ExitErrors<E>>> {
-        let ExitStackContext {
-            stack,
-            failed,
-            is_told,
-            order,
-            ..
-        } = &mut self.get_mut().0;
-        order.exit();
-        if !core::mem::replace(is_told, true) {
-            stack.end_of_use(outcome);
-        }
-        let state = ready!(stack.poll_close(cx, &mut None));
-        order.end();
-        failed.clear();
-        Poll::Ready(state.finish(failed))
+        let context = &mut self.get_mut().0;
+        let state = ready!(context.poll_close(cx, outcome));
+        Poll::Ready(state.finish(&mut context.failed))
     }
 
-    fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
-        let this = self.get_mut();
-        if !core::mem::replace(&mut this.0.is_told, true) {
-            this.0.stack.end_of_use(outcome);
-        }
-        None
+    fn tell(mut self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
+        Pin::new(&mut self.0).tell(outcome)
     }
 
     fn beside(mut self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
@@ -322,7 +312,7 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     }
 
     fn runtime(&self) -> RuntimeId {
-        self.0.stack.runtime()
+        self.0.runtime()
     }
 
     fn report_source(&self) -> ReportSource<ExitErrors<E>> {
@@ -342,24 +332,20 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
 }
 
 /// [`exit_stack`] without a `?` after it.
-pub struct Reporting<E: Send + 'static>(ExitStackContext<E>);
+pub struct ReportingStack<E: Send + 'static>(ExitStackContext<E>);
 
 #[diagnostic::do_not_recommend]
-impl<E: Send + 'static> AsyncContext for Reporting<E> {
+impl<E: Send + 'static> AsyncContext for ReportingStack<E> {
     type Resource = AsyncExitStack<E>;
     type Error = Infallible;
 
     fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        let this = &mut self.get_mut().0;
-        this.order.enter();
-        this.order.entered();
-        this.stack.entered();
+        self.get_mut().0.begin_use();
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut AsyncExitStack<E> {
-        self.0.order.lend();
-        &mut self.get_mut().0.stack
+        Pin::new(&mut self.get_mut().0).resource()
     }
 
     fn poll_exit(
@@ -372,6 +358,7 @@ impl<E: Send + 'static> AsyncContext for Reporting<E> {
         }
         Poll::Ready(Ok(()))
     }
+
     fn tell(mut self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
         Pin::new(&mut self.0).tell(outcome)
     }

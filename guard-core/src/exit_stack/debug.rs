@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::context::{AllErrors, ExitStackContext, Reporting};
+use super::context::{AllErrors, ExitStackContext, ReportingStack};
 use super::handle::StackHandle;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
@@ -50,8 +50,8 @@ impl<E: Send + 'static> fmt::Debug for AllErrors<E> {
     }
 }
 
-impl<E: Send + 'static> fmt::Debug for Reporting<E> {
+impl<E: Send + 'static> fmt::Debug for ReportingStack<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reporting").finish_non_exhaustive()
+        f.debug_struct("ReportingStack").finish_non_exhaustive()
     }
 }

@@ -324,7 +324,7 @@ where
 impl<T: ?Sized, E> Drop for Stack<T, E> {
     fn drop(&mut self) {
         if self.close_if_empty() {
-            // It may have been told an error that nobody hears of now.
+            // If the stack was told an error, no caller receives it any more, so it is reported.
             if let Some(state) = self.unwinding.get_mut().state.take() {
                 state.finish_unheard();
             }

@@ -36,8 +36,8 @@ pub struct UnwindState<E> {
     /// How things stand, without the error.
     outcome: Outcome,
     /// In the order in which they happened; the first is what a catching entry is offered.
-    errors: VecDeque<By<E, E>>,
-    panic: Option<By<Panic, E>>,
+    errors: VecDeque<Attributed<E, E>>,
+    panic: Option<Attributed<Panic, E>>,
     /// The error was taken out of `errors` and offered to the current entry.
     offered: bool,
     /// The stack.
@@ -45,11 +45,11 @@ pub struct UnwindState<E> {
 }
 
 /// The contexts that have failed or panicked. The caller reports in their names.
-pub(super) type Whose<E> = Vec<ReportSource<E>>;
+pub(super) type Sources<E> = Vec<ReportSource<E>>;
 
 /// An error or a panic, and the context that it came from.
-struct By<T, E> {
-    what: T,
+struct Attributed<T, E> {
+    cause: T,
     source: ReportSource<E>,
 }
 
@@ -76,11 +76,11 @@ impl<E> UnwindState<E> {
     }
 
     /// An entry failed.
-    pub(super) fn failed(&mut self, what: E, source: ReportSource<E>) {
+    pub(super) fn failed(&mut self, cause: E, source: ReportSource<E>) {
         if self.outcome.is_completed() {
             self.outcome = Outcome::Failed(());
         }
-        self.errors.push_back(By { what, source });
+        self.errors.push_back(Attributed { cause, source });
     }
 
     /// Replaces the outcome if it is still `Completed`.
@@ -99,8 +99,8 @@ impl<E> UnwindState<E> {
         self.offered = false;
         match &self.panic {
             None => {
-                self.panic = Some(By {
-                    what: panic,
+                self.panic = Some(Attributed {
+                    cause: panic,
                     source,
                 });
             }
@@ -108,32 +108,32 @@ impl<E> UnwindState<E> {
         }
     }
 
-    /// Ends the unwinding. If an entry has panicked, reports the errors and resumes the panic. Adds to `whose` where the
+    /// Ends the unwinding. If an entry has panicked, reports the errors and resumes the panic. Adds to `sources` where the
     /// panic or the errors came from.
-    pub(super) fn finish(mut self, whose: &mut Whose<E>) -> Result<(), ExitErrors<E>> {
-        self.resume_panic(whose);
-        whose.extend(self.errors.iter().map(|error| error.source));
-        let errors = self.errors.into_iter().map(|error| error.what).collect();
+    pub(super) fn finish(mut self, sources: &mut Sources<E>) -> Result<(), ExitErrors<E>> {
+        self.resume_panic(sources);
+        sources.extend(self.errors.iter().map(|error| error.source));
+        let errors = self.errors.into_iter().map(|error| error.cause).collect();
         ExitErrors::new(errors).map_or(Ok(()), Err)
     }
 
     /// [`finish`](Self::finish) for a caller who takes one error, the primary one: the others are
     /// reported.
-    pub(super) fn finish_primary(mut self, whose: &mut Whose<E>) -> Result<(), E> {
-        self.resume_panic(whose);
+    pub(super) fn finish_primary(mut self, sources: &mut Sources<E>) -> Result<(), E> {
+        self.resume_panic(sources);
         let first = self.errors.pop_front();
         self.report_errors();
         first.map_or(Ok(()), |error| {
-            whose.push(error.source);
-            Err(error.what)
+            sources.push(error.source);
+            Err(error.cause)
         })
     }
 
-    fn resume_panic(&mut self, whose: &mut Whose<E>) {
+    fn resume_panic(&mut self, sources: &mut Sources<E>) {
         if let Some(panic) = self.panic.take() {
             self.report_errors();
-            whose.push(panic.source);
-            panic.what.resume();
+            sources.push(panic.source);
+            panic.cause.resume();
         }
     }
 
@@ -141,15 +141,15 @@ impl<E> UnwindState<E> {
     pub(super) fn finish_unheard(mut self) {
         self.report_errors();
         if let Some(panic) = self.panic.take() {
-            panic.what.report_to(panic.source);
+            panic.cause.report_to(panic.source);
         }
     }
 
     fn report_errors(&mut self) {
-        for By { what, source } in self.errors.drain(..) {
-            source.report(ReportKind::Failed(&what));
+        for Attributed { cause, source } in self.errors.drain(..) {
+            source.report(ReportKind::Failed(&cause));
             // A panic of its destructor is not to keep the others from being reported.
-            if let Err(panic) = catch_panic(|| drop(what)) {
+            if let Err(panic) = catch_panic(|| drop(cause)) {
                 panic.report_to(source);
             }
         }
@@ -183,8 +183,8 @@ impl<E> StackMode<E> for Catching {
         state.outcome = outcome.without_error();
         if let Outcome::Failed(error) = outcome {
             let source = state.source;
-            state.errors.push_back(By {
-                what: error,
+            state.errors.push_back(Attributed {
+                cause: error,
                 source,
             });
         }
@@ -201,16 +201,17 @@ impl<E> StackMode<E> for Catching {
         state.outcome.map(|()| {
             state.offered = true;
             let error = state.errors.pop_front();
-            error.expect("a failed stack knows its error").what
+            error.expect("a failed stack knows its error").cause
         })
     }
 
     fn answered(state: &mut UnwindState<E>, answer: Result<(), E>, source: ReportSource<E>) {
         let offered = core::mem::take(&mut state.offered);
         match answer {
-            Err(what) if offered => state.errors.push_front(By { what, source }),
+            Err(cause) if offered => state.errors.push_front(Attributed { cause, source }),
             Err(error) => state.failed(error, source),
-            // Swallowed; what failed besides is not part of that, and nobody else will hear of it.
+            // The entry swallowed the error that it was offered. The other errors have no caller any more, so they are
+            // reported.
             Ok(()) if offered => {
                 state.outcome = Outcome::Completed;
                 state.report_errors();

@@ -177,21 +177,21 @@ pub struct RightAndReporting;
 impl RightAndReporting {
     /// Accepts the stack.
     #[inline]
-    pub fn context<C: Reports>(self, stack: C) -> C::Reporting {
-        stack.reporting()
+    pub fn context<C: IntoReporting>(self, stack: C) -> C::Reporting {
+        stack.into_reporting()
     }
 }
 
 /// An exit stack, whose errors can be reported instead of returned.
-pub trait Reports {
+pub trait IntoReporting {
     /// The stack that reports its errors.
     type Reporting;
 
     /// Makes the stack report its errors.
-    fn reporting(self) -> Self::Reporting;
+    fn into_reporting(self) -> Self::Reporting;
 }
 
-impl<C: Reports> Probe<C> {
+impl<C: IntoReporting> Probe<C> {
     /// An exit stack without a `?` after it.
     #[inline]
     pub fn __guard_unasked(self) -> RightAndReporting {

@@ -14,8 +14,8 @@ mod yielded;
 
 pub use cannot_fail::CannotFail;
 pub use classify::{
-    AskedTooEarly, Awaited, FutureAndContext, NeedsNoQuestionMark, ProbeAnything, ProbeAwaited,
-    ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, Reports, UsedWithoutCatch, probe,
+    AskedTooEarly, Awaited, FutureAndContext, IntoReporting, NeedsNoQuestionMark, ProbeAnything,
+    ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, UsedWithoutCatch, probe,
 };
 pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,

@@ -70,7 +70,7 @@ pub(crate) fn contained(action: impl FnOnce()) {
     }
 }
 
-/// [`catch`] for what is rarely called, and need not be compiled anew for every use.
+/// [`catch_panic`] for what is rarely called, and need not be compiled anew for every use.
 #[cold]
 pub(crate) fn catch_panic_rarely(action: &mut dyn FnMut()) -> Result<(), Panic> {
     catch_panic(action)

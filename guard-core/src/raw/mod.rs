@@ -22,7 +22,7 @@
 //! was made for, and a [`Yield`](slot::Yield) is awaited right in that body, not in a future that could be
 //! leaked. The user's code can do neither, because it cannot name the yielder, without which a [`YieldToken`] lends
 //! nothing; a macro in between, also one that is only called `async_with!`, is held to it by a label (see
-//! `label` and `Around` in guard-macros' folder `rewrite`). Whoever names `__private`, or takes the tokens of
+//! `label` and `OuterLabels` in guard-macros' folder `rewrite`). Whoever names `__private`, or takes the tokens of
 //! generated code apart, gives that up.
 #![allow(unsafe_code)]
 

@@ -143,10 +143,10 @@ pub(crate) fn is_not_driven() -> ! {
 
 /// The coroutine's end of its `Slot`, handed to the closure that makes the body future.
 ///
-/// Not public API: generated code keeps it in a local of the body future whose name nothing else can
-/// write, and lends through it. It makes from it, once, the [`YieldToken`] that the user's code moves; but a
-/// token without its yielder can lend nothing, for rustc's messages need a name for it that code could
-/// come by as well.
+/// Not public API. Generated code keeps the yielder in a local of the body future, and no other code can write the name of
+/// that local. The yielder makes one [`YieldToken`], which the yield consumes. The local of the token has a name that rustc
+/// prints in its messages, so other code can write that name too. That does no harm: without the yielder a token lends
+/// nothing.
 pub struct Yielder<R: ?Sized, X, E> {
     pub(super) slot: NonNull<Slot<R, X, E>>,
     _invariant: PhantomData<Invariant<R, X, E>>,
@@ -206,6 +206,9 @@ impl<'s, R: ?Sized, X, E> YieldToken<'s, R, X, E> {
             _pinned: PhantomPinned,
         }
     }
+
+    // If the second argument of a yield is no such future, rustc prints the line of the bound. The comment on that line is for
+    // the user who reads the message.
 
     /// [`lend`](Self::lend), and what goes on beside the block. It is made before the resource is borrowed.
     #[inline]

@@ -9,7 +9,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::driver::Ending;
-use super::form::{Attempting, Catching, Handing, InFunction};
+use super::form::{AttemptBlock, CatchBlock, CatchEnd, FunctionBlock};
 use super::is_err::{is_err, is_ok_or_unit};
 use super::{Parts, Runs, Use};
 use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie};
@@ -25,7 +25,7 @@ pub fn in_function<'a, 'r, C, B, O>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource, O>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B, O>, (), BlockEnd<B::Output>, C::Error, InFunction>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B, O>, (), BlockEnd<B::Output>, C::Error, FunctionBlock>
 where
     C: AsyncContext,
     B: Future,
@@ -44,7 +44,7 @@ pub fn catching<'a, 'r, C, X, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, Handing, C::Error, Catching>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, CatchEnd, C::Error, CatchBlock>
 where
     C: AsyncContext<X>,
     B: Future<Output = Result<Infallible, X>>,
@@ -62,7 +62,7 @@ pub fn attempting<'a, 'r, C, E, B>(
     context: Pin<&'a mut Option<C>>,
     block: Pin<&'a mut Option<B>>,
     link: &'a Link<'r, C::Resource>,
-) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), BlockEnd<E>, C::Error, Attempting>
+) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), BlockEnd<E>, C::Error, AttemptBlock>
 where
     C: AsyncContext,
     B: Future<Output = Result<Infallible, E>>,

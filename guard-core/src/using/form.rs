@@ -21,20 +21,33 @@ where
 
     /// Tells how the body ended.
     fn split(output: O) -> (Outcome<X>, Self::Kept);
-    /// The context could not be entered.
-    fn not_entered(error: C::Error) -> Self::Output;
     /// Whether the use returns the body's error, also if the exit fails. The error of the exit is then reported.
-    fn comes_first(kept: &Self::Kept) -> bool;
+    #[inline]
+    fn comes_first(_: &Self::Kept) -> bool {
+        false
+    }
     /// The context has exited.
     fn finish(kept: Self::Kept) -> Self::Output;
+    /// The use fails with an error of the context. The three methods below return this, unless the form tells them apart.
+    fn failed(error: C::Error) -> Self::Output;
+
+    /// The context could not be entered.
+    #[inline]
+    fn not_entered(error: C::Error) -> Self::Output {
+        Self::failed(error)
+    }
     /// The context could not be exited, and the body's error does not come first.
-    fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output;
+    fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
+        Self::failed(error)
+    }
+    /// What goes on beside the body has ended it with `error`.
+    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+        Self::failed(error)
+    }
 
     /// Whether the result can hold both the error of the future beside the body and that of the exit. If not, the error of
     /// the exit is reported.
     const KEEPS_BOTH: bool = false;
-    /// What goes on beside the body has ended it with `error`.
-    fn beside_failed(error: C::Error, exit: Option<C::Error>) -> Self::Output;
     /// What goes on beside the body has ended it, and the context has swallowed the error.
     fn swallowed() -> Option<Self::Output> {
         None
@@ -99,11 +112,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Err(BodyOrContext::Context(error))
-    }
-
-    #[inline]
     fn comes_first(kept: &Self::Kept) -> bool {
         kept.is_err()
     }
@@ -113,11 +121,8 @@ where
         kept.map_err(BodyOrContext::Body)
     }
 
-    fn exit_failed(_: Self::Kept, error: C::Error) -> Self::Output {
-        Err(BodyOrContext::Context(error))
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Err(BodyOrContext::Context(error))
     }
 }
@@ -139,18 +144,14 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Err(TryWithError::Enter(error))
-    }
-
-    #[inline]
-    fn comes_first(_: &Self::Kept) -> bool {
-        false
-    }
-
-    #[inline]
     fn finish(kept: Self::Kept) -> Self::Output {
         kept.map_err(TryWithError::Body)
+    }
+
+    /// Only the set-up comes here: this form has its own answers to the two others.
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
+        Err(TryWithError::Enter(error))
     }
 
     fn exit_failed(kept: Self::Kept, error: C::Error) -> Self::Output {
@@ -201,27 +202,14 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> T {
-        #[allow(unreachable_code, reason = "which is to be shown")]
-        match error.never() {}
-    }
-
-    #[inline]
-    fn comes_first(_: &Value<T>) -> bool {
-        false
-    }
-
-    #[inline]
     fn finish(kept: Value<T>) -> T {
         kept.0
     }
 
-    fn exit_failed(_: Value<T>, error: C::Error) -> T {
-        <Self as Form<C, X, T>>::not_entered(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> T {
-        <Self as Form<C, X, T>>::not_entered(error)
+    #[inline]
+    fn failed(error: C::Error) -> T {
+        #[allow(unreachable_code, reason = "which is to be shown")]
+        match error.never() {}
     }
 }
 
@@ -252,25 +240,12 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Err(error)
-    }
-
-    #[inline]
-    fn comes_first(_: &Option<T>) -> bool {
-        false
-    }
-
-    #[inline]
     fn finish(kept: Option<T>) -> Self::Output {
         Ok(kept)
     }
 
-    fn exit_failed(_: Option<T>, error: C::Error) -> Self::Output {
-        Err(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Err(error)
     }
 
@@ -322,9 +297,9 @@ impl<T> Kept for BlockEnd<T> {
 }
 
 /// A block whose `return` and `?` leave the function around it.
-pub enum InFunction {}
+pub enum FunctionBlock {}
 
-impl<C, T> Form<C, (), BlockOutput<T>> for InFunction
+impl<C, T> Form<C, (), BlockOutput<T>> for FunctionBlock
 where
     C: AsyncContext,
 {
@@ -353,11 +328,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    #[inline]
     fn comes_first(ended: &BlockEnd<T>) -> bool {
         ended.has_failed()
     }
@@ -367,19 +337,16 @@ where
         Next::after(ended)
     }
 
-    fn exit_failed(_: BlockEnd<T>, error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 }
 
 /// A block whose `?` ends it with an error that is a value for the function around it.
-pub enum Attempting {}
+pub enum AttemptBlock {}
 
-impl<C, E> Form<C, (), BlockOutput<Result<Infallible, E>>> for Attempting
+impl<C, E> Form<C, (), BlockOutput<Result<Infallible, E>>> for AttemptBlock
 where
     C: AsyncContext,
 {
@@ -403,11 +370,6 @@ where
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    #[inline]
     fn comes_first(ended: &BlockEnd<E>) -> bool {
         ended.has_failed()
     }
@@ -417,24 +379,21 @@ where
         Next::after(ended)
     }
 
-    fn exit_failed(_: BlockEnd<E>, error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 }
 
 /// How a block ended whose `?` hands its error to the context.
-pub enum Handing {
+pub enum CatchEnd {
     /// It reached its end, or left by a jump, maybe with a failure.
     Finished { failed: bool },
     /// The context has received the error, and decides. An error of the exit is its decision.
     Handed,
 }
 
-impl Kept for Handing {
+impl Kept for CatchEnd {
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         match self {
             Self::Finished { failed: true } => report_lost_value(source),
@@ -449,21 +408,21 @@ impl Kept for Handing {
 }
 
 /// A block whose `?` hands its error to the context.
-pub enum Catching {}
+pub enum CatchBlock {}
 
-impl<C, X> Form<C, X, BlockOutput<Result<Infallible, X>>> for Catching
+impl<C, X> Form<C, X, BlockOutput<Result<Infallible, X>>> for CatchBlock
 where
     C: AsyncContext<X>,
 {
-    type Kept = Handing;
+    type Kept = CatchEnd;
     type Output = Next<(), C::Error>;
 
     #[inline]
-    fn split(left: BlockOutput<Result<Infallible, X>>) -> (Outcome<X>, Handing) {
+    fn split(left: BlockOutput<Result<Infallible, X>>) -> (Outcome<X>, CatchEnd) {
         let failed = left.has_failed();
         let told = left.told();
         match left.output {
-            Some(Err(error)) => (Outcome::Failed(error), Handing::Handed),
+            Some(Err(error)) => (Outcome::Failed(error), CatchEnd::Handed),
             Some(Ok(never)) => match never {},
             None => {
                 let outcome = match told {
@@ -472,34 +431,26 @@ where
                     // The block failed, but there is no error that the context could receive.
                     _ => Outcome::Cancelled,
                 };
-                (outcome, Handing::Finished { failed })
+                (outcome, CatchEnd::Finished { failed })
             }
         }
     }
 
     #[inline]
-    fn not_entered(error: C::Error) -> Self::Output {
-        Next::Failed(error)
+    fn comes_first(ended: &CatchEnd) -> bool {
+        matches!(ended, CatchEnd::Finished { failed: true })
     }
 
     #[inline]
-    fn comes_first(ended: &Handing) -> bool {
-        matches!(ended, Handing::Finished { failed: true })
-    }
-
-    #[inline]
-    fn finish(ended: Handing) -> Self::Output {
+    fn finish(ended: CatchEnd) -> Self::Output {
         match ended {
-            Handing::Finished { .. } => Next::Finished,
-            Handing::Handed => Next::Returned(()),
+            CatchEnd::Finished { .. } => Next::Finished,
+            CatchEnd::Handed => Next::Returned(()),
         }
     }
 
-    fn exit_failed(_: Handing, error: C::Error) -> Self::Output {
-        Next::Failed(error)
-    }
-
-    fn beside_failed(error: C::Error, _: Option<C::Error>) -> Self::Output {
+    #[inline]
+    fn failed(error: C::Error) -> Self::Output {
         Next::Failed(error)
     }
 

@@ -120,7 +120,7 @@ mod tests {
     use core::num::NonZeroU8;
 
     mod own {
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "it is only looked at")]
         pub(super) enum Result<T, E> {
             Ok(T),
             Err(E),

@@ -82,7 +82,7 @@ use crate::{AsyncContext, Outcome};
 ///
 /// One who asks and is dropped leaves the set-up to the others who wait. When the last one is dropped, so is
 /// the set-up: a guaranteed context is then finished in the background and told [`Cancelled`](Outcome::Cancelled), and the
-/// next who asks begins anew. All else is that of the context.
+/// next who asks starts a new set-up. Otherwise the guarantees of the context hold.
 pub fn lazy<C, M>(make: M) -> Lazy<C, M>
 where
     C: AsyncContext,

@@ -135,8 +135,8 @@ impl Nest {
 
     /// Adds the entries of a guard.
     pub(super) fn absorb_entries(&mut self, entries: Vec<Arc<Entry>>) {
-        // Not those that wait for the clean-up in whose code this is, nor that one itself. They are in the nest of the
-        // use around them too.
+        // Leaves out the clean-ups that wait for the one whose code runs here, and that one itself: this exit must not
+        // wait for them. The use around them has them in its nest too, and waits.
         let owners = owners();
         for entry in entries {
             let in_ring = {

@@ -148,7 +148,7 @@ pin_project_lite::pin_project! {
 ///
 /// # Errors
 ///
-/// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) as ever.
+/// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) too.
 pub fn try_settled<F: Future>(future: F) -> TrySettled<F> {
     TrySettled {
         settled: settled(future),

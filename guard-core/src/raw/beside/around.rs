@@ -40,7 +40,7 @@ impl<'a> Around<'a> {
         end: |_| Ok(()),
         refuse: Self::refuse,
         is_own: false,
-        is_told: false,
+        has_early_error: false,
     };
 
     #[inline]

@@ -28,7 +28,7 @@ impl JoinedBeside {
         end: Self::end,
         refuse: Self::refuse,
         is_own: false,
-        is_told: false,
+        has_early_error: false,
     };
 
     /// Joins what goes on beside either, if something does.

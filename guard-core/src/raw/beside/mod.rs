@@ -93,7 +93,7 @@ struct What {
     /// Whether it is a [`Head`] with the type of the context's own error.
     is_own: bool,
     /// Whether the error can be taken before the context exits.
-    is_told: bool,
+    has_early_error: bool,
 }
 
 impl Beside {
@@ -155,10 +155,10 @@ impl Beside {
     /// # Safety
     ///
     /// It is valid.
-    pub(super) unsafe fn is_told(self) -> bool {
+    pub(super) unsafe fn has_early_error(self) -> bool {
         // SAFETY: the caller says that it is valid.
         let node = unsafe { self.0.as_ref() };
-        node.what.is_told && node.next.get().is_none()
+        node.what.has_early_error && node.next.get().is_none()
     }
 
     /// Takes the error out with which the context's own future has failed.

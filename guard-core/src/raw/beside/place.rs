@@ -16,7 +16,7 @@ pub(crate) trait Drive {
     /// Drops what goes on.
     fn end(&self) -> Result<(), Panic>;
 
-    /// Nobody drives it. Whether nothing goes on; then nothing ever will.
+    /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
     fn refuse(&self) -> bool;
 }
 
@@ -42,7 +42,7 @@ impl<D: Drive> Place<D> {
         end: Self::end_node,
         refuse: Self::refuse_node,
         is_own: false,
-        is_told: true,
+        has_early_error: true,
     };
 
     pub(crate) fn new(drive: D) -> Arc<Self> {

@@ -64,7 +64,7 @@ where
         end: Self::end,
         refuse: |_| false,
         is_own: true,
-        is_told: true,
+        has_early_error: true,
     };
 
     fn new(future: F, catches: bool) -> Self {
@@ -233,8 +233,8 @@ impl<R: ?Sized, X, E, F> Future for YieldBeside<'_, R, X, E, F> {
             this.going.span = Span::current();
             this.going.head.node.next.set(slot.beside.get());
         }
-        // It is the first of the list: what was listed before is around it. The pointer is made anew at each poll, so
-        // that it comes from the reference that was used last.
+        // It becomes the first of the list. The nodes after it are those of the inner contexts whose blocks are around this
+        // yield. The pointer is made at each poll, so that it comes from the reference that was used last.
         let going = ptr::addr_of_mut!(this.going);
         slot.beside.set(NonNull::new(going.cast()));
         Poll::Pending

@@ -11,8 +11,8 @@ use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside}
 use crate::report::ReportKind;
 
 /// The message if a guard cannot drive what goes on beside its context.
-pub(crate) const NOT_TOLD: &str = "it is made of a context that goes on beside its block. A guard cannot drive that, because \
-    its error is had only by exiting: use it with `async_with!` or `.with(…)`";
+pub(crate) const GUARD_CANNOT_DRIVE: &str = "it is made of a context that goes on beside its block. A guard cannot \
+    drive that, because its error is had only by exiting: use it with `async_with!` or `.with(…)`";
 
 /// An entered context on the heap, and a borrow of its resource.
 pub(crate) struct Held<C, X>
@@ -89,10 +89,10 @@ where
         // SAFETY: the context has not been used since it was asked.
         let is_driven = self
             .beside
-            .is_none_or(|beside| unsafe { beside.is_told() || beside.refuse() });
+            .is_none_or(|beside| unsafe { beside.has_early_error() || beside.refuse() });
         assert!(
             is_driven,
-            "`{}`: {NOT_TOLD}",
+            "`{}`: {GUARD_CANNOT_DRIVE}",
             self.context.get().report_source().path(),
         );
         let beside = HeldBeside {

@@ -11,6 +11,6 @@ pub(crate) use super::beside::place::{Drive, Place};
 pub(crate) use append_vec::AppendVec;
 pub(crate) use boxed::boxed;
 pub(crate) use driven::{Driven, KeptContext, LentContext};
-pub(crate) use held::{Held, HeldBeside, NOT_TOLD};
+pub(crate) use held::{GUARD_CANNOT_DRIVE, Held, HeldBeside};
 pub use join_resource::JoinResource;
 pub(crate) use join_resource::JoinResourcePlace;
