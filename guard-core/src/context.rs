@@ -528,6 +528,10 @@ pub trait AsyncContext<X = ()> {
     /// has. In the background the limit holds for all that is left to do there, which may include the rest of
     /// the set-up. Time is tokio's; outside a tokio runtime nothing measures it.
     ///
+    /// The same time is given to each wait: before the exit for what was dropped unfinished in the block, and after it
+    /// for what the exit dropped. Contexts in a `join(…)` wait together before their exits, as long as the most patient
+    /// of them.
+    ///
     /// # Examples
     ///
     /// ```
@@ -571,8 +575,8 @@ pub trait AsyncContext<X = ()> {
     ///
     /// # Panics
     ///
-    /// A panic of `limit` goes on when the exit, which has no limit then, is over. In the background it is
-    /// reported.
+    /// A panic of `limit` goes on when the exit, which has no limit then, is over. In the background, and after the exit,
+    /// it is reported. The waits then have the limit of [`set_wait_limit`](crate::set_wait_limit).
     #[cfg(feature = "std")]
     fn exit_until<L>(self, limit: L) -> ExitUntil<Self, L>
     where

@@ -19,7 +19,8 @@ use loom::thread;
 use crate::cleanup::background::entry::{Entry, LastPoll};
 use crate::cleanup::background::nest::{CURRENT, Doing, leave};
 use crate::cleanup::{
-    Nest, Runtime, Unfinished, drain, hand_off, pending_cleanups, poll_settle_part, set_spawner,
+    Nest, Runtime, Unfinished, WaitLimit, drain, hand_off, pending_cleanups, poll_settle_part,
+    set_spawner,
 };
 use crate::platform::panics::Panic;
 use crate::platform::sync::{Installed, Mutex};
@@ -77,7 +78,7 @@ fn wait(nest: &mut Nest) -> bool {
     let mut polls = 0;
     block_on(core::future::poll_fn(|cx| {
         polls += 1;
-        poll_settle_part(nest, cx, who)
+        poll_settle_part(nest, cx, who(), |_| WaitLimit::General)
     }));
     polls == 1
 }
@@ -122,7 +123,8 @@ fn the_newest_waker_is_woken() {
         let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
         let polled = woken.each_ref().map(|woken| {
             let waker = Waker::from(woken.clone());
-            poll_settle_part(&mut nest, &mut Context::from_waker(&waker), who)
+            let cx = &mut Context::from_waker(&waker);
+            poll_settle_part(&mut nest, cx, who(), |_| WaitLimit::General)
         });
         ending.join().unwrap();
         BETWEEN.saw(polled == [Poll::Pending, Poll::Ready(())]);

@@ -3,11 +3,12 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, TimeoutError, async_context, async_with, drain, set_cleanup_timeout,
-    set_wait_limit, yield_resource,
+    AsyncContext, AsyncExitStack, TimeoutError, async_context, async_with, drain,
+    set_cleanup_timeout, set_wait_limit, yield_resource,
 };
 use guard_tests::Log;
 use tokio::runtime::Builder;
@@ -413,4 +414,311 @@ fn the_cleanup_timeout_ends_a_set_up_in_the_background() {
             assert_eq!(reports.line(), "");
         });
     });
+}
+
+/// A context whose exit takes `millis` milliseconds, and leaves a clean-up that never ends.
+#[async_context]
+async fn leaves_a_hung_one(log: Log, millis: u64) {
+    yield_resource!();
+    if millis > 0 {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    hand_off_a_hung_one(&log);
+    log.push("-leaves");
+}
+
+/// Waits until a clean-up has not waited any longer.
+async fn overtaken(reports: &Log) {
+    let mut is_over = false;
+    while !is_over {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        for report in reports.take() {
+            is_over |= report.contains("overtook");
+            reports.push(report);
+        }
+    }
+}
+
+type Timed = Result<(), TimeoutError<Infallible>>;
+
+/// Uses a context in this way.
+async fn used_in<C>(way: &str, context: C, reports: &Log) -> Timed
+where
+    C: AsyncContext<Resource = (), Error = TimeoutError<Infallible>> + Send + 'static,
+{
+    match way {
+        "with" => context.with(async |()| Ok(())).await,
+        "guard" => context.enter().await?.exit().await,
+        "join" => {
+            async_with!(
+                join(_it = context?, _other = step(Log::new(), "other", 0)),
+                {}
+            );
+            Ok(())
+        }
+        "stack" => {
+            let stack = AsyncExitStack::<TimeoutError<Infallible>>::new();
+            stack.enter(context).await?;
+            stack.aclose().await
+        }
+        "keyed" => {
+            let stack = AsyncExitStack::<TimeoutError<Infallible>>::new();
+            let _ = stack.enter_keyed(context).await?;
+            stack.aclose().await
+        }
+        _ => {
+            poll_and_drop(context.with(async |()| {
+                forever().await;
+                Timed::Ok(())
+            }));
+            overtaken(reports).await;
+            Ok(())
+        }
+    }
+}
+
+/// Polls the future until it is ready, for a day.
+async fn within_a_day<F: Future>(what: &str, future: F) -> (F::Output, Duration) {
+    let start = Instant::now();
+    let ended = tokio::time::timeout(86_400 * SECOND, future).await;
+    let ended = ended.unwrap_or_else(|_| panic!("{what}: it still waits"));
+    // Who looks in the background looks every millisecond.
+    let seconds = (start.elapsed() + Duration::from_millis(2)).as_secs();
+    (ended, seconds as u32 * SECOND)
+}
+
+const USES: [&str; 6] = ["with", "guard", "join", "stack", "keyed", "background"];
+
+#[test]
+fn exit_timeout_gives_its_time_to_the_wait_after_the_exit_too() {
+    for way in USES {
+        for (seconds, exit) in [(5, 0), (5, 2000), (60, 2000)] {
+            in_own_runtime(async |log, reports| {
+                let limit = seconds * SECOND;
+                let it = leaves_a_hung_one(log, exit).exit_timeout(limit);
+                let expected = limit + Duration::from_millis(exit);
+                let what = format!("{way}, {seconds} s, the exit takes {exit} ms");
+                assert_eq!(
+                    within_a_day(&what, used_in(way, it, &reports)).await,
+                    (Ok(()), expected),
+                    "{what}"
+                );
+                assert_eq!(reports.line(), "leaves_a_hung_one overtook never", "{what}");
+            });
+        }
+    }
+}
+
+#[test]
+fn exit_until_bounds_the_wait_after_the_exit_too() {
+    for way in USES {
+        in_own_runtime(async |log, reports| {
+            let it = leaves_a_hung_one(log, 2000).exit_until(tokio::time::sleep(5 * SECOND));
+            assert_eq!(
+                within_a_day(way, used_in(way, it, &reports)).await,
+                (Ok(()), 5 * SECOND),
+                "{way}"
+            );
+            assert_eq!(reports.line(), "leaves_a_hung_one overtook never", "{way}");
+        });
+    }
+}
+
+#[test]
+fn exit_timeout_gives_its_time_to_each_wait_anew() {
+    for background in [false, true] {
+        in_own_runtime(async |log, reports| {
+            let it = leaves_a_hung_one(log.clone(), 0).exit_timeout(5 * SECOND);
+            let used = it.with(async |()| {
+                hand_off_a_hung_one(&log);
+                if background {
+                    forever().await;
+                }
+                Timed::Ok(())
+            });
+            if background {
+                poll_and_drop(used);
+                tokio::time::sleep(10 * SECOND - Duration::from_millis(10)).await;
+                assert_eq!(reports.line(), "leaves_a_hung_one overtook never");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                assert_eq!(reports.line(), "leaves_a_hung_one overtook never");
+            } else {
+                assert_eq!(within_a_day("in place", used).await, (Ok(()), 10 * SECOND));
+                let expected = ["leaves_a_hung_one overtook never"; 2];
+                assert_eq!(reports.take(), expected);
+            }
+        });
+    }
+}
+
+/// The wait for what the set-up of an entry has dropped.
+#[test]
+fn an_entry_of_a_stack_waits_before_its_exit_as_long_as_its_own_limit() {
+    #[async_context]
+    async fn leaves_one_in_its_set_up(log: Log) {
+        hand_off_a_hung_one(&log);
+        yield_resource!();
+    }
+
+    for way in ["stack", "keyed"] {
+        in_own_runtime(async |log, reports| {
+            let it = leaves_one_in_its_set_up(log).exit_timeout(5 * SECOND);
+            assert_eq!(
+                within_a_day(way, used_in(way, it, &reports)).await,
+                (Ok(()), 5 * SECOND),
+                "{way}"
+            );
+            assert_eq!(
+                reports.line(),
+                "leaves_one_in_its_set_up overtook never",
+                "{way}"
+            );
+        });
+    }
+}
+
+#[test]
+fn joined_contexts_wait_as_long_as_the_most_patient_of_them() {
+    let bounded = |seconds| {
+        let it = step(Log::new(), "it", 0);
+        it.exit_timeout(seconds * SECOND)
+    };
+    in_own_runtime(async |log, reports| {
+        let hung = async || hand_off_a_hung_one(&log);
+        let two = async {
+            async_with!(join(_a = bounded(5)?, _b = bounded(7)?), { hung().await });
+            Timed::Ok(())
+        };
+        assert_eq!(within_a_day("two limits", two).await, (Ok(()), 7 * SECOND));
+        assert_eq!(reports.line(), "step overtook never");
+
+        let three = async {
+            async_with!(
+                join(_a = bounded(5)?, _b = bounded(8)?, _c = bounded(6)?),
+                { hung().await }
+            );
+            Timed::Ok(())
+        };
+        assert_eq!(
+            within_a_day("three limits", three).await,
+            (Ok(()), 8 * SECOND)
+        );
+
+        for (seconds, expected) in [(5, 30), (40, 40)] {
+            let one = async {
+                async_with!(
+                    join(_a = bounded(seconds)?, _b = step(Log::new(), "b", 0)),
+                    { hung().await }
+                );
+                Timed::Ok(())
+            };
+            let waited = within_a_day("one limit", one).await;
+            assert_eq!(waited, (Ok(()), expected * SECOND), "limit {seconds}");
+            let one = async {
+                async_with!(
+                    join(
+                        _a = step(Log::new(), "a", 0),
+                        _b = step(Log::new(), "b", 0),
+                        _c = bounded(seconds)?
+                    ),
+                    { hung().await }
+                );
+                Timed::Ok(())
+            };
+            let waited = within_a_day("one limit of three", one).await;
+            assert_eq!(waited, (Ok(()), expected * SECOND), "limit {seconds}");
+        }
+    });
+}
+
+/// A limit that panics when it is polled for the first time.
+async fn broken() {
+    std::panic::resume_unwind(Box::new("the limit breaks"));
+}
+
+/// The message of the panic of a future.
+async fn panic_of(future: impl Future) -> &'static str {
+    let mut future = Box::pin(future);
+    let caught = std::future::poll_fn(|cx| {
+        let poll = std::panic::AssertUnwindSafe(|| future.as_mut().poll(cx));
+        match std::panic::catch_unwind(poll) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(_)) => panic!("it should panic"),
+            Err(panic) => Poll::Ready(panic),
+        }
+    });
+    caught.await.downcast_ref::<&str>().expect("a text")
+}
+
+#[test]
+fn the_general_limit_holds_for_the_waits_of_a_limit_that_has_panicked() {
+    in_own_runtime(async |log, reports| {
+        // Before the exit, which then ends with the panic.
+        let used = step(log.clone(), "it", 0)
+            .exit_until(broken())
+            .with(async |()| {
+                hand_off_a_hung_one(&log);
+                Timed::Ok(())
+            });
+        let ended = within_a_day("before", panic_of(used)).await;
+        assert_eq!(ended, ("the limit breaks", LIMIT));
+        assert_eq!(reports.line(), "step overtook never");
+    });
+    in_own_runtime(async |log, reports| {
+        // After the exit, of which the caller is told.
+        let it = leaves_a_hung_one(log, 0).exit_until(broken());
+        let ended = within_a_day("after", used_in("with", it, &reports)).await;
+        assert_eq!(ended, (Ok(()), LIMIT));
+        let expected = [
+            "leaves_a_hung_one overtook never",
+            "leaves_a_hung_one panicked: the limit breaks",
+        ];
+        assert_eq!(reports.take(), expected);
+    });
+    in_own_runtime(async |log, reports| {
+        // In the background, after the exit.
+        let it = leaves_a_hung_one(log, 0).exit_until(broken());
+        let ended = within_a_day("background", used_in("background", it, &reports)).await;
+        assert_eq!(ended, (Ok(()), LIMIT));
+        let expected = [
+            "leaves_a_hung_one panicked: the limit breaks",
+            "leaves_a_hung_one overtook never",
+        ];
+        assert_eq!(reports.take(), expected);
+    });
+    #[async_context(scoped)]
+    async fn two(log: &Log) {
+        async_with!(
+            _a = step(log.clone(), "a", 0),
+            _b = step(log.clone(), "b", 0),
+            {
+                yield_resource!();
+            }
+        );
+    }
+    in_own_runtime(async |log, reports| {
+        // In the background, before the exit, for two clean-ups that share the limit.
+        poll_and_drop(two(&log).exit_until(broken()).try_with(async |()| {
+            hand_off_a_hung_one(&log);
+            forever().await;
+            Ok::<_, ()>(())
+        }));
+        let both_ended = async {
+            while !log.take().iter().any(|it| it == "-a") {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        assert_eq!(within_a_day("shared", both_ended).await, ((), LIMIT));
+        let reports = reports.take();
+        let panics = reports.iter().filter(|it| it.contains("panicked"));
+        assert_eq!(panics.count(), 1, "{reports:?}");
+        let overtook = reports.iter().filter(|it| it.contains("overtook"));
+        assert_eq!(overtook.count(), 1, "{reports:?}");
+    });
+}
+
+/// Runs the test with its logs in a runtime with a paused clock.
+fn in_own_runtime(test: impl AsyncFnOnce(Log, Log)) {
+    let (log, reports) = logs();
+    paused().block_on(test(log, reports));
 }

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
-use crate::cleanup::dropped;
+use crate::cleanup::{WaitLimit, dropped};
 use crate::raw::{Ask, KeptContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
@@ -16,6 +16,11 @@ use crate::{AsyncContext, Outcome};
 pub(super) trait Entry<E, M> {
     /// Exits it. The first poll takes the outcome from `state`. The result goes into `state`.
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()>;
+
+    /// How long it waits for what its set-up or its exit has left. It is not used otherwise any more.
+    fn poll_wait_limit(&mut self, _: &mut Context<'_>) -> WaitLimit {
+        WaitLimit::General
+    }
 
     /// The name and the place of the entry, for reports.
     fn report_source(&self) -> ReportSource<E>;
@@ -66,6 +71,11 @@ where
         self.kept.failure(ask)
     }
 
+    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        let limit = self.kept.with(|context| context.poll_wait_limit(cx));
+        limit.unwrap_or(WaitLimit::General)
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -96,6 +106,10 @@ where
         Poll::Ready(())
     }
 
+    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        ContextEntry::poll_wait_limit(self, cx)
+    }
+
     fn failure(&mut self, ask: Ask) -> Option<E> {
         ContextEntry::failure(self, ask).map(E::from)
     }
@@ -119,6 +133,10 @@ where
         let answer = ready!(self.0.poll(cx, || M::told(state)));
         M::answered(state, answer, self.0.report_source());
         Poll::Ready(())
+    }
+
+    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        self.0.poll_wait_limit(cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {

@@ -9,6 +9,7 @@ use super::entry::{ContextEntry, Entry};
 use super::stack::Key;
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
+use crate::cleanup::WaitLimit;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -118,6 +119,24 @@ where
     }
 }
 
+impl<C, E> KeyedEntry<C, E>
+where
+    C: AsyncContext,
+{
+    /// The entry, whose resource is not lent any more: it is about to exit.
+    fn reclaimed(&mut self) -> &mut ContextEntry<C, (), E> {
+        if let State::Held(..) = self.0 {
+            if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
+                self.0 = State::Exiting(ContextEntry::new(held.reclaim(), source));
+            }
+        }
+        match &mut self.0 {
+            State::Exiting(entry) => entry,
+            _ => panic!("an entry of an exit stack was exited twice"),
+        }
+    }
+}
+
 impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
 where
     C: AsyncContext + Send + 'static,
@@ -125,15 +144,11 @@ where
     E: From<C::Error> + 'static,
 {
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
-        if let State::Held(..) = self.0 {
-            if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
-                self.0 = State::Exiting(ContextEntry::new(held.reclaim(), source));
-            }
-        }
-        match &mut self.0 {
-            State::Exiting(entry) => Entry::<E, M>::poll_exit(entry, cx, state),
-            _ => panic!("an entry of an exit stack was exited twice"),
-        }
+        Entry::<E, M>::poll_exit(self.reclaimed(), cx, state)
+    }
+
+    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        Entry::<E, M>::poll_wait_limit(self.reclaimed(), cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {

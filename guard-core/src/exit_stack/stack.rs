@@ -306,9 +306,7 @@ where
         ..
     } = keyed;
     if let Progress::Before = progress {
-        ready!(poll_settle_part(nest, cx, || entry
-            .report_source()
-            .identity()));
+        ready!(settle_entry(entry, nest, cx));
         *progress = Progress::Exiting;
     }
     if let Progress::Exiting = progress {
@@ -318,7 +316,19 @@ where
         }
         *progress = Progress::After;
     }
-    poll_settle_part(nest, cx, || entry.report_source().identity())
+    settle_entry(entry, nest, cx)
+}
+
+/// Waits for what an entry has left, as long as its exit may wait.
+fn settle_entry<T, E, M>(entry: &mut T, nest: &mut Nest, cx: &mut Context<'_>) -> Poll<()>
+where
+    T: Entry<E, M> + ?Sized,
+{
+    if nest.is_empty() {
+        return Poll::Ready(());
+    }
+    let identity = entry.report_source().identity();
+    poll_settle_part(nest, cx, identity, |cx| entry.poll_wait_limit(cx))
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {

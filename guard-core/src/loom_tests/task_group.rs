@@ -12,7 +12,7 @@ use loom::thread;
 
 use super::{Witness, entry, model_of_three, who};
 use crate::cleanup::background::nest::leave;
-use crate::cleanup::{Nest, poll_settle_part};
+use crate::cleanup::{Nest, WaitLimit, poll_settle_part};
 
 // The same sources, compiled for the `AbortHandle` below.
 #[allow(dead_code, reason = "the models use a part of it")]
@@ -132,7 +132,7 @@ fn the_last_of_two_tasks_wakes_the_exit_which_has_what_they_left() {
         // The use around waits for what either has left.
         let mut waits = || {
             let mut cx = Context::from_waker(Waker::noop());
-            poll_settle_part(&mut nest, &mut cx, who).is_pending()
+            poll_settle_part(&mut nest, &mut cx, who(), |_| WaitLimit::General).is_pending()
         };
         for left in left {
             assert!(waits());

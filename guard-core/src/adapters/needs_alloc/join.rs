@@ -5,8 +5,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::call_order::Order;
-use crate::cleanup::RuntimeId;
-use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
+use crate::cleanup::{
+    Nest, RuntimeId, WaitLimit, drop_context, poll_settle, poll_settle_before_exit,
+};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Ask, Beside, JoinResource, JoinResourcePlace, JoinedBeside};
 use crate::report::{ReportKind, ReportSource, describe_type};
@@ -423,6 +424,12 @@ where
     fn runtime(&self) -> RuntimeId {
         let first = self.first.context().runtime();
         first.joined(self.second.context().runtime())
+    }
+
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        let this = self.project();
+        let first = this.first.context_mut().poll_wait_limit(cx);
+        first.joined(this.second.context_mut().poll_wait_limit(cx))
     }
 
     fn report_source(&self) -> ReportSource<Self::Error> {

@@ -18,7 +18,7 @@ use crate::report::ReportSource;
 /// The context of [`exit_timeout`](crate::AsyncContext::exit_timeout).
 pub type ExitTimeout<C> = Bounded<C, Timeout>;
 
-/// The limit of [`exit_timeout`](crate::AsyncContext::exit_timeout): so much for the wait, and then for the exit.
+/// The limit of [`exit_timeout`](crate::AsyncContext::exit_timeout): so much for the wait, then for the exit, and then for the wait after it.
 ///
 /// Outside a tokio runtime there is no clock, and it never ends.
 pub struct Timeout {
@@ -84,7 +84,7 @@ struct TimeLeft {
 impl SharedLimit for TimeLeft {
     fn for_cleanup(&self) -> Box<dyn CleanupLimit> {
         Box::new(CleanupTimeout {
-            timeout: Timeout::new(self.duration),
+            timeout: Some(Timeout::new(self.duration)),
             begun: self.begun,
             who: self.who,
         })
@@ -92,24 +92,30 @@ impl SharedLimit for TimeLeft {
 }
 
 struct CleanupTimeout {
-    timeout: Timeout,
+    /// `None` if it has panicked.
+    timeout: Option<Timeout>,
     begun: Option<(LimitedPart, Instant)>,
     who: ReportSource<Infallible>,
 }
 
 impl CleanupLimit for CleanupTimeout {
-    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        let timeout = self.timeout.as_mut()?;
         let polled = catch_panic(|| {
             if let Some((begun, end)) = self.begun.take() {
                 if begun == part && tokio::runtime::Handle::try_current().is_ok() {
-                    self.timeout.running = Some((part, Box::pin(sleep_until(end))));
+                    timeout.running = Some((part, Box::pin(sleep_until(end))));
                 }
             }
-            self.timeout.poll_over(part, cx)
+            timeout.poll_over(part, cx)
         });
-        polled.unwrap_or_else(|panic| {
-            panic.report_to(self.who);
-            Poll::Pending
-        })
+        match polled {
+            Ok(over) => Some(over),
+            Err(panic) => {
+                self.timeout = None;
+                panic.report_to(self.who);
+                None
+            }
+        }
     }
 }

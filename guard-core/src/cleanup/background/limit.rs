@@ -12,16 +12,19 @@ use crate::platform::tokio::{Sleep, sleep};
 /// What a limit bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitedPart {
-    /// The wait for the nest, before the exit and after it.
-    Wait,
+    /// The wait for the nest before the exit, or after a set-up that failed.
+    WaitBefore,
     /// The exit itself.
     Exit,
+    /// The wait for what the exit has left.
+    WaitAfter,
 }
 
 /// The limit of one clean-up: of its exit, and of the waits around it.
 pub trait CleanupLimit: Send {
-    /// Ready when the time is up. The time begins with the first call.
-    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when the time is up. The time begins with the first call for this part. `None` if the limit has panicked: then
+    /// there is none any more.
+    fn poll_over(&mut self, part: LimitedPart, cx: &mut Context<'_>) -> Option<Poll<()>>;
 }
 
 /// The limit of an exit. Each clean-up that is handed off when its context is dropped gets its own limit from it.
@@ -37,7 +40,9 @@ pub(super) enum Timer {
     #[default]
     Set,
     Running(Sleep),
-    /// There is no clock, or it has ended.
+    /// The time is up.
+    Over,
+    /// There is no clock.
     Off,
 }
 
@@ -50,13 +55,15 @@ impl Timer {
         if let Self::Set = self {
             *self = sleep(duration).map_or(Self::Off, Self::Running);
         }
-        let Self::Running(sleep) = self else {
-            return Poll::Pending;
+        let sleep = match self {
+            Self::Running(sleep) => sleep,
+            Self::Over => return Poll::Ready(()),
+            Self::Set | Self::Off => return Poll::Pending,
         };
         match catch_panic(|| Pin::new(&mut *sleep).poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(())) => {
-                *self = Self::Off;
+                *self = Self::Over;
                 Poll::Ready(())
             }
             Err(panic) => {

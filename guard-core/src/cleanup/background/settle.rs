@@ -75,28 +75,27 @@ pub(super) fn poll_nest(
     match limit(cx) {
         WaitLimit::General => ready!(nest.poll_wait_limit(cx)),
         WaitLimit::Own(over) => ready!(over),
+        WaitLimit::Longer(over) => {
+            // Both have to be polled, so that both run from now on.
+            let general = nest.poll_wait_limit(cx);
+            ready!(over);
+            ready!(general);
+        }
         WaitLimit::GivenUp => return Poll::Ready(Vec::new()),
     }
     Poll::Ready(nest.overtake())
 }
 
 /// [`poll_settle`] for an entry of a stack, which is not a use but has a nest.
-#[inline]
+#[cold]
 pub(crate) fn poll_settle_part(
     nest: &mut Nest,
     cx: &mut Context<'_>,
-    identity: impl FnOnce() -> Identity,
+    identity: Identity,
+    limit: impl FnMut(&mut Context<'_>) -> WaitLimit,
 ) -> Poll<()> {
-    if nest.is_empty() {
-        return Poll::Ready(());
-    }
-    poll_wait_part(nest, cx, identity())
-}
-
-#[cold]
-fn poll_wait_part(nest: &mut Nest, cx: &mut Context<'_>, identity: Identity) -> Poll<()> {
     let runtime = Runtime::current().id_on_this_thread();
-    let overtaken = ready!(poll_nest(nest, runtime, cx, |_| WaitLimit::General));
+    let overtaken = ready!(poll_nest(nest, runtime, cx, limit));
     if !overtaken.is_empty() {
         ReportSource::<()>::of(identity).report(ReportKind::Overtook {
             overtaken: &overtaken,

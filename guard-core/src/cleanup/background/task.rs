@@ -186,18 +186,23 @@ impl<E: ?Sized + Kind> Work<E> {
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.limit {
-            Some(limit) => limit.poll_over(LimitedPart::Exit, cx),
-            None => Poll::Pending,
-        }
+        let limit = self.limit.as_mut();
+        let over = limit.and_then(|limit| limit.poll_over(LimitedPart::Exit, cx));
+        over.unwrap_or(Poll::Pending)
     }
 
     /// Waits for the entries of the nest, as long as that may take.
     fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let part = if self.phase == Phase::Before {
+            LimitedPart::WaitBefore
+        } else {
+            LimitedPart::WaitAfter
+        };
         let Self { nest, limit, .. } = self;
-        let wait_limit = |cx: &mut Context<'_>| match limit {
-            Some(limit) => WaitLimit::Own(limit.poll_over(LimitedPart::Wait, cx)),
-            None => WaitLimit::General,
+        let wait_limit = |cx: &mut Context<'_>| {
+            let limit = limit.as_mut();
+            let over = limit.and_then(|limit| limit.poll_over(part, cx));
+            over.map_or(WaitLimit::General, WaitLimit::Own)
         };
         let overtaken = ready!(poll_nest(nest, self.entry.runtime, cx, wait_limit));
         if !overtaken.is_empty() {

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
 use super::Nest;
-use crate::cleanup::{Cleanup, Runtime, RuntimeId, Unfinished};
+use crate::cleanup::{Cleanup, Runtime, RuntimeId, Unfinished, WaitLimit};
 use crate::raw::without_std::FnCell;
 use crate::report::Identity;
 
@@ -105,7 +105,8 @@ pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
 pub(crate) fn poll_settle_part(
     _: &mut Nest,
     _: &mut Context<'_>,
-    _: impl FnOnce() -> Identity,
+    _: Identity,
+    _: impl FnMut(&mut Context<'_>) -> WaitLimit,
 ) -> Poll<()> {
     Poll::Ready(())
 }

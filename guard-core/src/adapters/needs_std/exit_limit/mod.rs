@@ -51,8 +51,10 @@ pin_project_lite::pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.context.is_none() {
-                return;
+            // It has ended, or was given up: there is nothing to bound any more.
+            if this.clock.has_exited() || this.context.is_none() {
+                this.context.set(None);
+                return this.clock.end(*this.source);
             }
             match this.clock.take_over(*this.source) {
                 Some(limit) => {
@@ -116,7 +118,7 @@ where
         let mut this = self.project();
         let context = this.context.as_mut().as_pin_mut().expect(GONE);
         if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
-            if let Some(panic) = this.clock.end(*this.source) {
+            if let Some(panic) = this.clock.exited() {
                 if let (Err(error), Some(context)) = (&exited, &*this.context) {
                     context.report(ReportKind::Failed(error));
                 }
@@ -124,7 +126,7 @@ where
             }
             return Poll::Ready(exited.map_err(TimeoutError::Context));
         }
-        ready!(this.clock.poll_over(LimitedPart::Exit, cx));
+        ready!(this.clock.poll_exit_over(cx));
         let source = this.context.as_ref().as_pin_ref();
         let source = source.map(|context| context.report_source());
         // A context that reports its own end says more than this one could.
@@ -163,7 +165,7 @@ where
         if this.context.is_none() {
             return WaitLimit::GivenUp;
         }
-        WaitLimit::Own(this.clock.poll_over(LimitedPart::Wait, cx))
+        this.clock.poll_wait_limit(cx)
     }
 
     fn report_source(&self) -> ReportSource<Self::Error> {

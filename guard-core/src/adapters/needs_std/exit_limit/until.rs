@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ enum State<L> {
     /// Nothing has been waited for.
     Set(L),
     Running(Pin<Box<L>>),
-    /// The time is up.
-    Over,
+    /// The time is up. It is dropped with the rest, where a panic of its destructor is reported.
+    Over(Option<Pin<Box<L>>>),
 }
 
 impl<L> Until<L> {
@@ -39,7 +39,7 @@ impl<L> Until<L> {
 
     fn start(&mut self) -> Option<&mut Pin<Box<L>>> {
         if let State::Set(_) = self.limit {
-            if let State::Set(limit) = core::mem::replace(&mut self.limit, State::Over) {
+            if let State::Set(limit) = core::mem::replace(&mut self.limit, State::Over(None)) {
                 self.limit = State::Running(Box::pin(limit));
             }
         }
@@ -64,25 +64,24 @@ where
         let Some(limit) = self.start() else {
             return Poll::Ready(());
         };
-        let polled = limit.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.limit = State::Over;
+        ready!(limit.as_mut().poll(cx));
+        if let State::Running(limit) = core::mem::replace(&mut self.limit, State::Over(None)) {
+            self.limit = State::Over(Some(limit));
         }
-        polled
+        Poll::Ready(())
     }
 
     fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn SharedLimit> {
         let limit = match self.limit {
-            State::Set(limit) => Some(Box::pin(limit)),
-            State::Running(limit) => Some(limit),
-            State::Over => None,
+            State::Set(limit) => SharedState::Waiting(Box::pin(limit)),
+            State::Running(limit) => SharedState::Waiting(limit),
+            State::Over(limit) => {
+                discard(limit, who);
+                SharedState::Over
+            }
         };
         Rc::new(UntilSource(Arc::new(Shared {
-            state: Mutex::new(Sharing {
-                is_over: limit.is_none(),
-                limit: limit.map(|limit| limit as BoxedLimit),
-                next: 0,
-            }),
+            state: Mutex::new(Sharing { limit, next: 0 }),
             waiting: Arc::default(),
             who,
         })))
@@ -101,10 +100,18 @@ struct Shared {
 }
 
 struct Sharing {
-    /// `None` while it is polled, when it is over, and when it has panicked.
-    limit: Option<BoxedLimit>,
-    is_over: bool,
+    limit: SharedState,
     next: usize,
+}
+
+enum SharedState {
+    Waiting(BoxedLimit),
+    /// One of the clean-ups polls it.
+    Polled,
+    /// The time is up.
+    Over,
+    /// It has panicked.
+    Broken,
 }
 
 /// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
@@ -136,41 +143,50 @@ impl Wake for LimitWaiters {
 }
 
 impl CleanupLimit for CleanupUntil {
-    fn poll_over(&mut self, _: LimitedPart, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(shared) = &self.shared else {
-            return Poll::Pending;
-        };
+    fn poll_over(&mut self, _: LimitedPart, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        let shared = self.shared.as_ref()?;
         let waker = cx.waker().clone();
         // The waker first: who ends the limit after this look wakes it.
         let replaced = lock(&shared.waiting.0).set(self.number, waker);
         drop(replaced);
-        let limit = {
-            let mut state = lock(&shared.state);
-            if state.is_over {
-                return Poll::Ready(());
+        let mut limit = {
+            let state = &mut lock(&shared.state).limit;
+            match core::mem::replace(state, SharedState::Polled) {
+                SharedState::Waiting(limit) => limit,
+                SharedState::Polled => return Some(Poll::Pending),
+                SharedState::Over => {
+                    *state = SharedState::Over;
+                    return Some(Poll::Ready(()));
+                }
+                SharedState::Broken => {
+                    *state = SharedState::Broken;
+                    return None;
+                }
             }
-            state.limit.take()
-        };
-        let Some(mut limit) = limit else {
-            return Poll::Pending;
         };
         let waker = Waker::from(shared.waiting.clone());
         let polled = catch_panic(|| limit.as_mut().poll(&mut Context::from_waker(&waker)));
         match polled {
-            Ok(Poll::Pending) => lock(&shared.state).limit = Some(limit),
+            Ok(Poll::Pending) => {
+                lock(&shared.state).limit = SharedState::Waiting(limit);
+                Some(Poll::Pending)
+            }
             Ok(Poll::Ready(())) => {
-                lock(&shared.state).is_over = true;
+                lock(&shared.state).limit = SharedState::Over;
                 discard(limit, shared.who);
                 waker.wake();
-                return Poll::Ready(());
+                Some(Poll::Ready(()))
             }
             // A clock that fails is no reason to lose the clean-up.
             Err(panic) => {
+                lock(&shared.state).limit = SharedState::Broken;
                 panic.report_to(shared.who);
                 discard(limit, shared.who);
+                // The others go on without it too.
+                waker.wake();
+                None
             }
         }
-        Poll::Pending
     }
 }
 
