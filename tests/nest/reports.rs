@@ -1,11 +1,13 @@
 //! An error or a panic that no caller can receive is reported, once.
 
-use std::panic::resume_unwind;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Poll;
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, TryWithError, async_context, async_with, drain, exit_stack, suppress, within,
-    yield_resource,
+    AsyncContext, TimeoutError, TryWithError, async_context, async_with, drain, exit_stack,
+    suppress, within, yield_resource,
 };
 use guard_tests::{block_on, yield_once};
 use tokio::time::timeout;
@@ -309,4 +311,77 @@ fn without_a_reporter_a_report_is_a_line_on_stderr() {
     });
     assert!(stderr.contains("lost"), "{stderr}");
     assert!(stderr.contains("abandoned"), "{stderr}");
+}
+
+/// A context whose exit never ends.
+#[async_context]
+async fn hung() -> Result<(), &'static str> {
+    yield_resource!();
+    forever().await;
+    Ok(())
+}
+
+#[test]
+fn what_a_body_failed_with_is_reported_also_after_an_exit_limit_has_passed() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("the destructor"));
+        }
+    }
+    #[async_context(scoped)]
+    async fn panics_when_it_expires() -> Result<(), &'static str> {
+        let _panics = Panics;
+        yield_resource!();
+        forever().await;
+        Ok(())
+    }
+
+    let in_time = |_: TimeoutError<&'static str>| "timed out";
+    let bounded = || hung().exit_timeout(Duration::from_millis(10));
+    let (_, reports) = logs();
+    paused().block_on(async {
+        for way in ["first", "second", "panics"] {
+            let fails = async {
+                match way {
+                    "first" => async_with!(join(_a = bounded().map_err(in_time)?, _b = slow()?), {
+                        Err::<(), _>("the disk is on fire")?;
+                    }),
+                    "second" => {
+                        async_with!(join(_b = slow()?, _a = bounded().map_err(in_time)?), {
+                            Err::<(), _>("the disk is on fire")?;
+                        })
+                    }
+                    _ => {
+                        let it = panics_when_it_expires().exit_timeout(Duration::from_millis(10));
+                        async_with!(_a = it.map_err(in_time)?, {
+                            Err::<(), _>("the disk is on fire")?
+                        });
+                    }
+                }
+                Ok::<_, &str>(())
+            };
+            let mut fails = Box::pin(fails);
+            let ended = timeout(
+                Duration::from_secs(1),
+                poll_fn(|cx| {
+                    let poll = AssertUnwindSafe(|| fails.as_mut().poll(cx));
+                    catch_unwind(poll).unwrap_or(Poll::Ready(Err("it panics")))
+                }),
+            );
+            let expected = if way == "panics" {
+                Ok(Err("it panics"))
+            } else {
+                Err(())
+            };
+            assert_eq!(ended.await.map_err(|_| ()), expected, "{way}");
+            drop(fails);
+            drain().await;
+            let reports = reports.take();
+            let of_body = reports
+                .iter()
+                .filter(|it| it.contains("error of type `&str`"));
+            assert_eq!(of_body.count(), 1, "{way}: {reports:?}");
+        }
+    });
 }

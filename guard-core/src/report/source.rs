@@ -187,8 +187,11 @@ impl<E> ReportSource<E> {
             }
         }
 
-        // A panic comes on top of that: a destructor's, when the context was dropped.
-        if self.failure_is_known && !matches!(kind, ReportKind::Panicked(_)) {
+        // What is not about the failure comes on top of it: a panic of a destructor, when the context was dropped, those
+        // for whom it did not wait, and what the body ended with.
+        let is_about_failure =
+            !of_body && !matches!(kind, ReportKind::Panicked(_) | ReportKind::Overtook { .. });
+        if self.failure_is_known && is_about_failure {
             return;
         }
         let described = kind.error().map(|error| Described {
