@@ -539,3 +539,61 @@ fn settled_has_no_time_limit() {
     assert_eq!(log.line(), "-inner");
     assert_eq!(reports.line(), "");
 }
+
+/// An error that cannot be printed.
+#[derive(Clone, Copy)]
+enum Unprintable {
+    /// To print it panics.
+    Panics,
+    /// To print it fails.
+    Fails,
+}
+
+impl std::fmt::Debug for Unprintable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("half of it")?;
+        match self {
+            Self::Panics => resume_unwind(Box::new("the text of an error")),
+            Self::Fails => Err(std::fmt::Error),
+        }
+    }
+}
+
+#[test]
+fn try_settled_returns_a_failure_whose_error_cannot_be_printed() {
+    #[async_context]
+    async fn fails_with(error: Unprintable) -> Result<(), Unprintable> {
+        yield_resource!();
+        Err(error)
+    }
+
+    for error in [Unprintable::Panics, Unprintable::Fails] {
+        let (_, reports) = logs();
+        paused().block_on(async {
+            let used = fails_with(error).with(async |()| {
+                forever().await;
+                Ok::<_, Unprintable>(())
+            });
+            let unsettled = try_settled(async { poll_and_drop(used) })
+                .await
+                .unwrap_err();
+            assert_eq!(unsettled.failures.len(), 1);
+            let failure = &unsettled.failures[0];
+            assert!(failure.name().ends_with("fails_with"), "{failure}");
+            assert!(
+                failure
+                    .error()
+                    .unwrap()
+                    .ends_with("(to print this error failed)"),
+                "{failure}"
+            );
+            let line = failure.to_string();
+            assert!(line.contains(": clean-up failed: half of it"), "{line}");
+            assert!(line.ends_with("(to print this error failed)"), "{line}");
+        });
+        assert_eq!(
+            reports.line(),
+            "fails_with failed: half of it (to print this error failed)"
+        );
+    }
+}

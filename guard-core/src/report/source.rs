@@ -8,6 +8,7 @@ use core::panic::Location;
 use super::identity::Identity;
 use super::reporter::deliver;
 use super::{Report, ReportKind};
+use crate::platform::panics::catch_panic;
 
 /// How to print an error of a type about which nothing else is known.
 pub(crate) type Describe<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -183,7 +184,13 @@ impl<E> ReportSource<E> {
         }
         impl<E> fmt::Display for Described<'_, E> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (self.describe)(self.error, f)
+                // To print an error is the user's code. The report must not be lost by it.
+                match catch_panic(|| (self.describe)(self.error, f)) {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(fmt::Error)) => {}
+                    Err(panic) => panic.discard(),
+                }
+                f.write_str(" (to print this error failed)")
             }
         }
 
