@@ -313,6 +313,114 @@ fn without_a_reporter_a_report_is_a_line_on_stderr() {
     assert!(stderr.contains("abandoned"), "{stderr}");
 }
 
+/// A context whose exit takes 9 seconds, and beside whose block something fails after `millis`.
+#[async_context]
+async fn first(millis: u64) -> Result<(), &'static str> {
+    yield_resource!((), fails_after(millis, "the first is lost"));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    Ok(())
+}
+
+/// As [`first`].
+#[async_context]
+async fn second(millis: u64) -> Result<(), &'static str> {
+    yield_resource!((), fails_after(millis, "the second is lost"));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    Ok(())
+}
+
+async fn fails_after(millis: u64, error: &'static str) -> Result<(), &'static str> {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    Err(error)
+}
+
+#[test]
+fn an_error_beside_a_context_inside_another_is_reported_in_its_own_name() {
+    let in_time = |error: TimeoutError<&'static str>| format!("{error:?}");
+    let (log, reports) = logs();
+    // Some contexts print their errors with `Debug`.
+    let line = || reports.line().replace('"', "");
+    let never = 3_600_000;
+    let leave = || {
+        let x = step(log.clone(), "x", 99).run(async |()| forever().await);
+        poll_and_drop(x);
+    };
+    paused().block_on(async {
+        // While the use waits for its nest.
+        let joined = async {
+            async_with!(join(_a = first(never)?, _b = second(20)?), {
+                let slow = crate::support::sleeps(log.clone(), "slow", 50);
+                poll_and_drop(slow.run(async |()| forever().await));
+            });
+            Ok::<_, &str>(())
+        };
+        assert_eq!(joined.await, Ok(()));
+        assert_eq!(line(), "second failed: the second is lost", "late");
+
+        let slow = || crate::support::sleeps(log.clone(), "slow", 50);
+        let bounded = first(20).exit_timeout(Duration::from_secs(99));
+        let used = bounded.with(async |()| {
+            poll_and_drop(slow().run(async |()| forever().await));
+            Ok::<_, TimeoutError<&str>>(())
+        });
+        assert_eq!(used.await, Ok(()));
+        assert_eq!(line(), "first failed: the first is lost", "bounded");
+
+        // It has ended the block, and the caller is gone when it has exited.
+        let joined = async {
+            async_with!(join(_a = first(never)?, _b = second(20)?), {
+                forever().await
+            });
+            Ok::<_, &str>(())
+        };
+        assert!(timeout(Duration::from_secs(1), joined).await.is_err());
+        drain().await;
+        assert_eq!(line(), "second failed: the second is lost", "dropped");
+        let bounded = async {
+            async_with!(_a = first(20).exit_timeout(Duration::from_secs(99))?, {
+                forever().await
+            });
+            Ok::<_, TimeoutError<&str>>(())
+        };
+        assert!(timeout(Duration::from_secs(1), bounded).await.is_err());
+        drain().await;
+        assert_eq!(
+            line(),
+            "first failed: the first is lost",
+            "dropped, bounded"
+        );
+        // The same while it waits for what the block left.
+        let joined = async {
+            async_with!(join(_a = first(never)?, _b = second(20)?), {
+                leave();
+                forever().await
+            });
+            Ok::<_, &str>(())
+        };
+        let mut joined = Box::pin(joined);
+        assert!(
+            timeout(Duration::from_millis(30), joined.as_mut())
+                .await
+                .is_err()
+        );
+        drop(joined);
+        drain().await;
+        assert_eq!(line(), "second failed: the second is lost", "dropped early");
+
+        // The exit fails too.
+        let bounded = async {
+            let it = first(20).exit_timeout(Duration::from_secs(1));
+            async_with!(_a = it?, { forever().await });
+            Ok::<_, TimeoutError<&str>>(())
+        };
+        assert_eq!(
+            bounded.await.map_err(in_time),
+            Err(in_time(TimeoutError::Context("the first is lost")))
+        );
+        assert_eq!(line(), "first timed out", "the exit too");
+    });
+}
+
 /// A context whose exit never ends.
 #[async_context]
 async fn hung() -> Result<(), &'static str> {
@@ -378,9 +486,7 @@ fn what_a_body_failed_with_is_reported_also_after_an_exit_limit_has_passed() {
             drop(fails);
             drain().await;
             let reports = reports.take();
-            let of_body = reports
-                .iter()
-                .filter(|it| it.contains("error of type `&str`"));
+            let of_body = reports.iter().filter(|it| it.contains("an error of type"));
             assert_eq!(of_body.count(), 1, "{way}: {reports:?}");
         }
     });

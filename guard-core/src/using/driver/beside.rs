@@ -92,7 +92,7 @@ where
             Ending::BesideAfterBlock => {
                 let mut context = parts.context();
                 let failure = failure_of(context.as_mut());
-                report_failure(context.report_source(), failure);
+                report_failure(&*context, failure);
             }
         }
         let (outcome, kept) = F::split(output);
@@ -136,7 +136,7 @@ where
             (BodyEnd::Beside(_), Ok(error)) => BodyEnd::Beside(error),
             (BodyEnd::Beside(_), Err(panic)) => BodyEnd::panicked(panic),
             (ended, failure) => {
-                report_failure(context.report_source(), failure);
+                report_failure(&*context, failure);
                 ended
             }
         };
@@ -167,7 +167,8 @@ where
                         Outcome::Failed(error) => Some(error),
                         _ => None,
                     };
-                    report_ended(source, ended, untold);
+                    let lost = report_beside(&*context, ended);
+                    report_ended(source, lost, untold);
                     ended = BodyEnd::panicked(panic);
                     outcome = Outcome::Panicked;
                 }
@@ -243,11 +244,33 @@ where
 }
 
 /// Reports an error of what is beside, which is not what the use ends with.
-pub(super) fn report_failure<E>(source: ReportSource<E>, failure: Result<Option<E>, Panic>) {
+pub(super) fn report_failure<C, X>(context: &C, failure: Result<Option<C::Error>, Panic>)
+where
+    C: AsyncContext<X>,
+{
     match failure {
-        Ok(Some(error)) => source.report(ReportKind::Failed(&error)),
+        // A context that is made of others knows which of them has failed.
+        Ok(Some(error)) => context.report(ReportKind::Failed(&error)),
         Ok(None) => {}
-        Err(panic) => panic.report_to(source),
+        Err(panic) => panic.report_to(context.report_source()),
+    }
+}
+
+/// Reports the error with which something beside a body has ended it, if that is how it has ended. Returns what is still
+/// to be reported, also when the context is gone.
+pub(super) fn report_beside<C, X, K>(
+    context: &C,
+    ended: BodyEnd<K, C::Error>,
+) -> BodyEnd<K, C::Error>
+where
+    C: AsyncContext<X>,
+{
+    match ended {
+        BodyEnd::Beside(error) => {
+            report_failure(context, Ok(error));
+            BodyEnd::Beside(None)
+        }
+        ended => ended,
     }
 }
 
@@ -270,7 +293,7 @@ pub(super) fn poll_after_block<C, X>(
             panic.report_to(context.report_source());
         }
         let failure = failure_of(context.as_mut());
-        report_failure(context.report_source(), failure);
+        report_failure(&*context, failure);
     }
 }
 

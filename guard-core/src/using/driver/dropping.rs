@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 
-use super::beside::{failure_of, report_failure};
+use super::beside::{failure_of, report_beside, report_failure};
 use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
 use crate::platform::panics::catch_panic_rarely;
@@ -40,8 +40,8 @@ where
                 let mut context = parts.as_mut().context();
                 let source = context.report_source();
                 let failure = failure_of(context.as_mut());
+                report_failure(&*context, failure);
                 drop(ending);
-                report_failure(source, failure);
                 report_ended(source, ended, None::<X>);
             }
             Stage::Exit(ended) => drop_waiting(this.parts, nest, ended, None),
@@ -82,12 +82,14 @@ fn drop_waiting<P, X, K, E>(
     P::Context: AsyncContext<X, Error = E>,
     K: Kept,
 {
-    let source = parts.as_mut().context().report_source();
+    let context = parts.as_mut().context();
+    let source = context.report_source();
+    let ended = report_beside(&*context, ended);
     drop(EndContext::of(parts, nest));
     report_ended(source, ended, untold);
 }
 
-/// Reports what a body ended with, whose caller is gone.
+/// Reports what a body ended with, whose caller is gone. [`report_beside`] has reported the error of what is beside it.
 pub(super) fn report_ended<X, K, E>(
     source: ReportSource<E>,
     ended: BodyEnd<K, E>,
@@ -100,8 +102,7 @@ pub(super) fn report_ended<X, K, E>(
         BodyEnd::Panicked(panic) => {
             panic.inspect(|payload| source.report_body(ReportKind::Panicked(payload)));
         }
-        BodyEnd::Beside(Some(error)) => source.report(ReportKind::Failed(&error)),
-        BodyEnd::Beside(None) | BodyEnd::Outer => {}
+        BodyEnd::Beside(_) | BodyEnd::Outer => {}
     }
 }
 

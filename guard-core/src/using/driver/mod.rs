@@ -13,7 +13,7 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use self::beside::{end_beside_in, poll_after_block};
+use self::beside::{end_beside_in, poll_after_block, report_beside};
 use self::dropping::{end_panicked_body, report_ended};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
@@ -392,12 +392,14 @@ where
     #[cold]
     fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
         let this = self.project();
-        let source = this.parts.context().report_source();
+        let context = this.parts.context();
+        let source = context.report_source();
         if let Stage::Exit(BodyEnd::Panicked(_)) = **this.stage {
             panic.report_to(source);
             return Ok(());
         }
         if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::OverWithNest) {
+            let ended = report_beside(&*context, ended);
             report_ended(source, ended, None::<X>);
         }
         panic.resume()
