@@ -597,3 +597,72 @@ fn try_settled_returns_a_failure_whose_error_cannot_be_printed() {
         );
     }
 }
+
+#[test]
+fn an_error_that_settled_has_no_caller_for_is_reported() {
+    let (log, reports) = logs();
+    let leaves = || {
+        let x = step(log.clone(), "x", 9).run(async |()| forever().await);
+        async { poll_and_drop(x) }
+    };
+    paused().block_on(async {
+        for with_failures in [false, true] {
+            for fails in [false, true] {
+                let future = async {
+                    leaves().await;
+                    if fails { Err("disk full") } else { Ok(()) }
+                };
+                if with_failures {
+                    poll_and_drop(try_settled(future));
+                } else {
+                    poll_and_drop(settled(future));
+                }
+                drain().await;
+                let expected = match (fails, with_failures) {
+                    (false, _) => "",
+                    (true, false) => {
+                        "settled failed: an error of type `core::result::Result<(), &str>`"
+                    }
+                    (true, true) => {
+                        "try_settled failed: an error of type `core::result::Result<(), &str>`"
+                    }
+                };
+                assert_eq!(reports.line(), expected);
+            }
+        }
+        // It is not reported if its caller receives it, nor if it is not ready.
+        let ended = settled(async {
+            leaves().await;
+            Err::<(), _>("disk full")
+        });
+        assert_eq!(ended.await, Err("disk full"));
+        poll_and_drop(settled(async {
+            leaves().await;
+            forever().await;
+            Err::<(), _>("disk full")
+        }));
+        drain().await;
+        assert_eq!(reports.line(), "");
+    });
+}
+
+#[test]
+fn settled_reports_the_panic_of_the_destructor_of_its_error() {
+    let (log, reports) = logs();
+    paused().block_on(async {
+        async_with!(_outer = step(log.clone(), "outer", 0), {
+            poll_and_drop(settled(async {
+                poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+                Err::<(), _>(Mock)
+            }));
+        });
+    });
+    assert_eq!(log.line(), "+outer +x -x -outer");
+    let reports = reports.take();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(
+        reports[0].starts_with("settled failed: an error of type"),
+        "{reports:?}"
+    );
+    assert_eq!(reports[1], "settled panicked: the mock asserts");
+}

@@ -22,6 +22,17 @@ impl Identity {
         }
     }
 
+    /// Named like this, and made by the caller.
+    #[cfg(feature = "std")]
+    #[track_caller]
+    #[inline]
+    pub(crate) fn named(name: fn() -> &'static str) -> Self {
+        Self {
+            name,
+            location: Some(Location::caller()),
+        }
+    }
+
     /// Known by its type only.
     #[inline]
     pub(crate) fn of_type<C: ?Sized>() -> Self {

@@ -8,7 +8,7 @@ use core::panic::Location;
 use super::identity::Identity;
 use super::reporter::deliver;
 use super::{Report, ReportKind};
-use crate::platform::panics::catch_panic;
+use crate::platform::panics::{catch_panic, catch_panic_rarely};
 
 /// How to print an error of a type about which nothing else is known.
 pub(crate) type Describe<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -175,6 +175,20 @@ impl<E> ReportSource<E> {
     /// Reports the error or the panic of a body whose caller is gone.
     pub(crate) fn report_body(&self, kind: ReportKind<'_, E>) {
         self.send(kind, true);
+    }
+
+    /// Reports the error of a body whose caller is gone, and drops it.
+    pub(crate) fn lose_body(self, error: E) {
+        self.report_body(ReportKind::Failed(&error));
+        self.discard(error);
+    }
+
+    /// Drops what only the library owns by now. A panic of its destructor is reported: what goes on is not to be lost by it.
+    pub(crate) fn discard<T>(self, value: T) {
+        let mut value = Some(value);
+        if let Err(panic) = catch_panic_rarely(&mut || value = None) {
+            panic.report_to(self);
+        }
     }
 
     fn send(&self, kind: ReportKind<'_, E>, of_body: bool) {

@@ -11,7 +11,8 @@ use super::dropping::drop_block;
 use super::entry::Failures;
 use super::nest::{CURRENT, Doing, Nest};
 use crate::cleanup::Runtime;
-use crate::report::OwnedReport;
+use crate::report::{Identity, OwnedReport, ReportSource};
+use crate::using::is_err::is_err;
 
 pin_project_lite::pin_project! {
     /// The future of [`settled`].
@@ -23,6 +24,8 @@ pin_project_lite::pin_project! {
         #[pin]
         future: Option<F>,
         output: Option<F::Output>,
+        // What this is, for the report of an output that is lost.
+        identity: Identity,
         // Dropped last. Its entries then go to the enclosing use.
         nest: Nest,
     }
@@ -35,6 +38,11 @@ pin_project_lite::pin_project! {
             let mut this = this.project();
             if this.future.is_some() {
                 drop_block(this.nest, &mut || this.future.set(None));
+            }
+            if let Some(output) = this.output.take() {
+                if is_err(&output) {
+                    ReportSource::of(*this.identity).lose_body(output);
+                }
             }
         }
     }
@@ -73,12 +81,21 @@ pin_project_lite::pin_project! {
 ///
 /// # Cancellation
 ///
-/// Dropped while it waits, it leaves what is not done to the use that encloses it, whose exit waits for it.
+/// Dropped while it waits, it leaves what is not done to the use that encloses it, whose exit waits for it. If `future` has
+/// ended with an `Err` by then, that has no caller any more, and is [reported](crate::set_reporter), as that of a body is.
+#[track_caller]
 pub fn settled<F: Future>(future: F) -> Settled<F> {
-    Settled {
-        future: Some(future),
-        output: None,
-        nest: Nest::new(),
+    Settled::new(future, Identity::named(|| "guard_core::settled"))
+}
+
+impl<F: Future> Settled<F> {
+    fn new(future: F, identity: Identity) -> Self {
+        Self {
+            future: Some(future),
+            output: None,
+            identity,
+            nest: Nest::new(),
+        }
     }
 }
 
@@ -149,9 +166,10 @@ pin_project_lite::pin_project! {
 /// # Errors
 ///
 /// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) too.
+#[track_caller]
 pub fn try_settled<F: Future>(future: F) -> TrySettled<F> {
     TrySettled {
-        settled: settled(future),
+        settled: Settled::new(future, Identity::named(|| "guard_core::try_settled")),
         failures: Arc::new(Failures::none()),
     }
 }

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::task::{Context, Poll};
 use std::rc::Rc;
 
-use super::{Clock, discard};
+use super::Clock;
 use crate::cleanup::{LimitedPart, SharedLimit, WaitLimit};
 use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::report::ReportSource;
@@ -89,7 +89,7 @@ impl<K: Clock> ContainedClock<K> {
     /// Ends the limit. A panic, of which no caller hears any more, is reported.
     pub(super) fn end(&mut self, who: ReportSource<Infallible>) {
         match self.take() {
-            State::Running(clock) => discard(clock, who),
+            State::Running(clock) => who.discard(clock),
             State::Broken(panic) => panic.report_to(who),
             State::Off => {}
         }

@@ -11,7 +11,6 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{LimitedPart, RuntimeId, SharedLimit, WaitLimit, drop_bounded, expire};
-use crate::platform::panics::catch_panic;
 use crate::raw::{Ask, Beside};
 use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
@@ -59,7 +58,7 @@ pin_project_lite::pin_project! {
             match this.clock.take_over(*this.source) {
                 Some(limit) => {
                     drop_bounded(&limit, || this.context.set(None));
-                    discard(limit, *this.source);
+                    this.source.discard(limit);
                 }
                 None => this.context.set(None),
             }
@@ -184,13 +183,5 @@ where
             }
             _ => self.report_source().report(kind),
         }
-    }
-}
-
-/// Drops a part of a limit. A panic of that is reported: neither what the clean-up ended with nor those that wait
-/// for it are to be lost by it.
-fn discard<T>(limit: T, source: ReportSource<Infallible>) {
-    if let Err(panic) = catch_panic(|| drop(limit)) {
-        panic.report_to(source);
     }
 }

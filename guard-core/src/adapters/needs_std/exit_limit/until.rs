@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
 
-use super::{Clock, discard};
+use super::Clock;
 use crate::cleanup::{CleanupLimit, LimitedPart, SharedLimit};
 use crate::platform::panics::catch_panic;
 use crate::platform::sync::{Mutex, lock};
@@ -76,7 +76,7 @@ where
             State::Set(limit) => SharedState::Waiting(Box::pin(limit)),
             State::Running(limit) => SharedState::Waiting(limit),
             State::Over(limit) => {
-                discard(limit, who);
+                who.discard(limit);
                 SharedState::Over
             }
         };
@@ -173,7 +173,7 @@ impl CleanupLimit for CleanupUntil {
             }
             Ok(Poll::Ready(())) => {
                 lock(&shared.state).limit = SharedState::Over;
-                discard(limit, shared.who);
+                shared.who.discard(limit);
                 waker.wake();
                 Some(Poll::Ready(()))
             }
@@ -181,7 +181,7 @@ impl CleanupLimit for CleanupUntil {
             Err(panic) => {
                 lock(&shared.state).limit = SharedState::Broken;
                 panic.report_to(shared.who);
-                discard(limit, shared.who);
+                shared.who.discard(limit);
                 // The others go on without it too.
                 waker.wake();
                 None
@@ -200,7 +200,7 @@ impl Drop for CleanupUntil {
         // The last one drops the limit, whose panic is reported.
         if let Some(shared) = Arc::into_inner(shared) {
             let who = shared.who;
-            discard(shared, who);
+            who.discard(shared);
         }
     }
 }
