@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
-use crate::report::ReportKind;
+use crate::report::{ReportKind, lose_error};
 use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
@@ -403,7 +403,7 @@ where
         };
         self.absorb();
         if let Some(error) = self.steps.take_error() {
-            context.report(ReportKind::Failed(&error));
+            lose_error(&*context, error);
         }
         let mut context = Some(context);
         let younger = self.younger.take();

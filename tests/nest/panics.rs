@@ -406,3 +406,192 @@ fn a_panic_of_one_entry_of_a_dropped_stack_does_not_stop_the_others() {
     assert_eq!(log.line(), "+a +c -c -a");
     assert_eq!(reports.take().len(), 1);
 }
+
+/// An error whose destructor panics is contained wherever a use, a guard or a stack reports it and drops it.
+#[test]
+fn a_panic_of_the_destructor_of_an_error_in_place_is_reported() {
+    /// Its exit fails. If `leaves`, the use then waits for what the exit dropped.
+    #[async_context]
+    async fn fails(log: Log, leaves: bool) -> Result<(), Bomb> {
+        yield_resource!();
+        if leaves {
+            poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+        }
+        Err(Bomb(1))
+    }
+    /// Its set-up fails, and the use waits for what the set-up dropped.
+    #[async_context]
+    async fn fails_to_enter(log: Log) -> Result<(), Bomb> {
+        poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+        if true {
+            return Err(Bomb(1));
+        }
+        yield_resource!();
+        Ok(())
+    }
+    #[async_context]
+    async fn slow(log: Log) -> Result<(), Bomb> {
+        yield_resource!();
+        yield_once().await;
+        log.push("-slow");
+        Ok(())
+    }
+    /// Something beside its block fails.
+    #[async_context]
+    async fn fails_beside(log: Log, polls: usize) -> Result<(), Bomb> {
+        yield_resource!((), async {
+            for _ in 0..polls {
+                yield_once().await;
+            }
+            Err(Bomb(1))
+        });
+        yield_once().await;
+        log.push("-beside");
+        Ok(())
+    }
+    let leave =
+        |log: &Log| poll_and_drop(step(log.clone(), "x", 9).run(async |()| forever().await));
+
+    // How it is used, how often it is polled, the log, and how many errors are reported, each with a panic.
+    let cases = [
+        ("after the exit", 1, "+x -x", 1),
+        ("after the exit of a failed body", 1, "+x -x", 2),
+        ("not entered", 1, "+x -x", 1),
+        ("a guard not entered", 1, "+x -x", 1),
+        ("a guard after its exit", 1, "+x -x", 1),
+        ("exiting a failed body", 1, "-slow", 1),
+        ("ended beside", 1, "-beside", 1),
+        ("late beside", 3, "+x -x -beside", 1),
+        ("a failed body", 99, "", 1),
+        ("joined", 99, "", 2),
+    ];
+    for (way, polls, expected, errors) in cases {
+        let (log, reports) = logs();
+        paused().block_on(async {
+            let whole: Pin<Box<dyn Future<Output = ()>>> = match way {
+                "after the exit" => Box::pin(async {
+                    let _ = fails(log.clone(), true)
+                        .with(async |()| Ok::<_, Bomb>(()))
+                        .await;
+                }),
+                "after the exit of a failed body" => Box::pin(async {
+                    let fails = fails(log.clone(), true);
+                    let _ = fails.with(async |()| Err::<(), _>(Bomb(1))).await;
+                }),
+                "not entered" => Box::pin(async {
+                    let _ = fails_to_enter(log.clone())
+                        .with(async |()| Ok::<_, Bomb>(()))
+                        .await;
+                }),
+                "a guard not entered" => Box::pin(async {
+                    let _ = fails_to_enter(log.clone()).enter().await;
+                }),
+                "a guard after its exit" => Box::pin(async {
+                    let Ok(guard) = fails(log.clone(), true).enter().await else {
+                        unreachable!();
+                    };
+                    let _ = guard.exit().await;
+                }),
+                "exiting a failed body" => Box::pin(async {
+                    let _ = slow(log.clone())
+                        .with(async |()| Err::<(), _>(Bomb(1)))
+                        .await;
+                }),
+                "ended beside" => Box::pin(async {
+                    let _ = fails_beside(log.clone(), 0)
+                        .with(async |()| Ok::<_, Bomb>(forever().await))
+                        .await;
+                }),
+                "late beside" => Box::pin(async {
+                    let used = fails_beside(log.clone(), 1).with(async |()| {
+                        leave(&log);
+                        Ok::<_, Bomb>(())
+                    });
+                    let _ = used.await;
+                }),
+                "a failed body" => Box::pin(async {
+                    let used = fails(log.clone(), false).with(async |()| Err::<(), _>(Bomb(2)));
+                    assert!(matches!(used.await, Err(Bomb(2))));
+                }),
+                _ => Box::pin(async {
+                    let joined = async {
+                        async_with!(
+                            join(
+                                _a = fails(log.clone(), false)?,
+                                _b = fails(log.clone(), false)?
+                            ),
+                            {
+                                Err::<(), _>(Bomb(2))?;
+                            }
+                        );
+                        Ok::<_, Bomb>(())
+                    };
+                    assert!(matches!(joined.await, Err(Bomb(2))));
+                }),
+            };
+            let mut whole = whole;
+            for _ in 0..polls {
+                if poll_once(whole.as_mut()).is_ready() {
+                    break;
+                }
+            }
+            drop(whole);
+            drain().await;
+        });
+        assert_eq!(log.line(), expected, "{way}");
+        let reports = reports.take();
+        let panicked = |it: &&String| it.contains("panicked: the destructor of an error");
+        assert_eq!(
+            reports.iter().filter(panicked).count(),
+            errors,
+            "{way}: {reports:?}"
+        );
+        let failed = |it: &&String| it.contains("failed: ");
+        assert_eq!(
+            reports.iter().filter(failed).count(),
+            errors,
+            "{way}: {reports:?}"
+        );
+        assert_eq!(reports.len(), 2 * errors, "{way}: {reports:?}");
+    }
+}
+
+#[test]
+fn the_panic_of_a_body_goes_on_when_the_destructor_of_the_exits_error_panics() {
+    #[async_context]
+    async fn fails() -> Result<(), Bomb> {
+        yield_resource!();
+        Err(Bomb(1))
+    }
+
+    let (_, reports) = logs();
+    let used = fails().with(async |()| -> Result<(), Bomb> { resume_unwind(Box::new("the body")) });
+    assert_panics_with("the body", || drop(block_on(used)));
+    let expected = [
+        "fails failed: bomb 1",
+        "fails panicked: the destructor of an error",
+    ];
+    assert_eq!(reports.take(), expected);
+}
+
+#[test]
+fn the_panic_of_a_limit_goes_on_when_the_destructor_of_the_exits_error_panics() {
+    #[async_context]
+    async fn fails() -> Result<(), Bomb> {
+        yield_resource!();
+        yield_once().await;
+        Err(Bomb(1))
+    }
+
+    let (_, reports) = logs();
+    let limit = async { resume_unwind(Box::new("the limit")) };
+    let used = fails()
+        .exit_until(limit)
+        .try_with(async |()| Ok::<_, ()>(()));
+    assert_panics_with("the limit", || drop(block_on(used)));
+    let expected = [
+        "fails failed: bomb 1",
+        "fails panicked: the destructor of an error",
+    ];
+    assert_eq!(reports.take(), expected);
+}

@@ -13,7 +13,7 @@ use crate::call_order::Order;
 use crate::cleanup::RuntimeId;
 use crate::macro_support::IntoReporting;
 use crate::raw::{Ask, Beside, Drive};
-use crate::report::{ReportKind, ReportSource, describe_debug};
+use crate::report::{ReportKind, ReportSource, describe_debug, lose_error};
 use crate::using::beside_list::Driving;
 use crate::{AsyncContext, Outcome};
 
@@ -354,7 +354,7 @@ impl<E: Send + 'static> AsyncContext for ReportingStack<E> {
         outcome: Outcome,
     ) -> Poll<Result<(), Infallible>> {
         if let Err(error) = ready!(Pin::new(&mut self.0).poll_exit(cx, outcome)) {
-            self.0.report(ReportKind::Failed(&error));
+            lose_error(&self.0, error);
         }
         Poll::Ready(Ok(()))
     }

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::errors::ExitErrors;
 use crate::Outcome;
-use crate::platform::panics::{Panic, catch_panic};
-use crate::report::{ReportKind, ReportSource};
+use crate::platform::panics::Panic;
+use crate::report::ReportSource;
 
 /// What a stack wants to know of the error that its use failed with.
 pub trait StackMode<E> {
@@ -147,11 +147,8 @@ impl<E> UnwindState<E> {
 
     fn report_errors(&mut self) {
         for Attributed { cause, source } in self.errors.drain(..) {
-            source.report(ReportKind::Failed(&cause));
-            // A panic of its destructor is not to keep the others from being reported.
-            if let Err(panic) = catch_panic(|| drop(cause)) {
-                panic.report_to(source);
-            }
+            // A panic of its destructor does not keep the others from being reported.
+            source.lose(cause);
         }
     }
 }

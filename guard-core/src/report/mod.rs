@@ -1,6 +1,7 @@
 //! Reports: the errors and the lost clean-ups that no caller can receive.
 
 mod identity;
+mod lost;
 mod panic;
 #[cfg_attr(not(feature = "std"), path = "reporter_without_std.rs")]
 pub(crate) mod reporter;
@@ -13,6 +14,7 @@ use core::fmt;
 use core::panic::Location;
 
 pub(crate) use identity::Identity;
+pub(crate) use lost::{lose_error, lose_set_up_error};
 pub use reporter::*;
 pub use source::ReportSource;
 pub(crate) use source::{Origin, Print, PrintDebug, Source};

@@ -177,6 +177,12 @@ impl<E> ReportSource<E> {
         self.send(kind, true);
     }
 
+    /// Reports an error of the clean-up that no caller receives, and drops it.
+    pub(crate) fn lose(self, error: E) {
+        self.report(ReportKind::Failed(&error));
+        self.discard(error);
+    }
+
     /// Reports the error of a body whose caller is gone, and drops it.
     pub(crate) fn lose_body(self, error: E) {
         self.report_body(ReportKind::Failed(&error));

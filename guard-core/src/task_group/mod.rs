@@ -22,7 +22,7 @@ use crate::AsyncContext;
 use crate::macro_support::guaranteed;
 use crate::platform::panics::Panic;
 use crate::raw::Yielder;
-use crate::report::{PrintDebug, ReportKind, ReportSource, describe_debug};
+use crate::report::{PrintDebug, ReportSource, describe_debug};
 
 /// A context that lends a [`TaskGroup`]: tasks that run beside the block, and none of which outlives it.
 ///
@@ -132,7 +132,7 @@ fn go_on<E: fmt::Debug>(panic: Panic, errors: Option<GroupError<E>>) -> ! {
     if let Some(errors) = errors {
         let source = ReportSource::here::<TaskGroup<E>>(describe_debug);
         for error in errors {
-            source.report(ReportKind::Failed(&error));
+            source.lose(error);
         }
     }
     panic.resume()

@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context, poll_settle};
-use crate::report::ReportKind;
+use crate::report::lose_set_up_error;
 
 /// Enters a context on the heap. Ready with the context and the nest of its set-up.
 pub(crate) struct Entering<C, X>
@@ -76,7 +76,7 @@ where
             return;
         };
         if let Some(error) = self.failed.take() {
-            context.report(ReportKind::SetUpFailed(&error));
+            lose_set_up_error(&**context, error);
         }
         drop_context(&mut self.nest, &mut || self.context = None);
     }

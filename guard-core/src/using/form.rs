@@ -62,9 +62,8 @@ pub trait Kept {
 }
 
 /// Reports what a body failed with.
-fn report_lost<E, T>(source: ReportSource<E>, error: &T) {
-    let source = source.with_error(describe_type::<T>);
-    source.report_body(ReportKind::Failed(error));
+fn report_lost<E, T>(source: ReportSource<E>, error: T) {
+    source.with_error(describe_type::<T>).lose_body(error);
 }
 
 /// [`report_lost`] for a block whose value is an `Err`. The value itself is in a variable of the function around it.
@@ -84,7 +83,7 @@ fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
 impl<T, E> Kept for Result<T, E> {
     fn lost<C, X>(self, source: ReportSource<C>, _: Option<X>) {
         if let Err(error) = self {
-            report_lost(source, &error);
+            report_lost(source, error);
         }
     }
 }
@@ -174,7 +173,7 @@ pub struct Value<T>(T);
 impl<T> Kept for Value<T> {
     fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         if is_err(&self.0) {
-            report_lost(source, &self.0);
+            report_lost(source, self.0);
         }
     }
 }
@@ -216,7 +215,7 @@ where
 impl<T> Kept for Option<T> {
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         if let Some(error) = untold {
-            report_lost(source, &error);
+            report_lost(source, error);
         }
     }
 }
@@ -289,7 +288,7 @@ impl<T> Kept for BlockEnd<T> {
             Self::Returned {
                 value,
                 failed: true,
-            } => report_lost(source, &value),
+            } => report_lost(source, value),
             Self::Finished { failed: true } => report_lost_value(source),
             _ => {}
         }
@@ -400,7 +399,7 @@ impl Kept for CatchEnd {
             Self::Finished { failed: false } => {}
             Self::Handed => {
                 if let Some(error) = untold {
-                    report_lost(source, &error);
+                    report_lost(source, error);
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::cleanup::{
 };
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Ask, Beside, JoinResource, JoinResourcePlace, JoinedBeside};
-use crate::report::{ReportKind, ReportSource, describe_type};
+use crate::report::{ReportKind, ReportSource, describe_type, lose_error, lose_set_up_error};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.
@@ -256,8 +256,8 @@ impl<C: AsyncContext> Side<C> {
         let fault = self.as_mut().project().fault.take();
         match fault {
             None => {}
-            Some(Fault::Enter(error)) => self.context().report(ReportKind::SetUpFailed(&error)),
-            Some(Fault::Exit(error)) => self.context().report(ReportKind::Failed(&error)),
+            Some(Fault::Enter(error)) => lose_set_up_error(self.context(), error),
+            Some(Fault::Exit(error)) => lose_error(self.context(), error),
             Some(Fault::Panic(panic)) => panic.report_to(self.context().report_source()),
         }
     }

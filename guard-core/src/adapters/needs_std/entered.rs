@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::cleanup::{Nest, WaitLimit, drop_context};
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
-use crate::report::{ReportKind, ReportSource};
+use crate::report::{ReportSource, lose_error};
 use crate::using::beside_list::Adding;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
@@ -198,7 +198,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(error) = self.steps.take_error() {
-            self.look(|context| context.report(ReportKind::Failed(&error)));
+            self.look(|context| lose_error(context, error));
         }
         if self.kept.is_some() {
             drop_context(self.steps.nest(), &mut || self.kept = None);

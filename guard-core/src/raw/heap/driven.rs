@@ -19,7 +19,7 @@ use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::platform::shared::Shared;
 use crate::raw::beside::place::{Drive, Place};
 use crate::raw::beside::{ASK, Ask, EndedBeside};
-use crate::report::ReportKind;
+use crate::report::lose_error;
 
 /// An entered context beside which something goes on, while its resource is lent.
 ///
@@ -157,7 +157,7 @@ where
     C: AsyncContext<X>,
 {
     match catch_panic(|| held.context.as_mut().failure(ASK)) {
-        Ok(Some(error)) => held.report(ReportKind::Failed(&error)),
+        Ok(Some(error)) => lose_error(held.context.get(), error),
         Ok(None) => {}
         Err(panic) => panic.report_to(held.context.get().report_source()),
     }

@@ -9,7 +9,7 @@ use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::{Panic, catch_panic_rarely};
 use crate::raw::{ASK, end_beside, poll_beside};
-use crate::report::{ReportKind, ReportSource};
+use crate::report::{ReportSource, lose_error};
 use crate::using::form::{Form, Kept};
 use crate::{AsyncContext, Outcome};
 
@@ -208,14 +208,14 @@ where
         let source = context.report_source();
         if !F::KEEPS_BOTH {
             if let Some(error) = exit.take() {
-                context.report(ReportKind::Failed(&error));
+                lose_error(&*context, error);
             }
         }
         // As in `end_failed`.
         if let Err(panic) = catch_panic_rarely(&mut || parts.as_mut().end_context()) {
-            source.report(ReportKind::Failed(&error));
+            source.lose(error);
             if let Some(error) = exit {
-                source.report(ReportKind::Failed(&error));
+                source.lose(error);
             }
             panic.resume();
         }
@@ -227,7 +227,7 @@ where
     pub(super) fn end_outer(self: Pin<&mut Self>, exited: Result<(), E>) {
         let mut parts = self.project().parts;
         if let Err(error) = exited {
-            parts.as_mut().context().report(ReportKind::Failed(&error));
+            lose_error(&*parts.as_mut().context(), error);
         }
         parts.finish_outer();
     }
@@ -250,7 +250,7 @@ where
 {
     match failure {
         // A context that is made of others knows which of them has failed.
-        Ok(Some(error)) => context.report(ReportKind::Failed(&error)),
+        Ok(Some(error)) => lose_error(context, error),
         Ok(None) => {}
         Err(panic) => panic.report_to(context.report_source()),
     }

@@ -9,7 +9,7 @@ use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
 use crate::platform::panics::catch_panic_rarely;
 use crate::raw::end_beside;
-use crate::report::{ReportKind, ReportSource};
+use crate::report::{ReportKind, ReportSource, lose_error, lose_set_up_error};
 use crate::using::form::Kept;
 use crate::{AsyncContext, Outcome};
 
@@ -56,13 +56,13 @@ where
             Stage::After(ended, exited) => {
                 if let Err(error) = exited {
                     let context = this.parts.as_mut().context();
-                    context.report(ReportKind::Failed(&error));
+                    lose_error(&*context, error);
                 }
                 drop_waiting(this.parts, nest, ended, None);
             }
             Stage::NotEntered(error) => {
                 let context = this.parts.as_mut().context();
-                context.report(ReportKind::SetUpFailed(&error));
+                lose_set_up_error(&*context, error);
                 drop(EndContext::of(this.parts, nest));
             }
         }

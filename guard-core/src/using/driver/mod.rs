@@ -19,7 +19,7 @@ use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::{KeptPanic, Panic, catch_panic, catch_panic_rarely};
 use crate::raw;
-use crate::report::ReportKind;
+use crate::report::lose_error;
 use crate::{AsyncContext, Outcome};
 
 /// The context of a use and its body, which borrows what the context lends.
@@ -381,7 +381,7 @@ where
     fn exit_failed(self: Pin<&mut Self>, error: E) -> Result<(), E> {
         let this = self.project();
         if let Stage::Exit(BodyEnd::Panicked(_)) = **this.stage {
-            this.parts.context().report(ReportKind::Failed(&error));
+            lose_error(&*this.parts.context(), error);
             return Ok(());
         }
         Err(error)
@@ -482,13 +482,13 @@ where
         let mut parts = self.project().parts;
         let context = parts.as_mut().context();
         if F::comes_first(&kept) {
-            context.report(ReportKind::Failed(&error));
+            lose_error(&*context, error);
             return F::finish(kept);
         }
         // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
         let source = context.report_source();
         if let Err(panic) = catch_panic_rarely(&mut || parts.as_mut().end_context()) {
-            source.report(ReportKind::Failed(&error));
+            source.lose(error);
             panic.resume();
         }
         F::exit_failed(kept, error)

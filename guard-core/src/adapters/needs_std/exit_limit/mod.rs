@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use crate::cleanup::{LimitedPart, RuntimeId, SharedLimit, WaitLimit, drop_bounded, expire};
 use crate::raw::{Ask, Beside};
-use crate::report::{ReportKind, ReportSource, describe_type};
+use crate::report::{ReportKind, ReportSource, describe_type, lose_error};
 use crate::{AsyncContext, Outcome};
 use contained::ContainedClock;
 pub use error::TimeoutError;
@@ -118,8 +118,8 @@ where
         let context = this.context.as_mut().as_pin_mut().expect(GONE);
         if let Poll::Ready(exited) = context.poll_exit(cx, outcome) {
             if let Some(panic) = this.clock.exited() {
-                if let (Err(error), Some(context)) = (&exited, &*this.context) {
-                    context.report(ReportKind::Failed(error));
+                if let (Err(error), Some(context)) = (exited, &*this.context) {
+                    lose_error(context, error);
                 }
                 panic.resume();
             }

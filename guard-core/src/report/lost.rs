@@ -1,0 +1,25 @@
+//! Errors that no caller receives: they are reported, and dropped. A panic of their destructors is reported too, because
+//! only the library owns them by then, and what goes on is not to be lost by it.
+
+use super::ReportKind;
+use crate::AsyncContext;
+
+/// Reports an error of `context`, and drops it.
+#[cold]
+pub(crate) fn lose_error<C, X>(context: &C, error: C::Error)
+where
+    C: AsyncContext<X>,
+{
+    context.report(ReportKind::Failed(&error));
+    context.report_source().discard(error);
+}
+
+/// Reports an error of the set-up of `context`, and drops it.
+#[cold]
+pub(crate) fn lose_set_up_error<C, X>(context: &C, error: C::Error)
+where
+    C: AsyncContext<X>,
+{
+    context.report(ReportKind::SetUpFailed(&error));
+    context.report_source().discard(error);
+}
