@@ -15,7 +15,8 @@ mod yielded;
 pub use cannot_fail::CannotFail;
 pub use classify::{
     AskedTooEarly, Awaited, FutureAndContext, IntoReporting, NeedsNoQuestionMark, ProbeAnything,
-    ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, UsedWithoutCatch, probe,
+    ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture, ProbeResult, ProbeSafe,
+    UsedWithoutCatch, probe,
 };
 pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,
