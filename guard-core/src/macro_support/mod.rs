@@ -10,6 +10,7 @@ pub(crate) mod heap;
 mod owned;
 mod question_mark;
 mod returns;
+mod window;
 mod yielded;
 
 pub use cannot_fail::CannotFail;
@@ -27,4 +28,5 @@ pub use heap::*;
 pub use owned::{Owned, owned_generic, owned_locally};
 pub use question_mark::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use returns::{Returns, carried};
+pub use window::{AwaitedBefore, WaitsForAnything, waits_for};
 pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};

@@ -280,6 +280,28 @@ impl YieldRewrite<'_> {
         }
     }
 
+    /// What a `cancellable!` waits for. If that is awaited already, it is asked first whether it is a future.
+    fn waited_for(&self, tokens: &TokenStream) -> TokenStream {
+        let Ok(Expr::Await(_)) = syn::parse2::<Expr>(tokens.clone()) else {
+            return tokens.clone();
+        };
+        let (start, end) = ends(tokens);
+        let [start, end] = [start, end].map(|span| Span::mixed_site().located_at(span));
+        let krate = path_at(&self.args.krate, start);
+        let waited = Ident::new("waited", start);
+        // Between these two spans, rustc underlines the whole expression.
+        let whole = quote_spanned!(end=> 0);
+        quote_spanned! {start=>
+            match (#tokens,) {
+                #waited => {
+                    #[allow(unused_imports)]
+                    use #krate::__private::WaitsForAnything as _;
+                    #krate::__private::waits_for(&#waited.0).__guard_window().future(#waited.#whole)
+                }
+            }
+        }
+    }
+
     /// The call as guard-core's own macro, whatever is called so where the user stands.
     fn by_path(&self, call: &Macro, tokens: TokenStream) -> TokenStream {
         let krate = &self.args.krate;
@@ -374,7 +396,7 @@ impl Rewrite for YieldRewrite<'_> {
 
     fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
         let token = self.proof.token(name_of(call)?.span());
-        let tokens = &call.tokens;
+        let tokens = self.waited_for(&call.tokens);
         (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
             let yielder = yielder();
