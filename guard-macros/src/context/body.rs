@@ -248,8 +248,10 @@ impl YieldRewrite<'_> {
 
     /// What a yield lends, as the type that is declared.
     fn declared(&self, lent: TokenStream, place: &TokenStream, at: Span) -> TokenStream {
-        // The type of an expression may be inferred from the type that is expected, so only a name is bound first.
-        let Some(resource) = self.resource.filter(|_| is_named(place)) else {
+        // The type of an expression may be inferred from the type that is expected, so only what has a type of its own is
+        // bound first.
+        let has_type = is_named(place) || is_lock(place);
+        let Some(resource) = self.resource.filter(|_| has_type) else {
             return lent;
         };
         let name = Ident::new("resource", at);
@@ -488,6 +490,19 @@ fn is_named(place: &TokenStream) -> bool {
         TokenTree::Group(_) => false,
     };
     matches!(place.next(), Some(TokenTree::Ident(_))) && place.all(is_part)
+}
+
+/// Whether this takes a lock, whose guard refers to what is to be lent: `mutex.lock().await`.
+fn is_lock(place: &TokenStream) -> bool {
+    let Ok(Expr::Await(waits)) = syn::parse2::<Expr>(place.clone()) else {
+        return false;
+    };
+    match &*waits.base {
+        Expr::MethodCall(call) => ["lock", "lock_owned", "write", "write_owned"]
+            .iter()
+            .any(|name| call.method == name && call.args.is_empty()),
+        _ => false,
+    }
 }
 
 /// `place, future`. Other tokens are what one place is, or is not.
