@@ -1,5 +1,7 @@
 //! The body of a context: its yields, and the proof that there is exactly one on every path.
 
+use std::cell::Cell;
+
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
@@ -10,7 +12,7 @@ use syn::{
 };
 
 use super::instrument::{self, Instrumented};
-use super::likely_mistakes::is_ok;
+use super::likely_mistakes::{is_ok, yields_of};
 use super::returns::Returns;
 use super::tails;
 use crate::args::Args;
@@ -25,11 +27,13 @@ pub(crate) struct ContextBody {
     /// What the block is labelled with, if a yield in a macro needs it.
     pub(crate) label: Option<Lifetime>,
     pub(crate) proof: Proof,
+    /// Whether the token of the set-up is needed.
+    pub(crate) has_windows: bool,
     /// What `#[instrument]` had put around it.
     pub(crate) instrumented: Option<Instrumented>,
 }
 
-/// The two locals by which rustc proves that there is one yield on every path.
+/// The locals by which rustc proves that there is one yield on every path.
 ///
 /// Their names are chosen for the messages in which they appear: "use of moved value: `the_one_yield`"
 /// for a second yield, "used binding `a_yield_on_every_path` is possibly-uninitialized" for a path
@@ -43,11 +47,12 @@ pub(crate) struct Proof {
 impl Proof {
     const TOKEN: &'static str = "the_one_yield";
     const PROOF: &'static str = "a_yield_on_every_path";
+    const SET_UP: &'static str = "cancellable_is_only_for_the_set_up";
 
     fn new(function: &Function) -> Self {
         let is_mentioned = mentions(&function.to_token_stream(), &|word| {
             let word = word.strip_prefix("r#").unwrap_or(word);
-            word == Self::TOKEN || word == Self::PROOF
+            word == Self::TOKEN || word == Self::PROOF || word == Self::SET_UP
         });
         Self {
             hygiene: if is_mentioned {
@@ -66,6 +71,22 @@ impl Proof {
     /// Assigned by the yield, and used by every return.
     pub(crate) fn proof(&self, span: Span) -> Ident {
         Ident::new(Self::PROOF, span.resolved_at(self.hygiene))
+    }
+
+    /// A second token, which every `cancellable!` borrows, and which is gone after the yield.
+    pub(crate) fn set_up(&self, span: Span) -> Ident {
+        Ident::new(Self::SET_UP, span.resolved_at(self.hygiene))
+    }
+
+    /// Ends the set-up. The token is made anew before it is moved, so that a second yield does not cause a second error.
+    fn end_of_set_up(&self, span: Span) -> TokenStream {
+        let set_up = self.set_up(span);
+        let span = Span::mixed_site().located_at(span);
+        let yielder = yielder();
+        quote_spanned! {span=>
+            #[allow(unused_assignments)]
+            { #set_up = #yielder.token(); let _ended = #set_up; }
+        }
     }
 
     fn prove(&self, krate: &Path, span: Span) -> TokenStream {
@@ -95,8 +116,10 @@ impl ContextBody {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
         let is_instrumented = instrument::is_around(&block);
+        let has_windows = has_windows(&mut block);
         let mut rewrite = YieldRewrite {
             is_instrumented,
+            has_windows,
             is_fallible: returns.is_fallible(),
             args,
             resource: returns.written_resource(),
@@ -123,6 +146,7 @@ impl ContextBody {
             block,
             label,
             proof,
+            has_windows,
             instrumented: None,
         }
     }
@@ -136,6 +160,7 @@ impl ContextBody {
             block: syn::parse_quote!({ #imported; ::core::unreachable!() }),
             label: None,
             proof: Proof::new(function),
+            has_windows: false,
             instrumented: None,
         }
     }
@@ -143,6 +168,7 @@ impl ContextBody {
 
 struct YieldRewrite<'a> {
     is_instrumented: bool,
+    has_windows: bool,
     /// Whether the context can fail.
     is_fallible: bool,
     args: &'a Args,
@@ -384,7 +410,8 @@ impl Rewrite for YieldRewrite<'_> {
         };
         let prove =
             (position != Position::InMacro).then(|| self.proof.prove(&self.args.krate, span));
-        Some(quote_spanned!(site=> { #prove #imported; #lend }))
+        let end_of_set_up = self.has_windows.then(|| self.proof.end_of_set_up(span));
+        Some(quote_spanned!(site=> { #prove #end_of_set_up #imported; #lend }))
     }
 
     fn label(&mut self, level: usize) -> Option<Lifetime> {
@@ -397,7 +424,12 @@ impl Rewrite for YieldRewrite<'_> {
     }
 
     fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
-        let token = self.proof.token(name_of(call)?.span());
+        let span = name_of(call)?.span();
+        let token = if self.has_windows {
+            self.proof.set_up(span)
+        } else {
+            self.proof.token(span)
+        };
         let tokens = self.waited_for(&call.tokens);
         (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
@@ -540,6 +572,19 @@ fn with_arguments(call: &Macro, tokens: TokenStream) -> TokenStream {
 
 fn name_of(call: &Macro) -> Option<&Ident> {
     Some(&call.path.segments.last()?.ident)
+}
+
+/// Whether there is a `cancellable!`, and each yield stands right in the body. In another macro, and in `async_with!`, it
+/// is not known at the yield what runs before and what after it.
+fn has_windows(block: &mut Block) -> bool {
+    let tokens = block.to_token_stream();
+    // The search goes on until it has found one, so this counts all.
+    let mentioned = Cell::new(0);
+    mentions(&tokens, &|word| {
+        mentioned.set(mentioned.get() + usize::from(word == "yield_resource"));
+        false
+    });
+    mentions(&tokens, &|word| word == "cancellable") && mentioned.get() == yields_of(block).len()
 }
 
 /// Whether a body is still to be written: it ends in `todo!()` or another macro that panics.
