@@ -387,6 +387,105 @@ impl IsFuture {
     }
 }
 
+/// The answer for a `Result` of a context.
+pub struct IsResultOfContext;
+
+impl<C: AsyncContext, E> Otherwise<Result<C, E>> {
+    /// A `Result` of a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsResultOfContext {
+        IsResultOfContext
+    }
+
+    /// A `Result` of a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsResultOfContext {
+        IsResultOfContext
+    }
+
+    /// A `Result` of a context.
+    #[inline]
+    pub fn __guard_asked_to_catch(&self) -> IsResultOfContext {
+        IsResultOfContext
+    }
+
+    /// A `Result` of a context.
+    #[inline]
+    pub fn __guard_unasked_to_catch(&self) -> IsResultOfContext {
+        IsResultOfContext
+    }
+}
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "this is a `Result` of a context: the `?` of the `Result` stands before that of the context, `name = make()??`",
+    label = "a `Result`, which has a `?` of its own"
+)]
+pub trait ResultAndContext {
+    /// No type.
+    type Context;
+}
+
+impl IsResultOfContext {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: ResultAndContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// The answer for another `Result`.
+pub struct IsResult;
+
+/// Found by reference: see the module.
+pub trait ProbeResult {
+    /// A `Result`.
+    #[inline]
+    fn __guard_asked(&self) -> IsResult {
+        IsResult
+    }
+
+    /// A `Result`.
+    #[inline]
+    fn __guard_unasked(&self) -> IsResult {
+        IsResult
+    }
+
+    /// A `Result`.
+    #[inline]
+    fn __guard_asked_to_catch(&self) -> IsResult {
+        IsResult
+    }
+
+    /// A `Result`.
+    #[inline]
+    fn __guard_unasked_to_catch(&self) -> IsResult {
+        IsResult
+    }
+}
+
+impl<T, E> ProbeResult for Otherwise<Result<T, E>> {}
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "this is a `Result`, not a context",
+    label = "a `{Self}`",
+    note = "a plain value is lent by `nullcontext`: `name = nullcontext(make()?)`, or made in the block: `let mut name = make()?;`",
+    note = "a guard has been entered, and is no context: leave out `.enter().await`"
+)]
+pub trait ResultIsContext {
+    /// No type.
+    type Context;
+}
+
+impl IsResult {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: ResultIsContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
 /// The answer for everything else.
 pub struct IsNone;
 

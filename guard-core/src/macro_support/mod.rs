@@ -10,12 +10,14 @@ pub(crate) mod heap;
 mod owned;
 mod question_mark;
 mod returns;
+mod window;
 mod yielded;
 
 pub use cannot_fail::CannotFail;
 pub use classify::{
     AskedTooEarly, Awaited, FutureAndContext, IntoReporting, NeedsNoQuestionMark, ProbeAnything,
-    ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture, ProbeSafe, UsedWithoutCatch, probe,
+    ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture, ProbeResult, ProbeSafe,
+    UsedWithoutCatch, probe,
 };
 pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,
@@ -26,4 +28,5 @@ pub use heap::*;
 pub use owned::{Owned, owned_generic, owned_locally};
 pub use question_mark::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use returns::{Returns, carried};
+pub use window::{AwaitedBefore, WaitsForAnything, waits_for};
 pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};

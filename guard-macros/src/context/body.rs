@@ -1,14 +1,18 @@
 //! The body of a context: its yields, and the proof that there is exactly one on every path.
 
+use std::cell::Cell;
+
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Token, Type};
+use syn::{
+    Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Stmt, Token, Type,
+};
 
 use super::instrument::{self, Instrumented};
-use super::likely_mistakes::is_ok;
+use super::likely_mistakes::{is_ok, yields_of};
 use super::returns::Returns;
 use super::tails;
 use crate::args::Args;
@@ -23,11 +27,13 @@ pub(crate) struct ContextBody {
     /// What the block is labelled with, if a yield in a macro needs it.
     pub(crate) label: Option<Lifetime>,
     pub(crate) proof: Proof,
+    /// Whether the token of the set-up is needed.
+    pub(crate) has_windows: bool,
     /// What `#[instrument]` had put around it.
     pub(crate) instrumented: Option<Instrumented>,
 }
 
-/// The two locals by which rustc proves that there is one yield on every path.
+/// The locals by which rustc proves that there is one yield on every path.
 ///
 /// Their names are chosen for the messages in which they appear: "use of moved value: `the_one_yield`"
 /// for a second yield, "used binding `a_yield_on_every_path` is possibly-uninitialized" for a path
@@ -41,11 +47,12 @@ pub(crate) struct Proof {
 impl Proof {
     const TOKEN: &'static str = "the_one_yield";
     const PROOF: &'static str = "a_yield_on_every_path";
+    const SET_UP: &'static str = "cancellable_is_only_for_the_set_up";
 
     fn new(function: &Function) -> Self {
         let is_mentioned = mentions(&function.to_token_stream(), &|word| {
             let word = word.strip_prefix("r#").unwrap_or(word);
-            word == Self::TOKEN || word == Self::PROOF
+            word == Self::TOKEN || word == Self::PROOF || word == Self::SET_UP
         });
         Self {
             hygiene: if is_mentioned {
@@ -64,6 +71,22 @@ impl Proof {
     /// Assigned by the yield, and used by every return.
     pub(crate) fn proof(&self, span: Span) -> Ident {
         Ident::new(Self::PROOF, span.resolved_at(self.hygiene))
+    }
+
+    /// A second token, which every `cancellable!` borrows, and which is gone after the yield.
+    pub(crate) fn set_up(&self, span: Span) -> Ident {
+        Ident::new(Self::SET_UP, span.resolved_at(self.hygiene))
+    }
+
+    /// Ends the set-up. The token is made anew before it is moved, so that a second yield does not cause a second error.
+    fn end_of_set_up(&self, span: Span) -> TokenStream {
+        let set_up = self.set_up(span);
+        let span = Span::mixed_site().located_at(span);
+        let yielder = yielder();
+        quote_spanned! {span=>
+            #[allow(unused_assignments)]
+            { #set_up = #yielder.token(); let _ended = #set_up; }
+        }
     }
 
     fn prove(&self, krate: &Path, span: Span) -> TokenStream {
@@ -93,8 +116,10 @@ impl ContextBody {
         let name = &function.sig.ident;
         let proof = Proof::new(function);
         let is_instrumented = instrument::is_around(&block);
+        let has_windows = has_windows(&mut block);
         let mut rewrite = YieldRewrite {
             is_instrumented,
+            has_windows,
             is_fallible: returns.is_fallible(),
             args,
             resource: returns.written_resource(),
@@ -105,7 +130,7 @@ impl ContextBody {
             errors,
         };
         let label = walk_block(&mut block, &mut rewrite);
-        if !rewrite.found {
+        if !rewrite.found && !is_stub(&block) {
             errors.push(Error::new(
                 name.span(),
                 format!(
@@ -121,6 +146,7 @@ impl ContextBody {
             block,
             label,
             proof,
+            has_windows,
             instrumented: None,
         }
     }
@@ -134,6 +160,7 @@ impl ContextBody {
             block: syn::parse_quote!({ #imported; ::core::unreachable!() }),
             label: None,
             proof: Proof::new(function),
+            has_windows: false,
             instrumented: None,
         }
     }
@@ -141,6 +168,7 @@ impl ContextBody {
 
 struct YieldRewrite<'a> {
     is_instrumented: bool,
+    has_windows: bool,
     /// Whether the context can fail.
     is_fallible: bool,
     args: &'a Args,
@@ -246,8 +274,10 @@ impl YieldRewrite<'_> {
 
     /// What a yield lends, as the type that is declared.
     fn declared(&self, lent: TokenStream, place: &TokenStream, at: Span) -> TokenStream {
-        // The type of an expression may be inferred from the type that is expected, so only a name is bound first.
-        let Some(resource) = self.resource.filter(|_| is_named(place)) else {
+        // The type of an expression may be inferred from the type that is expected, so only what has a type of its own is
+        // bound first.
+        let has_type = is_named(place) || is_lock(place);
+        let Some(resource) = self.resource.filter(|_| has_type) else {
             return lent;
         };
         let name = Ident::new("resource", at);
@@ -273,6 +303,28 @@ impl YieldRewrite<'_> {
                 #name => {
                     let #name: #reference = #name;
                     #name
+                }
+            }
+        }
+    }
+
+    /// What a `cancellable!` waits for. If that is awaited already, it is asked first whether it is a future.
+    fn waited_for(&self, tokens: &TokenStream) -> TokenStream {
+        let Ok(Expr::Await(_)) = syn::parse2::<Expr>(tokens.clone()) else {
+            return tokens.clone();
+        };
+        let (start, end) = ends(tokens);
+        let [start, end] = [start, end].map(|span| Span::mixed_site().located_at(span));
+        let krate = path_at(&self.args.krate, start);
+        let waited = Ident::new("waited", start);
+        // Between these two spans, rustc underlines the whole expression.
+        let whole = quote_spanned!(end=> 0);
+        quote_spanned! {start=>
+            match (#tokens,) {
+                #waited => {
+                    #[allow(unused_imports)]
+                    use #krate::__private::WaitsForAnything as _;
+                    #krate::__private::waits_for(&#waited.0).__guard_window().future(#waited.#whole)
                 }
             }
         }
@@ -358,7 +410,8 @@ impl Rewrite for YieldRewrite<'_> {
         };
         let prove =
             (position != Position::InMacro).then(|| self.proof.prove(&self.args.krate, span));
-        Some(quote_spanned!(site=> { #prove #imported; #lend }))
+        let end_of_set_up = self.has_windows.then(|| self.proof.end_of_set_up(span));
+        Some(quote_spanned!(site=> { #prove #end_of_set_up #imported; #lend }))
     }
 
     fn label(&mut self, level: usize) -> Option<Lifetime> {
@@ -371,8 +424,13 @@ impl Rewrite for YieldRewrite<'_> {
     }
 
     fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
-        let token = self.proof.token(name_of(call)?.span());
-        let tokens = &call.tokens;
+        let span = name_of(call)?.span();
+        let token = if self.has_windows {
+            self.proof.set_up(span)
+        } else {
+            self.proof.token(span)
+        };
+        let tokens = self.waited_for(&call.tokens);
         (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
             let yielder = yielder();
@@ -466,6 +524,19 @@ fn is_named(place: &TokenStream) -> bool {
     matches!(place.next(), Some(TokenTree::Ident(_))) && place.all(is_part)
 }
 
+/// Whether this takes a lock, whose guard refers to what is to be lent: `mutex.lock().await`.
+fn is_lock(place: &TokenStream) -> bool {
+    let Ok(Expr::Await(waits)) = syn::parse2::<Expr>(place.clone()) else {
+        return false;
+    };
+    match &*waits.base {
+        Expr::MethodCall(call) => ["lock", "lock_owned", "write", "write_owned"]
+            .iter()
+            .any(|name| call.method == name && call.args.is_empty()),
+        _ => false,
+    }
+}
+
 /// `place, future`. Other tokens are what one place is, or is not.
 fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
     let parse = Punctuated::<Expr, Token![,]>::parse_terminated;
@@ -501,6 +572,33 @@ fn with_arguments(call: &Macro, tokens: TokenStream) -> TokenStream {
 
 fn name_of(call: &Macro) -> Option<&Ident> {
     Some(&call.path.segments.last()?.ident)
+}
+
+/// Whether there is a `cancellable!`, and each yield stands right in the body. In another macro, and in `async_with!`, it
+/// is not known at the yield what runs before and what after it.
+fn has_windows(block: &mut Block) -> bool {
+    let tokens = block.to_token_stream();
+    // The search goes on until it has found one, so this counts all.
+    let mentioned = Cell::new(0);
+    mentions(&tokens, &|word| {
+        mentioned.set(mentioned.get() + usize::from(word == "yield_resource"));
+        false
+    });
+    mentions(&tokens, &|word| word == "cancellable") && mentioned.get() == yields_of(block).len()
+}
+
+/// Whether a body is still to be written: it ends in `todo!()` or another macro that panics.
+fn is_stub(block: &Block) -> bool {
+    let call = match block.stmts.last() {
+        Some(Stmt::Macro(last)) => &last.mac,
+        Some(Stmt::Expr(Expr::Macro(last), _)) => &last.mac,
+        _ => return false,
+    };
+    name_of(call).is_some_and(|name| {
+        ["todo", "unimplemented", "panic", "unreachable"]
+            .iter()
+            .any(|panics| name == panics)
+    })
 }
 
 /// Makes of the value with which a body ends none.

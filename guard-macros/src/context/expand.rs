@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    Attribute, FnArg, Lifetime, Meta, Pat, PatIdent, Receiver, ReturnType, Token, parse_quote,
-    parse_quote_spanned,
+    Attribute, FnArg, Lifetime, Meta, Pat, PatIdent, Receiver, ReturnType, Token, Type,
+    parse_quote, parse_quote_spanned,
 };
 
 use super::Definition;
@@ -16,7 +16,7 @@ use super::receiver::this;
 use crate::args::Args;
 use crate::diag::{ends, path_at};
 use crate::function::Function;
-use crate::rewrite::mentions;
+use crate::rewrite::{lend_again, lent_places, mentions};
 use crate::types::in_body;
 
 /// Input:
@@ -81,6 +81,17 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
         }
     };
     sig.output = parse_quote_spanned!(declared=> -> #output);
+    if let Some(body) = &function.body {
+        let lent = lent_places(body);
+        for input in &mut sig.inputs {
+            if let FnArg::Typed(typed) = input {
+                let is_mutable = matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_some());
+                if is_mutable {
+                    lend_again(&mut typed.pat, &lent);
+                }
+            }
+        }
+    }
     let arguments = arguments(&mut sig, &definition.args);
     let body = definition
         .body
@@ -369,6 +380,7 @@ fn expand_body(
         block,
         label,
         proof,
+        has_windows,
         instrumented,
     } = body;
     let label = label.as_ref().map(|label| quote!(#label:));
@@ -422,9 +434,17 @@ fn expand_body(
     let yielder = yielder();
     let out = Ident::new("out", site);
 
+    let set_up = has_windows.then(|| {
+        let set_up = proof.set_up(sig.ident.span());
+        quote_spanned! {here=>
+            #[allow(unused_mut, unused_assignments, unused_variables)]
+            let #mutable #set_up = #yielder.token();
+        }
+    });
     let yielding = quote_spanned! {here=>
                     #[allow(unused_variables)]
                     let #the_token = #yielder.token();
+                    #set_up
                     #[allow(unused_mut, unused_assignments, unused_variables)]
                     let #mutable #the_proof #excused;
                     if false {

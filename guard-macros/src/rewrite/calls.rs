@@ -186,7 +186,7 @@ impl<R: Rewrite> Walker<'_, R> {
 
 /// Makes the name of a resource mutable if the block lends it by that name: `yield_resource!(connection)`, where
 /// `connection` is a reference, lends what it refers to.
-fn lend_again(pat: &mut Pat, lent: &[Ident]) {
+pub(crate) fn lend_again(pat: &mut Pat, lent: &[Ident]) {
     if let Pat::Ident(name) = pat {
         if name.by_ref.is_none() && name.mutability.is_none() && lent.contains(&name.ident) {
             let site = Span::mixed_site().located_at(name.ident.span());

@@ -24,8 +24,9 @@ use quote::{ToTokens, quote};
 use syn::visit_mut::VisitMut;
 use syn::{Block, Lifetime, Macro};
 
+pub(crate) use calls::lend_again;
 pub(crate) use err_expressions::{is_err, is_err_expr};
-pub(crate) use tokens::mentions;
+pub(crate) use tokens::{lent_places, mentions};
 use walker::Walker;
 
 /// Where a piece of code stands.

@@ -32,7 +32,7 @@ pub(super) fn find_yield(tokens: &TokenStream) -> Option<Span> {
 }
 
 /// The names that are lent by yields.
-pub(super) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
+pub(crate) fn lent_places(tokens: &TokenStream) -> Vec<Ident> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut places = Vec::new();
     for (at, token) in tokens.iter().enumerate() {

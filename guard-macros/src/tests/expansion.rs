@@ -555,7 +555,7 @@ fn a_use() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
                     ProbeAnything as _, ProbeAwaited as _, ProbeCatches as _, ProbeFallible as _,
-                    ProbeFuture as _, ProbeSafe as _, MayHaveFailed as _,
+                    ProbeFuture as _, ProbeResult as _, ProbeSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;
@@ -632,7 +632,7 @@ fn a_use_that_is_left_in_every_way() {
                 #[allow(unused_imports)]
                 use guard_core::__private::{
                     ProbeAnything as _, ProbeAwaited as _, ProbeCatches as _, ProbeFallible as _,
-                    ProbeFuture as _, ProbeSafe as _, MayHaveFailed as _,
+                    ProbeFuture as _, ProbeResult as _, ProbeSafe as _, MayHaveFailed as _,
                 };
                 #[allow(unused_mut)]
                 let mut value = guard_core::__private::core::option::Option::None;

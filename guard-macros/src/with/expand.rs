@@ -175,7 +175,7 @@ fn expand_clause(
         #[allow(unused_imports)]
         use #private::{
             ProbeAnything as _, ProbeAwaited as _, ProbeCatches as _, ProbeFallible as _, ProbeFuture as _,
-            ProbeSafe as _, MayHaveFailed as _,
+            ProbeResult as _, ProbeSafe as _, MayHaveFailed as _,
         };
         #declarations
         let #next = match #context {

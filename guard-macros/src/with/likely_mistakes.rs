@@ -1,10 +1,10 @@
 //! An input of `async_with!` that does not parse: which of the likely mistakes it is, and what can be
 //! expanded all the same, for editors, which expand code while it is typed.
 
-use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{Block, Error, Expr, Pat, Stmt, parse_quote, token};
+use syn::{Block, Error, Expr, Pat, Stmt, Token, parse_quote, token};
 
 use super::parse::{AsyncWith, ContextClause, Handling, SYNTAX, Single};
 use crate::tokens::{is_punct, is_word};
@@ -19,17 +19,18 @@ pub(super) struct Near {
 
 /// Reads an input that does not parse, because of `error`.
 pub(super) fn read(input: TokenStream, error: Error) -> Near {
-    let mut mistakes = Mistakes(None);
+    let mut mistakes = Mistakes::default();
     let mut parts = split(input, &mut mistakes);
     let block = take_block(&mut parts, &mut mistakes);
     let clauses = clauses(&parts, SYNTAX, &mut mistakes);
-    let with = (!clauses.is_empty()).then_some(AsyncWith {
+    let is_use = !clauses.is_empty() && !mistakes.is_name_lost;
+    let with = is_use.then_some(AsyncWith {
         inside: None,
         clauses,
         block,
     });
     Near {
-        error: mistakes.0.unwrap_or(error),
+        error: mistakes.first.unwrap_or(error),
         with,
     }
 }
@@ -40,19 +41,25 @@ pub(crate) fn read_clauses(
     syntax: &str,
     error: Error,
 ) -> (Vec<ContextClause>, Error) {
-    let mut mistakes = Mistakes(None);
+    let mut mistakes = Mistakes::default();
     let parts = split(input, &mut mistakes);
     let clauses = clauses(&parts, syntax, &mut mistakes);
-    (clauses, mistakes.0.unwrap_or(error))
+    (clauses, mistakes.first.unwrap_or(error))
 }
 
-/// The first mistake that was recognised.
-struct Mistakes(Option<Error>);
+/// The mistakes that were recognised.
+#[derive(Default)]
+struct Mistakes {
+    /// What to show.
+    first: Option<Error>,
+    /// Whether a name of the block is known that cannot be given to anything, so that the block would only cause more errors.
+    is_name_lost: bool,
+}
 
 impl Mistakes {
     fn tell(&mut self, at: impl ToTokens, message: impl core::fmt::Display) {
-        if self.0.is_none() {
-            self.0 = Some(Error::new_spanned(at, message));
+        if self.first.is_none() {
+            self.first = Some(Error::new_spanned(at, message));
         }
     }
 }
@@ -341,7 +348,10 @@ fn clauses(parts: &[Part], syntax: &str, mistakes: &mut Mistakes) -> Vec<Context
             Some((parse.parse2(tokens).ok()?, count))
         });
         if let Some((one, count)) = whole {
-            clauses.extend(one.apart());
+            match one.apart() {
+                Some(apart) => clauses.extend(apart),
+                None => mistakes.is_name_lost = true,
+            }
             rest = &rest[count..];
             continue;
         }
@@ -352,7 +362,7 @@ fn clauses(parts: &[Part], syntax: &str, mistakes: &mut Mistakes) -> Vec<Context
         }
         match without_comma(first, syntax) {
             Some((one, next)) => clauses.extend([one, next]),
-            None => clauses.extend(one(first, syntax, mistakes)),
+            None => clauses.extend(some(first, syntax, mistakes)),
         }
         rest = after;
     }
@@ -408,8 +418,24 @@ fn without_comma(part: &[TokenTree], syntax: &str) -> Option<(ContextClause, Con
     })
 }
 
-/// A context, or several that are joined, that does not parse.
-fn one(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<ContextClause> {
+/// A context, or several of which the first handles errors, that do not parse.
+fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<ContextClause> {
+    // `catch(name = context)?`
+    if let [before @ .., question] = part {
+        let is_call = matches!(before, [TokenTree::Ident(word), .., TokenTree::Group(group)]
+            if group.delimiter() == Delimiter::Parenthesis
+                && (word == "catch" || word == "attempt" || word == "join")
+                && !before.iter().any(|token| is_punct(token, '=')));
+        if is_call && is_punct(question, '?') {
+            let question = Token![?](question.span());
+            let parse = |input: ParseStream<'_>| ContextClause::parse(input, syntax);
+            let read = match parse.parse2(before.iter().cloned().collect()) {
+                Ok(one) => vec![one],
+                Err(_) => some(before, syntax, mistakes),
+            };
+            return read.into_iter().map(|one| one.asked(question)).collect();
+        }
+    }
     if let [join, bang, TokenTree::Group(_), ..] = part {
         if is_word(join, "join") && is_punct(bang, '!') {
             mistakes.tell(
@@ -417,7 +443,7 @@ fn one(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<Cont
                 "write `join(a = first()?, b = second()?)`, without a `!`",
             );
             let joined = [join.clone(), part[2].clone()];
-            return one(&joined, syntax, mistakes);
+            return some(&joined, syntax, mistakes);
         }
     }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
@@ -431,40 +457,62 @@ fn one(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<Cont
                 })
                 .collect();
             let join = join.clone();
-            return (!parts.is_empty()).then_some(ContextClause::Join { join, parts });
+            let joined = (!parts.is_empty()).then_some(ContextClause::Join { join, parts });
+            return joined.into_iter().collect();
         }
     }
-    if let [
+    if let Some((keyword, handling, group)) = handled(part) {
+        let parts = split(group.stream(), mistakes);
+        let inside = clauses(&parts, syntax, mistakes).into_iter();
+        // It takes one. The others are as if they stood after it.
+        let mut inside = inside.flat_map(|one| match one {
+            ContextClause::Single(single) => vec![single],
+            ContextClause::Handled { single, .. } => vec![single],
+            ContextClause::Join { parts, .. } => parts.into_iter().map(Box::new).collect(),
+        });
+        let first = inside.next().map(|single| ContextClause::Handled {
+            keyword: keyword.clone(),
+            handling,
+            single,
+        });
+        return first
+            .into_iter()
+            .chain(inside.map(ContextClause::Single))
+            .collect();
+    }
+    let single = single(part, syntax, mistakes);
+    single
+        .map(|single| ContextClause::Single(Box::new(single)))
+        .into_iter()
+        .collect()
+}
+
+/// `catch(…)` or `attempt(…)`.
+fn handled(part: &[TokenTree]) -> Option<(&Ident, Handling, &Group)> {
+    let [
         TokenTree::Ident(keyword),
         between @ ..,
         TokenTree::Group(group),
     ] = part
-    {
-        let handling = match between {
-            [] if keyword == "catch" => Some(Handling::Catch),
-            [] if keyword == "attempt" => Some(Handling::Attempt(None)),
-            [
-                TokenTree::Punct(_),
-                TokenTree::Punct(_),
-                TokenTree::Punct(_),
-                error @ ..,
-                TokenTree::Punct(_),
-            ] if keyword == "attempt" => syn::parse2(error.iter().cloned().collect())
-                .ok()
-                .map(|error| Handling::Attempt(Some(error))),
-            _ => None,
-        };
-        if let (Some(handling), Delimiter::Parenthesis) = (handling, group.delimiter()) {
-            let parts = split(group.stream(), mistakes);
-            let single = single(parts.first()?, syntax, mistakes)?;
-            return Some(ContextClause::Handled {
-                keyword: keyword.clone(),
-                handling,
-                single: Box::new(single),
-            });
+    else {
+        return None;
+    };
+    let handling = match between {
+        [] if keyword == "catch" => Handling::Catch,
+        [] if keyword == "attempt" => Handling::Attempt(None),
+        [
+            TokenTree::Punct(_),
+            TokenTree::Punct(_),
+            TokenTree::Punct(_),
+            error @ ..,
+            TokenTree::Punct(_),
+        ] if keyword == "attempt" => {
+            let error = syn::parse2(error.iter().cloned().collect()).ok()?;
+            Handling::Attempt(Some(error))
         }
-    }
-    single(part, syntax, mistakes).map(|single| ContextClause::Single(Box::new(single)))
+        _ => return None,
+    };
+    (group.delimiter() == Delimiter::Parenthesis).then_some((keyword, handling, group))
 }
 
 /// A context that does not parse.

@@ -4,7 +4,10 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Block, Expr, ExprGroup, ExprTry, ExprTuple, Pat, PatTuple, Token, Type, token};
+use syn::{
+    Block, Expr, ExprCall, ExprGroup, ExprTry, ExprTuple, Pat, PatTuple, PathArguments,
+    PathSegment, Token, Type, token,
+};
 
 use crate::tokens::is_punct;
 
@@ -71,47 +74,91 @@ impl ContextClause {
         }
     }
 
-    /// `name = attempt(context?)`, with the name outside: what handles the errors, and the context.
-    fn named_outside(&self) -> Option<(&Pat, &Ident, Handling, &Expr)> {
+    /// `name = attempt(context?)`, with the name outside: the word, and what stands in its parentheses.
+    ///
+    /// A function that is called so is called by a path: `self::join(…)`.
+    fn named_outside(&self) -> Option<(&Single, &PathSegment, &ExprCall)> {
         let Self::Single(single) = self else {
             return None;
         };
-        let (None, Expr::Call(call)) = (&single.question, &single.context) else {
+        let Expr::Call(call) = &single.context else {
             return None;
         };
-        let (Expr::Path(function), 1) = (&*call.func, call.args.len()) else {
+        let Expr::Path(function) = &*call.func else {
             return None;
         };
-        let keyword = function.path.get_ident()?;
-        let handling = match keyword.to_string().as_str() {
-            "catch" => Handling::Catch,
-            "attempt" => Handling::Attempt(None),
-            _ => return None,
+        let path = &function.path;
+        let (None, None, 1) = (&function.qself, path.leading_colon, path.segments.len()) else {
+            return None;
         };
-        // A function of the user's may be called so. With a `?` in its argument that is rare: it can be called by a path.
-        let context = &call.args[0];
-        matches!(context, Expr::Try(_)).then_some((&single.pat, keyword, handling, context))
+        let word = &path.segments[0];
+        let is_bare = matches!(word.arguments, PathArguments::None);
+        let is_word = match word.ident.to_string().as_str() {
+            "catch" | "join" => is_bare,
+            "attempt" => true,
+            _ => false,
+        };
+        is_word.then_some((&**single, word, call))
     }
 
-    /// Splits a tuple without parentheses, and a name outside of `attempt` or `catch`, for the message about it.
-    pub(super) fn apart(self) -> Vec<Self> {
-        if let Some((pat, keyword, handling, context)) = self.named_outside() {
-            let context: Vec<TokenTree> = context.to_token_stream().into_iter().collect();
-            return vec![Self::Handled {
-                keyword: keyword.clone(),
+    /// Splits a tuple without parentheses, and moves a name outside of `attempt`, `catch` or `join` to its place, for the
+    /// message about it. `None` if it cannot be told what is to have which name.
+    pub(super) fn apart(self) -> Option<Vec<Self>> {
+        if let Some((single, word, call)) = self.named_outside() {
+            let keyword = word.ident.clone();
+            let named = |pat: &Pat, context: &Expr| {
+                let tokens: Vec<TokenTree> = context.to_token_stream().into_iter().collect();
+                let mut named = Single::new(pat.clone(), &tokens);
+                // Where it is missing, the message shows it.
+                let question = single.question.unwrap_or(Token![?](keyword.span()));
+                named.question.get_or_insert(question);
+                named
+            };
+            let handling = match (keyword.to_string().as_str(), &word.arguments) {
+                ("join", _) => {
+                    return match &single.pat {
+                        Pat::Tuple(pats) if pats.elems.len() == call.args.len() => {
+                            let parts = pats.elems.iter().zip(&call.args);
+                            let parts = parts.map(|(pat, context)| named(pat, context)).collect();
+                            Some(vec![Self::Join {
+                                join: keyword,
+                                parts,
+                            }])
+                        }
+                        _ => None,
+                    };
+                }
+                ("catch", _) => Handling::Catch,
+                (_, PathArguments::AngleBracketed(error)) => {
+                    let error = error.args.to_token_stream();
+                    Handling::Attempt(syn::parse2(error).ok())
+                }
+                _ => Handling::Attempt(None),
+            };
+            let context = call.args.first()?;
+            return Some(vec![Self::Handled {
+                single: Box::new(named(&single.pat, context)),
+                keyword,
                 handling,
-                single: Box::new(Single::new(pat.clone(), &context)),
-            }];
+            }]);
         }
         let Some((pat, contexts)) = self.tuple() else {
-            return vec![self];
+            return Some(vec![self]);
         };
         let each = pat.elems.iter().zip(&contexts.elems);
-        each.map(|(pat, context)| {
+        let each = each.map(|(pat, context)| {
             let context: Vec<TokenTree> = context.to_token_stream().into_iter().collect();
             Self::Single(Box::new(Single::new(pat.clone(), &context)))
-        })
-        .collect()
+        });
+        Some(each.collect())
+    }
+
+    /// Gives this `?` to each context that has none.
+    pub(super) fn asked(mut self, question: Token![?]) -> Self {
+        for part in self.parts_mut() {
+            part.question.get_or_insert(question);
+        }
+        self
     }
 
     pub(crate) fn parts_mut(&mut self) -> &mut [Single] {
@@ -153,7 +200,9 @@ impl AsyncWith {
     /// All but the first context, around the same block. `link` is that of the use of the first.
     pub(crate) fn split_first(mut self, link: Ident) -> (ContextClause, Result<Self, Block>) {
         let first = self.clauses.remove(0);
-        self.inside = Some(link);
+        // One that handles errors is the first of its own call. If it is not, that has been reported.
+        let begins = matches!(self.clauses.first(), Some(ContextClause::Handled { .. }));
+        self.inside = (!begins).then_some(link);
         let rest = if self.clauses.is_empty() {
             Err(self.block)
         } else {
@@ -212,6 +261,9 @@ impl Parse for AsyncWith {
 impl ContextClause {
     pub(crate) fn parse(input: ParseStream<'_>, syntax: &str) -> syn::Result<Self> {
         if let Some(handled) = handled(input, syntax)? {
+            if let Self::Handled { keyword, .. } = &handled {
+                no_question_after(input, keyword, "name = context?")?;
+            }
             return Ok(handled);
         }
         if !is_join(input) {
@@ -220,6 +272,7 @@ impl ContextClause {
         let join = input.parse()?;
         let content;
         syn::parenthesized!(content in input);
+        no_question_after(input, &join, JOINED)?;
         let mut parts = Vec::new();
         while !content.is_empty() {
             if let Some(Self::Handled { keyword, .. }) = handled(&content.fork(), syntax)? {
@@ -238,11 +291,24 @@ impl ContextClause {
         if parts.is_empty() {
             return Err(syn::Error::new_spanned(
                 join,
-                "expected contexts to join: `join(a = first()?, b = second()?)`",
+                format!("expected contexts to join: `join({JOINED})`"),
             ));
         }
         Ok(Self::Join { join, parts })
     }
+}
+
+/// What stands in the parentheses of `join`, for messages.
+const JOINED: &str = "a = first()?, b = second()?";
+
+/// Tells that a `?` cannot stand here, after the parentheses.
+fn no_question_after(input: ParseStream<'_>, word: &Ident, inside: &str) -> syn::Result<()> {
+    if input.peek(Token![?]) {
+        return Err(input.error(format!(
+            "the `?` stands inside, after the context: write `{word}({inside})`"
+        )));
+    }
+    Ok(())
 }
 
 /// `catch(pattern = context?)` or `attempt(pattern = context?)`, if that is what stands here.
@@ -285,8 +351,13 @@ fn handled(input: ParseStream<'_>, syntax: &str) -> syn::Result<Option<ContextCl
                 format!("expected a context: `{keyword}(name = context?)`"),
             ));
         }
-        let nested = handled(&input.fork(), syntax)?.is_some() || is_join(input);
-        if nested {
+        if is_join(input) {
+            return Err(input.error(format!(
+                "`{keyword}(…)` takes one context, and no `join(…)`: write the contexts one after the other, \
+                 `{keyword}(a = first()?), b = second()?`, or the `join(…)` after a first one"
+            )));
+        }
+        if handled(&input.fork(), syntax)?.is_some() {
             return Err(input.error(format!(
                 "`{keyword}(…)` takes one context, `name = context?`: write the others after it"
             )));
@@ -321,11 +392,15 @@ fn is_join(input: ParseStream<'_>) -> bool {
 /// Checks what cannot be seen in a single context.
 pub(crate) fn check(clauses: &[ContextClause]) -> syn::Result<()> {
     check_handled(clauses)?;
-    if let Some((_, keyword, ..)) = clauses.iter().find_map(ContextClause::named_outside) {
-        return Err(syn::Error::new_spanned(
-            keyword,
-            format!("the name stands inside: write `{keyword}(name = context?)`"),
-        ));
+    if let Some((_, word, _)) = clauses.iter().find_map(ContextClause::named_outside) {
+        let (keyword, written) = (&word.ident, word.to_token_stream());
+        let message = if keyword == "join" {
+            format!("the names stand inside: write `join({JOINED})`")
+        } else {
+            let written = written.to_string().replace(' ', "");
+            format!("the name stands inside: write `{written}(name = context?)`")
+        };
+        return Err(syn::Error::new_spanned(keyword, message));
     }
     match clauses.iter().find_map(ContextClause::tuple) {
         None => Ok(()),

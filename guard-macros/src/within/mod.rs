@@ -14,7 +14,7 @@ use self::test_attributes::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
-use crate::tokens::{is_punct, is_word};
+use crate::tokens::is_punct;
 use crate::types::{future_of, in_body};
 use crate::with::{AsyncWith, ContextClause, check, expand, read_clauses};
 
@@ -109,7 +109,6 @@ impl WithinArgs {
     /// Reads the arguments of one attribute.
     fn read_one(&mut self, tokens: TokenStream, errors: &mut Errors) {
         let mut clauses = Vec::new();
-        let first = tokens.clone().into_iter().next();
         let krate = &mut self.krate;
         let parsed = (|input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -138,12 +137,13 @@ impl WithinArgs {
             clauses = read;
             errors.push(error);
         }
-        // A context that gets errors is the first of its call.
-        let begins =
-            first.is_some_and(|first| is_word(&first, "catch") || is_word(&first, "attempt"));
-        match self.clauses.last_mut() {
-            Some(outer) if !begins => outer.extend(clauses),
-            _ => self.clauses.push(clauses),
+        for clause in clauses {
+            // One that gets errors is the first of its call. If it is not the first of its attribute, that has been reported.
+            let begins = matches!(clause, ContextClause::Handled { .. });
+            match self.clauses.last_mut() {
+                Some(outer) if !begins => outer.push(clause),
+                _ => self.clauses.push(vec![clause]),
+            }
         }
     }
 }
@@ -204,12 +204,7 @@ fn around(args: &WithinArgs, body: &TokenStream, output: &TokenStream) -> TokenS
     let krate = &args.krate;
     let out = Ident::new("out", Span::mixed_site());
     let mut around = body.clone();
-    for clauses in args
-        .clauses
-        .iter()
-        .rev()
-        .filter(|clauses| !clauses.is_empty())
-    {
+    for clauses in args.clauses.iter().rev() {
         // The value of the body is what the function returns, so that an `Err` is a failure.
         // With the span of the braces of the body, so that coverage counts its lines.
         let braces = body.clone().into_iter().next();
