@@ -27,8 +27,6 @@ pub(crate) struct ContextBody {
     /// What the block is labelled with, if a yield in a macro needs it.
     pub(crate) label: Option<Lifetime>,
     pub(crate) proof: Proof,
-    /// Whether the token of the set-up is needed.
-    pub(crate) has_windows: bool,
     /// What `#[instrument]` had put around it.
     pub(crate) instrumented: Option<Instrumented>,
 }
@@ -42,6 +40,8 @@ pub(crate) struct ContextBody {
 /// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the yielder.
 pub(crate) struct Proof {
     hygiene: Span,
+    /// Whether the token of the set-up is needed.
+    has_windows: bool,
 }
 
 impl Proof {
@@ -60,6 +60,7 @@ impl Proof {
             } else {
                 function.sig.ident.span()
             },
+            has_windows: false,
         }
     }
 
@@ -73,20 +74,36 @@ impl Proof {
         Ident::new(Self::PROOF, span.resolved_at(self.hygiene))
     }
 
-    /// A second token, which every `cancellable!` borrows, and which is gone after the yield.
-    pub(crate) fn set_up(&self, span: Span) -> Ident {
-        Ident::new(Self::SET_UP, span.resolved_at(self.hygiene))
+    /// What every `cancellable!` borrows: a second token, which is gone after the yield.
+    fn window(&self, span: Span) -> Ident {
+        if self.has_windows {
+            Ident::new(Self::SET_UP, span.resolved_at(self.hygiene))
+        } else {
+            self.token(span)
+        }
+    }
+
+    /// Begins the set-up.
+    pub(crate) fn set_up(&self, span: Span) -> Option<TokenStream> {
+        self.has_windows.then(|| {
+            let (set_up, yielder) = (self.window(span), yielder());
+            let mutable = Token![mut](set_up.span());
+            quote_spanned! {Span::mixed_site().located_at(span)=>
+                #[allow(unused_mut, unused_assignments, unused_variables)]
+                let #mutable #set_up = #yielder.token();
+            }
+        })
     }
 
     /// Ends the set-up. The token is made anew before it is moved, so that a second yield does not cause a second error.
-    fn end_of_set_up(&self, span: Span) -> TokenStream {
-        let set_up = self.set_up(span);
-        let span = Span::mixed_site().located_at(span);
-        let yielder = yielder();
-        quote_spanned! {span=>
-            #[allow(unused_assignments)]
-            { #set_up = #yielder.token(); let _ended = #set_up; }
-        }
+    fn end_of_set_up(&self, span: Span) -> Option<TokenStream> {
+        self.has_windows.then(|| {
+            let (set_up, yielder) = (self.window(span), yielder());
+            quote_spanned! {Span::mixed_site().located_at(span)=>
+                #[allow(unused_assignments)]
+                { #set_up = #yielder.token(); let _ended = #set_up; }
+            }
+        })
     }
 
     fn prove(&self, krate: &Path, span: Span) -> TokenStream {
@@ -114,12 +131,13 @@ impl ContextBody {
         errors: &mut Errors,
     ) -> Self {
         let name = &function.sig.ident;
-        let proof = Proof::new(function);
+        let proof = Proof {
+            has_windows: has_windows(&mut block),
+            ..Proof::new(function)
+        };
         let is_instrumented = instrument::is_around(&block);
-        let has_windows = has_windows(&mut block);
         let mut rewrite = YieldRewrite {
             is_instrumented,
-            has_windows,
             is_fallible: returns.is_fallible(),
             args,
             resource: returns.written_resource(),
@@ -146,7 +164,6 @@ impl ContextBody {
             block,
             label,
             proof,
-            has_windows,
             instrumented: None,
         }
     }
@@ -160,7 +177,6 @@ impl ContextBody {
             block: syn::parse_quote!({ #imported; ::core::unreachable!() }),
             label: None,
             proof: Proof::new(function),
-            has_windows: false,
             instrumented: None,
         }
     }
@@ -168,7 +184,6 @@ impl ContextBody {
 
 struct YieldRewrite<'a> {
     is_instrumented: bool,
-    has_windows: bool,
     /// Whether the context can fail.
     is_fallible: bool,
     args: &'a Args,
@@ -410,7 +425,7 @@ impl Rewrite for YieldRewrite<'_> {
         };
         let prove =
             (position != Position::InMacro).then(|| self.proof.prove(&self.args.krate, span));
-        let end_of_set_up = self.has_windows.then(|| self.proof.end_of_set_up(span));
+        let end_of_set_up = self.proof.end_of_set_up(span);
         Some(quote_spanned!(site=> { #prove #end_of_set_up #imported; #lend }))
     }
 
@@ -425,11 +440,7 @@ impl Rewrite for YieldRewrite<'_> {
 
     fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
         let span = name_of(call)?.span();
-        let token = if self.has_windows {
-            self.proof.set_up(span)
-        } else {
-            self.proof.token(span)
-        };
+        let token = self.proof.window(span);
         let tokens = self.waited_for(&call.tokens);
         (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));

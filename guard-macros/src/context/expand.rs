@@ -380,7 +380,6 @@ fn expand_body(
         block,
         label,
         proof,
-        has_windows,
         instrumented,
     } = body;
     let label = label.as_ref().map(|label| quote!(#label:));
@@ -434,13 +433,7 @@ fn expand_body(
     let yielder = yielder();
     let out = Ident::new("out", site);
 
-    let set_up = has_windows.then(|| {
-        let set_up = proof.set_up(sig.ident.span());
-        quote_spanned! {here=>
-            #[allow(unused_mut, unused_assignments, unused_variables)]
-            let #mutable #set_up = #yielder.token();
-        }
-    });
+    let set_up = proof.set_up(sig.ident.span());
     let yielding = quote_spanned! {here=>
                     #[allow(unused_variables)]
                     let #the_token = #yielder.token();

@@ -466,8 +466,7 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
         let inside = clauses(&parts, syntax, mistakes).into_iter();
         // It takes one. The others are as if they stood after it.
         let mut inside = inside.flat_map(|one| match one {
-            ContextClause::Single(single) => vec![single],
-            ContextClause::Handled { single, .. } => vec![single],
+            ContextClause::Single(single) | ContextClause::Handled { single, .. } => vec![single],
             ContextClause::Join { parts, .. } => parts.into_iter().map(Box::new).collect(),
         });
         let first = inside.next().map(|single| ContextClause::Handled {
