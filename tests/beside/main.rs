@@ -1,5 +1,6 @@
 //! What goes on beside a block: `yield_resource!(resource, future)`.
 
+mod at_the_yield;
 mod attacks;
 mod composed;
 mod cut_short;
