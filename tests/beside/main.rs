@@ -10,6 +10,7 @@ mod handles;
 mod late;
 mod moved;
 mod panics;
+mod several;
 mod stacks;
 mod support;
 mod task_failures;

@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, Around, Beside, EndedBeside};
+use super::beside::{ASK, Around, Beside, ENDED, EndedBeside};
 use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
@@ -187,11 +187,13 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
 
     /// Goes on with what is beside the block.
     pub(crate) fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<EndedBeside> {
+        // In the clean-up after a yield: if something has ended the block around that, what fails now comes later.
+        let is_late = self.lending.marks.get() & ENDED != 0;
         match self.lending.beside.get() {
             // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
             // before. So it has not been polled nor dropped since it was asked, in `lend`. If an `Around` has put another
             // into its place, that is a part of the block, and the `Around` takes it away when it is dropped.
-            Some(beside) if self.state == State::Lent => unsafe { beside.poll(cx, false) },
+            Some(beside) if self.state == State::Lent => unsafe { beside.poll(cx, is_late) },
             _ => Poll::Pending,
         }
     }

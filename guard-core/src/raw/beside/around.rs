@@ -43,7 +43,8 @@ struct Gate<'a> {
 
 /// Mark of a use: the future beside its block has ended the block.
 pub(crate) const ENDED: u16 = 0x100;
-/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended.
+/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended. Or it has
+/// panicked. An error of it is only reported.
 pub(crate) const ENDED_AFTER_BLOCK: u16 = 0x200;
 /// Mark of a use: the yield in its block has lent. The code after a yield always runs, so the block is not dropped. Only a
 /// use has it that something goes on beside: no other one is ended there.
@@ -126,14 +127,13 @@ impl<'a> Around<'a> {
         // SAFETY: the use that has this yield in its block asked for it before the block began. Its context is not
         // polled, nor dropped, before the block has been dropped, and with the block `this`.
         let ended = ready!(unsafe { beside.poll(cx, after_block) });
-        let mark = if after_block {
+        // Whoever drives the outer context has the panic. There may be an error too, which is for a report then.
+        let mark = if after_block || ended.panic.is_some() {
             ENDED_AFTER_BLOCK
         } else {
             ENDED
         };
-        if ended.panic.is_none() {
-            this.gate.marks.add(mark);
-        }
+        this.gate.marks.add(mark);
         Poll::Ready(ended)
     }
 
@@ -143,7 +143,6 @@ impl<'a> Around<'a> {
     unsafe fn refuse(node: NonNull<Node>) -> bool {
         // SAFETY: as in `poll`.
         let this = unsafe { node.cast::<Around<'_>>().as_ref() };
-        // SAFETY: as in `poll`.
         let beside = this.gate.beside;
         // SAFETY: as in `poll`.
         beside.is_none_or(|beside| unsafe { beside.refuse() })

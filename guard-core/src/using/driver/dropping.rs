@@ -4,11 +4,11 @@ use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 
-use super::beside::{failure_of, report_failure};
+use super::beside::report_failures;
 use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
 use crate::platform::panics::catch_panic_rarely;
-use crate::raw::end_beside;
+use crate::raw::{ASK, end_beside};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::form::Kept;
 use crate::{AsyncContext, Outcome};
@@ -39,9 +39,8 @@ where
                 drop_block(nest, &mut || parts.as_mut().end_body());
                 let mut context = parts.as_mut().context();
                 let source = context.report_source();
-                let failure = failure_of(context.as_mut());
+                report_failures(context.as_mut(), ASK);
                 drop(ending);
-                report_failure(source, failure);
                 report_ended(source, ended, None::<X>);
             }
             Stage::Exit(ended) => drop_waiting(this.parts, nest, ended, None),
