@@ -37,9 +37,7 @@ where
                 let mut ending = EndContext::of(this.parts, nest);
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());
-                let mut context = parts.as_mut().context();
-                let source = context.report_source();
-                report_failures(context.as_mut(), ASK);
+                let source = parts.as_mut().context().report_source();
                 drop(ending);
                 report_ended(source, ended, None::<X>);
             }
@@ -135,6 +133,8 @@ where
         // It is there still if a destructor in it has panicked.
         self.parts.as_mut().end_body();
         let mut context = self.parts.as_mut().context();
+        // What is beside may have failed while a yield in the body lent, and the use has not been polled since.
+        report_failures(context.as_mut(), ASK);
         let mut ended = Ok(());
         drop_block(self.nest, &mut || ended = end_beside(context.as_mut()));
         if let Err(panic) = ended {
