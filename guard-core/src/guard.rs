@@ -13,6 +13,7 @@ use crate::raw::{Held, HeldBeside};
 use crate::report::{ReportKind, lose_error};
 use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
+use crate::using::form::{Kept, Value};
 use crate::{AsyncContext, Outcome};
 
 /// The future of [`AsyncContext::enter`].
@@ -203,8 +204,19 @@ where
             nest,
         };
         let panic = match driven.await {
-            Ok(value) => return Ok(value),
-            Err(panic) => panic,
+            (Ok(value), None) => return Ok(value),
+            (Ok(value), Some(panic)) => {
+                Value::new(value).lost(held.report_source(), None::<X>);
+                panic.resume()
+            }
+            // The first panic goes on.
+            (Err(Some(first)), second) => {
+                if let Some(second) = second {
+                    second.discard();
+                }
+                Some(first)
+            }
+            (Err(None), dropped) => dropped,
         };
         let failure = held.failure();
         match (panic, failure) {
@@ -292,8 +304,9 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for DrivenBody<'_, F> {
-    /// The result of the body. Or something beside it has ended it, with an error (`None`) or a panic.
-    type Output = Result<F::Output, Option<Panic>>;
+    /// The result of the body. Or something beside it has ended it, with an error (`None`) or a panic. And a panic of the
+    /// body's destructor.
+    type Output = (Result<F::Output, Option<Panic>>, Option<Panic>);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -310,13 +323,7 @@ impl<F: Future> Future for DrivenBody<'_, F> {
             Poll::Ready(Err(ended)) => Err(ended.panic),
         };
         let dropped = this.nest.during(|| catch_panic(|| this.body.set(None)));
-        if let Err(second) = dropped {
-            match ended {
-                Err(Some(_)) => second.discard(),
-                _ => second.resume(),
-            }
-        }
-        Poll::Ready(ended)
+        Poll::Ready((ended, dropped.err()))
     }
 }
 

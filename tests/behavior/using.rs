@@ -8,6 +8,8 @@
 use std::fmt;
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use guard_core::{AsyncContext, Outcome, TryWithError, async_context, async_with, yield_resource};
 use guard_tests::{Log, block_on, poll_once, yield_once};
@@ -557,4 +559,66 @@ fn try_with_errors_have_a_message_and_a_source() {
         }),
         ("b (and could not clean up: c)".into(), None)
     );
+}
+
+/// A future by hand, which has ended, and then its destructor panics.
+struct Ended<T>(Option<T>);
+
+impl<T: Unpin> Future for Ended<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        Poll::Ready(self.0.take().unwrap())
+    }
+}
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        panic!("destructor");
+    }
+}
+
+#[test]
+fn the_error_of_a_body_whose_destructor_panics_is_reported() {
+    #[async_context]
+    async fn context(log: Log) -> Result<(), Failure> {
+        let outcome = yield_resource!();
+        log.push(format_args!("exit({outcome:?})"));
+        Ok(())
+    }
+
+    #[async_context(catch)]
+    async fn catching(log: Log) -> Result<(), Failure> {
+        let outcome = yield_resource!();
+        log.push(format_args!("exit({outcome:?})"));
+        Ok(())
+    }
+
+    fn fails(_: &mut ()) -> Ended<Result<(), Failure>> {
+        Ended(Some(Err(Failure("body"))))
+    }
+
+    fn is_fine(_: &mut ()) -> Ended<Result<(), Failure>> {
+        Ended(Some(Ok(())))
+    }
+
+    let log = Log::new();
+    let context = || context(log.clone());
+    take_reports();
+    let panics = |using: &mut dyn FnMut()| {
+        assert_eq!(guard_tests::panic_message(using), "destructor");
+        assert_eq!(log.line(), "exit(Panicked)");
+        take_reports().len()
+    };
+    assert_eq!(panics(&mut || _ = block_on(context().with(fails))), 1);
+    assert_eq!(panics(&mut || _ = block_on(context().with(is_fine))), 0);
+    assert_eq!(panics(&mut || _ = block_on(context().try_with(fails))), 1);
+    let caught = &mut || _ = block_on(catching(log.clone()).catch(fails));
+    assert_eq!(panics(caught), 1);
+
+    let mut guard = block_on(context().enter()).unwrap();
+    let driven = guard_tests::panic_message(|| block_on(guard.drive(fails)));
+    assert_eq!(driven, "destructor");
+    assert_eq!(take_reports().len(), 1);
+    block_on(guard.exit()).unwrap();
 }

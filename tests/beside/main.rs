@@ -1,5 +1,6 @@
 //! What goes on beside a block: `yield_resource!(resource, future)`.
 
+mod at_the_yield;
 mod attacks;
 mod composed;
 mod cut_short;
@@ -9,6 +10,7 @@ mod handles;
 mod late;
 mod moved;
 mod panics;
+mod several;
 mod stacks;
 mod support;
 mod task_failures;

@@ -7,9 +7,9 @@ use guard_core::testing::reports;
 use guard_core::{
     AsyncContext, async_context, async_with, exit_stack, scoped_exit_stack, yield_resource,
 };
-use guard_tests::{Log, poll_times, yield_once};
+use guard_tests::{Log, block_on, poll_times, yield_once};
 
-use crate::support::{End, Error, Resource, leave_a_clean_up, panic_of, told, work};
+use crate::support::{End, Error, Resource, lease, leave_a_clean_up, panic_of, told, work};
 
 /// Ends at its first poll, and panics with its name when it is dropped.
 struct Bomb {
@@ -248,4 +248,30 @@ async fn a_panic_without_a_caller_is_reported() {
     let of_the_entry = |report: &String| report.contains("armed") && report.ends_with("bomb");
     let dropped: Vec<_> = dropped.iter().map(ToString::to_string).collect();
     assert!(dropped.iter().any(of_the_entry), "{dropped:?}");
+}
+
+/// Panics when it is dropped, unless a panic goes on already.
+struct InBlock;
+
+impl Drop for InBlock {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "block");
+    }
+}
+
+/// What is beside the body of `guard.drive` has failed, and then a destructor of the body panics.
+#[test]
+fn an_error_beside_a_guard_is_reported_if_the_destructor_of_the_body_panics() {
+    let (log, reports) = (&Log::new(), reports());
+    let mut guard = block_on(lease(log.clone(), End::Fails(1)).enter()).unwrap();
+    let driven = guard.drive(async |_| {
+        let _bomb = InBlock;
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(panic_of(driven), "block");
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1);
+    let text = reported[0].to_string();
+    assert!(text.contains("lease") && text.ends_with("Lost"), "{text}");
+    block_on(guard.exit()).unwrap();
 }

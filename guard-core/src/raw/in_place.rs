@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, Beside, EndedBeside};
+use super::beside::{ASK, Around, Beside, ENDED, EndedBeside};
 use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
@@ -81,10 +81,10 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
         }
     }
 
-    /// What goes on beside the block.
+    /// Lists what goes on beside the block for a yield in it.
     #[inline]
-    pub(crate) fn beside(&self) -> Option<Beside> {
-        self.beside.get()
+    pub(crate) fn around(&self) -> Around<'_> {
+        Around::new(&self.beside, &self.marks)
     }
 
     /// What was lent. The block takes it once, where it begins.
@@ -187,10 +187,13 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
 
     /// Goes on with what is beside the block.
     pub(crate) fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<EndedBeside> {
-        match self.lending.beside() {
+        // In the clean-up after a yield: if something has ended the block around that, what fails now comes later.
+        let is_late = self.lending.marks.get() & ENDED != 0;
+        match self.lending.beside.get() {
             // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
-            // before. So it has not been polled nor dropped since it was asked, in `lend`.
-            Some(beside) if self.state == State::Lent => unsafe { beside.poll(cx, false) },
+            // before. So it has not been polled nor dropped since it was asked, in `lend`. If an `Around` has put another
+            // into its place, that is a part of the block, and the `Around` takes it away when it is dropped.
+            Some(beside) if self.state == State::Lent => unsafe { beside.poll(cx, is_late) },
             _ => Poll::Pending,
         }
     }

@@ -15,7 +15,7 @@ use crate::Outcome;
 /// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
 pub(crate) struct Slot<R: ?Sized, X, E> {
     /// Set while the body stands at its yield, by the [`Yield`] that holds the resource.
-    lent: Cell<Option<NonNull<R>>>,
+    pub(super) lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
     /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`WakingYield`].
     pub(super) waker: Cell<Option<NonNull<Waker>>>,

@@ -12,7 +12,9 @@ use super::driver::Ending;
 use super::form::{AttemptBlock, CatchBlock, CatchEnd, FunctionBlock};
 use super::is_err::{is_err, is_ok_or_unit};
 use super::{Parts, Runs, Use};
-use crate::raw::{Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie};
+use crate::raw::{
+    Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
+};
 use crate::{AsyncContext, Outcome};
 
 /// Drives `block`, whose `return` and `?` leave the function around it.
@@ -275,9 +277,7 @@ const TOLD_CANCELLED: u16 = 0x40;
 /// It received `Failed` in a context that catches: if the block then ends with a success, it swallows the error.
 const TOLD_TO_CATCH: u16 = 0x80;
 
-// Beside these there are `ENDED` and `ENDED_AFTER_BLOCK`.
-/// The block has come to its `yield_resource!`. The code after a yield always runs, so the block is not dropped.
-const YIELDS: u16 = 0x400;
+// Beside these there are `ENDED`, `ENDED_AFTER_BLOCK` and `YIELDS`.
 /// The block consists of the use of the next context of the same call.
 const HOLDS_USE: u16 = 0x800;
 /// The future beside the block has ended it. The next use of the call, which the block consists of, is to exit.
@@ -323,11 +323,10 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
         pending()
     }
 
-    /// Says that a yield follows, and lists for it what goes on beside this use.
+    /// Lists what goes on beside this use for the yield that follows.
     #[inline]
     pub fn around(&self) -> Around<'_> {
-        self.mark(YIELDS);
-        Around::new(self.0.beside(), &self.0.marks)
+        self.0.around()
     }
 
     /// Notes the outcome that a yield in the block received, because the context of this use is told it too.

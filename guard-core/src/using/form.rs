@@ -170,6 +170,13 @@ where
 /// A value that may be of any type.
 pub struct Value<T>(T);
 
+impl<T> Value<T> {
+    #[cfg(feature = "alloc")]
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
 impl<T> Kept for Value<T> {
     fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         if is_err(&self.0) {

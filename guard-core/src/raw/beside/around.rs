@@ -8,26 +8,47 @@ use core::task::{Context, Poll, ready};
 
 use super::{Beside, EndedBeside, First, Node, What};
 use crate::raw::in_place::Marks;
-use crate::raw::slot::Yielder;
+use crate::raw::slot::{Slot, Yielder};
 
 /// Lists what goes on beside the use of a context whose block has a yield in it: in a context made of contexts.
 ///
 /// While the yield of the outer context lends, nobody polls that use. So whoever drives the outer context goes on with
 /// what is beside the inner one. An error of it marks the use, which sees the mark when it is polled again.
+///
+/// The use is still being polled when the block comes to the yield, and would then go on with what is beside it. If that
+/// failed, whoever drives the outer context would never hear of it, and the block there would run to its own end. So from
+/// [`enter`](Self::enter) on the use goes on only by a [`Gate`], which is closed while the yield lends.
 #[repr(C)]
 pub struct Around<'a> {
     node: Node,
-    beside: Option<Beside>,
-    marks: &'a Marks,
+    gate: Gate<'a>,
+    /// Where the use finds what goes on beside it.
+    place: &'a Cell<Option<Beside>>,
     /// The list of the outer context, if it is on that.
     list: Option<NonNull<First>>,
     _pinned: PhantomPinned,
 }
 
+/// What goes on beside the use, for that use itself.
+#[repr(C)]
+struct Gate<'a> {
+    node: Node,
+    beside: Option<Beside>,
+    marks: &'a Marks,
+    /// The slot of the outer context.
+    slot: NonNull<()>,
+    /// Whether the body of that slot stands at its yield.
+    is_lent: unsafe fn(NonNull<()>) -> bool,
+}
+
 /// Mark of a use: the future beside its block has ended the block.
 pub(crate) const ENDED: u16 = 0x100;
-/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended.
+/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended. Or it has
+/// panicked. An error of it is only reported.
 pub(crate) const ENDED_AFTER_BLOCK: u16 = 0x200;
+/// Mark of a use: the yield in its block has lent. The code after a yield always runs, so the block is not dropped. Only a
+/// use has it that something goes on beside: no other one is ended there.
+pub(crate) const YIELDS: u16 = 0x400;
 
 // SAFETY: it points to parts of the same body, which is sent as a whole.
 unsafe impl Send for Around<'_> {}
@@ -43,15 +64,25 @@ impl<'a> Around<'a> {
         has_early_error: false,
     };
 
+    /// `place` is where the use finds what goes on beside it.
     #[inline]
-    pub(crate) fn new(beside: Option<Beside>, marks: &'a Marks) -> Self {
+    pub(crate) fn new(place: &'a Cell<Option<Beside>>, marks: &'a Marks) -> Self {
         Self {
             node: Node {
                 what: Self::WHAT,
                 next: Cell::new(None),
             },
-            beside,
-            marks,
+            gate: Gate {
+                node: Node {
+                    what: Gate::WHAT,
+                    next: Cell::new(None),
+                },
+                beside: place.get(),
+                marks,
+                slot: NonNull::dangling(),
+                is_lent: |_| false,
+            },
+            place,
             list: None,
             _pinned: PhantomPinned,
         }
@@ -60,17 +91,24 @@ impl<'a> Around<'a> {
     /// Is listed for the yield that follows.
     #[inline]
     pub fn enter<R: ?Sized, X, E>(self: Pin<&mut Self>, yielder: &Yielder<R, X, E>) {
-        if self.beside.is_none() {
+        if self.gate.beside.is_none() {
             return;
         }
         // SAFETY: nothing is moved.
         let this = unsafe { self.get_unchecked_mut() };
+        this.gate.slot = yielder.slot.cast();
+        this.gate.is_lent = is_lent::<R, X, E>;
         // SAFETY: a yielder lives in a body future beside its slot, and is dropped before it. The slot is touched only
         // while the driver polls or drops that body, as now. Only the field is referred to.
         let list = unsafe { &(*yielder.slot.as_ptr()).beside };
         this.list = Some(NonNull::from(list));
         this.node.next.set(list.get());
-        list.set(NonNull::new(ptr::from_mut(this).cast()));
+        let place = this.place;
+        let this = ptr::from_mut(this);
+        list.set(NonNull::new(this.cast()));
+        // SAFETY: it points to the field of what was just borrowed.
+        let gate = unsafe { &raw mut (*this).gate };
+        place.set(NonNull::new(gate.cast()).map(Beside));
     }
 
     /// # Safety
@@ -83,20 +121,19 @@ impl<'a> Around<'a> {
     ) -> Poll<EndedBeside> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
         let this = unsafe { node.cast::<Around<'_>>().as_ref() };
-        let Some(beside) = this.beside else {
+        let Some(beside) = this.gate.beside else {
             return Poll::Pending;
         };
         // SAFETY: the use that has this yield in its block asked for it before the block began. Its context is not
         // polled, nor dropped, before the block has been dropped, and with the block `this`.
         let ended = ready!(unsafe { beside.poll(cx, after_block) });
-        if ended.panic.is_none() {
-            let mark = if after_block {
-                ENDED_AFTER_BLOCK
-            } else {
-                ENDED
-            };
-            this.marks.add(mark);
-        }
+        // Whoever drives the outer context has the panic. There may be an error too, which is for a report then.
+        let mark = if after_block || ended.panic.is_some() {
+            ENDED_AFTER_BLOCK
+        } else {
+            ENDED
+        };
+        this.gate.marks.add(mark);
         Poll::Ready(ended)
     }
 
@@ -106,9 +143,53 @@ impl<'a> Around<'a> {
     unsafe fn refuse(node: NonNull<Node>) -> bool {
         // SAFETY: as in `poll`.
         let this = unsafe { node.cast::<Around<'_>>().as_ref() };
+        let beside = this.gate.beside;
         // SAFETY: as in `poll`.
-        this.beside.is_none_or(|beside| unsafe { beside.refuse() })
+        beside.is_none_or(|beside| unsafe { beside.refuse() })
     }
+}
+
+impl Gate<'_> {
+    const WHAT: &'static What = &What {
+        poll: Self::poll,
+        // What is beside the use is ended and refused through its context.
+        end: |_| Ok(()),
+        refuse: |_| false,
+        is_own: false,
+        has_early_error: false,
+    };
+
+    /// # Safety
+    ///
+    /// `node` is that of a `Gate` in a pinned `Around` that has entered. The body of its slot is being polled.
+    unsafe fn poll(
+        node: NonNull<Node>,
+        cx: &mut Context<'_>,
+        after_block: bool,
+    ) -> Poll<EndedBeside> {
+        // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
+        let this = unsafe { node.cast::<Gate<'_>>().as_ref() };
+        let Some(beside) = this.beside else {
+            return Poll::Pending;
+        };
+        // SAFETY: `enter` has set both, and the slot outlives the body, of which this is a part.
+        if unsafe { (this.is_lent)(this.slot) } {
+            this.marks.add(YIELDS);
+            return Poll::Pending;
+        }
+        // SAFETY: as in `Around::poll`.
+        unsafe { beside.poll(cx, after_block) }
+    }
+}
+
+/// # Safety
+///
+/// `slot` is one of these types, and its body is being polled.
+unsafe fn is_lent<R: ?Sized, X, E>(slot: NonNull<()>) -> bool {
+    let slot = slot.cast::<Slot<R, X, E>>().as_ptr();
+    // SAFETY: as the caller says. The slot is touched only while the driver polls or drops that body. Only the field is
+    // referred to.
+    unsafe { &(*slot).lent }.get().is_some()
 }
 
 impl Drop for Around<'_> {
@@ -117,6 +198,7 @@ impl Drop for Around<'_> {
         if let Some(list) = self.list {
             // SAFETY: the slot outlives the body, of which this is a part, and which is being polled or dropped.
             unsafe { list.as_ref() }.set(self.node.next.get());
+            self.place.set(self.gate.beside);
         }
     }
 }

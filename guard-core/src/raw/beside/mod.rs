@@ -28,7 +28,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-pub(crate) use self::around::{Around, ENDED, ENDED_AFTER_BLOCK};
+pub(crate) use self::around::{Around, ENDED, ENDED_AFTER_BLOCK, YIELDS};
 use self::yielded::Head;
 pub(super) use self::yielded::YieldBeside;
 use crate::AsyncContext;
@@ -40,16 +40,42 @@ use crate::platform::panics::Panic;
 pub struct Ask {
     /// Also take the error that a context which catches would be told at its yield.
     pub(super) even_if_caught: bool,
+    /// Which error to take, if several things go on beside the block.
+    which: Which,
+}
+
+/// Of several things beside a block one ends it. The errors of the others come when the block has ended.
+#[derive(Clone, Copy)]
+enum Which {
+    Any,
+    /// The one that has ended the block.
+    First,
+    /// Those that came later.
+    Late,
 }
 
 /// Asks for what goes on beside a block.
 pub(crate) const ASK: Ask = Ask {
     even_if_caught: false,
+    which: Which::Any,
+};
+
+/// [`ASK`] for the error that has ended the block.
+pub(crate) const ASK_FOR_FIRST: Ask = Ask {
+    which: Which::First,
+    ..ASK
+};
+
+/// [`ASK`] for an error that came when the block had ended.
+pub(crate) const ASK_FOR_LATE: Ask = Ask {
+    which: Which::Late,
+    ..ASK
 };
 
 /// [`ASK`] for a caller who does not tell the context how the use ended.
 pub(crate) const ASK_FOR_ALL: Ask = Ask {
     even_if_caught: true,
+    ..ASK
 };
 
 /// How something beside a block has ended it.
@@ -175,6 +201,11 @@ impl Beside {
         let head = unsafe { &mut *self.0.as_ptr().cast::<Head<E>>() };
         if head.catches && !head.is_after_block && !ask.even_if_caught {
             return None;
+        }
+        match ask.which {
+            Which::First if head.is_after_block => return None,
+            Which::Late if !head.is_after_block => return None,
+            _ => {}
         }
         head.error.take()
     }

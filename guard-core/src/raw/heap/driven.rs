@@ -156,10 +156,19 @@ fn lose<C, X>(held: &mut Held<C, X>)
 where
     C: AsyncContext<X>,
 {
-    match catch_panic(|| held.context.as_mut().failure(ASK)) {
-        Ok(Some(error)) => lose_error(held.context.get(), error),
-        Ok(None) => {}
-        Err(panic) => panic.report_to(held.context.get().report_source()),
+    let mut panicked = false;
+    loop {
+        match catch_panic(|| held.context.as_mut().failure(ASK)) {
+            Ok(Some(error)) => lose_error(held.context.get(), error),
+            Ok(None) => break,
+            Err(panic) => {
+                panic.report_to(held.context.get().report_source());
+                // As in `report_failures` of the driver.
+                if mem::replace(&mut panicked, true) {
+                    break;
+                }
+            }
+        }
     }
     held.end_beside();
 }

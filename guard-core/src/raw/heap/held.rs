@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 
 use crate::AsyncContext;
 use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside};
-use crate::report::ReportKind;
+use crate::report::{ReportKind, ReportSource};
 
 /// The message if a guard cannot drive what goes on beside its context.
 pub(crate) const GUARD_CANNOT_DRIVE: &str = "it is made of a context that goes on beside its block. A guard cannot \
@@ -140,6 +140,11 @@ where
                 panic.report_to(self.context.get().report_source());
             }
         }
+    }
+
+    /// How the reports of the context are made.
+    pub(crate) fn report_source(&self) -> ReportSource<C::Error> {
+        self.context.get().report_source()
     }
 
     /// Reports in the name of the context.

@@ -8,7 +8,7 @@ use super::dropping::report_ended;
 use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::{Panic, catch_panic_rarely};
-use crate::raw::{ASK, end_beside, poll_beside};
+use crate::raw::{ASK, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, end_beside, poll_beside};
 use crate::report::{ReportSource, lose_error};
 use crate::using::form::{Form, Kept};
 use crate::{AsyncContext, Outcome};
@@ -89,11 +89,7 @@ where
                 lose::<F, P::Context, _, _>(parts.context().report_source(), output);
                 return self.conclude(BodyEnd::Beside(None));
             }
-            Ending::BesideAfterBlock => {
-                let mut context = parts.context();
-                let failure = failure_of(context.as_mut());
-                report_failure(&*context, failure);
-            }
+            Ending::BesideAfterBlock => report_failures(parts.context(), ASK),
         }
         let (outcome, kept) = F::split(output);
         self.begin_exit(outcome, BodyEnd::Kept(kept))
@@ -131,12 +127,16 @@ where
         ended: BodyEnd<F::Kept, E>,
     ) -> Poll<Option<Outcome<X>>> {
         let mut context = self.as_mut().project().parts.context();
-        let failure = failure_of(context.as_mut());
-        let ended = match (ended, failure) {
-            (BodyEnd::Beside(_), Ok(error)) => BodyEnd::Beside(error),
-            (BodyEnd::Beside(_), Err(panic)) => BodyEnd::panicked(panic),
-            (ended, failure) => {
-                report_failure(&*context, failure);
+        let ended = match ended {
+            BodyEnd::Beside(_) => {
+                report_failures(context.as_mut(), ASK_FOR_LATE);
+                match failure_of(context, ASK_FOR_FIRST) {
+                    Ok(error) => BodyEnd::Beside(error),
+                    Err(panic) => BodyEnd::panicked(panic),
+                }
+            }
+            ended => {
+                report_failures(context, ASK);
                 ended
             }
         };
@@ -234,26 +234,13 @@ where
 }
 
 /// Takes the error of the future beside the body. Its conversion to the context's error may panic.
-pub(super) fn failure_of<C, X>(context: Pin<&mut C>) -> Result<Option<C::Error>, Panic>
+fn failure_of<C, X>(context: Pin<&mut C>, ask: Ask) -> Result<Option<C::Error>, Panic>
 where
     C: AsyncContext<X>,
 {
     let (mut context, mut failure) = (context, None);
-    catch_panic_rarely(&mut || failure = context.as_mut().failure(ASK))?;
+    catch_panic_rarely(&mut || failure = context.as_mut().failure(ask))?;
     Ok(failure)
-}
-
-/// Reports an error of what is beside, which is not what the use ends with.
-pub(super) fn report_failure<C, X>(context: &C, failure: Result<Option<C::Error>, Panic>)
-where
-    C: AsyncContext<X>,
-{
-    match failure {
-        // A context that is made of others knows which of them has failed.
-        Ok(Some(error)) => lose_error(context, error),
-        Ok(None) => {}
-        Err(panic) => panic.report_to(context.report_source()),
-    }
 }
 
 /// Reports the error with which something beside a body has ended it, if that is how it has ended. Returns what is still
@@ -266,11 +253,34 @@ where
     C: AsyncContext<X>,
 {
     match ended {
-        BodyEnd::Beside(error) => {
-            report_failure(context, Ok(error));
+        BodyEnd::Beside(Some(error)) => {
+            lose_error(context, error);
             BodyEnd::Beside(None)
         }
         ended => ended,
+    }
+}
+
+/// Reports the errors of what is beside, which are not what the use ends with. Several things may have failed.
+#[cold]
+pub(super) fn report_failures<C, X>(mut context: Pin<&mut C>, ask: Ask)
+where
+    C: AsyncContext<X>,
+{
+    let mut panicked = false;
+    loop {
+        match failure_of(context.as_mut(), ask) {
+            // A context that is made of others says which of them has failed.
+            Ok(Some(error)) => lose_error(&*context, error),
+            Ok(None) => return,
+            Err(panic) => {
+                panic.report_to(context.report_source());
+                // One conversion of an error has panicked. If asking itself panics, this does not go on for ever.
+                if mem::replace(&mut panicked, true) {
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -292,8 +302,7 @@ pub(super) fn poll_after_block<C, X>(
         if let Some(panic) = ended.panic {
             panic.report_to(context.report_source());
         }
-        let failure = failure_of(context.as_mut());
-        report_failure(&*context, failure);
+        report_failures(context.as_mut(), ASK_FOR_LATE);
     }
 }
 
@@ -309,7 +318,7 @@ where
 
 /// Reports the result of a body that something else had ended before.
 #[cold]
-fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
+pub(super) fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
 where
     C: AsyncContext<X>,
     F: Form<C, X, O>,

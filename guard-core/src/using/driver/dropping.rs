@@ -3,14 +3,15 @@
 use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
+use core::task::Poll;
 
-use super::beside::{failure_of, report_beside, report_failure};
-use super::{BodyEnd, Parts, Stage, Use};
+use super::beside::{lose, report_beside, report_failures};
+use super::{BodyEnd, Parts, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
 use crate::platform::panics::catch_panic_rarely;
-use crate::raw::end_beside;
+use crate::raw::{ASK, end_beside};
 use crate::report::{ReportKind, ReportSource, lose_error, lose_set_up_error};
-use crate::using::form::Kept;
+use crate::using::form::{Form, Kept};
 use crate::{AsyncContext, Outcome};
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
@@ -37,10 +38,7 @@ where
                 let mut ending = EndContext::of(this.parts, nest);
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());
-                let mut context = parts.as_mut().context();
-                let source = context.report_source();
-                let failure = failure_of(context.as_mut());
-                report_failure(&*context, failure);
+                let source = parts.as_mut().context().report_source();
                 drop(ending);
                 report_ended(source, ended, None::<X>);
             }
@@ -137,12 +135,69 @@ where
         // It is there still if a destructor in it has panicked.
         self.parts.as_mut().end_body();
         let mut context = self.parts.as_mut().context();
+        // What is beside may have failed while a yield in the body lent, and the use has not been polled since.
+        report_failures(context.as_mut(), ASK);
         let mut ended = Ok(());
         drop_block(self.nest, &mut || ended = end_beside(context.as_mut()));
         if let Err(panic) = ended {
             panic.report_to(context.report_source());
         }
         drop_context(self.nest, &mut || self.parts.as_mut().end_context());
+    }
+}
+
+/// A body that has ended. If its destructor panics, nobody receives what it has ended with, so that is reported. It costs
+/// nothing if the destructor does not panic.
+pub(super) struct EndedBody<'a, P, X, F>
+where
+    P: Runs<X>,
+    F: Form<P::Context, X, P::Output>,
+{
+    parts: Pin<&'a mut P>,
+    polled: &'a mut Poll<P::Output>,
+    _form: PhantomData<fn(X) -> F>,
+}
+
+impl<'a, P, X, F> EndedBody<'a, P, X, F>
+where
+    P: Runs<X>,
+    F: Form<P::Context, X, P::Output>,
+{
+    #[inline]
+    pub(super) fn new(parts: Pin<&'a mut P>, polled: &'a mut Poll<P::Output>) -> Self {
+        Self {
+            parts,
+            polled,
+            _form: PhantomData,
+        }
+    }
+
+    /// Drops the body.
+    #[inline]
+    pub(super) fn end(mut self) {
+        self.parts.as_mut().end_body();
+        mem::forget(self);
+    }
+}
+
+impl<P, X, F> Drop for EndedBody<'_, P, X, F>
+where
+    P: Runs<X>,
+    F: Form<P::Context, X, P::Output>,
+{
+    #[cold]
+    fn drop(&mut self) {
+        end_panicked_body(self.parts.as_mut());
+        // A panic goes on already, so none may leave this.
+        let lost = catch_panic_rarely(&mut || {
+            if let Poll::Ready(output) = mem::replace(self.polled, Poll::Pending) {
+                let source = self.parts.as_mut().context().report_source();
+                lose::<F, P::Context, _, _>(source, output);
+            }
+        });
+        if let Err(panic) = lost {
+            panic.discard();
+        }
     }
 }
 
