@@ -49,6 +49,7 @@ mod runtimes;
 mod settled;
 mod shutdown;
 mod spawner;
+mod stacks;
 mod support;
 mod thread_locals;
 mod wait_limit;

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
-use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
+use crate::cleanup::{Nest, begin_parts, drop_context, drop_part, poll_settle_part};
 use crate::platform::panics::{catch_panic, catch_panic_rarely};
 use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
@@ -331,24 +331,18 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             return;
         }
         // One by one, the last first, and without recursion. A panic of one must not change that. What one hands
-        // off waits for what those above it have handed off.
-        let mut above = Nest::new();
+        // off waits for what those above it have handed off, and the first for what the block of the use has left.
+        let mut above = begin_parts();
         let source = self.source;
         let mut drop_one = |entry| {
-            let mut left = Nest::new();
             let mut entry = Some(entry);
-            let mut dropped = Ok(());
-            drop_block(&mut left, &mut || {
-                dropped = catch_panic_rarely(&mut || {
-                    drop_context(&mut above, &mut || {
-                        entry.take().into_iter().for_each(drop_entry);
-                    });
-                });
+            drop_part(&mut above, &mut || {
+                let dropped =
+                    catch_panic_rarely(&mut || entry.take().into_iter().for_each(drop_entry));
+                if let Err(panic) = dropped {
+                    panic.report_to(source);
+                }
             });
-            if let Err(panic) = dropped {
-                panic.report_to(source);
-            }
-            above = left;
         };
         if let Some(current) = self.unwinding.get_mut().current.take() {
             drop_one(current);
