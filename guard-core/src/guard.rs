@@ -243,11 +243,13 @@ where
     )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
-        let mut steps = ExitSteps::new(core::mem::take(&mut self.nest));
-        steps.tell(outcome, Some);
+        let mut nest = core::mem::take(&mut self.nest);
         // What goes on beside it ends here.
+        let context = held.release(&mut nest);
+        let mut steps = ExitSteps::new(nest);
+        steps.tell(outcome, Some);
         Exit {
-            context: Some(held.release()),
+            context: Some(context),
             steps,
             younger: self.younger.take(),
         }
@@ -262,11 +264,11 @@ where
         let Some(mut held) = self.held.take() else {
             return;
         };
-        held.end_beside();
-        let mut held = Some(held);
         let younger = self.younger.take();
         self.nest.absorb(younger.as_ref());
         drop_guard(younger.as_ref(), || {
+            held.end_beside(&mut self.nest);
+            let mut held = Some(held);
             drop_context(&mut self.nest, &mut || held = None);
         });
     }

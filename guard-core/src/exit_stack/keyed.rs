@@ -9,6 +9,7 @@ use super::entry::{ContextEntry, Entry};
 use super::stack::Key;
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
+use crate::cleanup::Nest;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -124,12 +125,19 @@ where
     C::Resource: Send,
     E: From<C::Error> + 'static,
 {
-    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
+    fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
         if let State::Held(..) = self.0 {
             if let State::Held(held, source) = core::mem::replace(&mut self.0, State::Gone) {
                 self.0 = State::Exiting(ContextEntry::new(held.reclaim(), source));
             }
         }
+        match &mut self.0 {
+            State::Exiting(entry) => Entry::<E, M>::poll_release(entry, cx, nest),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         match &mut self.0 {
             State::Exiting(entry) => Entry::<E, M>::poll_exit(entry, cx, state),
             _ => panic!("an entry of an exit stack was exited twice"),

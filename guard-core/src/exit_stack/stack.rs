@@ -33,7 +33,7 @@ impl Key {
 pub(super) struct Keyed<T: ?Sized> {
     pub(super) key: Key,
     pub(super) progress: Progress,
-    /// What was dropped in its set-up and in its exit.
+    /// What was dropped in its set-up, beside it, and in its exit.
     pub(super) nest: Nest,
     pub(super) entry: T,
 }
@@ -41,7 +41,7 @@ pub(super) struct Keyed<T: ?Sized> {
 /// How far the exit of an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It waits for what its set-up dropped.
+    /// It waits for what its set-up dropped, and what was beside it.
     Before,
     Exiting,
     /// It waits for what its exit dropped.
@@ -306,10 +306,19 @@ where
         ..
     } = keyed;
     if let Progress::Before = progress {
-        ready!(poll_settle_part(nest, cx, || entry
-            .report_source()
-            .identity()));
-        *progress = Progress::Exiting;
+        match catch_panic(|| entry.poll_release(cx, nest)) {
+            Ok(released) => {
+                ready!(released);
+                ready!(poll_settle_part(nest, cx, || entry
+                    .report_source()
+                    .identity()));
+                *progress = Progress::Exiting;
+            }
+            Err(panic) => {
+                state.panicked(panic, entry.report_source());
+                *progress = Progress::After;
+            }
+        }
     }
     if let Progress::Exiting = progress {
         match nest.during(|| catch_panic(|| entry.poll_exit(cx, state))) {

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use crate::AsyncContext;
+use crate::cleanup::{Nest, drop_block};
 use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside};
 use crate::report::ReportKind;
 
@@ -127,16 +128,20 @@ where
         unsafe { self.resource.as_mut() }
     }
 
-    /// Ends the borrow of the resource and gives the context back. What goes on is dropped.
-    pub(crate) fn release(mut self) -> Pin<Box<C>> {
-        self.end_beside();
+    /// Ends the borrow of the resource and gives the context back. What goes on is dropped, as by
+    /// [`end_beside`](Self::end_beside).
+    pub(crate) fn release(mut self, nest: &mut Nest) -> Pin<Box<C>> {
+        self.end_beside(nest);
         self.context.into_box()
     }
 
-    /// Drops what goes on: the context is to be exited or dropped.
-    pub(crate) fn end_beside(&mut self) {
+    /// Drops what goes on: the context is to be exited or dropped. The uses that are dropped by that are left in `nest`, for
+    /// which the exit is to wait.
+    pub(crate) fn end_beside(&mut self, nest: &mut Nest) {
         if self.beside.take().is_some() {
-            if let Err(panic) = end_beside(self.context.as_mut()) {
+            let mut ended = Ok(());
+            drop_block(nest, &mut || ended = end_beside(self.context.as_mut()));
+            if let Err(panic) = ended {
                 panic.report_to(self.context.get().report_source());
             }
         }
