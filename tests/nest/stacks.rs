@@ -1,6 +1,8 @@
 //! An exit stack whose use is dropped: its entries wait for what the block has left, as the exit of every use does.
 
-use guard_core::{AsyncContext, async_with, drain, exit_stack, scoped_exit_stack};
+use std::time::Duration;
+
+use guard_core::{AsyncContext, Outcome, async_with, drain, exit_stack, scoped_exit_stack};
 use guard_tests::Log;
 
 use crate::support::{Failed, forever, logs, paused, poll_and_drop, sleeps, step, time_out};
@@ -88,4 +90,38 @@ fn what_a_dropped_stack_does_not_wait_for_is_waited_for_by_the_use_around_it() {
         });
     });
     assert_eq!(log.line(), "+use -inner -use");
+}
+
+/// Begins to close a stack of two entries, gives that up, and drops a use that takes longer.
+async fn half_closed(log: Log, forever_after: bool) -> Result<(), Failed> {
+    async_with!(stack = exit_stack::<Failed>()?, {
+        for (name, millis) in [("a", 1), ("b", 2_000)] {
+            stack
+                .enter(sleeps(log.clone(), name, millis).with_error())
+                .await?;
+        }
+        time_out(stack.close(Outcome::Completed)).await;
+        poll_and_drop(sleeps(log.clone(), "x", 10_000).run(async |()| forever().await));
+        if forever_after {
+            forever().await;
+        }
+    });
+    Ok(())
+}
+
+#[test]
+fn the_entries_below_one_that_is_half_exited_wait_for_what_the_block_has_left_since() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let used = half_closed(log.clone(), true);
+        let used = tokio::time::timeout(Duration::from_millis(1_500), used).await;
+        assert!(used.is_err());
+        drain().await;
+        // The exit that has begun goes on at once.
+        assert_eq!(log.line(), "-b -x -a");
+
+        // In place the whole stack waits.
+        half_closed(log.clone(), false).await.unwrap();
+        assert_eq!(log.line(), "-x -b -a");
+    });
 }

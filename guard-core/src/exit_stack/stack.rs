@@ -177,9 +177,11 @@ impl<T: ?Sized, E> Stack<T, E> {
         }
     }
 
-    /// Whether the stack has waited for what its block dropped, and it is the entries' turn.
-    pub(super) fn has_begun(&mut self) -> bool {
-        self.unwinding.get_mut().has_begun
+    /// Whether the exit of the current entry has begun.
+    pub(super) fn is_exiting(&mut self) -> bool {
+        let current = &self.unwinding.get_mut().current;
+        let progress = current.as_ref().map(|current| current.progress);
+        progress.is_some_and(|progress| progress != Progress::Before)
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
@@ -217,42 +219,54 @@ impl<T: ?Sized, E> Stack<T, E> {
         T: Entry<E, M>,
         M: StackMode<E>,
     {
+        loop {
+            ready!(self.poll_current::<M>(cx));
+            let added = self.inbox.as_ref().and_then(Inbox::pop);
+            let Some(next) = added.or_else(|| self.entries.get_mut().pop()) else {
+                break;
+            };
+            self.unwinding.get_mut().current = Some(next);
+        }
+        let unwinding = self.unwinding.get_mut();
+        unwinding.has_begun = false;
+        match unwinding.state.take() {
+            Some(state) => Poll::Ready(state),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Exits the current entry, if there is one.
+    pub(super) fn poll_current<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
+    where
+        T: Entry<E, M>,
+        M: StackMode<E>,
+    {
         let Unwinding {
-            state: begun,
+            state,
             current,
             has_begun,
             is_cancelled,
         } = self.unwinding.get_mut();
-        let Some(state) = begun else {
+        let Some(state) = state else {
             panic!("an exit stack was polled that is not being closed");
         };
         *has_begun = true;
-        loop {
-            if current.is_none() {
-                let added = self.inbox.as_ref().and_then(Inbox::pop);
-                *current = added.or_else(|| self.entries.get_mut().pop());
-            }
-            let Some(entry) = current else {
-                break;
-            };
-            ready!(exit_entry::<T, E, M>(entry, cx, state));
-            let source = entry.entry.report_source();
-            if let Some(mut exited) = current.take() {
-                // The entries left in its nest go to the nest of the stack.
-                let _left = core::mem::take(&mut exited.nest);
-                if let Err(panic) = catch_panic(|| drop(exited)) {
-                    state.panicked(panic, source);
-                }
-            }
-            if core::mem::take(is_cancelled) {
-                state.cancel();
+        let Some(entry) = current else {
+            return Poll::Ready(());
+        };
+        ready!(exit_entry::<T, E, M>(entry, cx, state));
+        let source = entry.entry.report_source();
+        if let Some(mut exited) = current.take() {
+            // The entries left in its nest go to the nest of the stack.
+            let _left = core::mem::take(&mut exited.nest);
+            if let Err(panic) = catch_panic(|| drop(exited)) {
+                state.panicked(panic, source);
             }
         }
-        *has_begun = false;
-        match begun.take() {
-            Some(state) => Poll::Ready(state),
-            None => Poll::Pending,
+        if core::mem::take(is_cancelled) {
+            state.cancel();
         }
+        Poll::Ready(())
     }
 }
 
