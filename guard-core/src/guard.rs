@@ -389,9 +389,16 @@ where
         let this = &mut *self;
         let context = this.context.as_mut();
         let context = context.expect("a future was polled after its end");
-        let exited = ready!(this.steps.poll(context.as_mut(), cx, Outcome::Cancelled));
-        this.context = None;
-        Poll::Ready(exited)
+        // Dropped when the exit has ended, also by a panic. Then the guards that were opened later are tied to the next older
+        // one, whether or not this future is kept.
+        let younger = this.younger.take();
+        let exited = this.steps.poll(context.as_mut(), cx, Outcome::Cancelled);
+        if exited.is_pending() {
+            this.younger = younger;
+        } else {
+            this.context = None;
+        }
+        exited
     }
 }
 
