@@ -176,14 +176,26 @@ where
     drop_context(nest, &mut || held = None);
 }
 
-/// Uses the context, and then asks it anew what goes on.
+/// Uses the context, whose resource is not lent any more, and then asks it anew what goes on, also if `action` panics.
 fn use_context<C, X, U>(held: &mut Held<C, X>, action: impl FnOnce(Pin<&mut C>) -> U) -> U
 where
     C: AsyncContext<X>,
 {
-    let result = action(held.context.as_mut());
-    held.beside = held.context.as_mut().beside(ASK);
-    result
+    struct AskAnew<'a, C, X>(&'a mut Held<C, X>)
+    where
+        C: AsyncContext<X>;
+
+    impl<C, X> Drop for AskAnew<'_, C, X>
+    where
+        C: AsyncContext<X>,
+    {
+        fn drop(&mut self) {
+            self.0.beside = self.0.context.as_mut().beside(ASK);
+        }
+    }
+
+    let used = AskAnew(held);
+    action(used.0.context.as_mut())
 }
 
 impl<C, X> Drive for Driven<C, X>
@@ -424,12 +436,13 @@ where
             return None;
         };
         let resource = &mut self.resource;
-        driven.with(|held| {
-            let failure = held.failure_for(ask);
+        let failure = driven.with(|held| {
+            let failure = catch_panic(|| held.failure_for(ask));
             // The context was used, and has lent its resource anew.
             *resource = held.resource;
             failure
-        })?
+        })?;
+        failure.unwrap_or_else(|panic| panic.resume())
     }
 
     /// Drops what goes on, and does not go on with it any more.
