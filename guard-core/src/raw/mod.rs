@@ -38,7 +38,8 @@ mod slot;
 pub(crate) mod without_std;
 
 pub(crate) use beside::{
-    ASK, Around, Ask, Beside, ENDED, ENDED_AFTER_BLOCK, EndedBeside, end_beside, poll_beside,
+    ASK, ASK_FOR_ALL, Around, Ask, Beside, ENDED, ENDED_AFTER_BLOCK, EndedBeside, end_beside,
+    poll_beside,
 };
 pub(crate) use borrowing::{Borrowing, borrowing};
 pub(crate) use current::Current;

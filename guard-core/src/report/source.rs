@@ -28,6 +28,12 @@ pub(crate) fn describe_debug<E: fmt::Debug>(error: &E, f: &mut fmt::Formatter<'_
     error.fmt(f)
 }
 
+/// Whether a context that is told `X` is told an error: one that does not catch is told `()`, and the error stays with its
+/// caller.
+pub(crate) fn tells_error<X>() -> bool {
+    type_name::<X>() != type_name::<()>()
+}
+
 /// How an error is printed, as a type, so that a context need not carry it.
 pub trait Print<E> {
     /// Prints.
@@ -174,6 +180,14 @@ impl<E> ReportSource<E> {
     /// Reports the error or the panic of a body whose caller is gone.
     pub(crate) fn report_body(&self, kind: ReportKind<'_, E>) {
         self.send(kind, true);
+    }
+
+    /// Reports an error of a body that was meant for a context that catches, and did not reach it.
+    pub(crate) fn report_untold<X>(&self, error: &X) {
+        if tells_error::<X>() {
+            let source = self.with_error(describe_type::<X>);
+            source.report_body(ReportKind::Failed(error));
+        }
     }
 
     fn send(&self, kind: ReportKind<'_, E>, of_body: bool) {
