@@ -237,6 +237,11 @@ where
     /// # Errors
     ///
     /// Cleaning up failed. The error that the outcome stands for is the caller's to return.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being exited. If the future has not been polled, the context is told
+    /// [`Cancelled`](Outcome::Cancelled). But a context that catches is given the error of the outcome all the same.
     #[allow(
         clippy::missing_panics_doc,
         reason = "only the end of the guard takes what it holds"
@@ -407,13 +412,14 @@ where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
-        let Some(context) = self.context.take() else {
+        let Some(mut context) = self.context.take() else {
             return;
         };
         self.absorb();
         if let Some(error) = self.steps.take_error() {
             context.report(ReportKind::Failed(&error));
         }
+        self.steps.tell_error(context.as_mut());
         let mut context = Some(context);
         let younger = self.younger.take();
         drop_guard(younger.as_ref(), || {
