@@ -249,17 +249,24 @@ where
     /// # Errors
     ///
     /// Cleaning up failed. The error that the outcome stands for is the caller's to return.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the context while it is being exited. If the future has not been polled, the context is told
+    /// [`Cancelled`](Outcome::Cancelled). But a context that catches is given the error of the outcome all the same.
     #[allow(
         clippy::missing_panics_doc,
         reason = "only the end of the guard takes what it holds"
     )]
     pub fn exit_with(mut self, outcome: Outcome<X>) -> Exit<C, X> {
         let held = self.held.take().expect("only its end takes it");
-        let mut steps = ExitSteps::new(core::mem::take(&mut self.nest));
-        steps.tell(outcome, Some);
+        let mut nest = core::mem::take(&mut self.nest);
         // What goes on beside it ends here.
+        let context = held.release(&mut nest);
+        let mut steps = ExitSteps::new(nest);
+        steps.tell(outcome, Some);
         Exit {
-            context: Some(held.release()),
+            context: Some(context),
             steps,
             younger: self.younger.take(),
         }
@@ -274,11 +281,11 @@ where
         let Some(mut held) = self.held.take() else {
             return;
         };
-        held.end_beside();
-        let mut held = Some(held);
         let younger = self.younger.take();
         self.nest.absorb(younger.as_ref());
         drop_guard(younger.as_ref(), || {
+            held.end_beside(&mut self.nest);
+            let mut held = Some(held);
             drop_context(&mut self.nest, &mut || held = None);
         });
     }
@@ -394,9 +401,16 @@ where
         let this = &mut *self;
         let context = this.context.as_mut();
         let context = context.expect("a future was polled after its end");
-        let exited = ready!(this.steps.poll(context.as_mut(), cx, Outcome::Cancelled));
-        this.context = None;
-        Poll::Ready(exited)
+        // Dropped when the exit has ended, also by a panic. Then the guards that were opened later are tied to the next older
+        // one, whether or not this future is kept.
+        let younger = this.younger.take();
+        let exited = this.steps.poll(context.as_mut(), cx, Outcome::Cancelled);
+        if exited.is_pending() {
+            this.younger = younger;
+        } else {
+            this.context = None;
+        }
+        exited
     }
 }
 
@@ -405,13 +419,14 @@ where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
-        let Some(context) = self.context.take() else {
+        let Some(mut context) = self.context.take() else {
             return;
         };
         self.absorb();
         if let Some(error) = self.steps.take_error() {
             lose_error(&*context, error);
         }
+        self.steps.tell_error(context.as_mut());
         let mut context = Some(context);
         let younger = self.younger.take();
         drop_guard(younger.as_ref(), || {

@@ -375,3 +375,138 @@ fn an_error_that_an_entry_has_when_the_stack_is_dropped_is_reported() {
     assert_eq!(log.line(), "Cancelled");
     assert_eq!(reports::take(), ["Failed(Big)"]);
 }
+
+/// [`judge`] as a scoped context.
+#[async_context(scoped, catch)]
+async fn scoped_judge(log: &Log) -> Result<u32, Failure> {
+    let mut lent = 1;
+    let outcome = yield_resource!(lent);
+    log.push(format_args!("{outcome:?}"));
+    Ok(())
+}
+
+/// A scoped context that is told what goes on beside it has failed with.
+#[async_context(scoped, catch)]
+async fn scoped_lease(log: &Log) -> Result<u32, Failure> {
+    let mut lent = 1;
+    let outcome = yield_resource!(lent, async {
+        yield_once().await;
+        Err(Big)
+    });
+    log.push(format_args!("{outcome:?}"));
+    Ok(())
+}
+
+/// Leaves a clean-up for which the use around waits.
+fn leave_a_clean_up() {
+    #[async_context]
+    async fn slow() {
+        yield_resource!();
+        yield_once().await;
+    }
+
+    let mut using = Box::pin(slow().run(async |()| pending::<()>().await));
+    assert!(poll_once(using.as_mut()).is_pending());
+}
+
+/// Runs what needs a runtime to be cleaned up.
+fn with_runtime<T>(action: impl FnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let runtime = runtime.unwrap();
+    let _entered = runtime.enter();
+    let result = action();
+    runtime.block_on(guard_core::drain());
+    result
+}
+
+#[test]
+fn the_error_of_a_scoped_context_that_is_dropped_before_it_was_told_is_reported() {
+    reports::collect();
+    let log = &Log::new();
+    with_runtime(|| {
+        let mut using = Box::pin(scoped_judge(log).catch(async |_| {
+            leave_a_clean_up();
+            Err::<(), _>(Big)
+        }));
+        assert!(poll_once(using.as_mut()).is_pending());
+    });
+    assert_eq!(log.line(), "");
+    let untold = "Failed(an error of type `behavior::catch::Failure`)";
+    assert_eq!(reports::take(), ["Abandoned", untold]);
+
+    // Told, it decides.
+    let mut entered = Box::pin(AsyncContext::<Failure>::enter(scoped_judge(log)));
+    let guard = match poll_once(entered.as_mut()) {
+        std::task::Poll::Ready(Ok(guard)) => guard,
+        _ => panic!("it enters at once"),
+    };
+    block_on(guard.exit_with(Outcome::Failed(Big))).unwrap();
+    assert_eq!(log.line(), "Failed(Big)");
+    assert_eq!(reports::take(), [""; 0]);
+}
+
+#[test]
+fn the_error_beside_a_scoped_context_that_is_dropped_before_it_was_told_is_reported() {
+    reports::collect();
+    let log = &Log::new();
+    with_runtime(|| {
+        let mut using = Box::pin(scoped_lease(log).catch(async |_| {
+            let mut using = Box::pin(with_clean_up().run(async |()| pending::<()>().await));
+            assert!(poll_once(using.as_mut()).is_pending());
+            pending::<Result<(), Failure>>().await
+        }));
+        assert!(poll_once(using.as_mut()).is_pending());
+        assert!(poll_once(using.as_mut()).is_pending());
+    });
+    assert_eq!(log.line(), "");
+    assert_eq!(reports::take(), ["Abandoned", "Failed(Big)"]);
+}
+
+/// A context whose exit takes a while.
+#[async_context]
+async fn with_clean_up() {
+    yield_resource!();
+    yield_once().await;
+}
+
+#[test]
+fn an_exit_with_an_error_that_is_dropped_unpolled_does_not_lose_the_error() {
+    reports::collect();
+    let log = Log::new();
+    with_runtime(|| {
+        let enter = |name| {
+            let mut entering = Box::pin(judge(log.clone(), name).enter());
+            match poll_once(entering.as_mut()) {
+                std::task::Poll::Ready(Ok(guard)) => guard,
+                _ => panic!("it enters at once"),
+            }
+        };
+        drop(enter("small").exit_with(Outcome::Failed(Small)));
+        drop(enter("big").exit_with(Outcome::Failed(CleanUp)));
+        // An exit that nobody has awaited does not commit.
+        drop(enter("completed").exit_with(Outcome::Completed));
+    });
+    assert_eq!(
+        log.line(),
+        "small swallows big returns completed sees Cancelled"
+    );
+    assert_eq!(reports::take(), ["Failed(CleanUp)"]);
+}
+
+#[test]
+fn the_error_of_an_exit_that_its_context_does_not_take_is_reported() {
+    reports::collect();
+    with_runtime(|| {
+        let mut entering = Box::pin(suppress(|_: &Failure| true).enter());
+        let guard = match poll_once(entering.as_mut()) {
+            std::task::Poll::Ready(Ok(guard)) => guard,
+            _ => panic!("it enters at once"),
+        };
+        drop(guard.exit_with(Outcome::Failed(Big)));
+    });
+    let reports = reports::take();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("Failure"), "{reports:?}");
+}

@@ -408,3 +408,46 @@ fn an_error_of_an_entry_whose_release_is_given_up_is_reported() {
         stack.close(Outcome::Completed).await.unwrap();
     });
 }
+
+#[test]
+fn an_exit_that_has_ended_and_is_kept_does_not_come_between_two_guards() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(first) = step(log.clone(), "first", 0).enter().await;
+            let Ok(second) = step(log.clone(), "second", 0).enter().await;
+            let Ok(third) = step(log.clone(), "third", 5).enter().await;
+            let mut exit = std::pin::pin!(second.exit());
+            let Ok(()) = exit.as_mut().await;
+            drop(third);
+            let Ok(()) = first.exit().await;
+        });
+    });
+    let expected = "+use +first +second +third -second -third -first -use";
+    assert_eq!(log.line(), expected);
+}
+
+#[test]
+fn an_exit_that_has_panicked_and_is_kept_does_not_come_between_two_guards() {
+    #[async_context]
+    async fn panics() {
+        yield_resource!();
+        std::panic::panic_any("exit");
+    }
+
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(first) = step(log.clone(), "first", 0).enter().await;
+            let Ok(second) = panics().enter().await;
+            let Ok(third) = step(log.clone(), "third", 5).enter().await;
+            let mut exit = std::pin::pin!(second.exit());
+            let exited = std::panic::AssertUnwindSafe(exit.as_mut());
+            assert!(futures::FutureExt::catch_unwind(exited).await.is_err());
+            drop(third);
+            let Ok(()) = first.exit().await;
+        });
+    });
+    let expected = "+use +first +third -third -first -use";
+    assert_eq!(log.line(), expected);
+}

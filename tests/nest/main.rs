@@ -28,6 +28,7 @@
 //! | a `JoinSet` is in the block | `not_waited_for::an_exit_does_not_wait_for_a_use_in_a_task_of_its_block` |
 //! | 200,000 uses are cut in one block | `tests/memory.rs` |
 
+mod beside;
 mod blocking_destructors;
 mod detached;
 mod drain;
@@ -49,6 +50,7 @@ mod runtimes;
 mod settled;
 mod shutdown;
 mod spawner;
+mod stacks;
 mod support;
 mod thread_locals;
 mod wait_limit;

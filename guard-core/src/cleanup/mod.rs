@@ -32,7 +32,8 @@
 //! - *inside-first*: an exit begins when the entries of its nest that run in the same runtime have ended. Only this
 //!   keeps order. Clean-ups of different runtimes have no order.
 //! - *begun-goes-on*: an exit that has begun does not stop for what its own code drops, in place or in the background. It
-//!   may hold what that needs. It waits for that when its code has ended.
+//!   may hold what that needs. It waits for that when its code has ended. Of an exit stack only the current entry has begun:
+//!   those below it begin when the entries of the nest have ended.
 //! - *set-ups-apart*: no exit waits for a use that was dropped during its set-up; `settled` and `drain` do.
 //! - *no-ring*: a clean-up that would wait for itself, directly or through others, is left in the next enclosing
 //!   nest instead.

@@ -15,10 +15,15 @@ pub(crate) trait Unfinished {
         false
     }
 
-    /// Whether the code of the exit has begun. If so, the exit is polled at once, and what its code has dropped is waited
-    /// for after it.
+    /// Whether the code of the exit has begun. If so, that is polled at once, and what it has dropped is waited for after
+    /// it.
     fn has_begun(self: Pin<&mut Self>) -> bool {
         false
+    }
+
+    /// Goes on with what has begun. Ready with whether there is more to exit, which waits for the nest first.
+    fn poll_begun(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        self.poll_exit(cx).map(|()| false)
     }
 
     /// Goes on with the set-up. Ready with whether there is something to exit.

@@ -9,7 +9,7 @@ use crate::cleanup::dropped;
 use crate::macro_support::Conclude;
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_panic_rarely;
-use crate::raw::{Ask, Beside, Slot, Yielder};
+use crate::raw::{ASK_FOR_ALL, Ask, Beside, Slot, Yielder};
 use crate::report::ReportKind;
 use crate::report::Span;
 use crate::report::{ReportSource, Source};
@@ -139,7 +139,7 @@ where
         }
     }
 
-    /// Drops the body where it stands, and reports that.
+    /// Drops the body where it stands, and reports that. Reports the errors as well that the body was to be told.
     ///
     /// A panic of its destructors goes on. But if a guaranteed context loses its clean-up here, the panic is reported,
     /// because what drops such a clean-up must not panic.
@@ -157,18 +157,48 @@ where
         }
 
         let unfinished = self.as_mut().is_unfinished();
+        let (mut told, mut failure) = self.as_mut().take_untold();
         let mut this = self.project();
+        let source = this.origin.report_source();
         let dropped = catch_panic_rarely(&mut || {
-            let _report = ReportOnDrop(unfinished.then_some(this.origin.report_source()));
+            let _report = ReportOnDrop(unfinished.then_some(source));
             this.span.inside(|| this.body.set(CoroutineFuture::Ended));
         });
+        let lost = catch_panic_rarely(&mut || {
+            if let Some(error) = told.take() {
+                source.report_untold(&error);
+            }
+        });
+        let failed = catch_panic_rarely(&mut || {
+            if let Some(error) = failure.take() {
+                source.report(ReportKind::Failed(&error));
+            }
+        });
+        // Of the destructors of the errors.
+        for panic in [lost, failed].into_iter().filter_map(Result::err) {
+            panic.report_to(source);
+        }
         if let Err(panic) = dropped {
             if unfinished && *this.guaranteed {
-                panic.report_to(this.origin.report_source());
+                panic.report_to(source);
             } else {
                 panic.resume();
             }
         }
+    }
+
+    /// Takes the errors that the body was to be told, and will not be: that of the block, and that of the future beside the
+    /// block.
+    fn take_untold(self: Pin<&mut Self>) -> (Option<X>, Option<E>) {
+        if !self.is_running() || !matches!(self.phase, Phase::Lent | Phase::Exiting) {
+            return (None, None);
+        }
+        let mut slot = self.project().slot;
+        let told = match slot.as_mut().take_told() {
+            Some(Outcome::Failed(error)) => Some(error),
+            _ => None,
+        };
+        (told, slot.failure(ASK_FOR_ALL))
     }
 }
 

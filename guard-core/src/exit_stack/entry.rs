@@ -3,17 +3,24 @@
 use alloc::boxed::Box;
 use core::any::Any;
 use core::future::Future;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
-use crate::cleanup::{WaitLimit, dropped};
+use crate::cleanup::{Nest, WaitLimit, dropped};
 use crate::raw::{Ask, KeptContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
 pub(super) trait Entry<E, M> {
+    /// Ends the lending, before the exit. What goes on beside the entry is dropped, and leaves in `nest` what the exit waits
+    /// for. Ready when no driver is using the entry.
+    fn poll_release(&mut self, _: &mut Context<'_>, _: &mut Nest) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Exits it. The first poll takes the outcome from `state`. The result goes into `state`.
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()>;
 
@@ -48,6 +55,8 @@ where
 {
     /// It is dropped with the entry, after the result of its exit has been noted.
     kept: KeptContext<C, X>,
+    /// Its exit was told the outcome.
+    is_told: bool,
     source: ReportSource<E>,
 }
 
@@ -56,7 +65,15 @@ where
     C: AsyncContext<X>,
 {
     pub(super) fn new(kept: KeptContext<C, X>, source: ReportSource<E>) -> Self {
-        Self { kept, source }
+        Self {
+            kept,
+            is_told: false,
+            source,
+        }
+    }
+
+    fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
+        self.kept.poll_release(cx, nest).map(|_| ())
     }
 
     fn report_source(&self) -> ReportSource<E> {
@@ -81,16 +98,13 @@ where
         cx: &mut Context<'_>,
         outcome: impl FnOnce() -> Outcome<X>,
     ) -> Poll<Result<(), C::Error>> {
-        let is_first = self.kept.released().is_none();
-        // A driver may be using it, if the stack was moved out of its use.
-        let context = ready!(self.kept.poll_release(cx));
         // Later polls only continue: the exit ignores the outcome that they pass.
-        let told = if is_first {
-            outcome()
-        } else {
+        let told = if mem::replace(&mut self.is_told, true) {
             Outcome::Cancelled
+        } else {
+            outcome()
         };
-        context.poll_exit(cx, told)
+        self.kept.released_mut().poll_exit(cx, told)
     }
 }
 
@@ -99,6 +113,10 @@ where
     C: AsyncContext,
     E: From<C::Error>,
 {
+    fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
+        ContextEntry::poll_release(self, cx, nest)
+    }
+
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || state.outcome())) {
             state.failed(error.into(), ContextEntry::report_source(self));
@@ -129,6 +147,10 @@ where
     C: AsyncContext<E, Error = E>,
     M: StackMode<E, Caught = E>,
 {
+    fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
+        self.0.poll_release(cx, nest)
+    }
+
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         let answer = ready!(self.0.poll(cx, || M::told(state)));
         M::answered(state, answer, self.0.report_source());

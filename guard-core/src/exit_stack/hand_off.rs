@@ -114,7 +114,12 @@ where
     }
 
     fn has_begun(mut self: Pin<&mut Self>) -> bool {
-        self.stack.has_begun()
+        self.stack.is_exiting()
+    }
+
+    fn poll_begun(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        // The entries below the current one have not begun. They wait for what the block of the use has dropped.
+        self.stack.poll_current::<M>(cx).map(|()| true)
     }
 
     fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

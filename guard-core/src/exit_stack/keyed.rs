@@ -9,7 +9,7 @@ use super::entry::{ContextEntry, Entry};
 use super::stack::Key;
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
-use crate::cleanup::WaitLimit;
+use crate::cleanup::{Nest, WaitLimit};
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -143,6 +143,10 @@ where
     C::Resource: Send,
     E: From<C::Error> + 'static,
 {
+    fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
+        Entry::<E, M>::poll_release(self.reclaimed(), cx, nest)
+    }
+
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         Entry::<E, M>::poll_exit(self.reclaimed(), cx, state)
     }

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
-use crate::cleanup::{Nest, drop_block, drop_context, poll_settle_part};
+use crate::cleanup::{Nest, begin_parts, drop_context, drop_part, poll_settle_part};
 use crate::platform::panics::{catch_panic, catch_panic_rarely};
 use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
@@ -33,7 +33,7 @@ impl Key {
 pub(super) struct Keyed<T: ?Sized> {
     pub(super) key: Key,
     pub(super) progress: Progress,
-    /// What was dropped in its set-up and in its exit.
+    /// What was dropped in its set-up, beside it, and in its exit.
     pub(super) nest: Nest,
     pub(super) entry: T,
 }
@@ -41,7 +41,7 @@ pub(super) struct Keyed<T: ?Sized> {
 /// How far the exit of an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It waits for what its set-up dropped.
+    /// It waits for what its set-up dropped, and what was beside it.
     Before,
     Exiting,
     /// It waits for what its exit dropped.
@@ -177,9 +177,11 @@ impl<T: ?Sized, E> Stack<T, E> {
         }
     }
 
-    /// Whether the stack has waited for what its block dropped, and it is the entries' turn.
-    pub(super) fn has_begun(&mut self) -> bool {
-        self.unwinding.get_mut().has_begun
+    /// Whether the exit of the current entry has begun.
+    pub(super) fn is_exiting(&mut self) -> bool {
+        let current = &self.unwinding.get_mut().current;
+        let progress = current.as_ref().map(|current| current.progress);
+        progress.is_some_and(|progress| progress != Progress::Before)
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
@@ -217,42 +219,54 @@ impl<T: ?Sized, E> Stack<T, E> {
         T: Entry<E, M>,
         M: StackMode<E>,
     {
+        loop {
+            ready!(self.poll_current::<M>(cx));
+            let added = self.inbox.as_ref().and_then(Inbox::pop);
+            let Some(next) = added.or_else(|| self.entries.get_mut().pop()) else {
+                break;
+            };
+            self.unwinding.get_mut().current = Some(next);
+        }
+        let unwinding = self.unwinding.get_mut();
+        unwinding.has_begun = false;
+        match unwinding.state.take() {
+            Some(state) => Poll::Ready(state),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Exits the current entry, if there is one.
+    pub(super) fn poll_current<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
+    where
+        T: Entry<E, M>,
+        M: StackMode<E>,
+    {
         let Unwinding {
-            state: begun,
+            state,
             current,
             has_begun,
             is_cancelled,
         } = self.unwinding.get_mut();
-        let Some(state) = begun else {
+        let Some(state) = state else {
             panic!("an exit stack was polled that is not being closed");
         };
         *has_begun = true;
-        loop {
-            if current.is_none() {
-                let added = self.inbox.as_ref().and_then(Inbox::pop);
-                *current = added.or_else(|| self.entries.get_mut().pop());
-            }
-            let Some(entry) = current else {
-                break;
-            };
-            ready!(exit_entry::<T, E, M>(entry, cx, state));
-            let source = entry.entry.report_source();
-            if let Some(mut exited) = current.take() {
-                // The entries left in its nest go to the nest of the stack.
-                let _left = core::mem::take(&mut exited.nest);
-                if let Err(panic) = catch_panic(|| drop(exited)) {
-                    state.panicked(panic, source);
-                }
-            }
-            if core::mem::take(is_cancelled) {
-                state.cancel();
+        let Some(entry) = current else {
+            return Poll::Ready(());
+        };
+        ready!(exit_entry::<T, E, M>(entry, cx, state));
+        let source = entry.entry.report_source();
+        if let Some(mut exited) = current.take() {
+            // The entries left in its nest go to the nest of the stack.
+            let _left = core::mem::take(&mut exited.nest);
+            if let Err(panic) = catch_panic(|| drop(exited)) {
+                state.panicked(panic, source);
             }
         }
-        *has_begun = false;
-        match begun.take() {
-            Some(state) => Poll::Ready(state),
-            None => Poll::Pending,
+        if core::mem::take(is_cancelled) {
+            state.cancel();
         }
+        Poll::Ready(())
     }
 }
 
@@ -306,8 +320,17 @@ where
         ..
     } = keyed;
     if let Progress::Before = progress {
-        ready!(settle_entry(entry, nest, cx));
-        *progress = Progress::Exiting;
+        match catch_panic(|| entry.poll_release(cx, nest)) {
+            Ok(released) => {
+                ready!(released);
+                ready!(settle_entry(entry, nest, cx));
+                *progress = Progress::Exiting;
+            }
+            Err(panic) => {
+                state.panicked(panic, entry.report_source());
+                *progress = Progress::After;
+            }
+        }
     }
     if let Progress::Exiting = progress {
         match nest.during(|| catch_panic(|| entry.poll_exit(cx, state))) {
@@ -341,24 +364,18 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             return;
         }
         // One by one, the last first, and without recursion. A panic of one must not change that. What one hands
-        // off waits for what those above it have handed off.
-        let mut above = Nest::new();
+        // off waits for what those above it have handed off, and the first for what the block of the use has left.
+        let mut above = begin_parts();
         let source = self.source;
         let mut drop_one = |entry| {
-            let mut left = Nest::new();
             let mut entry = Some(entry);
-            let mut dropped = Ok(());
-            drop_block(&mut left, &mut || {
-                dropped = catch_panic_rarely(&mut || {
-                    drop_context(&mut above, &mut || {
-                        entry.take().into_iter().for_each(drop_entry);
-                    });
-                });
+            drop_part(&mut above, &mut || {
+                let dropped =
+                    catch_panic_rarely(&mut || entry.take().into_iter().for_each(drop_entry));
+                if let Err(panic) = dropped {
+                    panic.report_to(source);
+                }
             });
-            if let Err(panic) = dropped {
-                panic.report_to(source);
-            }
-            above = left;
         };
         if let Some(current) = self.unwinding.get_mut().current.take() {
             drop_one(current);

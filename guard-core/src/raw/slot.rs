@@ -75,6 +75,11 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         is_told
     }
 
+    /// Takes back what the body has been told, if it has not been polled since.
+    pub(crate) fn take_told(self: Pin<&mut Self>) -> Option<Outcome<X>> {
+        self.told.take()
+    }
+
     /// Whether the body waits in a `cancellable!` window.
     #[inline]
     pub(crate) fn in_window(self: Pin<&mut Self>) -> bool {

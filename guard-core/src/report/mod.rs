@@ -18,7 +18,7 @@ pub(crate) use lost::{lose_error, lose_set_up_error};
 pub use reporter::*;
 pub use source::ReportSource;
 pub(crate) use source::{Origin, Print, PrintDebug, Source};
-pub(crate) use source::{describe_debug, describe_display, describe_type};
+pub(crate) use source::{describe_debug, describe_display, describe_type, tells_error};
 pub(crate) use span::Span;
 
 use crate::platform::panics;

@@ -29,6 +29,12 @@ pub(crate) fn describe_debug<E: fmt::Debug>(error: &E, f: &mut fmt::Formatter<'_
     error.fmt(f)
 }
 
+/// Whether a context that is told `X` is told an error: one that does not catch is told `()`, and the error stays with its
+/// caller.
+pub(crate) fn tells_error<X>() -> bool {
+    type_name::<X>() != type_name::<()>()
+}
+
 /// How an error is printed, as a type, so that a context need not carry it.
 pub trait Print<E> {
     /// Prints.
@@ -194,6 +200,14 @@ impl<E> ReportSource<E> {
         let mut value = Some(value);
         if let Err(panic) = catch_panic_rarely(&mut || value = None) {
             panic.report_to(self);
+        }
+    }
+
+    /// Reports an error of a body that was meant for a context that catches, and did not reach it.
+    pub(crate) fn report_untold<X>(&self, error: &X) {
+        if tells_error::<X>() {
+            let source = self.with_error(describe_type::<X>);
+            source.report_body(ReportKind::Failed(error));
         }
     }
 

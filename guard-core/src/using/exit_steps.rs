@@ -4,6 +4,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
+use crate::report::tells_error;
 use crate::{AsyncContext, Outcome};
 
 /// The state of an exit. Like a use, it waits for its nest before the exit and after it.
@@ -84,6 +85,24 @@ impl<X, E> ExitSteps<X, E> {
         ready!(poll_settle(context, &mut self.nest, cx));
         self.step = Step::Over;
         Poll::Ready(self.exited.take().expect("it has just exited"))
+    }
+
+    /// Nobody polls the exit any more. If an error is for the context, which is one that catches, and has not reached it, the
+    /// context is told that now, or else it is reported.
+    pub(crate) fn tell_error<C>(&mut self, context: Pin<&mut C>)
+    where
+        C: AsyncContext<X, Error = E>,
+    {
+        if !tells_error::<X>() {
+            return;
+        }
+        let Some(Outcome::Failed(error)) = self.outcome.take() else {
+            return;
+        };
+        let source = context.report_source();
+        if let Some(Outcome::Failed(untold)) = context.tell(Outcome::Failed(error)) {
+            source.report_untold(&untold);
+        }
     }
 
     /// The nest of the context: the exit waits for what is in it.

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::call_order::Order;
-use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
+use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context, poll_settle};
 use crate::raw::{Ask, Beside, Drive, Driven, KeptContext, LentContext, Place, is_not_driven};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
@@ -71,6 +71,7 @@ where
         context: context.map(Box::pin),
         lent: OptionalResource { held: None },
         kept: None,
+        nest: Nest::new(),
         driven: None,
         is_asked: false,
         outcome: None,
@@ -90,6 +91,8 @@ where
     lent: OptionalResource<C>,
     /// From the end of the lending.
     kept: Option<KeptContext<C, ()>>,
+    /// What was dropped beside it at the end of the lending. Usually its driver has ended that before, and waits for it.
+    nest: Nest,
     /// If something goes on beside it: the same context, for the driver.
     driven: Option<Arc<Place<Driven<C, ()>>>>,
     /// The driver knows of that.
@@ -192,6 +195,15 @@ where
 // The context lies in a box of its own.
 impl<C> Unpin for Optional<C> where C: AsyncContext {}
 
+impl<C> Drop for Optional<C>
+where
+    C: AsyncContext,
+{
+    fn drop(&mut self) {
+        drop_context(&mut self.nest, &mut || self.kept = None);
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl<C> AsyncContext for Optional<C>
 where
@@ -238,7 +250,11 @@ where
         let outcome = *this.outcome.get_or_insert(outcome);
         this.take_back();
         let exited = match &mut this.kept {
-            Some(kept) => ready!(kept.poll_release(cx)).poll_exit(cx, outcome),
+            Some(kept) => {
+                let mut context = ready!(kept.poll_release(cx, &mut this.nest));
+                ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
+                context.poll_exit(cx, outcome)
+            }
             None => Poll::Ready(Ok(())),
         };
         if exited.is_ready() {

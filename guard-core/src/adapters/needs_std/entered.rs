@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::sync::{Arc, OnceLock};
 
-use crate::cleanup::{Nest, WaitLimit, drop_context};
+use crate::cleanup::{Nest, WaitLimit, drop_block, drop_context};
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
 use crate::report::{ReportSource, lose_error};
@@ -32,6 +32,8 @@ where
     /// In whose name something is reported while it is lent.
     source: ReportSource<C::Error>,
     nest: Nest,
+    /// What [`end_beside`](Self::end_beside) has left: its exit waits for that too.
+    left_beside: OnceLock<Nest>,
     /// What it is told when it is dropped.
     told: OnceLock<Outcome>,
 }
@@ -50,6 +52,7 @@ where
             source: context.report_source(),
             held: Some(LentContext::new(context, driver, NOT_DRIVEN)),
             nest,
+            left_beside: OnceLock::new(),
             told: OnceLock::new(),
         }
     }
@@ -89,9 +92,24 @@ where
         self.source
     }
 
-    /// Drops what goes on beside it.
+    /// Drops what goes on beside it, while the resource is still lent.
     pub(super) fn end_beside(&self) -> Result<(), Panic> {
-        self.held.as_ref().map_or(Ok(()), LentContext::end_beside)
+        let (mut nest, mut ended) = (Nest::new(), Ok(()));
+        if let Some(held) = &self.held {
+            drop_block(&mut nest, &mut || ended = held.end_beside());
+        }
+        let _ = self.left_beside.set(nest);
+        ended
+    }
+
+    /// What its exit waits for.
+    fn take_nest(&mut self) -> Nest {
+        let mut nest = core::mem::take(&mut self.nest);
+        if let Some(left) = self.left_beside.take() {
+            // Dropped, it leaves its entries in the current nest.
+            nest.during(|| drop(left));
+        }
+        nest
     }
 
     /// Says how its use ended, for when the last who shares it drops it.
@@ -104,7 +122,7 @@ where
         let held = self.held.take().expect("only its end takes it");
         Exiting {
             kept: Some(held.reclaim()),
-            steps: ExitSteps::new(core::mem::take(&mut self.nest)),
+            steps: ExitSteps::new(self.take_nest()),
         }
     }
 }
@@ -122,7 +140,7 @@ where
             kept.with(|context| context.tell(told));
         }
         let mut kept = Some(kept);
-        drop_context(&mut self.nest, &mut || kept = None);
+        drop_context(&mut self.take_nest(), &mut || kept = None);
     }
 }
 
@@ -187,7 +205,7 @@ where
             return Poll::Ready(Ok(()));
         };
         self.steps.tell(outcome, Some);
-        let context = ready!(kept.poll_release(cx));
+        let context = ready!(kept.poll_release(cx, self.steps.nest()));
         self.steps.poll(context, cx, outcome)
     }
 }

@@ -76,6 +76,34 @@ pub(crate) fn drop_block(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     nest.during_rarely(&mut || repeat(&notes, drop_it));
 }
 
+/// Begins the drop of a context that consists of several, which are dropped one after the other by [`drop_part`]. Returns a
+/// nest with what the use has left in its own: the first part waits for that.
+pub(crate) fn begin_parts() -> Nest {
+    let (mut left, mut open) = (Vec::new(), OpenGuards::default());
+    in_force(|doing| {
+        if let Doing::DroppingContext {
+            inside,
+            taken,
+            guards,
+        } = doing
+        {
+            taken.set(true);
+            left.extend(inside.iter().cloned());
+            open.add(guards);
+        }
+        true
+    });
+    Nest::of(left, open)
+}
+
+/// Drops the next part of a context. What it hands off waits for the entries of `above`, which those parts have left that
+/// were dropped before. Then `above` has what is left.
+pub(crate) fn drop_part(above: &mut Nest, drop_it: &mut dyn FnMut()) {
+    let mut left = Nest::of(Vec::new(), above.guards());
+    drop_block(&mut left, &mut || drop_context(above, drop_it));
+    *above = left;
+}
+
 /// Drops an exit stack that no use lends. Like a guard, it is not part of the exit whose code drops it.
 pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
     drop_guard(None, drop_it);

@@ -25,7 +25,10 @@ pub use self::{
     spawner::{LocalCleanup, set_local_spawner, set_spawner},
 };
 pub(crate) use self::{
-    dropping::{drop_block, drop_bounded, drop_context, drop_guard, drop_owned, dropped, expire},
+    dropping::{
+        begin_parts, drop_block, drop_bounded, drop_context, drop_guard, drop_owned, drop_part,
+        dropped, expire,
+    },
     guard_nest::GuardNest,
     hand_off::hand_off,
     kind::Kind,

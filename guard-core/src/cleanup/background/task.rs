@@ -36,6 +36,8 @@ pub(crate) struct Work<E: ?Sized + Kind> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     SetUp,
+    /// Goes on with the part of the exit that has begun.
+    Begun,
     /// Waits for its nest, before the exit.
     Before,
     Exit,
@@ -54,7 +56,7 @@ impl<E: ?Sized + Kind> Task<E> {
         let phase = if exit.is_in_set_up() {
             Phase::SetUp
         } else if exit.as_mut().has_begun() {
-            Phase::Exit
+            Phase::Begun
         } else {
             Phase::Before
         };
@@ -155,17 +157,20 @@ impl<E: ?Sized + Kind> Work<E> {
                     }
                     Some(Poll::Ready(false)) | None => self.discard(),
                 },
+                Phase::Begun => match self.poll_exit(|exit| exit.poll_begun(cx)) {
+                    Some(Poll::Pending) => ready!(self.poll_exit_limit(cx)),
+                    Some(Poll::Ready(true)) => {
+                        self.timer = Timer::default();
+                        self.phase = Phase::Before;
+                    }
+                    Some(Poll::Ready(false)) | None => self.discard(),
+                },
                 Phase::Before => {
                     ready!(self.settle(cx));
                     self.phase = Phase::Exit;
                 }
                 Phase::Exit => match self.poll_exit(|exit| exit.poll_exit(cx)) {
-                    Some(Poll::Pending) => {
-                        if self.poll_limit(cx).is_pending() {
-                            ready!(self.timer.poll(cleanup_timeout(), cx));
-                        }
-                        self.give_up();
-                    }
+                    Some(Poll::Pending) => ready!(self.poll_exit_limit(cx)),
                     Some(Poll::Ready(())) | None => self.discard(),
                 },
                 Phase::After => return self.settle(cx),
@@ -185,10 +190,15 @@ impl<E: ?Sized + Kind> Work<E> {
         }
     }
 
-    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Gives the exit up when its time is up, and is ready then.
+    fn poll_exit_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit.as_mut();
         let over = limit.and_then(|limit| limit.poll_over(LimitedPart::Exit, cx));
-        over.unwrap_or(Poll::Pending)
+        if over.is_none_or(|over| over.is_pending()) {
+            ready!(self.timer.poll(cleanup_timeout(), cx));
+        }
+        self.give_up();
+        Poll::Ready(())
     }
 
     /// Waits for the entries of the nest, as long as that may take.

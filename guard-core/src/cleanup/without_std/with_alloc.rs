@@ -96,6 +96,16 @@ pub(crate) fn drop_guard(_: Option<&GuardNest>, drop_it: impl FnOnce()) {
     drop_it();
 }
 
+/// There is nothing to wait for.
+pub(crate) const fn begin_parts() -> Nest {
+    Nest::new()
+}
+
+/// Drops a part of a context.
+pub(crate) fn drop_part(_: &mut Nest, drop_it: &mut dyn FnMut()) {
+    drop_it();
+}
+
 /// Drops a stack that is owned.
 pub(crate) fn drop_owned(drop_it: impl FnOnce()) {
     drop_it();

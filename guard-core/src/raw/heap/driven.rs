@@ -15,6 +15,7 @@ use core::task::{Context, Poll, Waker, ready};
 
 use super::held::Held;
 use crate::AsyncContext;
+use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::platform::shared::Shared;
 use crate::raw::beside::place::{Drive, Place};
@@ -111,8 +112,9 @@ where
             },
         });
         if let Some(mut held) = held {
-            lose(&mut held);
-            drop(held);
+            let mut nest = Nest::new();
+            lose(&mut held, &mut nest);
+            drop_held(held, &mut nest);
         }
     }
 }
@@ -139,9 +141,10 @@ where
             waiting
         });
         if let Some(mut orphan) = held.take() {
-            lose(&mut orphan);
+            let mut nest = Nest::new();
+            lose(&mut orphan, &mut nest);
             let source = orphan.context.get().report_source();
-            if let Err(panic) = catch_panic(|| drop(orphan)) {
+            if let Err(panic) = catch_panic(|| drop_held(orphan, &mut nest)) {
                 panic.report_to(source);
             }
         }
@@ -151,8 +154,8 @@ where
     }
 }
 
-/// Drops what goes on. An error that nobody has taken out has no caller.
-fn lose<C, X>(held: &mut Held<C, X>)
+/// Drops what goes on, and leaves in `nest` what that drops. An error that nobody has taken out has no caller.
+fn lose<C, X>(held: &mut Held<C, X>, nest: &mut Nest)
 where
     C: AsyncContext<X>,
 {
@@ -170,17 +173,38 @@ where
             }
         }
     }
-    held.end_beside();
+    held.end_beside(nest);
 }
 
-/// Uses the context, and then asks it anew what goes on.
+/// Drops a context. Its clean-up waits for the entries of `nest`.
+fn drop_held<C, X>(held: Held<C, X>, nest: &mut Nest)
+where
+    C: AsyncContext<X>,
+{
+    let mut held = Some(held);
+    drop_context(nest, &mut || held = None);
+}
+
+/// Uses the context, whose resource is not lent any more, and then asks it anew what goes on, also if `action` panics.
 fn use_context<C, X, U>(held: &mut Held<C, X>, action: impl FnOnce(Pin<&mut C>) -> U) -> U
 where
     C: AsyncContext<X>,
 {
-    let result = action(held.context.as_mut());
-    held.beside = held.context.as_mut().beside(ASK);
-    result
+    struct AskAnew<'a, C, X>(&'a mut Held<C, X>)
+    where
+        C: AsyncContext<X>;
+
+    impl<C, X> Drop for AskAnew<'_, C, X>
+    where
+        C: AsyncContext<X>,
+    {
+        fn drop(&mut self) {
+            self.0.beside = self.0.context.as_mut().beside(ASK);
+        }
+    }
+
+    let used = AskAnew(held);
+    action(used.0.context.as_mut())
 }
 
 impl<C, X> Drive for Driven<C, X>
@@ -250,23 +274,31 @@ where
         }
     }
 
-    /// Ends the borrow of the resource, and gives the context, which stays here. What goes on is dropped. Ready when no driver
-    /// is using it.
-    pub(crate) fn poll_release(&mut self, cx: &Context<'_>) -> Poll<Pin<&mut C>> {
+    /// Ends the borrow of the resource, and gives the context, which stays here. What goes on is dropped, and the exit is to
+    /// wait for what that leaves in `nest`. Ready when no driver is using it.
+    pub(crate) fn poll_release(&mut self, cx: &Context<'_>, nest: &mut Nest) -> Poll<Pin<&mut C>> {
         if let State::Shared(driven) = &self.state {
             let held = ready!(driven.poll_take(cx.waker()));
             let mut held = held.expect("only its handle takes it");
-            lose(&mut held);
+            lose(&mut held, nest);
             self.state = State::Alone(held);
         }
         if let State::Alone(_) = &self.state {
             if let State::Alone(held) = mem::replace(&mut self.state, State::Gone) {
-                self.state = State::Released(held.release());
+                self.state = State::Released(held.release(nest));
             }
         }
         match &mut self.state {
             State::Released(context) => Poll::Ready(context.as_mut()),
             _ => panic!("a context was exited whose release has panicked"),
+        }
+    }
+
+    /// The context, which has been [released](Self::poll_release).
+    pub(crate) fn released_mut(&mut self) -> Pin<&mut C> {
+        match &mut self.state {
+            State::Released(context) => context.as_mut(),
+            _ => panic!("a context was exited that has not been released"),
         }
     }
 
@@ -413,12 +445,13 @@ where
             return None;
         };
         let resource = &mut self.resource;
-        driven.with(|held| {
-            let failure = held.failure_for(ask);
+        let failure = driven.with(|held| {
+            let failure = catch_panic(|| held.failure_for(ask));
             // The context was used, and has lent its resource anew.
             *resource = held.resource;
             failure
-        })?
+        })?;
+        failure.unwrap_or_else(|panic| panic.resume())
     }
 
     /// Drops what goes on, and does not go on with it any more.

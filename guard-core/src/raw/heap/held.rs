@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use crate::AsyncContext;
+use crate::cleanup::{Nest, drop_block};
 use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside};
 use crate::report::{ReportKind, ReportSource};
 
@@ -90,11 +91,11 @@ where
         let is_driven = self
             .beside
             .is_none_or(|beside| unsafe { beside.has_early_error() || beside.refuse() });
-        assert!(
-            is_driven,
-            "`{}`: {GUARD_CANNOT_DRIVE}",
-            self.context.get().report_source().path(),
-        );
+        if !is_driven {
+            // The guard can be used all the same.
+            let path = self.use_context(|context| context.report_source().path());
+            panic!("`{path}`: {GUARD_CANNOT_DRIVE}");
+        }
         let beside = HeldBeside {
             beside: self.beside,
             _held: PhantomData,
@@ -109,11 +110,44 @@ where
     }
 
     pub(super) fn failure_for(&mut self, ask: Ask) -> Option<C::Error> {
-        let error = self.context.as_mut().failure(ask);
-        // The context was used, so what it had lent is lent anew.
-        self.beside = self.context.as_mut().beside(ASK);
-        self.resource = NonNull::from(self.context.as_mut().resource());
-        error
+        self.use_context(|context| context.failure(ask))
+    }
+
+    /// How the reports of the context are made.
+    pub(crate) fn report_source(&mut self) -> ReportSource<C::Error> {
+        self.use_context(|context| context.report_source())
+    }
+
+    /// Reports in the name of the context.
+    pub(crate) fn report(&mut self, kind: ReportKind<'_, C::Error>) {
+        self.use_context(|context| context.report(kind));
+    }
+
+    /// Uses the context while its resource is lent. Every use of it, also one that only looks at it, ends the validity of the
+    /// pointers to what it lends and to what goes on beside it. So they are made anew, also if `action` panics.
+    fn use_context<U>(&mut self, action: impl FnOnce(Pin<&mut C>) -> U) -> U {
+        struct LendAnew<'a, C, X>(&'a mut Held<C, X>)
+        where
+            C: AsyncContext<X>;
+
+        impl<C, X> Drop for LendAnew<'_, C, X>
+        where
+            C: AsyncContext<X>,
+        {
+            fn drop(&mut self) {
+                let Held {
+                    resource,
+                    beside,
+                    context,
+                    ..
+                } = &mut *self.0;
+                *beside = context.as_mut().beside(ASK);
+                *resource = NonNull::from(context.as_mut().resource());
+            }
+        }
+
+        let used = LendAnew(self);
+        action(used.0.context.as_mut())
     }
 
     pub(crate) fn resource(&self) -> &C::Resource {
@@ -127,29 +161,23 @@ where
         unsafe { self.resource.as_mut() }
     }
 
-    /// Ends the borrow of the resource and gives the context back. What goes on is dropped.
-    pub(crate) fn release(mut self) -> Pin<Box<C>> {
-        self.end_beside();
+    /// Ends the borrow of the resource and gives the context back. What goes on is dropped, as by
+    /// [`end_beside`](Self::end_beside).
+    pub(crate) fn release(mut self, nest: &mut Nest) -> Pin<Box<C>> {
+        self.end_beside(nest);
         self.context.into_box()
     }
 
-    /// Drops what goes on: the context is to be exited or dropped.
-    pub(crate) fn end_beside(&mut self) {
+    /// Drops what goes on: the context is to be exited or dropped. The uses that are dropped by that are left in `nest`, for
+    /// which the exit is to wait.
+    pub(crate) fn end_beside(&mut self, nest: &mut Nest) {
         if self.beside.take().is_some() {
-            if let Err(panic) = end_beside(self.context.as_mut()) {
+            let mut ended = Ok(());
+            drop_block(nest, &mut || ended = end_beside(self.context.as_mut()));
+            if let Err(panic) = ended {
                 panic.report_to(self.context.get().report_source());
             }
         }
-    }
-
-    /// How the reports of the context are made.
-    pub(crate) fn report_source(&self) -> ReportSource<C::Error> {
-        self.context.get().report_source()
-    }
-
-    /// Reports in the name of the context.
-    pub(crate) fn report(&self, kind: ReportKind<'_, C::Error>) {
-        self.context.get().report(kind);
     }
 }
 

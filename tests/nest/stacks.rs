@@ -1,0 +1,127 @@
+//! An exit stack whose use is dropped: its entries wait for what the block has left, as the exit of every use does.
+
+use std::time::Duration;
+
+use guard_core::{AsyncContext, Outcome, async_with, drain, exit_stack, scoped_exit_stack};
+use guard_tests::Log;
+
+use crate::support::{Failed, forever, logs, paused, poll_and_drop, sleeps, step, time_out};
+
+/// A use that stands in its block, and whose exit is slow.
+async fn inner(log: Log) {
+    let inner = sleeps(log, "inner", 5_000);
+    inner.run(async |()| forever().await).await;
+}
+
+/// The block of a stack: it drops the inner use, or is dropped with it.
+async fn block(log: Log, is_dropped_before: bool) {
+    if is_dropped_before {
+        poll_and_drop(inner(log));
+        forever().await;
+    } else {
+        inner(log).await;
+    }
+}
+
+#[test]
+fn the_entries_of_a_dropped_stack_wait_for_what_its_block_has_left() {
+    let (log, _) = logs();
+    for is_dropped_before in [false, true] {
+        for is_scoped in [false, true] {
+            paused().block_on(async {
+                let entry = |name| step(log.clone(), name, 0).with_error::<Failed>();
+                let used = async {
+                    if is_scoped {
+                        async_with!(stack = scoped_exit_stack::<Failed>()?, {
+                            stack.enter(entry("a")).await?;
+                            stack.enter(entry("b")).await?;
+                            block(log.clone(), is_dropped_before).await;
+                        });
+                    } else {
+                        async_with!(stack = exit_stack::<Failed>()?, {
+                            stack.enter(entry("a")).await?;
+                            stack.enter(entry("b")).await?;
+                            block(log.clone(), is_dropped_before).await;
+                        });
+                    }
+                    Ok::<_, Failed>(())
+                };
+                time_out(used).await;
+                drain().await;
+            });
+            let expected = "+a +b -inner -b -a";
+            assert_eq!(log.line(), expected, "{is_dropped_before} {is_scoped}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_below_one_that_has_no_clean_up_waits_too() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let used = async {
+            async_with!(stack = scoped_exit_stack::<Failed>()?, {
+                let entry = step(log.clone(), "entry", 0).with_error();
+                stack.enter(entry).await?;
+                stack.callback(|| unreachable!("a scoped stack drops its callbacks"));
+                block(log.clone(), true).await;
+            });
+            Ok::<_, Failed>(())
+        };
+        time_out(used).await;
+        drain().await;
+    });
+    assert_eq!(log.line(), "+entry -inner -entry");
+}
+
+#[test]
+fn what_a_dropped_stack_does_not_wait_for_is_waited_for_by_the_use_around_it() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let used = async {
+                async_with!(stack = scoped_exit_stack::<Failed>()?, {
+                    stack.callback(|| unreachable!("a scoped stack drops its callbacks"));
+                    block(log.clone(), true).await;
+                });
+                Ok::<_, Failed>(())
+            };
+            time_out(used).await;
+        });
+    });
+    assert_eq!(log.line(), "+use -inner -use");
+}
+
+/// Begins to close a stack of two entries, gives that up, and drops a use that takes longer.
+async fn half_closed(log: Log, forever_after: bool) -> Result<(), Failed> {
+    async_with!(stack = exit_stack::<Failed>()?, {
+        for (name, millis) in [("a", 1), ("b", 2_000)] {
+            stack
+                .enter(sleeps(log.clone(), name, millis).with_error())
+                .await?;
+        }
+        time_out(stack.close(Outcome::Completed)).await;
+        poll_and_drop(sleeps(log.clone(), "x", 10_000).run(async |()| forever().await));
+        if forever_after {
+            forever().await;
+        }
+    });
+    Ok(())
+}
+
+#[test]
+fn the_entries_below_one_that_is_half_exited_wait_for_what_the_block_has_left_since() {
+    let (log, _) = logs();
+    paused().block_on(async {
+        let used = half_closed(log.clone(), true);
+        let used = tokio::time::timeout(Duration::from_millis(1_500), used).await;
+        assert!(used.is_err());
+        drain().await;
+        // The exit that has begun goes on at once.
+        assert_eq!(log.line(), "-b -x -a");
+
+        // In place the whole stack waits.
+        half_closed(log.clone(), false).await.unwrap();
+        assert_eq!(log.line(), "-x -b -a");
+    });
+}
