@@ -303,13 +303,19 @@ impl Nest {
     }
 }
 
-/// The clean-ups that a nest had when it ended.
+/// The clean-ups that a nest had when it ended. If it is dropped, they go to the nest that is current then.
 pub(crate) struct Leftover(Vec<Arc<Entry>>);
 
 impl Leftover {
     /// Puts them into the current nest.
     pub(crate) fn leave(self) {
-        self.0.into_iter().for_each(leave);
+        drop(self);
+    }
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        mem::take(&mut self.0).into_iter().for_each(leave);
     }
 }
 
