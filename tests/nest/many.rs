@@ -236,6 +236,49 @@ fn many_guards_exit_in_order_on_a_worker_thread() {
     });
 }
 
+/// A `local` context whose exit is pending once.
+#[async_context(local)]
+async fn local(exits: Exits) {
+    yield_resource!();
+    yield_once().await;
+    exits.0.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Each guard looks for the next older one whose exit waits for it. Half of them are others.
+#[test]
+fn many_guards_of_both_kinds_exit() {
+    for oldest_first in [true, false] {
+        must_end(move || {
+            let (_, reports) = logs();
+            let exits = Exits::default();
+            tokio::task::LocalSet::new().block_on(&paused(), async {
+                let body = async |_: &mut ()| {
+                    let (mut defaults, mut locals) = (Vec::new(), Vec::new());
+                    for _ in 0..MANY / 2 {
+                        let Ok(guard) = counted(exits.clone(), 1).enter().await;
+                        defaults.push(guard);
+                    }
+                    for _ in 0..MANY / 2 {
+                        let Ok(guard) = local(exits.clone()).enter().await;
+                        locals.push(guard);
+                    }
+                    if oldest_first {
+                        drop(locals);
+                        drop(defaults);
+                    } else {
+                        while locals.pop().is_some() {}
+                        while defaults.pop().is_some() {}
+                    }
+                };
+                counted(exits.clone(), 0).run(body).await;
+                drain().await;
+            });
+            assert_eq!(exits.count(), MANY + 1);
+            assert_eq!(reports.take(), [""; 0]);
+        });
+    }
+}
+
 /// A future that counts how often it is polled.
 struct Polls<F> {
     future: Pin<Box<F>>,
