@@ -236,6 +236,49 @@ fn many_guards_exit_in_order_on_a_worker_thread() {
     });
 }
 
+/// A context that cannot be set up.
+#[async_context]
+async fn is_never_set_up() {
+    forever().await;
+    yield_resource!();
+}
+
+/// A context whose exit drops a use during the set-up of that, for which no exit waits.
+#[async_context]
+async fn leaves_a_set_up(exits: Exits) {
+    yield_resource!();
+    poll_and_drop(is_never_set_up().run(async |()| {}));
+    yield_once().await;
+    exits.0.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn what_the_innermost_of_many_guards_leaves_holds_up_none_of_them() {
+    on_a_small_stack(|| {
+        let (_, reports) = logs();
+        let exits = Exits::default();
+        paused().block_on(async {
+            let body = async |_: &mut ()| {
+                let mut all: Vec<Entered> = Vec::new();
+                for _ in 0..MANY {
+                    let Ok(guard) = counted(exits.clone(), 0).boxed().enter().await;
+                    all.push(guard);
+                }
+                let Ok(guard) = leaves_a_set_up(exits.clone()).boxed().enter().await;
+                all.push(guard);
+                while all.pop().is_some() {}
+            };
+            comes_after(exits.clone(), MANY + 1).run(body).await;
+        });
+        assert_eq!(exits.count(), MANY + 2);
+        assert_eq!(
+            reports.take().len(),
+            1,
+            "the set-up is given up with its runtime"
+        );
+    });
+}
+
 /// A `local` context whose exit is pending once.
 #[async_context(local)]
 async fn local(exits: Exits) {

@@ -5,6 +5,7 @@
 
 use core::task::{Context, Poll};
 use std::boxed::Box;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 use std::vec::Vec;
@@ -168,14 +169,9 @@ impl Entry {
         if self.has_ended() {
             return;
         }
-        let ended = if state.inside.len() == state.inside.capacity() {
-            take_spent(&mut state.inside)
-        } else {
-            Vec::new()
-        };
-        state.inside.push(other);
+        let spent = add(&mut state.inside, other);
         drop(state);
-        drop(ended);
+        drop(spent);
     }
 
     /// The entries that it waits for, or will wait for.
@@ -208,7 +204,7 @@ impl Entry {
 
     /// Whether `is_goal` holds for it, or for an entry that it waits for, directly or through others.
     pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut open = std::vec![self.clone()];
         while let Some(entry) = open.pop() {
             if is_goal(&entry) {
@@ -222,24 +218,46 @@ impl Entry {
     }
 }
 
-/// Moves the spent entries out of a list, and makes room for as many as remain, so that adding stays cheap.
+/// Adds an entry to a list. What need not be kept is moved out of the list whenever that would grow, for the caller to
+/// drop.
+pub(super) fn add(entries: &mut Vec<Arc<Entry>>, entry: Arc<Entry>) -> Vec<Arc<Entry>> {
+    let spent = if entries.len() == entries.capacity() {
+        take_spent(entries)
+    } else {
+        Vec::new()
+    };
+    entries.push(entry);
+    spent
+}
+
+/// Moves the spent entries out of a list, and those that are in it already, and makes room for as many as remain, so that
+/// adding stays cheap.
 pub(super) fn take_spent(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    let (spent, rest): (Vec<_>, Vec<_>) = entries.drain(..).partition(|entry| entry.is_spent());
+    let mut seen = HashSet::new();
+    let (spent, rest): (Vec<_>, Vec<_>) = entries
+        .drain(..)
+        .partition(|entry| entry.is_spent() || !seen.insert(Arc::as_ptr(entry)));
     entries.reserve(rest.len() * 2 + 4);
     entries.extend(rest);
     spent
 }
 
-/// The entries that have not ended, with what the others left.
+/// The entries that have not ended, with what the others left, each once: several clean-ups may have left the same one.
 pub(super) fn unended(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    if entries.iter().all(|entry| !entry.has_ended()) {
+    if entries.len() <= 1 && entries.iter().all(|entry| !entry.has_ended()) {
         return entries;
     }
     let (mut unended, mut open) = (Vec::new(), entries);
+    // The ended ones are kept, so that no other entry is found at the same address.
+    let (mut seen, mut ended) = (HashSet::new(), Vec::new());
     open.reverse();
     while let Some(entry) = open.pop() {
+        if !seen.insert(Arc::as_ptr(&entry)) {
+            continue;
+        }
         if entry.has_ended() {
             open.extend(entry.left());
+            ended.push(entry);
         } else {
             unended.push(entry);
         }
