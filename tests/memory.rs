@@ -213,6 +213,31 @@ async fn guards_around_a_set_up(count: usize) {
     while guards.pop().is_some() {}
 }
 
+/// A context whose exit drops a use, for which it waits at its end.
+#[async_context]
+async fn cuts_in_its_exit() {
+    yield_resource!();
+    cut(nothing().run(async |()| yield_once().await));
+    yield_once().await;
+}
+
+/// A context whose exit enters so many guards, and drops them one by one.
+#[async_context]
+async fn guards_in_its_exit(count: usize, cut_in_exits: bool) {
+    yield_resource!();
+    let mut guards: Vec<Guard<Inner>> = Vec::new();
+    for _ in 0..count {
+        let inner = if cut_in_exits {
+            cuts_in_its_exit().boxed()
+        } else {
+            nothing().boxed()
+        };
+        let Ok(guard) = inner.enter().await;
+        guards.push(guard);
+    }
+    while guards.pop().is_some() {}
+}
+
 /// How many bytes are allocated for a use that is cut in its block, and for all that follows, but for `endless`
 /// clean-ups that never end.
 fn bytes_to_cut<C: AsyncContext<Error = Infallible>>(context: C, endless: usize) -> usize {
@@ -318,6 +343,11 @@ fn many_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() {
     // What a clean-up leaves goes through all those around it.
     assert_linear(8, |levels| bytes_to_cut(two_guards(levels), 1));
     assert_linear(500, |count| bytes_to_cut(guards_around_a_set_up(count), 1));
+    for cut_in_exits in [false, true] {
+        assert_linear(500, |count| {
+            bytes_to_cut(guards_in_its_exit(count, cut_in_exits), 0)
+        });
+    }
 
     // A drain that is polled once and dropped, as by a timeout, while a clean-up is pending.
     let guard = block_on(session().enter());

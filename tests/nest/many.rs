@@ -236,6 +236,44 @@ fn many_guards_exit_in_order_on_a_worker_thread() {
     });
 }
 
+/// A context whose exit enters `count` guards, and drops them one by one, the last one first.
+#[async_context]
+async fn drops_guards_in_its_exit(exits: Exits, count: usize) {
+    yield_resource!();
+    let mut all: Vec<Entered> = Vec::new();
+    for younger in (0..count).rev() {
+        let Ok(guard) = comes_next(exits.clone(), younger).boxed().enter().await;
+        all.push(guard);
+    }
+    while all.pop().is_some() {}
+}
+
+/// A context that finds `count` others exited. If there are none, its exit is pending for a while.
+#[async_context]
+async fn comes_next(exits: Exits, count: usize) {
+    yield_resource!();
+    if count == 0 {
+        yield_once().await;
+    }
+    assert_eq!(exits.count(), count, "the younger guards come first");
+    exits.0.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn many_guards_that_a_clean_up_drops_exit_in_order() {
+    on_a_small_stack(|| {
+        let (_, reports) = logs();
+        let exits = Exits::default();
+        paused().block_on(async {
+            let whole = drops_guards_in_its_exit(exits.clone(), MANY);
+            poll_and_drop(whole.run(async |()| forever().await));
+            drain().await;
+        });
+        assert_eq!(exits.count(), MANY);
+        assert_eq!(reports.take(), [""; 0]);
+    });
+}
+
 /// A context that cannot be set up.
 #[async_context]
 async fn is_never_set_up() {

@@ -6,7 +6,7 @@
 use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 use std::vec::Vec;
 
@@ -44,8 +44,17 @@ struct State {
     after: Vec<Box<dyn LastPoll + Send>>,
     /// The entries that it waits for, or will wait for. Since it has ended: those that it left.
     inside: Vec<Arc<Entry>>,
+    /// Of those that wait for it, the one that was added last. It does not wait for that one: there are no rings.
+    outer: Weak<Entry>,
     /// How many `drain`s wait in its code.
     drains: usize,
+}
+
+impl State {
+    fn unended_inside(&self) -> Vec<Arc<Entry>> {
+        let unended = self.inside.iter().filter(|entry| !entry.has_ended());
+        unended.cloned().collect()
+    }
 }
 
 /// A clean-up that gets its last poll when another one has ended.
@@ -163,22 +172,30 @@ impl Entry {
         None
     }
 
-    /// Notes that it will wait for `other`.
-    pub(super) fn add_inside(&self, other: Arc<Entry>) {
+    /// Notes that it will wait for `other`, which must not [wait for it](Self::waits_for).
+    pub(super) fn add_inside(self: &Arc<Self>, other: &Arc<Entry>) {
         let mut state = lock(&self.state);
         if self.has_ended() {
             return;
         }
-        let spent = add(&mut state.inside, other);
+        let spent = add(&mut state.inside, other.clone());
         drop(state);
         drop(spent);
+        lock(&other.state).outer = Arc::downgrade(self);
     }
 
     /// The entries that it waits for, or will wait for.
     pub(super) fn inside(&self) -> Vec<Arc<Entry>> {
+        lock(&self.state).unended_inside()
+    }
+
+    /// [`inside`](Self::inside), where that may have `owner` in it or further inside.
+    fn inside_that_may_reach(&self, owner: &Arc<Entry>) -> Vec<Arc<Entry>> {
         let state = lock(&self.state);
-        let unended = state.inside.iter().filter(|entry| !entry.has_ended());
-        unended.cloned().collect()
+        if core::ptr::eq(state.outer.as_ptr(), Arc::as_ptr(owner)) {
+            return Vec::new();
+        }
+        state.unended_inside()
     }
 
     fn take_inside(&mut self) -> Vec<Arc<Entry>> {
@@ -204,6 +221,24 @@ impl Entry {
 
     /// Whether `is_goal` holds for it, or for an entry that it waits for, directly or through others.
     pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
+        self.reaches_by(Self::inside, is_goal)
+    }
+
+    /// Whether it waits for `owner`, directly or through others, or is that.
+    ///
+    /// A chain of guards that the code of `owner` drops one by one is not followed each time: `owner` waits for each.
+    pub(super) fn waits_for(self: &Arc<Self>, owner: &Arc<Entry>) -> bool {
+        self.reaches_by(
+            |entry| entry.inside_that_may_reach(owner),
+            |entry| Arc::ptr_eq(entry, owner),
+        )
+    }
+
+    fn reaches_by(
+        self: &Arc<Self>,
+        inside: impl Fn(&Self) -> Vec<Arc<Self>>,
+        is_goal: impl Fn(&Arc<Self>) -> bool,
+    ) -> bool {
         let mut seen = HashSet::new();
         let mut open = std::vec![self.clone()];
         while let Some(entry) = open.pop() {
@@ -211,7 +246,7 @@ impl Entry {
                 return true;
             }
             if seen.insert(Arc::as_ptr(&entry)) {
-                open.extend(entry.inside());
+                open.extend(inside(&entry));
             }
         }
         false

@@ -146,11 +146,9 @@ impl Nest {
         for entry in entries {
             let in_ring = {
                 let _graph = lock(&GRAPH);
-                let in_ring = owners
-                    .iter()
-                    .any(|owner| entry.reaches(|other| Arc::ptr_eq(other, owner)));
+                let in_ring = owners.iter().any(|owner| entry.waits_for(owner));
                 if let (false, Some(owner)) = (in_ring, owners.first()) {
-                    owner.add_inside(entry.clone());
+                    owner.add_inside(&entry);
                 }
                 in_ring
             };
@@ -363,12 +361,12 @@ pub(crate) fn leave(entry: Arc<Entry>) {
     {
         let _graph = lock(&GRAPH);
         // A clean-up for which this one waits, directly or through others, must not wait for it.
-        let in_ring = owners.iter().take_while(|owner| {
-            !entry.is_alone() && entry.reaches(|other| Arc::ptr_eq(other, owner))
-        });
+        let in_ring = owners
+            .iter()
+            .take_while(|owner| !entry.is_alone() && entry.waits_for(owner));
         let in_ring = in_ring.count();
         if let Some(owner) = owners.get(in_ring) {
-            owner.add_inside(entry.clone());
+            owner.add_inside(&entry);
         }
         if in_ring == 0 {
             leave_in_current(entry);
