@@ -6,12 +6,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
 use guard_core::{
-    AsyncContext, AsyncExitStack, Cleanup, Outcome, ScopedExitStack, async_context, async_with,
-    drain, exit_stack, yield_resource,
+    AsyncContext, AsyncExitStack, BoxContext, Cleanup, Guard, Outcome, ScopedExitStack,
+    async_context, async_with, drain, exit_stack, yield_resource,
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
@@ -172,6 +173,99 @@ fn bytes_to_cut_one_of_many(going_on: usize) -> usize {
     bytes.get()
 }
 
+#[async_context]
+async fn is_never_set_up() {
+    std::future::pending::<()>().await;
+    yield_resource!();
+}
+
+type Inner = BoxContext<'static, (), Infallible>;
+
+/// A context that holds two guards, the younger one of a context that does so too, to this depth. The innermost one has
+/// dropped a use during its set-up, for which no exit waits: each clean-up leaves it to those around it.
+#[async_context]
+async fn two_guards(levels: usize) {
+    let guards: Option<(Guard<Inner>, Guard<Inner>)> = if levels == 0 {
+        cut(is_never_set_up().run(async |()| {}));
+        None
+    } else {
+        let Ok(older) = nothing().boxed().enter().await;
+        let Ok(younger) = two_guards(levels - 1).boxed().enter().await;
+        Some((older, younger))
+    };
+    yield_resource!();
+    yield_once().await;
+    drop(guards);
+}
+
+/// A context that holds so many guards, the youngest of which has dropped a use during its set-up.
+#[async_context]
+async fn guards_around_a_set_up(count: usize) {
+    let mut guards: Vec<Guard<Inner>> = Vec::new();
+    for _ in 0..count {
+        let Ok(guard) = nothing().boxed().enter().await;
+        guards.push(guard);
+    }
+    let Ok(innermost) = two_guards(0).boxed().enter().await;
+    guards.push(innermost);
+    yield_resource!();
+    yield_once().await;
+    while guards.pop().is_some() {}
+}
+
+/// A context whose exit drops a use, for which it waits at its end.
+#[async_context]
+async fn cuts_in_its_exit() {
+    yield_resource!();
+    cut(nothing().run(async |()| yield_once().await));
+    yield_once().await;
+}
+
+/// A context whose exit enters so many guards, and drops them one by one.
+#[async_context]
+async fn guards_in_its_exit(count: usize, cut_in_exits: bool) {
+    yield_resource!();
+    let mut guards: Vec<Guard<Inner>> = Vec::new();
+    for _ in 0..count {
+        let inner = if cut_in_exits {
+            cuts_in_its_exit().boxed()
+        } else {
+            nothing().boxed()
+        };
+        let Ok(guard) = inner.enter().await;
+        guards.push(guard);
+    }
+    while guards.pop().is_some() {}
+}
+
+/// How many bytes are allocated for a use that is cut in its block, and for all that follows, but for `endless`
+/// clean-ups that never end.
+fn bytes_to_cut<C: AsyncContext<Error = Infallible>>(context: C, endless: usize) -> usize {
+    let before = ALLOCATED.get();
+    cut(context.run(async |_| std::future::pending::<()>().await));
+    let mut tasks = Vec::new();
+    loop {
+        tasks.extend(BACKGROUND.with_borrow_mut(std::mem::take));
+        if tasks.len() <= endless {
+            break;
+        }
+        tasks.retain_mut(|task| poll_once(task.as_mut()).is_pending());
+    }
+    let bytes = ALLOCATED.get() - before;
+    drop(tasks);
+    bytes
+}
+
+/// Asserts that `bytes` of twice `count` is about twice as much.
+#[track_caller]
+fn assert_linear(count: usize, bytes: impl Fn(usize) -> usize) {
+    let [once, twice] = [count, 2 * count].map(bytes);
+    assert!(
+        twice < 3 * once,
+        "{once} bytes, and {twice} for twice as many"
+    );
+}
+
 /// What a number of cycles adds to what is allocated, the first ones excepted, which may fill caches.
 fn growth(cycles: usize, cycle: impl Fn(usize)) -> isize {
     let cycles = cycles / every();
@@ -244,6 +338,15 @@ fn many_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() {
     for going_on in [4000, 4095, 4096, 4097] {
         let bytes = bytes_to_cut_one_of_many(going_on);
         assert!(bytes < 4000, "one of {going_on}: {bytes} bytes");
+    }
+
+    // What a clean-up leaves goes through all those around it.
+    assert_linear(8, |levels| bytes_to_cut(two_guards(levels), 1));
+    assert_linear(500, |count| bytes_to_cut(guards_around_a_set_up(count), 1));
+    for cut_in_exits in [false, true] {
+        assert_linear(500, |count| {
+            bytes_to_cut(guards_in_its_exit(count, cut_in_exits), 0)
+        });
     }
 
     // A drain that is polled once and dropped, as by a timeout, while a clean-up is pending.

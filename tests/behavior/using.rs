@@ -6,6 +6,7 @@
 )]
 
 use std::fmt;
+use std::future::Future;
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

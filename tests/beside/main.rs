@@ -15,3 +15,4 @@ mod stacks;
 mod support;
 mod task_failures;
 mod task_group;
+mod task_group_given_up;

@@ -242,10 +242,7 @@ fn an_entry_whose_stack_is_dropped_while_it_is_driven_waits_for_what_was_beside_
         let used = exit_stack::<Lost>().with(async |stack| {
             stack.enter(drops(log.clone(), stacks.clone())).await?;
             yield_once().await;
-            std::mem::swap(
-                &mut *stacks.lock().unwrap(),
-                &mut Some(std::mem::take(stack)),
-            );
+            *stacks.lock().unwrap() = Some(std::mem::take(stack));
             for _ in 0..3 {
                 yield_once().await;
             }

@@ -236,6 +236,130 @@ fn many_guards_exit_in_order_on_a_worker_thread() {
     });
 }
 
+/// A context whose exit enters `count` guards, and drops them one by one, the last one first.
+#[async_context]
+async fn drops_guards_in_its_exit(exits: Exits, count: usize) {
+    yield_resource!();
+    let mut all: Vec<Entered> = Vec::new();
+    for younger in (0..count).rev() {
+        let Ok(guard) = comes_next(exits.clone(), younger).boxed().enter().await;
+        all.push(guard);
+    }
+    while all.pop().is_some() {}
+}
+
+/// A context that finds `count` others exited. If there are none, its exit is pending for a while.
+#[async_context]
+async fn comes_next(exits: Exits, count: usize) {
+    yield_resource!();
+    if count == 0 {
+        yield_once().await;
+    }
+    assert_eq!(exits.count(), count, "the younger guards come first");
+    exits.0.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn many_guards_that_a_clean_up_drops_exit_in_order() {
+    on_a_small_stack(|| {
+        let (_, reports) = logs();
+        let exits = Exits::default();
+        paused().block_on(async {
+            let whole = drops_guards_in_its_exit(exits.clone(), MANY);
+            poll_and_drop(whole.run(async |()| forever().await));
+            drain().await;
+        });
+        assert_eq!(exits.count(), MANY);
+        assert_eq!(reports.take(), [""; 0]);
+    });
+}
+
+/// A context that cannot be set up.
+#[async_context]
+async fn is_never_set_up() {
+    forever().await;
+    yield_resource!();
+}
+
+/// A context whose exit drops a use during the set-up of that, for which no exit waits.
+#[async_context]
+async fn leaves_a_set_up(exits: Exits) {
+    yield_resource!();
+    poll_and_drop(is_never_set_up().run(async |()| {}));
+    yield_once().await;
+    exits.0.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn what_the_innermost_of_many_guards_leaves_holds_up_none_of_them() {
+    on_a_small_stack(|| {
+        let (_, reports) = logs();
+        let exits = Exits::default();
+        paused().block_on(async {
+            let body = async |_: &mut ()| {
+                let mut all: Vec<Entered> = Vec::new();
+                for _ in 0..MANY {
+                    let Ok(guard) = counted(exits.clone(), 0).boxed().enter().await;
+                    all.push(guard);
+                }
+                let Ok(guard) = leaves_a_set_up(exits.clone()).boxed().enter().await;
+                all.push(guard);
+                while all.pop().is_some() {}
+            };
+            comes_after(exits.clone(), MANY + 1).run(body).await;
+        });
+        assert_eq!(exits.count(), MANY + 2);
+        assert_eq!(
+            reports.take().len(),
+            1,
+            "the set-up is given up with its runtime"
+        );
+    });
+}
+
+/// A `local` context whose exit is pending once.
+#[async_context(local)]
+async fn local(exits: Exits) {
+    yield_resource!();
+    yield_once().await;
+    exits.0.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Each guard looks for the next older one whose exit waits for it. Half of them are others.
+#[test]
+fn many_guards_of_both_kinds_exit() {
+    for oldest_first in [true, false] {
+        must_end(move || {
+            let (_, reports) = logs();
+            let exits = Exits::default();
+            tokio::task::LocalSet::new().block_on(&paused(), async {
+                let body = async |_: &mut ()| {
+                    let (mut defaults, mut locals) = (Vec::new(), Vec::new());
+                    for _ in 0..MANY / 2 {
+                        let Ok(guard) = counted(exits.clone(), 1).enter().await;
+                        defaults.push(guard);
+                    }
+                    for _ in 0..MANY / 2 {
+                        let Ok(guard) = local(exits.clone()).enter().await;
+                        locals.push(guard);
+                    }
+                    if oldest_first {
+                        drop(locals);
+                        drop(defaults);
+                    } else {
+                        while locals.pop().is_some() {}
+                        while defaults.pop().is_some() {}
+                    }
+                };
+                counted(exits.clone(), 0).run(body).await;
+                drain().await;
+            });
+            assert_eq!(exits.count(), MANY + 1);
+            assert_eq!(reports.take(), [""; 0]);
+        });
+    }
+}
+
 /// A future that counts how often it is polled.
 struct Polls<F> {
     future: Pin<Box<F>>,

@@ -499,7 +499,10 @@ fn a_panic_of_the_destructor_of_an_error_in_place_is_reported() {
                 }),
                 "ended beside" => Box::pin(async {
                     let _ = fails_beside(log.clone(), 0)
-                        .with(async |()| Ok::<_, Bomb>(forever().await))
+                        .with(async |()| {
+                            forever().await;
+                            Ok::<_, Bomb>(())
+                        })
                         .await;
                 }),
                 "late beside" => Box::pin(async {

@@ -1,6 +1,7 @@
 //! What a task group, its tasks and its context share. There is no runtime here: a thread stands for each task.
 
 use core::convert::Infallible;
+use core::fmt;
 use core::future::ready;
 use core::task::{Context, Waker};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use loom::thread;
 use super::{Witness, entry, model_of_three, who};
 use crate::cleanup::background::nest::leave;
 use crate::cleanup::{Nest, WaitLimit, poll_settle_part};
+use crate::report::{ReportSource, set_reporter};
 
 // The same sources, compiled for the `AbortHandle` below.
 #[allow(dead_code, reason = "the models use a part of it")]
@@ -21,7 +23,7 @@ mod state;
 #[path = "../task_group/task.rs"]
 mod task;
 
-use state::Shared;
+use state::{Closing, Shared};
 use task::Task;
 
 /// Counts how often a task was aborted.
@@ -38,12 +40,16 @@ impl AbortHandle {
     }
 }
 
+fn group<E: fmt::Debug>() -> Arc<Shared<E>> {
+    Shared::new(ReportSource::of_type::<Shared<E>>())
+}
+
 #[test]
 fn a_spawn_that_meets_the_last_look_is_refused_or_awaited() {
     static REFUSED: Witness = Witness::new("the last look came first");
     static AWAITED: Witness = Witness::new("the spawn came first");
     loom::model(|| {
-        let shared = Shared::<Infallible>::new();
+        let shared = group::<Infallible>();
         let done = Arc::new(AtomicBool::new(false));
         let spawning = thread::spawn({
             let (shared, done) = (shared.clone(), done.clone());
@@ -79,7 +85,7 @@ fn a_task_that_is_spawned_while_the_group_is_aborted_is_refused_or_aborted() {
     static BY_SPAWN: Witness = Witness::new("the spawn saw that the group was closed");
     static BY_GROUP: Witness = Witness::new("the group saw the task");
     loom::model(|| {
-        let shared = Shared::<Infallible>::new();
+        let shared = group::<Infallible>();
         let handle = AbortHandle::default();
         let spawning = thread::spawn({
             let (shared, handle) = (shared.clone(), handle.clone());
@@ -109,7 +115,7 @@ fn the_last_of_two_tasks_wakes_the_exit_which_has_what_they_left() {
     static AT_ONCE: Witness = Witness::new("both had ended when the exit looked");
     static WAITED: Witness = Witness::new("the exit waited");
     model_of_three(|| {
-        let shared = Shared::<Infallible>::new();
+        let shared = group::<Infallible>();
         let left = [(); 2].map(|()| entry(Vec::new()));
         let running = left.each_ref().map(|left| {
             let left = left.clone();
@@ -149,7 +155,7 @@ fn of_two_tasks_that_fail_at_once_one_ends_the_block_and_the_other_is_kept() {
     static FIRST: Witness = Witness::new("the first one ended the block");
     static SECOND: Witness = Witness::new("the second one ended the block");
     model_of_three(|| {
-        let shared = Shared::<usize>::new();
+        let shared = group::<usize>();
         let running = [0, 1].map(|which| {
             let number = shared.begin().expect("the group is open");
             let handle = AbortHandle::default();
@@ -173,4 +179,40 @@ fn of_two_tasks_that_fail_at_once_one_ends_the_block_and_the_other_is_kept() {
     });
     FIRST.check();
     SECOND.check();
+}
+
+#[test]
+fn a_task_that_fails_while_the_group_is_given_up_is_reported_once() {
+    static BY_GROUP: Witness = Witness::new("the task had ended when the group was given up");
+    static BY_TASK: Witness = Witness::new("the task ended later");
+    loom::model(|| {
+        let reports = Arc::new(AtomicUsize::new(0));
+        set_reporter({
+            let reports = reports.clone();
+            move |_| {
+                reports.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let (shared, left) = (group::<usize>(), entry(Vec::new()));
+        let number = shared.begin().expect("the group is open");
+        let future = {
+            let left = left.clone();
+            async move {
+                leave(left);
+                Err::<(), _>(1)
+            }
+        };
+        let task = Task::new(future, number, shared.clone());
+        let running = thread::spawn(|| block_on(task));
+        let mut nest = Nest::new();
+        nest.during(|| drop(Closing(shared)));
+        let by_group = !nest.is_empty();
+        BY_GROUP.saw(by_group);
+        BY_TASK.saw(!by_group);
+        assert_eq!(running.join().unwrap(), None);
+        assert_eq!(reports.load(Ordering::Relaxed), 1);
+        left.end(Vec::new());
+    });
+    BY_GROUP.check();
+    BY_TASK.check();
 }

@@ -20,7 +20,6 @@ use tokio::task::AbortHandle;
 
 use crate::AsyncContext;
 use crate::macro_support::guaranteed;
-use crate::platform::panics::Panic;
 use crate::raw::Yielder;
 use crate::report::{PrintDebug, ReportSource, describe_debug};
 
@@ -96,9 +95,10 @@ pub fn task_group<E>()
 where
     E: fmt::Debug + Send + 'static,
 {
+    let source = ReportSource::here::<TaskGroup<E>>(describe_debug);
     guaranteed(
         move |yielder: Yielder<TaskGroup<E>, (), GroupError<E>>| async move {
-            let shared = Shared::<E>::new();
+            let shared = Shared::<E>::new(source);
             let mut group = TaskGroup::in_current_runtime(shared.clone());
             // Also where the exit is never polled to its end.
             let _closing = Closing(shared.clone());
@@ -109,11 +109,12 @@ where
             }
             shared.ended().await;
             let (errors, panic) = shared.take_failures();
-            match (panic, GroupError::new(errors)) {
-                (Some(panic), errors) => go_on(panic, errors),
-                (None, Some(errors)) => Err(errors),
-                (None, None) => Ok(()),
+            if let Some(panic) = panic {
+                // The errors have no caller then.
+                shared.report(errors, None);
+                panic.resume()
             }
+            GroupError::new(errors).map_or(Ok(()), Err)
         },
         PrintDebug,
     )
@@ -125,15 +126,4 @@ async fn first_failure<E>(shared: Arc<Shared<E>>) -> Result<(), GroupError<E>> {
         Ok(error) => Err(GroupError::one(error)),
         Err(panic) => panic.resume(),
     }
-}
-
-/// Goes on with the panic of a task. The errors have no caller then.
-fn go_on<E: fmt::Debug>(panic: Panic, errors: Option<GroupError<E>>) -> ! {
-    if let Some(errors) = errors {
-        let source = ReportSource::here::<TaskGroup<E>>(describe_debug);
-        for error in errors {
-            source.lose(error);
-        }
-    }
-    panic.resume()
 }

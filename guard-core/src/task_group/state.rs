@@ -11,9 +11,12 @@ use super::AbortHandle;
 use crate::cleanup::Leftover;
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
+use crate::report::ReportSource;
 
 /// A group, for its context and its tasks.
 pub(super) struct Shared<E> {
+    /// Reports the failures that nobody takes out.
+    source: ReportSource<E>,
     // Never held while a future, a destructor or a waker runs.
     state: Mutex<State<E>>,
 }
@@ -21,6 +24,8 @@ pub(super) struct Shared<E> {
 struct State<E> {
     /// Whether tasks may begin.
     is_open: bool,
+    /// Whether the context is gone. Then nobody takes out what a task fails with or leaves.
+    is_given_up: bool,
     next: u64,
     /// The tasks that have not ended. Without a handle before `spawn` has returned.
     running: BTreeMap<u64, Option<AbortHandle>>,
@@ -34,20 +39,23 @@ struct State<E> {
     ending: Option<Waker>,
 }
 
-/// Closes the group when it is dropped, and aborts what is left of it.
+/// Closes the group when it is dropped, and aborts what is left of it. If the exit was given up, reports the failures
+/// that it would have returned, and leaves what it would have waited for to the enclosing use.
 pub(super) struct Closing<E>(pub(super) Arc<Shared<E>>);
 
 impl<E> Drop for Closing<E> {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.give_up();
     }
 }
 
 impl<E> Shared<E> {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(source: ReportSource<E>) -> Arc<Self> {
         Arc::new(Self {
+            source,
             state: Mutex::new(State {
                 is_open: true,
+                is_given_up: false,
                 next: 0,
                 running: BTreeMap::new(),
                 errors: Vec::new(),
@@ -100,6 +108,11 @@ impl<E> Shared<E> {
         let has_failed = error.is_some() || panic.is_some();
         let mut state = lock(&self.state);
         state.running.remove(&number);
+        if state.is_given_up {
+            drop(state);
+            left.leave();
+            return self.report(error, panic);
+        }
         state.leftovers.push(left);
         state.errors.extend(error);
         let second = if state.panic.is_some() {
@@ -134,6 +147,32 @@ impl<E> Shared<E> {
         drop(state);
         for handle in handles {
             handle.abort();
+        }
+    }
+
+    /// Aborts all tasks, and does what is due for those that have ended. The others do it themselves when they end.
+    fn give_up(&self) {
+        self.abort();
+        let (errors, panic, leftovers) = {
+            let mut state = lock(&self.state);
+            state.is_given_up = true;
+            (
+                core::mem::take(&mut state.errors),
+                state.panic.take(),
+                core::mem::take(&mut state.leftovers),
+            )
+        };
+        leftovers.into_iter().for_each(Leftover::leave);
+        self.report(errors, panic);
+    }
+
+    /// Reports failures that have no caller.
+    pub(super) fn report(&self, errors: impl IntoIterator<Item = E>, panic: Option<Panic>) {
+        for error in errors {
+            self.source.lose(error);
+        }
+        if let Some(panic) = panic {
+            panic.report_to(self.source);
         }
     }
 

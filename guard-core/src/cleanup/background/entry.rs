@@ -5,7 +5,8 @@
 
 use core::task::{Context, Poll};
 use std::boxed::Box;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 use std::vec::Vec;
 
@@ -43,8 +44,17 @@ struct State {
     after: Vec<Box<dyn LastPoll + Send>>,
     /// The entries that it waits for, or will wait for. Since it has ended: those that it left.
     inside: Vec<Arc<Entry>>,
+    /// Of those that wait for it, the one that was added last. It does not wait for that one: there are no rings.
+    outer: Weak<Entry>,
     /// How many `drain`s wait in its code.
     drains: usize,
+}
+
+impl State {
+    fn unended_inside(&self) -> Vec<Arc<Entry>> {
+        let unended = self.inside.iter().filter(|entry| !entry.has_ended());
+        unended.cloned().collect()
+    }
 }
 
 /// A clean-up that gets its last poll when another one has ended.
@@ -162,27 +172,30 @@ impl Entry {
         None
     }
 
-    /// Notes that it will wait for `other`.
-    pub(super) fn add_inside(&self, other: Arc<Entry>) {
+    /// Notes that it will wait for `other`, which must not [wait for it](Self::waits_for).
+    pub(super) fn add_inside(self: &Arc<Self>, other: &Arc<Entry>) {
         let mut state = lock(&self.state);
         if self.has_ended() {
             return;
         }
-        let ended = if state.inside.len() == state.inside.capacity() {
-            take_spent(&mut state.inside)
-        } else {
-            Vec::new()
-        };
-        state.inside.push(other);
+        let spent = add(&mut state.inside, other.clone());
         drop(state);
-        drop(ended);
+        drop(spent);
+        lock(&other.state).outer = Arc::downgrade(self);
     }
 
     /// The entries that it waits for, or will wait for.
     pub(super) fn inside(&self) -> Vec<Arc<Entry>> {
+        lock(&self.state).unended_inside()
+    }
+
+    /// [`inside`](Self::inside), where that may have `owner` in it or further inside.
+    fn inside_that_may_reach(&self, owner: &Arc<Entry>) -> Vec<Arc<Entry>> {
         let state = lock(&self.state);
-        let unended = state.inside.iter().filter(|entry| !entry.has_ended());
-        unended.cloned().collect()
+        if core::ptr::eq(state.outer.as_ptr(), Arc::as_ptr(owner)) {
+            return Vec::new();
+        }
+        state.unended_inside()
     }
 
     fn take_inside(&mut self) -> Vec<Arc<Entry>> {
@@ -208,38 +221,78 @@ impl Entry {
 
     /// Whether `is_goal` holds for it, or for an entry that it waits for, directly or through others.
     pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
-        let mut seen = std::collections::HashSet::new();
+        self.reaches_by(Self::inside, is_goal)
+    }
+
+    /// Whether it waits for `owner`, directly or through others, or is that.
+    ///
+    /// A chain of guards that the code of `owner` drops one by one is not followed each time: `owner` waits for each.
+    pub(super) fn waits_for(self: &Arc<Self>, owner: &Arc<Entry>) -> bool {
+        self.reaches_by(
+            |entry| entry.inside_that_may_reach(owner),
+            |entry| Arc::ptr_eq(entry, owner),
+        )
+    }
+
+    fn reaches_by(
+        self: &Arc<Self>,
+        inside: impl Fn(&Self) -> Vec<Arc<Self>>,
+        is_goal: impl Fn(&Arc<Self>) -> bool,
+    ) -> bool {
+        let mut seen = HashSet::new();
         let mut open = std::vec![self.clone()];
         while let Some(entry) = open.pop() {
             if is_goal(&entry) {
                 return true;
             }
             if seen.insert(Arc::as_ptr(&entry)) {
-                open.extend(entry.inside());
+                open.extend(inside(&entry));
             }
         }
         false
     }
 }
 
-/// Moves the spent entries out of a list, and makes room for as many as remain, so that adding stays cheap.
+/// Adds an entry to a list. What need not be kept is moved out of the list whenever that would grow, for the caller to
+/// drop.
+pub(super) fn add(entries: &mut Vec<Arc<Entry>>, entry: Arc<Entry>) -> Vec<Arc<Entry>> {
+    let spent = if entries.len() == entries.capacity() {
+        take_spent(entries)
+    } else {
+        Vec::new()
+    };
+    entries.push(entry);
+    spent
+}
+
+/// Moves the spent entries out of a list, and those that are in it already, and makes room for as many as remain, so that
+/// adding stays cheap.
 pub(super) fn take_spent(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    let (spent, rest): (Vec<_>, Vec<_>) = entries.drain(..).partition(|entry| entry.is_spent());
+    let mut seen = HashSet::new();
+    let (spent, rest): (Vec<_>, Vec<_>) = entries
+        .drain(..)
+        .partition(|entry| entry.is_spent() || !seen.insert(Arc::as_ptr(entry)));
     entries.reserve(rest.len() * 2 + 4);
     entries.extend(rest);
     spent
 }
 
-/// The entries that have not ended, with what the others left.
+/// The entries that have not ended, with what the others left, each once: several clean-ups may have left the same one.
 pub(super) fn unended(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    if entries.iter().all(|entry| !entry.has_ended()) {
+    if entries.len() <= 1 && entries.iter().all(|entry| !entry.has_ended()) {
         return entries;
     }
     let (mut unended, mut open) = (Vec::new(), entries);
+    // The ended ones are kept, so that no other entry is found at the same address.
+    let (mut seen, mut ended) = (HashSet::new(), Vec::new());
     open.reverse();
     while let Some(entry) = open.pop() {
+        if !seen.insert(Arc::as_ptr(&entry)) {
+            continue;
+        }
         if entry.has_ended() {
             open.extend(entry.left());
+            ended.push(entry);
         } else {
             unended.push(entry);
         }

@@ -4,7 +4,7 @@ use core::mem;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, take_spent};
+use super::entry::{Entry, add};
 use super::guards::{Entries, Opened};
 use super::nest::{CURRENT, Doing, Nest, leave};
 use crate::AsyncContext;
@@ -86,12 +86,7 @@ pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
         None => leave(entry),
         Some(older) => {
             let mut entries = lock(&older);
-            let spent = if entries.len() == entries.capacity() {
-                take_spent(&mut entries)
-            } else {
-                Vec::new()
-            };
-            entries.push(entry.clone());
+            let spent = add(&mut entries, entry.clone());
             drop(entries);
             drop(spent);
             // The older guard may outlive the use, or be dropped elsewhere, so the use waits too.

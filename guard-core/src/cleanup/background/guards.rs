@@ -16,14 +16,11 @@ pub(super) type Entries = Mutex<Vec<Arc<Entry>>>;
 pub(super) struct GuardList(Arc<Mutex<Guards>>);
 
 struct Guards {
-    open: BTreeMap<usize, Open>,
+    /// By runtime, in the order of opening, each with the entries that it waits for. There are few runtimes.
+    open: Vec<(RuntimeId, BTreeMap<usize, Weak<Entries>>)>,
+    count: usize,
     /// When there are so many guards, those that have been dropped are removed.
     prune_at: usize,
-}
-
-struct Open {
-    runtime: RuntimeId,
-    entries: Weak<Entries>,
 }
 
 /// When and where a guard was opened.
@@ -41,11 +38,7 @@ impl GuardList {
     /// Adds a guard that waits for `entries`, until those are dropped.
     pub(super) fn open(&self, runtime: RuntimeId, entries: &Arc<Entries>) -> Opened {
         let number = number();
-        let open = Open {
-            runtime,
-            entries: Arc::downgrade(entries),
-        };
-        lock(&self.0).add(number, open);
+        lock(&self.0).add(number, runtime, Arc::downgrade(entries));
         Opened {
             number,
             list: self.clone(),
@@ -53,7 +46,7 @@ impl GuardList {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        lock(&self.0).open.is_empty()
+        lock(&self.0).count == 0
     }
 }
 
@@ -67,37 +60,56 @@ fn number() -> usize {
 impl Default for Guards {
     fn default() -> Self {
         Self {
-            open: BTreeMap::new(),
+            open: Vec::new(),
+            count: 0,
             prune_at: 16,
         }
     }
 }
 
 impl Guards {
-    fn add(&mut self, number: usize, open: Open) {
-        if self.open.len() >= self.prune_at {
-            self.open.retain(|_, open| open.entries.strong_count() > 0);
-            self.prune_at = self.open.len() * 2 + 16;
+    fn add(&mut self, number: usize, runtime: RuntimeId, entries: Weak<Entries>) {
+        if self.count >= self.prune_at {
+            self.prune();
         }
-        self.open.insert(number, open);
+        let position = self.open.iter().position(|(id, _)| *id == runtime);
+        let position = position.unwrap_or_else(|| {
+            self.open.push((runtime, BTreeMap::new()));
+            self.open.len() - 1
+        });
+        self.open[position].1.insert(number, entries);
+        self.count += 1;
+    }
+
+    fn prune(&mut self) {
+        for (_, open) in &mut self.open {
+            open.retain(|_, entries| entries.strong_count() > 0);
+        }
+        self.open.retain(|(_, open)| !open.is_empty());
+        self.count = self.open.iter().map(|(_, open)| open.len()).sum();
+        self.prune_at = self.count * 2 + 16;
     }
 
     fn next_older(&mut self, number: usize, runtime: RuntimeId) -> Option<Arc<Entries>> {
-        let (mut older, mut gone) = (None, Vec::new());
-        for (number, open) in self.open.range(..number).rev() {
-            match open.entries.upgrade() {
-                Some(entries) if open.runtime.waits_for(runtime) => {
-                    older = Some(entries);
+        let (mut older, mut removed) = (None, 0);
+        for (id, open) in &mut self.open {
+            if !id.waits_for(runtime) {
+                continue;
+            }
+            // Those that are gone are removed, so that nobody looks at them again.
+            while let Some((&found, entries)) = open.range(..number).next_back() {
+                if let Some(entries) = entries.upgrade() {
+                    if older.as_ref().is_none_or(|(other, _)| *other < found) {
+                        older = Some((found, entries));
+                    }
                     break;
                 }
-                Some(_) => {}
-                None => gone.push(*number),
+                open.remove(&found);
+                removed += 1;
             }
         }
-        for number in gone {
-            self.open.remove(&number);
-        }
-        older
+        self.count -= removed;
+        older.map(|(_, entries)| entries)
     }
 }
 

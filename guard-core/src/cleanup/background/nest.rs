@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, Failures, take_spent, unended};
+use super::entry::{Entry, Failures, add, take_spent, unended};
 use super::guards::{GuardList, OpenGuards, Opened};
 use super::limit::{SharedLimit, Timer, wait_limit};
 use super::registry::look_again;
@@ -34,6 +34,15 @@ struct Contents {
     /// In the nest of a clean-up: the guards that were opened in the nest of the use that was dropped.
     guards_of_use: Vec<GuardList>,
     timer: Timer,
+}
+
+impl Contents {
+    /// Puts the last entry apart.
+    fn put_last_apart(&mut self) {
+        if let Some(entry) = self.entries.pop() {
+            drop(add(&mut self.apart, entry));
+        }
+    }
 }
 
 /// What a thread is doing while it polls or drops something.
@@ -126,11 +135,7 @@ impl Nest {
     }
 
     fn push(&mut self, entry: Arc<Entry>) {
-        let left = self.contents();
-        if left.entries.len() == left.entries.capacity() {
-            drop(take_spent(&mut left.entries));
-        }
-        left.entries.push(entry);
+        drop(add(&mut self.contents().entries, entry));
     }
 
     /// Adds the entries of a guard.
@@ -141,11 +146,9 @@ impl Nest {
         for entry in entries {
             let in_ring = {
                 let _graph = lock(&GRAPH);
-                let in_ring = owners
-                    .iter()
-                    .any(|owner| entry.reaches(|other| Arc::ptr_eq(other, owner)));
+                let in_ring = owners.iter().any(|owner| entry.waits_for(owner));
                 if let (false, Some(owner)) = (in_ring, owners.first()) {
-                    owner.add_inside(entry.clone());
+                    owner.add_inside(&entry);
                 }
                 in_ring
             };
@@ -208,7 +211,7 @@ impl Nest {
 
     /// Adds the entries that an ended clean-up of this nest has left.
     fn adopt(&mut self, ended: Option<Arc<Entry>>) {
-        let left = ended.map_or_else(Vec::new, |ended| ended.left());
+        let left = ended.map_or_else(Vec::new, |ended| unended(ended.left()));
         if !left.is_empty() {
             self.during(|| left.into_iter().for_each(leave));
         }
@@ -237,7 +240,7 @@ impl Nest {
                 let ended = left.entries.pop();
                 self.adopt(ended);
             } else if !waits(entry) {
-                left.apart.extend(left.entries.pop());
+                left.put_last_apart();
             } else if entry.poll_ended(waiter, cx).is_pending() {
                 return Poll::Pending;
             }
@@ -263,7 +266,9 @@ impl Nest {
 
     /// Gives up waiting, and returns the names of those that have not ended.
     pub(super) fn overtake(&mut self) -> Vec<&'static str> {
-        let entries = mem::take(&mut self.contents().entries);
+        let mut entries = mem::take(&mut self.contents().entries);
+        // Also those that are in the list already: each is named once.
+        drop(take_spent(&mut entries));
         let (ended, late): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.has_ended());
         self.settled();
@@ -295,7 +300,7 @@ impl Nest {
                 let ended = left.entries.pop();
                 self.adopt(ended);
             } else if entry.runtime != runtime || entry.began_in_set_up {
-                left.apart.extend(left.entries.pop());
+                left.put_last_apart();
             } else {
                 return Some(entry.clone());
             }
@@ -303,13 +308,19 @@ impl Nest {
     }
 }
 
-/// The clean-ups that a nest had when it ended.
+/// The clean-ups that a nest had when it ended. If it is dropped, they go to the nest that is current then.
 pub(crate) struct Leftover(Vec<Arc<Entry>>);
 
 impl Leftover {
     /// Puts them into the current nest.
     pub(crate) fn leave(self) {
-        self.0.into_iter().for_each(leave);
+        drop(self);
+    }
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        mem::take(&mut self.0).into_iter().for_each(leave);
     }
 }
 
@@ -350,12 +361,12 @@ pub(crate) fn leave(entry: Arc<Entry>) {
     {
         let _graph = lock(&GRAPH);
         // A clean-up for which this one waits, directly or through others, must not wait for it.
-        let in_ring = owners.iter().take_while(|owner| {
-            !entry.is_alone() && entry.reaches(|other| Arc::ptr_eq(other, owner))
-        });
+        let in_ring = owners
+            .iter()
+            .take_while(|owner| !entry.is_alone() && entry.waits_for(owner));
         let in_ring = in_ring.count();
         if let Some(owner) = owners.get(in_ring) {
-            owner.add_inside(entry.clone());
+            owner.add_inside(&entry);
         }
         if in_ring == 0 {
             leave_in_current(entry);
