@@ -241,12 +241,10 @@ async fn an_error_that_comes_late_is_reported_in_the_name_of_its_context_and_wit
     direct_stack([1000, 10]).await.unwrap();
     is_reported("stack");
     let limited = second(10).exit_timeout(Duration::from_secs(60));
-    let used = limited.with(async |()| Ok::<_, TimeoutError<String>>(block(5).await.unwrap()));
+    let used = limited.with(async |()| block(5).await.map_err(TimeoutError::Context));
     used.await.unwrap();
     is_reported("exit_timeout");
-    let used = second(10)
-        .boxed()
-        .with(async |()| Ok::<_, String>(block(5).await.unwrap()));
+    let used = second(10).boxed().with(async |()| block(5).await);
     used.await.unwrap();
     is_reported("boxed");
 }
