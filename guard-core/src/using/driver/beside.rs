@@ -318,7 +318,7 @@ where
 
 /// Reports the result of a body that something else had ended before.
 #[cold]
-pub(super) fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
+fn lose<F, C, X, O>(source: ReportSource<C::Error>, output: O)
 where
     C: AsyncContext<X>,
     F: Form<C, X, O>,

@@ -3,15 +3,14 @@
 use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
-use core::task::Poll;
 
-use super::beside::{lose, report_beside, report_failures};
-use super::{BodyEnd, Parts, Runs, Stage, Use};
+use super::beside::{report_beside, report_failures};
+use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
 use crate::platform::panics::catch_panic_rarely;
 use crate::raw::{ASK, end_beside};
 use crate::report::{ReportKind, ReportSource, lose_error, lose_set_up_error};
-use crate::using::form::{Form, Kept};
+use crate::using::form::Kept;
 use crate::{AsyncContext, Outcome};
 
 impl<P, X, K, E, F> Use<P, X, K, E, F>
@@ -143,61 +142,6 @@ where
             panic.report_to(context.report_source());
         }
         drop_context(self.nest, &mut || self.parts.as_mut().end_context());
-    }
-}
-
-/// A body that has ended. If its destructor panics, nobody receives what it has ended with, so that is reported. It costs
-/// nothing if the destructor does not panic.
-pub(super) struct EndedBody<'a, P, X, F>
-where
-    P: Runs<X>,
-    F: Form<P::Context, X, P::Output>,
-{
-    parts: Pin<&'a mut P>,
-    polled: &'a mut Poll<P::Output>,
-    _form: PhantomData<fn(X) -> F>,
-}
-
-impl<'a, P, X, F> EndedBody<'a, P, X, F>
-where
-    P: Runs<X>,
-    F: Form<P::Context, X, P::Output>,
-{
-    #[inline]
-    pub(super) fn new(parts: Pin<&'a mut P>, polled: &'a mut Poll<P::Output>) -> Self {
-        Self {
-            parts,
-            polled,
-            _form: PhantomData,
-        }
-    }
-
-    /// Drops the body.
-    #[inline]
-    pub(super) fn end(mut self) {
-        self.parts.as_mut().end_body();
-        mem::forget(self);
-    }
-}
-
-impl<P, X, F> Drop for EndedBody<'_, P, X, F>
-where
-    P: Runs<X>,
-    F: Form<P::Context, X, P::Output>,
-{
-    #[cold]
-    fn drop(&mut self) {
-        end_panicked_body(self.parts.as_mut());
-        // A panic goes on already, so none may leave this.
-        let lost = catch_panic_rarely(&mut || {
-            if let Poll::Ready(output) = mem::replace(self.polled, Poll::Pending) {
-                let source = self.parts.as_mut().context().report_source();
-                lose::<F, P::Context, _, _>(source, output);
-            }
-        });
-        if let Err(panic) = lost {
-            panic.discard();
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use self::beside::{end_beside_in, poll_after_block, report_beside};
-use self::dropping::{EndedBody, end_panicked_body, report_ended};
+use self::dropping::{end_panicked_body, report_ended};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
 use crate::platform::panics::{KeptPanic, Panic, catch_panic, catch_panic_rarely};
@@ -284,10 +284,10 @@ where
             }
             // The closure captures few variables, because each one is stored at every poll.
             let polled = catch_panic(|| {
-                let mut polled = parts.as_mut().poll_body(cx);
+                let polled = parts.as_mut().poll_body(cx);
                 if polled.is_ready() {
                     // The exit may need what the body holds.
-                    EndedBody::<P, X, F>::new(parts.as_mut(), &mut polled).end();
+                    parts.as_mut().end_body();
                 }
                 polled
             });
