@@ -1,5 +1,5 @@
-//! What is beside an inner context ends in any poll: before the body comes to its yield, in the poll in which it does, and
-//! while it stands there. The block around it never runs on, and no transaction around it is told that all went well.
+//! The future beside an inner context fails or panics in any poll: before the body comes to its yield, in the same poll,
+//! or later. The block of the outer context is ended each time, and the outer context is never told `Completed`.
 
 use guard_core::{AsyncContext, async_context, async_with, exit_stack, within, yield_resource};
 use guard_tests::{Log, block_on, yield_once};

@@ -361,8 +361,8 @@ fn a_wrapper_that_does_not_drive_what_is_beside_is_refused() {
     assert_eq!(log.line(), "lease:Panicked released drop(resource)");
 }
 
-/// What is beside goes on while the use waits for what was dropped in its block. Its error is then reported, and the
-/// value stands.
+/// The future beside the block is polled while the use waits for the uses that were dropped in its block. Its error is
+/// then reported, and the value of the block is returned.
 #[tokio::test]
 async fn what_is_beside_goes_on_while_the_use_waits() {
     let log = &Log::new();

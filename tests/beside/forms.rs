@@ -88,7 +88,7 @@ fn a_block_that_ends_first_ends_what_is_beside() {
     }
 }
 
-/// What is beside is first polled when the block is pending for the first time.
+/// The future beside a block is polled for the first time when the block is pending for the first time.
 #[test]
 fn what_is_beside_a_block_that_never_waits_is_not_polled() {
     let log = &Log::new();

@@ -259,7 +259,7 @@ impl Drop for InBlock {
     }
 }
 
-/// What is beside the body of `guard.drive` has failed, and then a destructor of the body panics.
+/// The future beside the body of `guard.drive` has failed, and then a destructor of the body panics.
 #[test]
 fn an_error_beside_a_guard_is_reported_if_the_destructor_of_the_body_panics() {
     let (log, reports) = (&Log::new(), reports());

@@ -62,7 +62,7 @@ impl<S, N: ?Sized> StartedOnEnter<S, N> {
     }
 }
 
-// What is entered is in a box of its own.
+// The context, which is pinned, is in a box of its own.
 impl<S, N: ?Sized> Unpin for StartedOnEnter<S, N> {}
 
 const NOT_ENTERED: &str = "a context was used that is not entered";

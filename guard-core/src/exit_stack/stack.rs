@@ -33,7 +33,7 @@ impl Key {
 pub(super) struct Keyed<T: ?Sized> {
     pub(super) key: Key,
     pub(super) progress: Progress,
-    /// What was dropped in its set-up, beside it, and in its exit.
+    /// The clean-ups of uses that were dropped in the set-up of the entry, by the future beside it, or in its exit.
     pub(super) nest: Nest,
     pub(super) entry: T,
 }

@@ -228,8 +228,8 @@ impl<E> ReportSource<E> {
             }
         }
 
-        // What is not about the failure comes on top of it: a panic of a destructor, when the context was dropped, those
-        // for whom it did not wait, and what the body ended with.
+        // These reports are not about the failure of the exit, so they are made in any case: a panic of a destructor when
+        // the context was dropped, the clean-ups for which it did not wait, and what the body ended with.
         let is_about_failure =
             !of_body && !matches!(kind, ReportKind::Panicked(_) | ReportKind::Overtook { .. });
         if self.failure_is_known && is_about_failure {

@@ -56,7 +56,7 @@ pub trait AsyncClose {
 ///
 /// # Errors
 ///
-/// That of [`AsyncClose::close`].
+/// The error of [`AsyncClose::close`].
 #[track_caller]
 pub fn closing<T>(value: T) -> Closing<T>
 where

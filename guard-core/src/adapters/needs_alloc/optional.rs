@@ -91,7 +91,8 @@ where
     lent: OptionalResource<C>,
     /// From the end of the lending.
     kept: Option<KeptContext<C, ()>>,
-    /// What was dropped beside it at the end of the lending. Usually its driver has ended that before, and waits for it.
+    /// The clean-ups of uses that the future beside the context dropped when the lending ended. It is usually empty: the
+    /// driver has ended that future before.
     nest: Nest,
     /// If something goes on beside it: the same context, for the driver.
     driven: Option<Arc<Place<Driven<C, ()>>>>,

@@ -96,7 +96,7 @@ impl Guards {
             if !id.waits_for(runtime) {
                 continue;
             }
-            // Those that are gone are removed, so that nobody looks at them again.
+            // Guards that are gone are removed from the list, so that the next search does not meet them.
             while let Some((&found, entries)) = open.range(..number).next_back() {
                 if let Some(entries) = entries.upgrade() {
                     if older.as_ref().is_none_or(|(other, _)| *other < found) {

@@ -127,7 +127,7 @@ impl<'a> Around<'a> {
         // SAFETY: the use that has this yield in its block asked for it before the block began. Its context is not
         // polled, nor dropped, before the block has been dropped, and with the block `this`.
         let ended = ready!(unsafe { beside.poll(cx, after_block) });
-        // Whoever drives the outer context has the panic. There may be an error too, which is for a report then.
+        // The driver of the outer context resumes the panic. If there is an error too, it is only reported.
         let mark = if after_block || ended.panic.is_some() {
             ENDED_AFTER_BLOCK
         } else {
@@ -152,7 +152,7 @@ impl<'a> Around<'a> {
 impl Gate<'_> {
     const WHAT: &'static What = &What {
         poll: Self::poll,
-        // What is beside the use is ended and refused through its context.
+        // Its own driver ends and refuses the future beside the inner use, through the inner context.
         end: |_| Ok(()),
         refuse: |_| false,
         is_own: false,

@@ -50,7 +50,7 @@ enum Which {
     Any,
     /// The one that has ended the block.
     First,
-    /// Those that came later.
+    /// The errors that came after the first one.
     Late,
 }
 

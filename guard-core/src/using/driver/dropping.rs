@@ -134,7 +134,8 @@ where
         // It is there still if a destructor in it has panicked.
         self.parts.as_mut().end_body();
         let mut context = self.parts.as_mut().context();
-        // What is beside may have failed while a yield in the body lent, and the use has not been polled since.
+        // The future beside the body may have failed while a yield in the body lent. The use was not polled after that, so
+        // the error is still there.
         report_failures(context.as_mut(), ASK);
         let mut ended = Ok(());
         drop_block(self.nest, &mut || ended = end_beside(context.as_mut()));
