@@ -1,11 +1,13 @@
 //! What a use allocates, and what it occupies while it waits.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::Poll;
 
 use allocation_counter::measure;
 use guard_benches::work::{finish, poll_once};
 use guard_benches::{by_hand, large, uses};
+use guard_core::{AsyncClose, AsyncContext, AsyncManager, Outcome, closing, from_fns, manage};
 
 fn allocations<F: Future>(make: impl Fn() -> F) -> u64 {
     // The first use initializes what every thread has once.
@@ -28,6 +30,43 @@ fn a_default_use_allocates_once_a_context() {
     assert_eq!(allocations(|| uses::default_block::<true>(0)), 1);
     assert_eq!(allocations(|| uses::default_run::<true>(0)), 1);
     assert_eq!(allocations(|| uses::default_3::<true>(0)), 3);
+}
+
+/// One allocation is the context, one the `BoxContext` that hides its type, and one the `Any` in which that is kept.
+#[test]
+fn a_use_of_closing_manage_and_from_fns_allocates_three_times() {
+    struct Closed;
+
+    impl AsyncClose for Closed {
+        type Error = Infallible;
+
+        async fn close(self) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    impl AsyncManager for Closed {
+        type Resource = Self;
+        type Error = Infallible;
+
+        async fn enter(&mut self) -> Result<&mut Self, Infallible> {
+            Ok(self)
+        }
+
+        async fn exit(&mut self, _: Outcome) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    let made = || {
+        from_fns(
+            async || Ok::<_, Infallible>(0),
+            async |_: u64, _: Outcome| Ok(()),
+        )
+    };
+    assert_eq!(allocations(|| closing(Closed).run(async |_| ())), 3);
+    assert_eq!(allocations(|| manage(Closed).run(async |_| ())), 3);
+    assert_eq!(allocations(|| made().run(async |_| ())), 3);
 }
 
 #[test]

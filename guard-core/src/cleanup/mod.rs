@@ -44,7 +44,8 @@
 //! - *nothing-forgotten*: what is left in the nest of a clean-up when it ends belongs to whoever waits for the clean-up.
 //! - *ended-once*: a clean-up ends once. [`Entry::end`](background::entry::Entry::end) is the only place that says so.
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
-//! - *contained*: a panic of something that only the library owns stops where it happens, and is reported.
+//! - *contained*: a panic of something that only the library owns stops where it happens, and is reported. That of a waker
+//!   is only discarded.
 //!
 //! Each file uses only those before it in this list: `unfinished`, `runtime`, `wait_limit`, and then in the folder `background`
 //! `spawner`, `limit`, `entry`, `registry`, `guards`, `nest`, `guard_nest`, `dropping`, `settle`, `task` with `kind`,

@@ -1,6 +1,6 @@
 //! A context whose body is still to be written.
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "only compiled")]
 
 use std::{fmt, io};
 

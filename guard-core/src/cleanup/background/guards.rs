@@ -90,8 +90,10 @@ impl Guards {
         self.prune_at = self.count * 2 + 16;
     }
 
-    fn next_older(&mut self, number: usize, runtime: RuntimeId) -> Option<Arc<Entries>> {
-        let (mut older, mut removed) = (None, 0);
+    /// Of each runtime, the guard that was opened last before this one and still lives, if it waits for clean-ups in
+    /// `runtime`. The caller drops them outside the lock.
+    fn older(&mut self, number: usize, runtime: RuntimeId) -> Vec<(usize, Arc<Entries>)> {
+        let (mut older, mut removed) = (Vec::new(), 0);
         for (id, open) in &mut self.open {
             if !id.waits_for(runtime) {
                 continue;
@@ -99,9 +101,7 @@ impl Guards {
             // Guards that are gone are removed from the list, so that the next search does not meet them.
             while let Some((&found, entries)) = open.range(..number).next_back() {
                 if let Some(entries) = entries.upgrade() {
-                    if older.as_ref().is_none_or(|(other, _)| *other < found) {
-                        older = Some((found, entries));
-                    }
+                    older.push((found, entries));
                     break;
                 }
                 open.remove(&found);
@@ -109,7 +109,7 @@ impl Guards {
             }
         }
         self.count -= removed;
-        older.map(|(_, entries)| entries)
+        older
     }
 }
 
@@ -121,7 +121,9 @@ impl Opened {
     /// Finds the guard that was opened last before this one, still lives, and waits for clean-ups in `runtime`.
     /// Returns the list of the entries that it waits for.
     pub(super) fn next_older(&self, runtime: RuntimeId) -> Option<Arc<Entries>> {
-        lock(&self.list.0).next_older(self.number, runtime)
+        let older = lock(&self.list.0).older(self.number, runtime);
+        let last = older.into_iter().max_by_key(|(number, _)| *number);
+        last.map(|(_, entries)| entries)
     }
 }
 

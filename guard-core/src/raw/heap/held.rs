@@ -151,8 +151,9 @@ where
     }
 
     pub(crate) fn resource(&self) -> &C::Resource {
-        // SAFETY: the resource is borrowed from the context, exclusively and for as long as the
-        // context is not used otherwise: that is, until `release`, which consumes `self`.
+        // SAFETY: the resource is borrowed from the context, exclusively and for as long as the context is not used
+        // otherwise. `release` uses it otherwise, and consumes `self`. So does `use_context`, which then borrows the
+        // resource anew.
         unsafe { self.resource.as_ref() }
     }
 
