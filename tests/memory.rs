@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 
 use guard_core::{
     AsyncContext, AsyncExitStack, BoxContext, Cleanup, Guard, Outcome, ScopedExitStack,
-    async_context, async_with, drain, exit_stack, yield_resource,
+    async_context, async_with, drain, exit_stack, task_group, yield_resource,
 };
 use guard_tests::{block_on, poll_once, yield_once};
 
@@ -171,6 +171,35 @@ fn bytes_to_cut_one_of_many(going_on: usize) -> usize {
         });
     });
     bytes.get()
+}
+
+/// The most that the tasks of one group add to what is allocated, the first ones excepted. Each leaves a clean-up.
+fn growth_in_one_group(tasks: usize) -> isize {
+    let most = Cell::new(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        async_with!(
+            group = task_group::<Infallible>().expect("no task fails"),
+            {
+                let mut before = 0;
+                for round in 0..tasks / every() {
+                    if round == 1000 {
+                        before = LIVE.get();
+                    }
+                    let task = group.spawn(async {
+                        cut(nothing().run(async |()| yield_once().await));
+                        Ok(())
+                    });
+                    task.await.expect("it was not aborted");
+                    drain().await;
+                    if round >= 1000 {
+                        most.set(most.get().max(LIVE.get() - before));
+                    }
+                }
+            }
+        );
+    });
+    most.get()
 }
 
 #[async_context]
@@ -335,6 +364,8 @@ fn many_uses_leave_memory_as_it_was_and_none_allocates_more_than_it_must() {
     // Some entries of clean-ups that have ended stay in the list of the use until it grows.
     let grown = growth_in_one_block(CYCLES);
     assert!(grown < 64 << 10, "cut in one block: {grown} bytes more");
+    let grown = growth_in_one_group(FEWER);
+    assert!(grown < 16 << 10, "tasks of one group: {grown} bytes more");
     for going_on in [4000, 4095, 4096, 4097] {
         let bytes = bytes_to_cut_one_of_many(going_on);
         assert!(bytes < 4000, "one of {going_on}: {bytes} bytes");

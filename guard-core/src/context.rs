@@ -145,7 +145,8 @@ pub trait AsyncContext<X = ()> {
         Runtime::current().id_on_this_thread()
     }
 
-    /// How long the exit waits for the clean-ups of its nest.
+    /// How long the exit waits for the clean-ups of its nest. It is asked at each poll while the exit waits: what of it has
+    /// begun goes on here.
     #[doc(hidden)]
     fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General

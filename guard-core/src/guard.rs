@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
-use crate::report::{ReportKind, lose_error};
+use crate::report::{ReportKind, ReportSource, drop_before, lose_error};
 use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
 use crate::using::form::{Kept, Value};
@@ -212,7 +212,7 @@ where
             // The first panic goes on.
             (Err(Some(first)), second) => {
                 if let Some(second) = second {
-                    second.discard();
+                    second.report_body_to(held.report_source());
                 }
                 Some(first)
             }
@@ -405,12 +405,23 @@ where
         // one, whether or not this future is kept.
         let younger = this.younger.take();
         let exited = this.steps.poll(context.as_mut(), cx, Outcome::Cancelled);
-        if exited.is_pending() {
-            this.younger = younger;
-        } else {
-            this.context = None;
+        match exited {
+            Poll::Pending => {
+                this.younger = younger;
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => {
+                this.context = None;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => {
+                let source = context.report_source();
+                let error = drop_before(error, source, ReportSource::lose, &mut || {
+                    this.context = None;
+                });
+                Poll::Ready(Err(error))
+            }
         }
-        exited
     }
 }
 

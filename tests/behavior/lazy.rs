@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Wake};
 
 use futures::future::{join, join_all};
@@ -372,4 +372,42 @@ fn a_use_of_a_lazy_context_is_send_although_its_resource_is_not_sync() {
             number.set(2);
         });
     });
+}
+
+#[test]
+fn an_asker_that_leaves_does_not_wake_the_others() {
+    struct Woken(AtomicUsize);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    block_on(async {
+        let blocked = Arc::new(Semaphore::new(0));
+        let set_up = || waits_for(blocked.clone());
+        async_with!(lazy = lazy(set_up), {
+            let lazy = &*lazy;
+            let woken = Arc::new(Woken(AtomicUsize::new(0)));
+            let waker = woken.clone().into();
+            let mut askers: Vec<_> = (0..10).map(|_| Box::pin(lazy.get())).collect();
+            for asker in &mut askers {
+                let polled = asker.as_mut().poll(&mut Context::from_waker(&waker));
+                assert!(polled.is_pending());
+            }
+            let before = woken.0.load(Ordering::Relaxed);
+            askers.truncate(1);
+            assert_eq!(woken.0.load(Ordering::Relaxed), before);
+            // The one that is left is woken by the set-up.
+            blocked.add_permits(1);
+            assert_eq!(woken.0.load(Ordering::Relaxed), before + 1);
+            let Ok(()) = askers.remove(0).await;
+        });
+    });
+}
+
+#[async_context]
+async fn waits_for(semaphore: Arc<Semaphore>) {
+    semaphore.acquire().await.unwrap().forget();
+    yield_resource!();
 }

@@ -598,3 +598,59 @@ fn the_error_of_a_driven_body_whose_destructor_panics_is_reported() {
     assert_eq!(take_reports().len(), 1);
     block_on(guard.exit()).unwrap();
 }
+
+/// A context by hand, which fails, and then its destructor panics.
+struct PanicsAfter(End);
+
+impl AsyncContext for PanicsAfter {
+    type Resource = ();
+    type Error = Failure;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(match self.0 {
+            Fails => Err(Failure("set-up")),
+            _ => Ok(()),
+        })
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut () {
+        Box::leak(Box::new(()))
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: Outcome,
+    ) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Err(Failure("exit")))
+    }
+}
+
+impl Drop for PanicsAfter {
+    fn drop(&mut self) {
+        panic!("destructor");
+    }
+}
+
+#[test]
+fn an_error_of_a_context_whose_destructor_panics_is_reported() {
+    take_reports();
+    for end in [Fails, Fine] {
+        let forms: [Pin<Box<dyn Future<Output = Result<(), Failure>>>>; 3] = [
+            Box::pin(PanicsAfter(end).with(async |()| Ok(()))),
+            Box::pin(async move {
+                async_with!(_it = PanicsAfter(end)?, {});
+                Ok(())
+            }),
+            Box::pin(async move { PanicsAfter(end).enter().await?.exit().await }),
+        ];
+        for (form, used) in forms.into_iter().enumerate() {
+            let panic = guard_tests::panic_message(|| block_on(used));
+            assert_eq!(panic, "destructor", "form {form}");
+            let reports = take_reports();
+            assert_eq!(reports.len(), 1, "form {form}: {reports:?}");
+            let kind = if end == Fine { "Failed(" } else { "SetUpFailed(" };
+            assert!(reports[0].starts_with(kind), "form {form}: {reports:?}");
+        }
+    }
+}

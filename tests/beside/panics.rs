@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use guard_core::testing::reports;
+use guard_core::testing::{Reports, reports};
 use guard_core::{
     AsyncContext, async_context, async_with, exit_stack, scoped_exit_stack, yield_resource,
 };
@@ -108,6 +108,7 @@ fn an_error_whose_destructor_panics_is_reported() {
 #[test]
 fn the_panic_of_the_last_entry_goes_on_when_several_destructors_panic() {
     let log = &Log::new();
+    let reports = reports();
     let used = exit_stack::<Error>().with(async |stack| {
         for name in ["first", "second", "third"] {
             stack.enter(armed(log.clone(), name, End::Never)).await?;
@@ -119,11 +120,73 @@ fn the_panic_of_the_last_entry_goes_on_when_several_destructors_panic() {
     let exits = ["third", "second", "first"].map(|name| format!("{name}:Panicked drop(resource)"));
     let line = format!("drop(third) drop(second) drop(first) {}", exits.join(" "));
     assert_eq!(log.line(), line);
+    are_reported(&reports, &["second", "first"]);
+}
+
+/// Checks that these panics were reported, and nothing else.
+fn are_reported(reports: &Reports, panics: &[&str]) {
+    let reported = reports.take();
+    let reported: Vec<_> = reported.iter().map(ToString::to_string).collect();
+    let are_these = reported.len() == panics.len()
+        && reported
+            .iter()
+            .zip(panics)
+            .all(|(report, panic)| report.ends_with(&format!(": {panic}")));
+    assert!(are_these, "{reported:?}");
+}
+
+/// The block is dropped with a local whose destructor panics too, because the future beside it has panicked.
+#[test]
+fn of_two_panics_that_end_a_block_the_second_is_reported() {
+    let log = &Log::new();
+    let reports = reports();
+    let used = armed(log.clone(), "bomb", End::Panics(0)).with(async |_| {
+        let _block = PanicsWhenDropped("block");
+        std::future::pending::<Result<(), Error>>().await
+    });
+    assert_eq!(panic_of(used), "poll");
+    are_reported(&reports, &["bomb", "block"]);
+
+    // In a guard.
+    let entering = armed(log.clone(), "bomb", End::Panics(0)).enter();
+    let mut guard = block_on(entering).unwrap();
+    let driven = guard.drive(async |_| {
+        let _block = PanicsWhenDropped("block");
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(panic_of(driven), "poll");
+    are_reported(&reports, &["bomb", "block"]);
+    block_on(guard.exit()).unwrap();
+
+    // A body by hand, which panics and then panics once more when it is dropped.
+    struct Body(PanicsWhenDropped);
+    impl Future for Body {
+        type Output = Result<(), Error>;
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            panic!("{} polled", self.0.0);
+        }
+    }
+    fn body(_: &mut Resource) -> Body {
+        Body(PanicsWhenDropped("body"))
+    }
+    let used = lease(log.clone(), End::Never).with(body);
+    assert_eq!(panic_of(used), "body polled");
+    are_reported(&reports, &["body"]);
+}
+
+/// Also while a panic goes on: where it is dropped, that has been caught.
+struct PanicsWhenDropped(&'static str);
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("{}", self.0);
+    }
 }
 
 #[test]
 fn the_panic_of_the_first_joined_context_goes_on_when_both_destructors_panic() {
     let log = &Log::new();
+    let reports = reports();
     let used = async {
         async_with!(
             join(
@@ -141,6 +204,7 @@ fn the_panic_of_the_first_joined_context_goes_on_when_both_destructors_panic() {
         line.contains("first:Panicked") && line.contains("second:Panicked"),
         "{line}"
     );
+    are_reported(&reports, &["second"]);
 }
 
 /// The block has failed or panicked before.

@@ -248,6 +248,32 @@ async fn a_panic_goes_on_and_an_error_beside_it_is_reported() {
     assert_eq!(reports.take().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_tasks_that_panic_the_second_is_reported() {
+    let reports = reports();
+    let used = async {
+        async_with!(group = task_group()?, {
+            spawn_two(
+                group,
+                [
+                    || resume_unwind(Box::new("one panic")),
+                    || resume_unwind(Box::new("another panic")),
+                ],
+            );
+        });
+        Ok::<(), Failed>(())
+    };
+    let panic = AssertUnwindSafe(used).catch_unwind().await.unwrap_err();
+    let reported = reports.take();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    let other = match *panic.downcast::<&str>().unwrap() {
+        "one panic" => "another panic",
+        _ => "one panic",
+    };
+    let report = reported[0].to_string();
+    assert!(report.ends_with(&format!("panicked: {other}")), "{report}");
+}
+
 #[tokio::test]
 async fn an_error_of_the_block_aborts_the_tasks() {
     let alive = Alive::default();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use guard_core::{AsyncContext, Outcome, async_with, drain, exit_stack, scoped_exit_stack};
+use guard_core::{
+    AsyncContext, Outcome, TimeoutError, async_with, drain, exit_stack, scoped_exit_stack,
+};
 use guard_tests::Log;
 
 use crate::support::{Failed, forever, logs, paused, poll_and_drop, sleeps, step, time_out};
@@ -92,15 +94,28 @@ fn what_a_dropped_stack_does_not_wait_for_is_waited_for_by_the_use_around_it() {
     assert_eq!(log.line(), "+use -inner -use");
 }
 
-/// Begins to close a stack of two entries, gives that up, and drops a use that takes longer.
-async fn half_closed(log: Log, forever_after: bool) -> Result<(), Failed> {
+/// How the exit of an entry begins before the stack is closed.
+#[derive(Clone, Copy, Debug)]
+enum Begun {
+    ByClose,
+    ByRelease,
+}
+
+/// Begins to exit the last of two entries, gives that up, and drops a use that takes longer.
+async fn half_exited(log: Log, begun: Begun, forever_after: bool) -> Result<(), Failed> {
     async_with!(stack = exit_stack::<Failed>()?, {
         for (name, millis) in [("a", 1), ("b", 2_000)] {
             stack
                 .enter(sleeps(log.clone(), name, millis).with_error())
                 .await?;
         }
-        time_out(stack.close(Outcome::Completed)).await;
+        match begun {
+            Begun::ByClose => time_out(stack.close(Outcome::Completed)).await,
+            Begun::ByRelease => {
+                let last = stack.last_key().expect("it has entries");
+                time_out(stack.release(last)).await;
+            }
+        }
         poll_and_drop(sleeps(log.clone(), "x", 10_000).run(async |()| forever().await));
         if forever_after {
             forever().await;
@@ -110,18 +125,58 @@ async fn half_closed(log: Log, forever_after: bool) -> Result<(), Failed> {
 }
 
 #[test]
-fn the_entries_below_one_that_is_half_exited_wait_for_what_the_block_has_left_since() {
+fn an_entry_that_is_half_exited_goes_on_while_those_below_it_wait_for_what_the_block_has_left() {
     let (log, _) = logs();
-    paused().block_on(async {
-        let used = half_closed(log.clone(), true);
-        let used = tokio::time::timeout(Duration::from_millis(1_500), used).await;
-        assert!(used.is_err());
-        drain().await;
-        // The exit that has begun goes on at once.
-        assert_eq!(log.line(), "-b -x -a");
+    for begun in [Begun::ByClose, Begun::ByRelease] {
+        paused().block_on(async {
+            let used = half_exited(log.clone(), begun, true);
+            let used = tokio::time::timeout(Duration::from_millis(1_500), used).await;
+            assert!(used.is_err());
+            drain().await;
+            assert_eq!(log.line(), "-b -x -a", "{begun:?}, dropped");
 
-        // In place the whole stack waits.
-        half_closed(log.clone(), false).await.unwrap();
-        assert_eq!(log.line(), "-x -b -a");
-    });
+            half_exited(log.clone(), begun, false).await.unwrap();
+            assert_eq!(log.line(), "-b -x -a", "{begun:?}, in place");
+
+            // Within a limit.
+            let stack = exit_stack::<Failed>().exit_timeout(Duration::from_secs(60));
+            let used = stack.with(async |stack| {
+                let entry = sleeps(log.clone(), "b", 2_000).with_error();
+                stack.enter(entry).await.unwrap();
+                let last = stack.last_key().expect("it has an entry");
+                time_out(stack.release(last)).await;
+                poll_and_drop(sleeps(log.clone(), "x", 10_000).run(async |()| forever().await));
+                Ok::<_, TimeoutError<Failed>>(())
+            });
+            used.await.unwrap();
+            assert_eq!(log.line(), "-b -x", "{begun:?}, within a limit");
+        });
+    }
+}
+
+#[test]
+fn entries_that_are_half_exited_are_released_by_their_keys_again() {
+    let (log, _) = logs();
+    paused()
+        .block_on(async {
+            async_with!(stack = exit_stack::<Failed>()?, {
+                let mut keys = Vec::new();
+                for (name, millis) in [("a", 2_000), ("b", 3_000)] {
+                    let entry = sleeps(log.clone(), name, millis).with_error();
+                    keys.push(stack.enter_keyed(entry).await?);
+                }
+                for key in &keys {
+                    time_out(stack.release(*key)).await;
+                    assert!(stack.get(key).is_none());
+                }
+                assert_eq!(log.line(), "");
+                for key in keys {
+                    assert!(stack.release(key).await?);
+                    assert!(!stack.release(key).await?);
+                }
+                assert_eq!(log.line(), "-a -b");
+            });
+            Ok::<_, Failed>(())
+        })
+        .unwrap();
 }

@@ -10,7 +10,7 @@ use super::owned::{AsyncExitStack, OwnedBeside};
 use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
 use crate::call_order::Order;
-use crate::cleanup::RuntimeId;
+use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::macro_support::IntoReporting;
 use crate::raw::{Ask, Beside, Drive};
 use crate::report::{ReportKind, ReportSource, describe_debug, lose_error};
@@ -192,6 +192,10 @@ where
         self.stack.runtime()
     }
 
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().stack.poll_wait_limit(cx)
+    }
+
     fn report_source(&self) -> ReportSource<E> {
         *self.failed.first().unwrap_or(&self.stack.report_source())
     }
@@ -265,6 +269,10 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         Some(error)
     }
 
+    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().stack.poll_wait_limit(cx)
+    }
+
     fn report_source(&self) -> ReportSource<E> {
         *self.failed.first().unwrap_or(&self.stack.report_source())
     }
@@ -313,6 +321,10 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
 
     fn runtime(&self) -> RuntimeId {
         self.0.runtime()
+    }
+
+    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        Pin::new(&mut self.0).poll_wait_limit(cx)
     }
 
     fn report_source(&self) -> ReportSource<ExitErrors<E>> {
@@ -365,5 +377,9 @@ impl<E: Send + 'static> AsyncContext for ReportingStack<E> {
 
     fn runtime(&self) -> RuntimeId {
         self.0.runtime()
+    }
+
+    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        Pin::new(&mut self.0).poll_wait_limit(cx)
     }
 }

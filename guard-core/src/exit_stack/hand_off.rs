@@ -118,8 +118,8 @@ where
     }
 
     fn poll_begun(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        // The entries below the current one have not begun. They wait for what the block of the use has dropped.
-        self.stack.poll_current::<M>(cx).map(|()| true)
+        // The other entries wait for what the block of the use has dropped.
+        self.stack.poll_begun::<M>(cx).map(|()| true)
     }
 
     fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -10,10 +10,10 @@ use super::entry::ContextEntry;
 use super::errors::ExitErrors;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
-use super::stack::{Key, Keyed, Stack, exit_entry};
+use super::stack::{Key, Keyed, Stack, drop_exited, exit_entry};
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
-use crate::platform::panics::catch_panic;
+use crate::cleanup::WaitLimit;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -48,7 +48,8 @@ macro_rules! methods {
             ///
             /// # Cancellation
             ///
-            /// Dropping the future puts the entry back, to be the next to be exited. If its exit has failed already, that is
+            /// Dropping the future puts the entry back, half-way: it is the next to be exited, and goes on from there, also while
+            /// the exit of the stack's use waits for what the block has dropped. If its exit has failed already, that is
             /// [reported](crate::set_reporter).
             pub async fn release(&mut self, key: impl Into<Key>) -> Result<bool, E> {
                 let Some(entry) = self.stack.remove(key.into()) else {
@@ -63,14 +64,10 @@ macro_rules! methods {
                     None => Poll::Ready(()),
                 })
                 .await;
-                let Some((mut entry, mut state)) = releasing.exiting.take() else {
+                let Some((entry, mut state)) = releasing.exiting.take() else {
                     return Ok(true);
                 };
-                let _left = core::mem::take(&mut entry.nest);
-                let source = entry.entry.report_source();
-                if let Err(panic) = catch_panic(|| drop(entry)) {
-                    state.panicked(panic, source);
-                }
+                drop_exited::<_, E, M>(entry, &mut state);
                 state.finish_primary(&mut Vec::new()).map(|()| true)
             }
 
@@ -151,6 +148,12 @@ macro_rules! methods {
                     self.stack.begin::<M>(outcome);
                 }
                 self.stack.poll_unwinding::<M>(cx)
+            }
+
+            /// Goes on with the exits that have begun, while the use of the stack waits.
+            pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+                let _ = self.stack.poll_begun::<M>(cx);
+                WaitLimit::General
             }
 
             pub(super) fn report_source(&self) -> ReportSource<E> {

@@ -13,7 +13,7 @@ use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::keyed::{EntryKey, KeyedEntry};
 use super::methods::{NOT_DRIVEN, deferred};
-use super::stack::{Key, Keyed, Stack};
+use super::stack::{Key, Keyed, Stack, position};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
@@ -303,7 +303,7 @@ where
     {
         let EntryKey { key, look, .. } = *key;
         self.stack.entries.look(
-            |entry| entry.key == key,
+            |entries| position(entries, key),
             |entry| entry.entry.lent().and_then(look),
         )
     }

@@ -1,6 +1,8 @@
 //! The part that both forms of the stack have in common.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
@@ -25,7 +27,7 @@ impl Key {
         Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// The key of entries that were added through a handle, which cannot be released early.
+    /// The key of an entry that was added through a handle, until it is on the stack. Nobody is told the key.
     pub(super) const UNNAMED: Self = Self(0);
 }
 
@@ -48,6 +50,13 @@ pub(super) enum Progress {
     After,
 }
 
+impl<T: ?Sized> Keyed<T> {
+    /// Whether its exit has begun.
+    fn has_begun(&self) -> bool {
+        self.progress != Progress::Before
+    }
+}
+
 impl<T> Keyed<T> {
     pub(super) const fn new(key: Key, nest: Nest, entry: T) -> Self {
         Self {
@@ -57,6 +66,15 @@ impl<T> Keyed<T> {
             entry,
         }
     }
+}
+
+/// Where the entry with this key is.
+pub(super) fn position<T: ?Sized>(entries: &VecDeque<Box<Keyed<T>>>, key: Key) -> Option<usize> {
+    // The keys ascend, unless several threads have added entries at the same time.
+    let position = entries.binary_search_by_key(&key.0, |entry| entry.key.0);
+    position
+        .ok()
+        .or_else(|| entries.iter().rposition(|entry| entry.key == key))
 }
 
 /// The part that both forms of the stack have in common. `T` is the type of the entries, a trait object.
@@ -74,6 +92,8 @@ pub(super) struct Stack<T: ?Sized, E> {
 struct Unwinding<T: ?Sized, E> {
     state: Option<UnwindState<E>>,
     current: Option<Box<Keyed<T>>>,
+    /// Entries whose exit by themselves was not awaited to its end. They are exited before the others.
+    half_run: Vec<Box<Keyed<T>>>,
     /// Whether it is the entries' turn: the stack has waited for what its block dropped.
     has_begun: bool,
     /// Nobody waits any more. The entries below the current one are told `Cancelled`.
@@ -92,6 +112,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             unwinding: Shared::new(Unwinding {
                 state: None,
                 current: None,
+                half_run: Vec::new(),
                 has_begun: false,
                 is_cancelled: false,
             }),
@@ -103,7 +124,8 @@ impl<T: ?Sized, E> Stack<T, E> {
     pub(super) fn next_key(&self) -> Key {
         // Entries that a handle has added lie below the new one.
         if let Some(inbox) = &self.inbox {
-            for entry in inbox.take() {
+            for mut entry in inbox.take() {
+                entry.key = Key::unique();
                 self.entries.push(entry);
             }
         }
@@ -114,23 +136,29 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// Whether there is nothing to do, and, since handles are refused from now on, never will be.
     pub(super) fn close_if_empty(&mut self) -> bool {
-        self.unwinding.get_mut().current.is_none()
+        let unwinding = self.unwinding.get_mut();
+        unwinding.current.is_none()
+            && unwinding.half_run.is_empty()
             && self.entries.get_mut().is_empty()
             && self.inbox.as_ref().is_none_or(Inbox::close_if_empty)
     }
 
     /// Takes an entry out, for it to be exited by itself.
     pub(super) fn remove(&mut self, key: Key) -> Option<Box<Keyed<T>>> {
+        let half_run = &mut self.unwinding.get_mut().half_run;
+        if let Some(index) = half_run.iter().position(|entry| entry.key == key) {
+            return Some(half_run.remove(index));
+        }
         let entries = self.entries.get_mut();
-        // Usually one of the last.
-        let index = entries.iter().rposition(|entry| entry.key == key)?;
-        Some(entries.remove(index))
+        let index = position(entries, key)?;
+        entries.remove(index)
     }
 
     /// The entry with this key, which nobody borrows from.
     pub(super) fn find(&mut self, key: Key) -> Option<&mut Keyed<T>> {
-        let mut entries = self.entries.get_mut().iter_mut().rev();
-        Some(&mut **entries.find(|entry| entry.key == key)?)
+        let entries = self.entries.get_mut();
+        let index = position(entries, key)?;
+        Some(&mut *entries[index])
     }
 
     /// Where entries can be added from outside, while the stack unwinds.
@@ -146,7 +174,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
     pub(super) fn put_back(&mut self, entry: Box<Keyed<T>>) {
-        self.entries.get_mut().push(entry);
+        self.unwinding.get_mut().half_run.push(entry);
     }
 
     pub(super) fn take(&mut self) -> Self {
@@ -167,6 +195,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             current,
             has_begun,
             is_cancelled,
+            ..
         } = self.unwinding.get_mut();
         let waits = |entry: &Keyed<T>| matches!(entry.progress, Progress::Before);
         match state {
@@ -177,11 +206,13 @@ impl<T: ?Sized, E> Stack<T, E> {
         }
     }
 
-    /// Whether the exit of the current entry has begun.
+    /// Whether the exit of an entry has begun.
     pub(super) fn is_exiting(&mut self) -> bool {
-        let current = &self.unwinding.get_mut().current;
-        let progress = current.as_ref().map(|current| current.progress);
-        progress.is_some_and(|progress| progress != Progress::Before)
+        let Unwinding {
+            current, half_run, ..
+        } = self.unwinding.get_mut();
+        let mut begun = current.iter().chain(half_run.iter());
+        begun.any(|entry| entry.has_begun())
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
@@ -222,7 +253,10 @@ impl<T: ?Sized, E> Stack<T, E> {
         loop {
             ready!(self.poll_current::<M>(cx));
             let added = self.inbox.as_ref().and_then(Inbox::pop);
-            let Some(next) = added.or_else(|| self.entries.get_mut().pop()) else {
+            let next = added
+                .or_else(|| self.unwinding.get_mut().half_run.pop())
+                .or_else(|| self.entries.get_mut().pop_back());
+            let Some(next) = next else {
                 break;
             };
             self.unwinding.get_mut().current = Some(next);
@@ -246,6 +280,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             current,
             has_begun,
             is_cancelled,
+            ..
         } = self.unwinding.get_mut();
         let Some(state) = state else {
             panic!("an exit stack was polled that is not being closed");
@@ -255,18 +290,48 @@ impl<T: ?Sized, E> Stack<T, E> {
             return Poll::Ready(());
         };
         ready!(exit_entry::<T, E, M>(entry, cx, state));
-        let source = entry.entry.report_source();
-        if let Some(mut exited) = current.take() {
-            // The entries left in its nest go to the nest of the stack.
-            let _left = core::mem::take(&mut exited.nest);
-            if let Err(panic) = catch_panic(|| drop(exited)) {
-                state.panicked(panic, source);
-            }
+        if let Some(exited) = current.take() {
+            drop_exited::<T, E, M>(exited, state);
         }
         if core::mem::take(is_cancelled) {
             state.cancel();
         }
         Poll::Ready(())
+    }
+
+    /// Goes on with the exits that have begun, while the others wait for what the block of the use has dropped. The stack has
+    /// been told how its use ended. Ready when no exit is half-way.
+    pub(super) fn poll_begun<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
+    where
+        T: Entry<E, M>,
+        M: StackMode<E>,
+    {
+        let mut polled = Poll::Ready(());
+        let current = &self.unwinding.get_mut().current;
+        if current.as_ref().is_some_and(|entry| entry.has_begun()) {
+            polled = self.poll_current::<M>(cx);
+        }
+        let Unwinding {
+            state: Some(state),
+            half_run,
+            ..
+        } = self.unwinding.get_mut()
+        else {
+            return polled;
+        };
+        let mut index = half_run.len();
+        while index > 0 {
+            index -= 1;
+            let entry = &mut half_run[index];
+            if !entry.has_begun() {
+                continue;
+            }
+            match exit_entry::<T, E, M>(entry, cx, state) {
+                Poll::Ready(()) => drop_exited::<T, E, M>(half_run.remove(index), state),
+                Poll::Pending => polled = Poll::Pending,
+            }
+        }
+        polled
     }
 }
 
@@ -301,6 +366,18 @@ fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
     let mut nest = core::mem::take(&mut entry.nest);
     let mut entry = Some(entry);
     drop_context(&mut nest, &mut || entry = None);
+}
+
+/// Drops an entry that has been exited. What is left in its nest goes to the nest of the stack.
+pub(super) fn drop_exited<T, E, M>(mut exited: Box<Keyed<T>>, state: &mut UnwindState<E>)
+where
+    T: Entry<E, M> + ?Sized,
+{
+    let _left = core::mem::take(&mut exited.nest);
+    let source = exited.entry.report_source();
+    if let Err(panic) = catch_panic(|| drop(exited)) {
+        state.panicked(panic, source);
+    }
 }
 
 /// Goes on with the exit of one entry; its panic is noted in the state.
@@ -383,7 +460,9 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         if let Some(inbox) = &self.inbox {
             inbox.close().into_iter().rev().for_each(&mut drop_one);
         }
-        while let Some(entry) = self.entries.get_mut().pop() {
+        let half_run = core::mem::take(&mut self.unwinding.get_mut().half_run);
+        half_run.into_iter().rev().for_each(&mut drop_one);
+        while let Some(entry) = self.entries.get_mut().pop_back() {
             drop_one(entry);
         }
         if let Some(state) = self.unwinding.get_mut().state.take() {

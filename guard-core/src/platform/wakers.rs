@@ -6,7 +6,8 @@ use std::vec::Vec;
 
 use super::panics::contained;
 
-/// Each waiter has a number of its own, and at most one waker.
+/// Each waiter has a number of its own, and at most one waker. They are kept in the order of the numbers, so that a waiter is
+/// found quickly among many.
 ///
 /// Waking or dropping a waker runs code of the executor, and so must not happen under a lock. So every method gives the
 /// wakers back that are not needed any more, and [`wake`](Self::wake) needs a list that was [taken](Self::take) out.
@@ -24,23 +25,29 @@ impl<N> Default for Wakers<N> {
     }
 }
 
-impl<N: Copy + Eq> Wakers<N> {
+impl<N: Copy + Ord> Wakers<N> {
     /// Keeps the waker of a waiter. Returns the waker that it replaces, to be dropped outside the lock.
     #[must_use]
     pub(crate) fn set(&mut self, waiter: N, waker: Waker) -> Option<Waker> {
-        let slot = self.0.iter_mut().find(|(other, _)| *other == waiter);
-        if let Some((_, old)) = slot {
-            return Some(mem::replace(old, waker));
+        match self.find(waiter) {
+            Ok(position) => Some(mem::replace(&mut self.0[position].1, waker)),
+            Err(position) => {
+                self.0.insert(position, (waiter, waker));
+                None
+            }
         }
-        self.0.push((waiter, waker));
-        None
     }
 
     /// Forgets a waiter. Returns its waker, to be dropped outside the lock.
     #[must_use]
     pub(crate) fn remove(&mut self, waiter: N) -> Option<Waker> {
-        let position = self.0.iter().position(|(other, _)| *other == waiter)?;
-        Some(self.0.swap_remove(position).1)
+        let position = self.find(waiter).ok()?;
+        Some(self.0.remove(position).1)
+    }
+
+    /// Where the waiter is, or where it is to be added.
+    fn find(&self, waiter: N) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&waiter, |(other, _)| *other)
     }
 
     /// Takes all wakers out, to be woken outside the lock. A waiter that is to be woken again has to set its waker again.
@@ -122,6 +129,20 @@ mod tests {
         assert!(replaced.is_some_and(|waker| waker.will_wake(&first.waker())));
         wakers.wake();
         assert_eq!((first.count(), second.count()), (0, 1));
+    }
+
+    #[test]
+    fn waiters_are_told_apart_in_whatever_order_they_come() {
+        let all = [false; 5].map(Counting::new);
+        let mut wakers = Wakers::new();
+        for waiter in [3, 0, 4, 1, 2] {
+            assert!(wakers.set(waiter, all[waiter].waker()).is_none());
+        }
+        for (waiter, one) in all.iter().enumerate() {
+            let removed = wakers.remove(waiter);
+            assert!(removed.is_some_and(|waker| waker.will_wake(&one.waker())));
+        }
+        assert!(wakers.remove(0).is_none());
     }
 
     #[test]

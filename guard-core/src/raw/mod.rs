@@ -39,7 +39,7 @@ pub(crate) mod without_std;
 
 pub(crate) use beside::{
     ASK, ASK_FOR_ALL, ASK_FOR_FIRST, ASK_FOR_LATE, Around, Ask, Beside, ENDED, ENDED_AFTER_BLOCK,
-    EndedBeside, YIELDS, end_beside, poll_beside,
+    EndedBeside, LaterPanics, YIELDS, end_beside, poll_beside,
 };
 pub(crate) use borrowing::{Borrowing, borrowing};
 pub(crate) use current::Current;

@@ -189,6 +189,12 @@ impl<E> ReportSource<E> {
         self.discard(error);
     }
 
+    /// [`lose`](Self::lose) for an error of the set-up.
+    pub(crate) fn lose_set_up(self, error: E) {
+        self.report(ReportKind::SetUpFailed(&error));
+        self.discard(error);
+    }
+
     /// Reports the error of a body whose caller is gone, and drops it.
     pub(crate) fn lose_body(self, error: E) {
         self.report_body(ReportKind::Failed(&error));

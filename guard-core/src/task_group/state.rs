@@ -32,7 +32,7 @@ struct State<E> {
     errors: Vec<E>,
     panic: Option<Panic>,
     /// The clean-ups that the tasks have left. The exit waits for them.
-    leftovers: Vec<Leftover>,
+    leftover: Leftover,
     /// The waker of the future that waits for a failure.
     failing: Option<Waker>,
     /// The waker of the exit, which waits for the end of all tasks.
@@ -60,7 +60,7 @@ impl<E> Shared<E> {
                 running: BTreeMap::new(),
                 errors: Vec::new(),
                 panic: None,
-                leftovers: Vec::new(),
+                leftover: Leftover::none(),
                 failing: None,
                 ending: None,
             }),
@@ -113,7 +113,7 @@ impl<E> Shared<E> {
             left.leave();
             return self.report(error, panic);
         }
-        state.leftovers.push(left);
+        let spent = state.leftover.absorb(left);
         state.errors.extend(error);
         let second = if state.panic.is_some() {
             panic
@@ -125,6 +125,7 @@ impl<E> Shared<E> {
         let failing = state.failing.take_if(|_| has_failed);
         let ending = state.ending.take_if(|_| is_last);
         drop(state);
+        drop(spent);
         if has_failed {
             self.abort();
         }
@@ -132,10 +133,8 @@ impl<E> Shared<E> {
         for waker in failing.into_iter().chain(ending) {
             contained(|| waker.wake());
         }
-        // Only one panic can go on. The panic hook has seen all.
-        if let Some(second) = second {
-            second.discard();
-        }
+        // Only one panic can go on.
+        self.report(None, second);
     }
 
     /// Aborts all tasks. No task begins any more.
@@ -153,16 +152,16 @@ impl<E> Shared<E> {
     /// Aborts all tasks, and does what is due for those that have ended. The others do it themselves when they end.
     fn give_up(&self) {
         self.abort();
-        let (errors, panic, leftovers) = {
+        let (errors, panic, leftover) = {
             let mut state = lock(&self.state);
             state.is_given_up = true;
             (
                 core::mem::take(&mut state.errors),
                 state.panic.take(),
-                core::mem::take(&mut state.leftovers),
+                core::mem::replace(&mut state.leftover, Leftover::none()),
             )
         };
-        leftovers.into_iter().for_each(Leftover::leave);
+        leftover.leave();
         self.report(errors, panic);
     }
 
@@ -198,12 +197,12 @@ impl<E> Shared<E> {
     /// Waits until all tasks have ended, and closes the group. The use around then waits for the clean-ups that the
     /// tasks have left.
     pub(super) async fn ended(&self) {
-        let leftovers = poll_fn(|cx| {
+        let leftover = poll_fn(|cx| {
             let waker = cx.waker().clone();
             let mut state = lock(&self.state);
             if state.running.is_empty() {
                 state.is_open = false;
-                return Poll::Ready(core::mem::take(&mut state.leftovers));
+                return Poll::Ready(core::mem::replace(&mut state.leftover, Leftover::none()));
             }
             let replaced = state.ending.replace(waker);
             drop(state);
@@ -211,7 +210,7 @@ impl<E> Shared<E> {
             Poll::Pending
         })
         .await;
-        leftovers.into_iter().for_each(Leftover::leave);
+        leftover.leave();
     }
 
     /// The failures that nobody has taken out.

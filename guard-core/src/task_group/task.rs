@@ -48,7 +48,7 @@ impl<F, E> Task<F, E> {
         ) {
             (panic, Ok(())) => panic,
             (Some(first), Err(second)) => {
-                second.discard();
+                this.shared.report(None, Some(second));
                 Some(first)
             }
             (None, Err(panic)) => Some(panic),

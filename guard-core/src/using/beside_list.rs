@@ -13,7 +13,7 @@ use core::task::{Context, Poll};
 use crate::platform::panics::Panic;
 use crate::platform::shared::Shared;
 use crate::raw::is_not_driven;
-use crate::raw::{Beside, Drive, EndedBeside, Place};
+use crate::raw::{Beside, Drive, EndedBeside, LaterPanics, Place};
 
 /// What goes on beside the block of a use, in the order in which it was added.
 pub(crate) struct Besides<T: ?Sized> {
@@ -81,16 +81,15 @@ where
         Poll::Pending
     }
 
-    fn end(&self) -> Result<(), Panic> {
+    fn end(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         self.is_refused.store(true, Ordering::Relaxed);
         let mut ended = Ok(());
         let list = self.change(core::mem::take);
         // The last first, as they are exited.
         for one in list.iter().rev().filter_map(Weak::upgrade) {
-            match (one.end(), &ended) {
+            match (one.end(later), &ended) {
                 (Err(panic), Ok(())) => ended = Err(panic),
-                // The first panic goes on.
-                (Err(second), Err(_)) => second.discard(),
+                (Err(second), Err(_)) => later(second),
                 (Ok(()), _) => {}
             }
         }

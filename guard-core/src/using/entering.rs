@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context, poll_settle};
-use crate::report::lose_set_up_error;
+use crate::report::{ReportSource, drop_before, lose_set_up_error};
 
 /// Enters a context on the heap. Ready with the context and the nest of its set-up.
 pub(crate) struct Entering<C, X>
@@ -56,14 +56,15 @@ where
         if this.failed.is_some() {
             ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
         }
-        let context = this.context.take();
-        Poll::Ready(match this.failed.take() {
-            Some(error) => Err(error),
-            None => Ok((
-                context.expect("it was just polled"),
-                mem::take(&mut this.nest),
-            )),
-        })
+        let Some(error) = this.failed.take() else {
+            let context = this.context.take().expect("it was just polled");
+            return Poll::Ready(Ok((context, mem::take(&mut this.nest))));
+        };
+        let source = context.report_source();
+        let error = drop_before(error, source, ReportSource::lose_set_up, &mut || {
+            this.context = None;
+        });
+        Poll::Ready(Err(error))
     }
 }
 

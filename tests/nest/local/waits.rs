@@ -130,6 +130,28 @@ fn a_default_exit_does_not_wait_for_a_local_clean_up() {
 }
 
 #[test]
+fn a_default_exit_waits_for_a_default_clean_up_inside_a_local_one() {
+    let (log, reports) = logs();
+    Place::Set.run({
+        let log = log.clone();
+        async move {
+            async_with!(_outer = step(log.clone(), "outer", 1), {
+                poll_and_drop(async {
+                    async_with!(
+                        _between = stays(log.clone(), "between", 0),
+                        _inner = step(log.clone(), "inner", 5),
+                        { forever().await }
+                    );
+                });
+            });
+        }
+    });
+    let line = log.line();
+    assert!(line.starts_with("+outer +between +inner -inner "), "{line}");
+    assert_eq!(reports.line(), "");
+}
+
+#[test]
 fn the_next_local_use_around_a_default_one_waits() {
     let (log, reports) = logs();
     Place::Set.run({

@@ -96,7 +96,8 @@ where
     pub(super) fn end_beside(&self) -> Result<(), Panic> {
         let (mut nest, mut ended) = (Nest::new(), Ok(()));
         if let Some(held) = &self.held {
-            drop_block(&mut nest, &mut || ended = held.end_beside());
+            let mut later = |panic: Panic| panic.report_to(self.source);
+            drop_block(&mut nest, &mut || ended = held.end_beside(&mut later));
         }
         let _ = self.left_beside.set(nest);
         ended

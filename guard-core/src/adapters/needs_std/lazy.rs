@@ -334,12 +334,9 @@ where
         let Some(number) = number else {
             return;
         };
-        if !self.askers.leave(number) {
-            // This asker may be the one that was woken to poll the set-up, so the others are woken to do that.
-            self.askers.wake_all();
-            return;
-        }
-        if self.entered.get().is_some() {
+        // If the set-up was woken, all who wait were woken, and any of them goes on with it. So none of them waits for this
+        // asker.
+        if !self.askers.leave(number) || self.entered.get().is_some() {
             return;
         }
         let set_up = lock(&self.set_up).take();

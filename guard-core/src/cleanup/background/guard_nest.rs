@@ -77,20 +77,14 @@ fn is_dropped_where_it_was_opened(opened: &Opened) -> bool {
 
 /// [`leave`] for the clean-up of a guard.
 pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
-    let older = if is_dropped_where_it_was_opened(opened) {
-        opened.next_older(entry.runtime)
-    } else {
-        None
-    };
-    match older {
-        None => leave(entry),
-        Some(older) => {
+    if is_dropped_where_it_was_opened(opened) {
+        for older in opened.next_older(entry.runtime) {
             let mut entries = lock(&older);
             let spent = add(&mut entries, entry.clone());
             drop(entries);
             drop(spent);
-            // The older guard may outlive the use, or be dropped elsewhere, so the use waits too.
-            leave(entry);
         }
     }
+    // An older guard may outlive the use, or be dropped elsewhere, so the use waits too.
+    leave(entry);
 }

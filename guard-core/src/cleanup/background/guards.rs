@@ -92,7 +92,11 @@ impl Guards {
 
     /// Of each runtime, the guard that was opened last before this one and still lives, if it waits for clean-ups in
     /// `runtime`. The caller drops them outside the lock.
-    fn older(&mut self, number: usize, runtime: RuntimeId) -> Vec<(usize, Arc<Entries>)> {
+    fn older(
+        &mut self,
+        number: usize,
+        runtime: RuntimeId,
+    ) -> Vec<(usize, RuntimeId, Arc<Entries>)> {
         let (mut older, mut removed) = (Vec::new(), 0);
         for (id, open) in &mut self.open {
             if !id.waits_for(runtime) {
@@ -101,7 +105,7 @@ impl Guards {
             // Guards that are gone are removed from the list, so that the next search does not meet them.
             while let Some((&found, entries)) = open.range(..number).next_back() {
                 if let Some(entries) = entries.upgrade() {
-                    older.push((found, entries));
+                    older.push((found, *id, entries));
                     break;
                 }
                 open.remove(&found);
@@ -118,12 +122,14 @@ impl Opened {
         Arc::ptr_eq(&list.0, &self.list.0)
     }
 
-    /// Finds the guard that was opened last before this one, still lives, and waits for clean-ups in `runtime`.
-    /// Returns the list of the entries that it waits for.
-    pub(super) fn next_older(&self, runtime: RuntimeId) -> Option<Arc<Entries>> {
-        let older = lock(&self.list.0).older(self.number, runtime);
-        let last = older.into_iter().max_by_key(|(number, _)| *number);
-        last.map(|(_, entries)| entries)
+    /// Finds the guard that was opened last before this one, still lives, and waits for clean-ups in `runtime`. If that goes
+    /// on elsewhere, a guard in `runtime` does not wait for it, so the last of those is found too. Returns the lists of the
+    /// entries that they wait for.
+    pub(super) fn next_older(&self, runtime: RuntimeId) -> Vec<Arc<Entries>> {
+        let mut older = lock(&self.list.0).older(self.number, runtime);
+        let last = older.iter().map(|(number, ..)| *number).max();
+        older.retain(|(number, id, _)| Some(*number) == last || *id == runtime);
+        older.into_iter().map(|(.., entries)| entries).collect()
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) struct Nest {
 
 struct Contents {
     entries: Vec<Arc<Entry>>,
-    /// The entries for which the exit does not wait: they go on in another runtime, or were dropped during their set-up.
+    /// The entries for which the exit does not wait: they go on in another runtime, or were dropped during their set-up. It
+    /// waits for what is inside them, if that goes on in its own runtime.
     apart: Vec<Arc<Entry>>,
     /// The guards that were opened while this was the current nest.
     guards: Option<GuardList>,
@@ -37,11 +38,22 @@ struct Contents {
 }
 
 impl Contents {
-    /// Puts the last entry apart.
+    /// Puts the last entry apart, and what is inside it in its place.
     fn put_last_apart(&mut self) {
         if let Some(entry) = self.entries.pop() {
+            for inside in entry.inside() {
+                drop(add(&mut self.entries, inside));
+            }
             drop(add(&mut self.apart, entry));
         }
+    }
+
+    /// Takes back the entries that were put apart for which `waits` holds.
+    fn take_back(&mut self, waits: impl Fn(&Entry) -> bool) {
+        let apart = mem::take(&mut self.apart).into_iter();
+        let (back, apart) = apart.partition::<Vec<_>, _>(|entry| waits(entry));
+        self.apart = apart;
+        self.entries.extend(back);
     }
 }
 
@@ -251,11 +263,11 @@ impl Nest {
 
     /// [`poll_ended`](Self::poll_ended) that also waits for the uses that were dropped during their set-up.
     pub(super) fn poll_all_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
+        let waits = |entry: &Entry| runtime.waits_for(entry.runtime);
         if let Some(left) = &mut *self.left {
-            let left = left.get_mut();
-            left.entries.append(&mut left.apart);
+            left.get_mut().take_back(waits);
         }
-        self.poll_each_ended(cx, |entry| runtime.waits_for(entry.runtime))
+        self.poll_each_ended(cx, waits)
     }
 
     /// Ready when an exit without a limit of its own has waited as long as
@@ -312,6 +324,20 @@ impl Nest {
 pub(crate) struct Leftover(Vec<Arc<Entry>>);
 
 impl Leftover {
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds those of another nest. Returns those that need not be kept, to be dropped outside a lock.
+    #[must_use]
+    pub(crate) fn absorb(&mut self, mut other: Self) -> Self {
+        let mut spent = Vec::new();
+        for entry in mem::take(&mut other.0) {
+            spent.append(&mut add(&mut self.0, entry));
+        }
+        Self(spent)
+    }
+
     /// Puts them into the current nest.
     pub(crate) fn leave(self) {
         drop(self);

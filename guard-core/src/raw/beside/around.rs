@@ -58,7 +58,7 @@ unsafe impl Sync for Around<'_> {}
 impl<'a> Around<'a> {
     const WHAT: &'static What = &What {
         poll: Self::poll,
-        end: |_| Ok(()),
+        end: |_, _| Ok(()),
         refuse: Self::refuse,
         is_own: false,
         has_early_error: false,
@@ -153,7 +153,7 @@ impl Gate<'_> {
     const WHAT: &'static What = &What {
         poll: Self::poll,
         // Its own driver ends and refuses the future beside the inner use, through the inner context.
-        end: |_| Ok(()),
+        end: |_, _| Ok(()),
         refuse: |_| false,
         is_own: false,
         has_early_error: false,

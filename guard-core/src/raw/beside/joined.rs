@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{Beside, EndedBeside, Node, What};
+use super::{Beside, EndedBeside, LaterPanics, Node, What};
 use crate::platform::panics::Panic;
 
 /// What goes on beside two joined contexts, in a place of its own: the resource of the two is the whole of them.
@@ -74,16 +74,15 @@ impl JoinedBeside {
     /// # Safety
     ///
     /// As for [`poll`](Self::poll).
-    unsafe fn end(node: NonNull<Node>) -> Result<(), Panic> {
+    unsafe fn end(node: NonNull<Node>, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         // SAFETY: as in `poll`.
         let parts = unsafe { (*node.cast::<Joined>().as_ptr()).parts };
         let mut ended = Ok(());
         for beside in parts.into_iter().flatten() {
             // SAFETY: as the caller says.
-            match (unsafe { beside.end() }, &ended) {
+            match (unsafe { beside.end(later) }, &ended) {
                 (Err(panic), Ok(())) => ended = Err(panic),
-                // The first panic goes on.
-                (Err(second), Err(_)) => second.discard(),
+                (Err(second), Err(_)) => later(second),
                 (Ok(()), _) => {}
             }
         }

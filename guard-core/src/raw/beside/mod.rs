@@ -105,6 +105,9 @@ pub(super) struct Node {
     next: Cell<Option<NonNull<Node>>>,
 }
 
+/// Receives the panics after the first one.
+pub(crate) type LaterPanics<'a> = dyn FnMut(Panic) + 'a;
+
 /// The first of a list of nodes.
 pub(super) type First = Cell<Option<NonNull<Node>>>;
 
@@ -112,8 +115,8 @@ pub(super) type First = Cell<Option<NonNull<Node>>>;
 struct What {
     /// Ready when it ends the block. An error that comes `after_block` is for a report only.
     poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>,
-    /// Drops the future.
-    end: unsafe fn(NonNull<Node>) -> Result<(), Panic>,
+    /// Drops the future. If several panic, `later` is given all panics but the first.
+    end: unsafe fn(NonNull<Node>, later: &mut LaterPanics<'_>) -> Result<(), Panic>,
     /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
     refuse: unsafe fn(NonNull<Node>) -> bool,
     /// Whether it is a [`Head`] with the type of the context's own error.
@@ -147,14 +150,15 @@ impl Beside {
         Poll::Pending
     }
 
-    /// Drops the future of the context itself. The contexts inside its body drop their futures when they exit.
+    /// Drops the future of the context itself. The contexts inside its body drop their futures when they exit. If several
+    /// panic, `later` is given all panics but the first.
     ///
     /// # Safety
     ///
     /// As for [`poll`](Self::poll).
-    pub(super) unsafe fn end(self) -> Result<(), Panic> {
+    pub(super) unsafe fn end(self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         // SAFETY: as the caller says.
-        unsafe { (self.0.as_ref().what.end)(self.0) }
+        unsafe { (self.0.as_ref().what.end)(self.0, later) }
     }
 
     /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
@@ -227,14 +231,16 @@ where
     }
 }
 
-/// Drops what goes on beside a context from which nobody borrows.
+/// Drops what goes on beside a context from which nobody borrows. Returns the first panic, and reports the others.
 pub(crate) fn end_beside<C, X>(context: Pin<&mut C>) -> Result<(), Panic>
 where
     C: AsyncContext<X>,
 {
+    let source = context.report_source();
+    let mut later = |panic: Panic| panic.report_to(source);
     match context.beside(ASK) {
         // SAFETY: as in `poll_beside`.
-        Some(beside) => unsafe { beside.end() },
+        Some(beside) => unsafe { beside.end(&mut later) },
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{Beside, EndedBeside, Node, What};
+use super::{Beside, EndedBeside, LaterPanics, Node, What};
 use crate::platform::panics::Panic;
 
 /// Something that a driver polls through a shared reference. Its owner may add to it, end it or be moved meanwhile.
@@ -13,8 +13,8 @@ pub(crate) trait Drive {
     /// Goes on. Ready when it ends the block. An error that comes `after_block` is for a report only.
     fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>;
 
-    /// Drops what goes on.
-    fn end(&self) -> Result<(), Panic>;
+    /// Drops what goes on. If several panic, `later` is given all panics but the first.
+    fn end(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic>;
 
     /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
     fn refuse(&self) -> bool;
@@ -80,9 +80,9 @@ impl<D: Drive> Place<D> {
     /// # Safety
     ///
     /// As for [`poll_node`](Self::poll_node).
-    unsafe fn end_node(node: NonNull<Node>) -> Result<(), Panic> {
+    unsafe fn end_node(node: NonNull<Node>, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         // SAFETY: as in `poll_node`.
-        unsafe { node.cast::<Self>().as_ref() }.drive.end()
+        unsafe { node.cast::<Self>().as_ref() }.drive.end(later)
     }
 
     /// # Safety
@@ -107,8 +107,8 @@ impl<D: Drive> Drive for Place<D> {
         self.drive.poll(cx, after_block)
     }
 
-    fn end(&self) -> Result<(), Panic> {
-        self.drive.end()
+    fn end(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
+        self.drive.end(later)
     }
 
     fn refuse(&self) -> bool {

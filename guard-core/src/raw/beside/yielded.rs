@@ -7,12 +7,12 @@ use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
-use super::{EndedBeside, Node, What};
+use super::{EndedBeside, LaterPanics, Node, What};
 use crate::Outcome;
 use crate::platform::panics::{Panic, catch_panic};
 use crate::platform::tokio::unconstrained;
 use crate::raw::slot::Yield;
-use crate::report::Span;
+use crate::report::{ReportSource, Span};
 
 /// How a future beside a block may end.
 pub trait Ends<E> {
@@ -114,7 +114,7 @@ where
             (Err(panic), dropped) => {
                 // The first panic goes on.
                 if let Err(second) = dropped {
-                    second.discard();
+                    second.report_to(ReportSource::<()>::of_type::<F>());
                 }
                 Poll::Ready(EndedBeside { panic: Some(panic) })
             }
@@ -136,7 +136,7 @@ where
     /// # Safety
     ///
     /// As for [`poll`](Self::poll).
-    unsafe fn end(node: NonNull<Node>) -> Result<(), Panic> {
+    unsafe fn end(node: NonNull<Node>, _: &mut LaterPanics<'_>) -> Result<(), Panic> {
         let going = node.as_ptr().cast::<Self>();
         // SAFETY: as in `poll`.
         let (mut future, span) =

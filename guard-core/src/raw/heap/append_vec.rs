@@ -1,7 +1,7 @@
 //! A list of handles grows while the resources of some of them are in use.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::collections::VecDeque;
 use core::ptr::NonNull;
 
 use super::{KeptContext, LentContext};
@@ -11,22 +11,23 @@ use crate::platform::shared::Shared;
 /// A list that can be added to while it is shared. Entries leave it only when it is not shared: so what an entry
 /// lends stays borrowed as long as the list is.
 pub(crate) struct AppendVec<T: ?Sized> {
-    entries: Shared<Vec<Box<T>>>,
+    // A deque, so that an entry is removed at either end at once.
+    entries: Shared<VecDeque<Box<T>>>,
 }
 
 impl<T: ?Sized> AppendVec<T> {
     pub(crate) const fn new() -> Self {
         Self {
-            entries: Shared::new(Vec::new()),
+            entries: Shared::new(VecDeque::new()),
         }
     }
 
     pub(crate) fn push(&self, entry: Box<T>) {
-        self.entries.with(|entries| entries.push(entry));
+        self.entries.with(|entries| entries.push_back(entry));
     }
 
     /// The entries themselves, which nobody borrows from any more.
-    pub(crate) fn get_mut(&mut self) -> &mut Vec<Box<T>> {
+    pub(crate) fn get_mut(&mut self) -> &mut VecDeque<Box<T>> {
         self.entries.get_mut()
     }
 
@@ -54,19 +55,17 @@ impl<T: ?Sized> AppendVec<T> {
         unsafe { resource.as_mut() }
     }
 
-    /// What `look` finds in the entry that was added last of those that `is_wanted`, for as long as the list is
-    /// shared.
+    /// What `look` finds in the entry at the position that `find` says, for as long as the list is shared.
     pub(crate) fn look<U>(
         &self,
-        is_wanted: impl Fn(&T) -> bool,
+        find: impl FnOnce(&VecDeque<Box<T>>) -> Option<usize>,
         look: impl FnOnce(&T) -> Option<&U>,
     ) -> Option<&U>
     where
         U: Sync + ?Sized,
     {
         let found = self.entries.with(|entries| {
-            let mut entries = entries.iter().rev();
-            let entry = entries.find(|entry| is_wanted(entry))?;
+            let entry = entries.get(find(entries)?)?;
             look(entry).map(NonNull::from)
         });
         // SAFETY: it was borrowed from an entry, which lies in a box of its own, so that it stays where it

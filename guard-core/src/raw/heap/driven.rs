@@ -19,7 +19,7 @@ use crate::cleanup::{Nest, drop_context};
 use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::platform::shared::Shared;
 use crate::raw::beside::place::{Drive, Place};
-use crate::raw::beside::{ASK, Ask, EndedBeside};
+use crate::raw::beside::{ASK, Ask, EndedBeside, LaterPanics};
 use crate::report::lose_error;
 
 /// An entered context beside which something goes on, while its resource is lent.
@@ -221,10 +221,10 @@ where
         polled.unwrap_or(Poll::Pending)
     }
 
-    fn end(&self) -> Result<(), Panic> {
+    fn end(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         let ended = self.with(|held| match held.beside.take() {
             // SAFETY: as in `poll`. Not through the context, whose resource may be in use. It is not polled any more.
-            Some(beside) => unsafe { beside.end() },
+            Some(beside) => unsafe { beside.end(later) },
             None => Ok(()),
         });
         ended.unwrap_or(Ok(()))
@@ -454,10 +454,10 @@ where
         failure.unwrap_or_else(|panic| panic.resume())
     }
 
-    /// Drops what goes on, and does not go on with it any more.
-    pub(crate) fn end_beside(&self) -> Result<(), Panic> {
+    /// Drops what goes on, and does not go on with it any more. If several panic, `later` is given all panics but the first.
+    pub(crate) fn end_beside(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         match &self.kept.state {
-            State::Shared(driven) => driven.end(),
+            State::Shared(driven) => driven.end(later),
             _ => Ok(()),
         }
     }

@@ -113,7 +113,7 @@ where
         let ended = match (ended, dropped) {
             (ended, Ok(())) => ended,
             (BodyEnd::Panicked(first), Err(second)) => {
-                second.discard();
+                second.report_body_to(self.as_mut().project().parts.context().report_source());
                 BodyEnd::Panicked(first)
             }
             (_, Err(panic)) => BodyEnd::panicked(panic),
@@ -211,7 +211,7 @@ where
                 lose_error(&*context, error);
             }
         }
-        // As in `end_failed`.
+        // As in `end_context`.
         if let Err(panic) = catch_panic_rarely(&mut || parts.as_mut().end_context()) {
             source.lose(error);
             if let Some(error) = exit {

@@ -146,13 +146,15 @@ where
     }
 }
 
-/// Drops a body that has panicked. Whatever panics then, the first panic goes on.
+/// Drops a body that has panicked. That panic goes on, and one that comes now is reported.
 #[cold]
 pub(super) fn end_panicked_body<P, X>(mut parts: Pin<&mut P>)
 where
     P: Parts<X>,
 {
     if let Err(second) = catch_panic_rarely(&mut || parts.as_mut().end_body()) {
-        second.discard();
+        // The body is gone all the same.
+        parts.as_mut().end_body();
+        second.report_body_to(parts.context().report_source());
     }
 }

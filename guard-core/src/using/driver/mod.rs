@@ -17,9 +17,9 @@ use self::beside::{end_beside_in, poll_after_block, report_beside};
 use self::dropping::{end_panicked_body, report_ended};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
-use crate::platform::panics::{KeptPanic, Panic, catch_panic, catch_panic_rarely};
+use crate::platform::panics::{KeptPanic, Panic, catch_panic};
 use crate::raw;
-use crate::report::lose_error;
+use crate::report::{ReportSource, drop_before, lose_error};
 use crate::{AsyncContext, Outcome};
 
 /// The context of a use and its body, which borrows what the context lends.
@@ -437,7 +437,10 @@ where
                 ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))
             }
             Stage::After(ended, exited) => ControlFlow::Break(self.end(ended, exited)),
-            Stage::NotEntered(error) => ControlFlow::Break(Poll::Ready(F::not_entered(error))),
+            Stage::NotEntered(error) => {
+                let error = self.end_context(error, ReportSource::lose_set_up);
+                ControlFlow::Break(Poll::Ready(F::not_entered(error)))
+            }
             _ => unreachable!("the stage says what is kept"),
         })
     }
@@ -478,20 +481,21 @@ where
 
     /// The result of a use whose exit failed.
     #[cold]
-    fn end_failed(self: Pin<&mut Self>, kept: F::Kept, error: E) -> F::Output {
-        let mut parts = self.project().parts;
-        let context = parts.as_mut().context();
+    fn end_failed(mut self: Pin<&mut Self>, kept: F::Kept, error: E) -> F::Output {
         if F::comes_first(&kept) {
-            lose_error(&*context, error);
+            lose_error(&*self.as_mut().project().parts.context(), error);
             return F::finish(kept);
         }
-        // If the destructor of the context panics, the caller is told that, and nobody would hear of the error.
-        let source = context.report_source();
-        if let Err(panic) = catch_panic_rarely(&mut || parts.as_mut().end_context()) {
-            source.lose(error);
-            panic.resume();
-        }
+        let error = self.end_context(error, ReportSource::lose);
         F::exit_failed(kept, error)
+    }
+
+    /// Drops the context before the caller is told its error, and gives the error back.
+    #[cold]
+    fn end_context(self: Pin<&mut Self>, error: E, lose: fn(ReportSource<E>, E)) -> E {
+        let mut parts = self.project().parts;
+        let source = parts.as_mut().context().report_source();
+        drop_before(error, source, lose, &mut || parts.as_mut().end_context())
     }
 }
 

@@ -161,9 +161,11 @@ where
 
     fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         let this = self.project();
-        if this.context.is_none() {
+        let Some(context) = this.context.as_pin_mut() else {
             return WaitLimit::GivenUp;
-        }
+        };
+        // This limit holds instead of the context's own.
+        let _ = context.poll_wait_limit(cx);
         this.clock.poll_wait_limit(cx)
     }
 
