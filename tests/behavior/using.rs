@@ -649,7 +649,11 @@ fn an_error_of_a_context_whose_destructor_panics_is_reported() {
             assert_eq!(panic, "destructor", "form {form}");
             let reports = take_reports();
             assert_eq!(reports.len(), 1, "form {form}: {reports:?}");
-            let kind = if end == Fine { "Failed(" } else { "SetUpFailed(" };
+            let kind = if end == Fine {
+                "Failed("
+            } else {
+                "SetUpFailed("
+            };
             assert!(reports[0].starts_with(kind), "form {form}: {reports:?}");
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, BoxContext, Guard, async_context, async_with, drain, yield_resource,
+    AsyncContext, BoxContext, Guard, async_context, async_with, detached, drain, yield_resource,
 };
 use guard_tests::{Log, poll_once, yield_once};
 use tokio::sync::Notify;
@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::{
-    WAYS, forever, gated, logs, must_end, never, paused, poll_and_drop, step, time_out, using,
+    WAYS, forever, gated, logs, must_end, never, paused, poll_and_drop, sleeps, step, time_out,
+    using,
 };
 
 #[test]
@@ -55,6 +56,41 @@ fn drain_in_an_exit_does_not_wait_for_that_exit() {
             drains(log.clone(), "app").run(async |()| ()).await;
             assert_eq!(log.line(), "-app");
         });
+    });
+}
+
+/// The drain begins in place, and goes on in the background, where it is in the code of a clean-up.
+#[test]
+fn a_drain_that_is_cancelled_with_its_exit_or_set_up_does_not_wait_for_itself() {
+    #[async_context]
+    async fn drains_in_its_set_up(log: Log) {
+        drain().await;
+        yield_resource!();
+        log.push("-set up");
+    }
+
+    #[async_context]
+    async fn drains_detached(log: Log) {
+        yield_resource!();
+        detached(drain()).await;
+        log.push("-detached");
+    }
+
+    must_end(|| {
+        let (log, _) = logs();
+        paused().block_on(async {
+            let other = sleeps(log.clone(), "other", 5_000);
+            poll_and_drop(other.run(async |()| forever().await));
+            time_out(drains(log.clone(), "exit").run(async |()| ())).await;
+            time_out(drains_in_its_set_up(log.clone()).run(async |()| ())).await;
+            time_out(drains_detached(log.clone()).run(async |()| ())).await;
+            drain().await;
+        });
+        let line = log.line();
+        let mut ended: Vec<_> = line.split(" -").collect();
+        assert_eq!(ended.remove(0), "-other");
+        ended.sort_unstable();
+        assert_eq!(ended, ["detached", "exit", "set up"]);
     });
 }
 

@@ -6,8 +6,8 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use guard_core::{
-    AsyncContext, AsyncExitStack, async_context, async_with, drain, settled, try_settled,
-    yield_resource,
+    AsyncContext, AsyncExitStack, GroupError, TaskGroup, async_context, async_with, drain, settled,
+    task_group, try_settled, yield_resource,
 };
 use guard_tests::{Log, poll_once, yield_once};
 use tokio::sync::{Notify, Semaphore};
@@ -665,4 +665,60 @@ fn settled_reports_the_panic_of_the_destructor_of_its_error() {
         "{reports:?}"
     );
     assert_eq!(reports[1], "settled panicked: the mock asserts");
+}
+
+#[async_context]
+async fn fails_slowly() -> Result<(), Failed> {
+    yield_resource!();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    Err(Failed)
+}
+
+/// A use that is dropped when its time is up.
+async fn timed_out() {
+    let used = fails_slowly().with(async |()| {
+        forever().await;
+        Ok::<_, Failed>(())
+    });
+    time_out(used).await;
+}
+
+#[test]
+fn try_settled_returns_the_errors_of_an_inner_one_that_is_dropped() {
+    let (_, reports) = logs();
+    paused().block_on(async {
+        let inner = try_settled(timed_out());
+        let unsettled = try_settled(timeout(3 * SECOND, inner)).await.unwrap_err();
+        assert_eq!(unsettled.failures.len(), 1);
+
+        // And only those that the inner one did not return.
+        let inner = async {
+            let inner = try_settled(timed_out()).await.unwrap_err();
+            assert_eq!(inner.failures.len(), 1);
+        };
+        assert!(try_settled(inner).await.is_ok());
+    });
+    assert_eq!(reports.line().matches("fails_slowly").count(), 2);
+}
+
+#[test]
+fn try_settled_returns_the_errors_of_what_the_tasks_of_a_group_have_left() {
+    let (_, reports) = logs();
+    paused().block_on(async {
+        for is_cancelled in [false, true] {
+            let used = task_group::<Failed>().with(async |group: &mut TaskGroup<Failed>| {
+                group.spawn(async {
+                    timed_out().await;
+                    Ok(())
+                });
+                if is_cancelled {
+                    forever().await;
+                }
+                Ok::<_, GroupError<Failed>>(())
+            });
+            let unsettled = try_settled(timeout(3 * SECOND, used)).await.unwrap_err();
+            assert_eq!(unsettled.failures.len(), 1, "{is_cancelled}");
+        }
+    });
+    assert_eq!(reports.line().matches("fails_slowly").count(), 2);
 }

@@ -48,7 +48,7 @@
 //!   is only discarded.
 //!
 //! Each file uses only those before it in this list: `unfinished`, `runtime`, `wait_limit`, and then in the folder `background`
-//! `spawner`, `limit`, `entry`, `registry`, `guards`, `nest`, `guard_nest`, `dropping`, `settle`, `task` with `kind`,
+//! `spawner`, `limit`, `failures`, `entry`, `registry`, `guards`, `nest`, `guard_nest`, `dropping`, `settle`, `task` with `kind`,
 //! `hand_off`, and then what users call: `drain`, `settled`, `detached`.
 //!
 //! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the

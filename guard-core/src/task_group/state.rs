@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 // Not from tokio: the models of threads have one of their own.
 use super::AbortHandle;
-use crate::cleanup::Leftover;
+use crate::cleanup::{Leftover, Listener};
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::report::ReportSource;
@@ -17,6 +17,8 @@ use crate::report::ReportSource;
 pub(super) struct Shared<E> {
     /// Reports the failures that nobody takes out.
     source: ReportSource<E>,
+    /// Who waits for the use of the group, and wants the reports of what the tasks leave.
+    pub(super) listener: Listener,
     // Never held while a future, a destructor or a waker runs.
     state: Mutex<State<E>>,
 }
@@ -53,6 +55,7 @@ impl<E> Shared<E> {
     pub(super) fn new(source: ReportSource<E>) -> Arc<Self> {
         Arc::new(Self {
             source,
+            listener: Listener::current(),
             state: Mutex::new(State {
                 is_open: true,
                 is_given_up: false,

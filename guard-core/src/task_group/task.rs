@@ -42,10 +42,10 @@ impl<F, E> Task<F, E> {
     /// Drops the future, and tells the group. Returns whether the task has panicked, here or before.
     fn end(self: Pin<&mut Self>, error: Option<E>, panic: Option<Panic>) -> bool {
         let mut this = self.project();
-        let panic = match (
-            panic,
-            this.nest.during(|| catch_panic(|| this.future.set(None))),
-        ) {
+        let listener = this.shared.listener.clone();
+        let dropped =
+            listener.during(|| this.nest.during(|| catch_panic(|| this.future.set(None))));
+        let panic = match (panic, dropped) {
             (panic, Ok(())) => panic,
             (Some(first), Err(second)) => {
                 this.shared.report(None, Some(second));
@@ -71,7 +71,9 @@ where
         let this = self.as_mut().project();
         let future = this.future.as_pin_mut();
         let future = future.expect("a future was polled after its end");
-        let (value, error, panic) = match this.nest.during(|| catch_panic(|| future.poll(cx))) {
+        let listener = &this.shared.listener;
+        let polled = listener.during(|| this.nest.during(|| catch_panic(|| future.poll(cx))));
+        let (value, error, panic) = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(value))) => (Some(value), None, None),
             Ok(Poll::Ready(Err(error))) => (None, Some(error), None),

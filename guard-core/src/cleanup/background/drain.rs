@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::nest::owners;
+use super::nest::innermost_owner;
 use super::registry::{Waiting, all, is_any, look_again};
 use crate::cleanup::{Runtime, RuntimeId};
 
@@ -80,7 +80,7 @@ struct Draining {
     /// The runtime whose clean-ups it waits for. `None`: all.
     runtime: Option<RuntimeId>,
     waiting: Waiting,
-    /// The clean-up in whose code it is.
+    /// The clean-up in whose code it is. The code may become that of a clean-up while it waits.
     owner: Option<Arc<Entry>>,
 }
 
@@ -88,17 +88,30 @@ impl Draining {
     fn new(everywhere: bool) -> Self {
         let current = Runtime::current();
         let runtime = (!everywhere && current.is_some()).then(|| current.id());
-        let owner = owners().into_iter().next();
-        if let Some(owner) = &owner {
-            owner.count_drain();
-            // Other drains skip this clean-up from now on.
-            look_again();
-        }
         Self {
             runtime,
             waiting: Waiting::new(),
-            owner,
+            owner: None,
         }
+    }
+
+    /// Notes the clean-up in whose code it is now. Other drains skip that from now on.
+    fn find_owner(&mut self) {
+        let owner = innermost_owner();
+        if owner.as_ref().map(Arc::as_ptr) == self.owner.as_ref().map(Arc::as_ptr) {
+            return;
+        }
+        if let Some(owner) = &owner {
+            owner.count_drain();
+        }
+        self.leave_owner(owner);
+    }
+
+    fn leave_owner(&mut self, next: Option<Arc<Entry>>) {
+        if let Some(owner) = core::mem::replace(&mut self.owner, next) {
+            owner.uncount_drain();
+        }
+        look_again();
     }
 
     fn is_over(&self) -> bool {
@@ -114,9 +127,8 @@ impl Draining {
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        if let Some(owner) = &self.owner {
-            owner.uncount_drain();
-            look_again();
+        if self.owner.is_some() {
+            self.leave_owner(None);
         }
     }
 }
@@ -137,6 +149,7 @@ impl Future for Drain {
         let state = self.state.get_or_insert_with(|| Draining::new(everywhere));
         // The waker first: what ends after this wakes it, and what ended before is not found any more.
         state.waiting.wake(cx.waker());
+        state.find_owner();
         if !state.is_over() {
             return Poll::Pending;
         }

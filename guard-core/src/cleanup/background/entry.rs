@@ -10,10 +10,11 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 use std::vec::Vec;
 
+use super::failures::Failures;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::platform::wakers::Wakers;
-use crate::report::{Identity, OwnedReport};
+use crate::report::Identity;
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
 pub(crate) struct Entry {
@@ -60,25 +61,6 @@ impl State {
 /// A clean-up that gets its last poll when another one has ended.
 pub(crate) trait LastPoll {
     fn last_poll(self: Box<Self>);
-}
-
-/// The reports of clean-ups.
-pub(crate) struct Failures(Mutex<Vec<OwnedReport>>);
-
-impl Failures {
-    pub(super) fn none() -> Self {
-        Self(Mutex::new(Vec::new()))
-    }
-
-    pub(super) fn add(&self, reports: Vec<OwnedReport>) {
-        if !reports.is_empty() {
-            lock(&self.0).extend(reports);
-        }
-    }
-
-    pub(super) fn take(&self) -> Vec<OwnedReport> {
-        core::mem::take(&mut *lock(&self.0))
-    }
 }
 
 impl Entry {

@@ -7,10 +7,10 @@ use std::boxed::Box;
 use std::sync::Arc;
 
 use super::dropping::{Notes, notes};
-use super::entry::{Entry, Failures};
+use super::entry::Entry;
 use super::guard_nest::leave_guard;
 use super::kind::Kind;
-use super::nest::{CURRENT, Doing, Nest, leave};
+use super::nest::{Nest, leave, listener};
 use super::registry::register;
 use super::task::Task;
 use crate::cleanup::Runtime;
@@ -71,24 +71,4 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             None => leave(entry),
         }
     });
-}
-
-/// Where copies of the reports of this clean-up go: see [`Doing::Listening`].
-fn listener() -> Option<Arc<Failures>> {
-    let mut listener = None;
-    CURRENT.with(|current| {
-        current.outward(|doing, _| match doing {
-            Doing::Listening(failures) => {
-                listener = Some(failures.clone());
-                false
-            }
-            Doing::CleaningUp(entry) => {
-                listener.clone_from(&entry.listener);
-                false
-            }
-            Doing::Detached => false,
-            _ => true,
-        });
-    });
-    listener
 }

@@ -4,6 +4,7 @@ mod detached;
 mod drain;
 mod dropping;
 pub(crate) mod entry;
+mod failures;
 mod guard_nest;
 mod guards;
 mod hand_off;
@@ -33,6 +34,6 @@ pub(crate) use self::{
     hand_off::hand_off,
     kind::Kind,
     limit::{CleanupLimit, LimitedPart, SharedLimit},
-    nest::{Leftover, Nest},
+    nest::{Leftover, Listener, Nest},
     settle::{poll_settle, poll_settle_before_exit, poll_settle_part},
 };

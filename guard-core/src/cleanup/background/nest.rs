@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, Failures, add, take_spent, unended};
+use super::entry::{Entry, add, take_spent, unended};
+use super::failures::Failures;
 use super::guards::{GuardList, OpenGuards, Opened};
 use super::limit::{SharedLimit, Timer, wait_limit};
 use super::registry::look_again;
@@ -371,6 +372,61 @@ pub(crate) fn owners() -> Vec<Arc<Entry>> {
         });
     });
     owners
+}
+
+/// The clean-up in whose code this thread is, also if that code is [detached](crate::detached).
+pub(super) fn innermost_owner() -> Option<Arc<Entry>> {
+    let mut innermost = None;
+    CURRENT.with(|current| {
+        current.outward(|doing, _| {
+            if let Doing::CleaningUp(owner) = doing {
+                innermost = Some(owner.clone());
+            }
+            innermost.is_none()
+        });
+    });
+    innermost
+}
+
+/// Where copies of the reports of a clean-up go that is handed off here: see [`Doing::Listening`].
+pub(super) fn listener() -> Option<Arc<Failures>> {
+    let mut listener = None;
+    CURRENT.with(|current| {
+        current.outward(|doing, _| match doing {
+            Doing::Listening(failures) => {
+                listener = Some(failures.clone());
+                false
+            }
+            Doing::CleaningUp(entry) => {
+                listener.clone_from(&entry.listener);
+                false
+            }
+            Doing::Detached => false,
+            _ => true,
+        });
+    });
+    listener
+}
+
+/// Who wants the reports of the clean-ups that are handed off here, for code that is polled elsewhere.
+#[derive(Clone)]
+pub(crate) struct Listener(Option<Arc<Failures>>);
+
+impl Listener {
+    pub(crate) fn current() -> Self {
+        Self(listener())
+    }
+
+    /// Has this listener listen while `action` runs.
+    pub(crate) fn during<T>(&self, action: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(failures) => {
+                let doing = Doing::Listening(failures.clone());
+                CURRENT.with(|current| current.framed(&doing, action))
+            }
+            None => action(),
+        }
+    }
 }
 
 /// Puts a clean-up into the nest to which it belongs: the current one, or a nest further out if it would otherwise wait

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::dropping::drop_block;
-use super::entry::Failures;
-use super::nest::{CURRENT, Doing, Nest};
+use super::failures::Failures;
+use super::nest::{CURRENT, Doing, Nest, listener};
 use crate::cleanup::Runtime;
 use crate::report::{Identity, OwnedReport, ReportSource};
 use crate::using::is_err::is_err;
@@ -134,7 +134,19 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         settled: Settled<F>,
-        failures: Arc<Failures>,
+        // From its first poll.
+        failures: Option<Arc<Failures>>,
+    }
+
+    impl<F> PinnedDrop for TrySettled<F>
+    where
+        F: Future,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(failures) = this.project().failures {
+                failures.pass_on();
+            }
+        }
     }
 }
 
@@ -170,7 +182,7 @@ pin_project_lite::pin_project! {
 pub fn try_settled<F: Future>(future: F) -> TrySettled<F> {
     TrySettled {
         settled: Settled::new(future, Identity::named(|| "guard_core::try_settled")),
-        failures: Arc::new(Failures::none()),
+        failures: None,
     }
 }
 
@@ -179,10 +191,13 @@ impl<F: Future> Future for TrySettled<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let doing = Doing::Listening(this.failures.clone());
+        let failures = this
+            .failures
+            .get_or_insert_with(|| Failures::inside(listener()));
+        let doing = Doing::Listening(failures.clone());
         let output = CURRENT.with(|current| current.framed(&doing, || this.settled.poll(cx)));
         let output = ready!(output);
-        let failures = this.failures.take();
+        let failures = failures.take();
         Poll::Ready(if failures.is_empty() {
             Ok(output)
         } else {
