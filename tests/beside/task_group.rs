@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier, Mutex};
 
-use futures::FutureExt;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use guard_core::testing::{cancel_at_every_poll, reports};
 use guard_core::{
-    AsyncContext as _, GroupError, Outcome, TaskGroup, TaskStopped, TimeoutError, TryWithError,
-    async_context, async_with, drain, task_group, yield_resource,
+    AsyncContext as _, GroupError, Outcome, TaskGroup, TaskHandle, TaskStopped, TimeoutError,
+    TryWithError, async_context, async_with, drain, task_group, yield_resource,
 };
 use tokio::task::yield_now;
 
@@ -97,6 +98,47 @@ async fn a_handle_gives_the_value_of_its_task() -> Result<(), Failed> {
         assert!(group.is_empty());
     });
     Ok(())
+}
+
+#[tokio::test]
+async fn who_awaits_the_handle_of_a_task_that_fails_ends_there() {
+    #[async_context]
+    async fn told(log: guard_tests::Log) {
+        let outcome = yield_resource!();
+        log.push(format_args!("{outcome:?}"));
+    }
+
+    let log = guard_tests::Log::new();
+    for end in [|| Err("an error"), || resume_unwind(Box::new("a panic"))] {
+        let used = async {
+            async_with!(group = task_group()?, _told = told(log.clone()), {
+                let fails: TaskHandle<()> = group.spawn(async move { end() });
+                let other = group.spawn({
+                    let log = log.clone();
+                    async move {
+                        let stopped = fails.await;
+                        log.push(format_args!("{stopped:?}"));
+                        stopped.map_err(|_| "the other")
+                    }
+                });
+                // Also where a combinator polls what was woken in the same poll.
+                let stopped = FuturesUnordered::from_iter([other]).next().await;
+                log.push(format_args!("{stopped:?}"));
+            });
+            Ok::<(), Failed>(())
+        };
+        let ended = AssertUnwindSafe(used).catch_unwind().await;
+        if let Ok(failed) = ended {
+            assert_eq!(*failed.unwrap_err().first(), "an error");
+        }
+        assert_eq!(log.line(), "Cancelled");
+    }
+
+    // Where nobody drives the group, the handle is all that tells.
+    let group = task_group::<&str>().enter().await.unwrap();
+    let stopped = group.spawn(async { Err::<(), _>("an error") });
+    assert!(stopped.await.is_err());
+    assert!(group.exit().await.is_err());
 }
 
 #[tokio::test]

@@ -4,10 +4,11 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::boxed::Box;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 
 use super::state::Shared;
 use super::task::Task;
@@ -65,12 +66,12 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send + 'static,
     {
         let Some(number) = self.shared.begin() else {
-            return TaskHandle { join: None };
+            return TaskHandle::of(None);
         };
         let task = Task::new(future, number, self.shared.clone());
         let join = self.runtime.spawn(task);
         self.shared.spawned(number, join.abort_handle());
-        TaskHandle { join: Some(join) }
+        TaskHandle::of(Some(join))
     }
 }
 
@@ -95,9 +96,19 @@ impl<E> fmt::Debug for TaskGroup<E> {
 pub struct TaskHandle<T> {
     /// `None` if the group had no place for it.
     join: Option<JoinHandle<Option<T>>>,
+    /// It has ended without a value. The group's use is polled before this says so: if the task has failed, that ends the
+    /// block, and with it the code that awaits the handle there.
+    stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl<T> TaskHandle<T> {
+    fn of(join: Option<JoinHandle<Option<T>>>) -> Self {
+        Self {
+            join,
+            stopped: None,
+        }
+    }
+
     /// Aborts this task only. The group goes on.
     pub fn abort(&self) {
         if let Some(join) = &self.join {
@@ -115,11 +126,19 @@ impl<T> Future for TaskHandle<T> {
     type Output = Result<T, TaskStopped>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(join) = &mut self.join else {
-            return Poll::Ready(Err(TaskStopped(())));
+        let Self { join, stopped } = &mut *self;
+        let stopped = match (stopped, join) {
+            (Some(stopped), _) => stopped,
+            (stopped, join) => {
+                if let Some(join) = join {
+                    if let Ok(Some(value)) = ready!(Pin::new(join).poll(cx)) {
+                        return Poll::Ready(Ok(value));
+                    }
+                }
+                stopped.insert(Box::pin(yield_now()))
+            }
         };
-        let value = ready!(Pin::new(join).poll(cx)).ok().flatten();
-        Poll::Ready(value.ok_or(TaskStopped(())))
+        stopped.as_mut().poll(cx).map(|()| Err(TaskStopped(())))
     }
 }
 
