@@ -641,6 +641,42 @@ async fn what_is_beside_an_entry_goes_on_while_the_use_waits() {
     }
 }
 
+/// The exit panics, so nobody hears of the error beside an entry.
+#[test]
+fn an_error_beside_an_entry_that_has_no_caller_is_reported_in_the_name_of_the_entry() {
+    #[async_context]
+    async fn panics() -> Result<(), Error> {
+        yield_resource!();
+        panic!("in the exit");
+    }
+
+    let log = &Log::new();
+    let reports = guard_core::testing::reports();
+    let is_reported_for_the_lease = || {
+        let reported = reports.take();
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        let report = reported[0].to_string();
+        assert!(report.contains("lease"), "{report}");
+    };
+    let body = async |stack: &mut AsyncExitStack<Error>| {
+        stack.enter(panics()).await?;
+        stack.enter(lease(log.clone(), End::Fails(1))).await?;
+        std::future::pending::<Result<(), Error>>().await
+    };
+    assert_eq!(panic_of(exit_stack::<Error>().with(body)), "in the exit");
+    is_reported_for_the_lease();
+    let used = exit_stack::<Error>().all_errors().try_with(body);
+    assert_eq!(panic_of(used), "in the exit");
+    is_reported_for_the_lease();
+    let used = scoped_exit_stack::<Error>().with(async |stack| {
+        stack.enter(panics()).await?;
+        stack.enter(lease(log.clone(), End::Fails(1))).await?;
+        std::future::pending::<Result<(), Error>>().await
+    });
+    assert_eq!(panic_of(used), "in the exit");
+    is_reported_for_the_lease();
+}
+
 #[tokio::test]
 async fn each_entry_is_exited_when_the_use_is_cancelled_after_any_poll() {
     for end in [End::Never, End::Fine(1), End::Fails(2)] {

@@ -17,6 +17,40 @@ use crate::report::{ReportKind, ReportSource, describe_debug, lose_error};
 use crate::using::beside_list::Driving;
 use crate::{AsyncContext, Outcome};
 
+/// Whose errors the use of a stack fails with: they are reported in those names.
+struct Failed<E> {
+    /// The entry beside which something has failed, and so ended the block.
+    beside: Option<ReportSource<E>>,
+    /// The entries whose errors or panic the exit ended with.
+    in_exit: Sources<E>,
+}
+
+impl<E> Failed<E> {
+    const fn none() -> Self {
+        Self {
+            beside: None,
+            in_exit: Sources::new(),
+        }
+    }
+
+    /// Where the exit notes them. If something beside an entry has ended the block, a panic of the exit goes on, and only the
+    /// former is reported, so the panic is not noted.
+    fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Sources<E>> {
+        let is_resumed = self.beside.is_some() && state.has_panicked();
+        (!is_resumed).then_some(&mut self.in_exit)
+    }
+
+    /// The first of them, or else the stack.
+    fn first(&self, stack: ReportSource<E>) -> ReportSource<E> {
+        self.get(0, stack)
+    }
+
+    fn get(&self, index: usize, stack: ReportSource<E>) -> ReportSource<E> {
+        let in_exit = self.in_exit.get(index).copied();
+        in_exit.or(self.beside).unwrap_or(stack)
+    }
+}
+
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
 ///
 /// The errors of entries convert into `E`, which is also the context's error: of several, the first is
@@ -46,7 +80,7 @@ where
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
         besides: Driving::new(),
-        failed: Sources::new(),
+        failed: Failed::none(),
         is_told: false,
         order: Order::Start,
     }
@@ -61,8 +95,7 @@ where
 {
     stack: AsyncExitStack<E, M>,
     besides: Driving<OwnedBeside>,
-    /// Whose error or panic the exit ended with: it is reported in that name.
-    failed: Sources<E>,
+    failed: Failed<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -77,7 +110,7 @@ where
         Self {
             stack,
             besides: Driving::new(),
-            failed: Sources::new(),
+            failed: Failed::none(),
             is_told: false,
             order: Order::Start,
         }
@@ -107,7 +140,6 @@ where
         self.end_use(outcome);
         let state = ready!(self.stack.poll_close(cx, &mut None));
         self.order.end();
-        self.failed.clear();
         Poll::Ready(state)
     }
 }
@@ -168,7 +200,8 @@ where
     ) -> Poll<Result<(), E>> {
         let this = self.get_mut();
         let state = ready!(this.poll_close(cx, outcome));
-        Poll::Ready(state.finish_primary(&mut this.failed))
+        let sources = this.failed.by_exit(&state);
+        Poll::Ready(state.finish_primary(sources))
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome<M::Caught>) -> Option<Outcome<M::Caught>> {
@@ -184,7 +217,7 @@ where
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let Self { stack, failed, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        *failed = Sources::from([source]);
+        failed.beside = Some(source);
         Some(error)
     }
 
@@ -197,7 +230,7 @@ where
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        *self.failed.first().unwrap_or(&self.stack.report_source())
+        self.failed.first(self.stack.report_source())
     }
 }
 
@@ -205,8 +238,7 @@ where
 struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     besides: Driving<dyn Drive + 'a>,
-    /// Whose error or panic the exit ended with: it is reported in that name.
-    failed: Sources<E>,
+    failed: Failed<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -245,8 +277,8 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         }
         let state = ready!(stack.poll_close(cx, &mut None));
         order.end();
-        failed.clear();
-        Poll::Ready(state.finish_primary(failed))
+        let sources = failed.by_exit(&state);
+        Poll::Ready(state.finish_primary(sources))
     }
 
     fn tell(self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
@@ -265,7 +297,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let Self { stack, failed, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        *failed = Sources::from([source]);
+        failed.beside = Some(source);
         Some(error)
     }
 
@@ -274,7 +306,7 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        *self.failed.first().unwrap_or(&self.stack.report_source())
+        self.failed.first(self.stack.report_source())
     }
 }
 
@@ -303,7 +335,8 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     ) -> Poll<Result<(), ExitErrors<E>>> {
         let context = &mut self.get_mut().0;
         let state = ready!(context.poll_close(cx, outcome));
-        Poll::Ready(state.finish(&mut context.failed))
+        let sources = context.failed.by_exit(&state);
+        Poll::Ready(state.finish(sources))
     }
 
     fn tell(mut self: Pin<&mut Self>, outcome: Outcome) -> Option<Outcome> {
@@ -334,7 +367,8 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
     fn report(&self, kind: ReportKind<'_, ExitErrors<E>>) {
         match kind.error() {
             Some(errors) => {
-                for (error, source) in errors.iter().zip(&self.0.failed) {
+                for (index, error) in errors.iter().enumerate() {
+                    let source = self.0.failed.get(index, self.0.stack.report_source());
                     source.report(kind.with_error(error));
                 }
             }

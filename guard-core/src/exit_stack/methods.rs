@@ -1,7 +1,6 @@
 //! The methods that both forms of the stack have.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::future::Future;
 use core::task::{Context, Poll};
 
@@ -68,7 +67,7 @@ macro_rules! methods {
                     return Ok(true);
                 };
                 drop_exited::<_, E, M>(entry, &mut state);
-                state.finish_primary(&mut Vec::new()).map(|()| true)
+                state.finish_primary(None).map(|()| true)
             }
 
             /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
@@ -104,7 +103,7 @@ macro_rules! methods {
             pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
                 let mut outcome = Some(outcome);
                 let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
-                state.finish(&mut Vec::new())
+                state.finish(None)
             }
 
             /// Exits all entries, as [`close`](Self::close) does with [`Outcome::Completed`], and ends the stack.
@@ -127,7 +126,7 @@ macro_rules! methods {
             pub async fn aclose(mut self) -> Result<(), E> {
                 let mut outcome = Some(Outcome::Completed);
                 let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
-                state.finish_primary(&mut Vec::new())
+                state.finish_primary(None)
             }
 
             /// The error with which something beside an entry has failed, and whose it is.

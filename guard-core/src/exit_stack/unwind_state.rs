@@ -108,31 +108,45 @@ impl<E> UnwindState<E> {
         }
     }
 
+    /// Whether an entry has panicked.
+    pub(super) fn has_panicked(&self) -> bool {
+        self.panic.is_some()
+    }
+
     /// Ends the unwinding. If an entry has panicked, reports the errors and resumes the panic. Adds to `sources` where the
     /// panic or the errors came from.
-    pub(super) fn finish(mut self, sources: &mut Sources<E>) -> Result<(), ExitErrors<E>> {
-        self.resume_panic(sources);
-        sources.extend(self.errors.iter().map(|error| error.source));
+    pub(super) fn finish(
+        mut self,
+        mut sources: Option<&mut Sources<E>>,
+    ) -> Result<(), ExitErrors<E>> {
+        self.resume_panic(sources.as_deref_mut());
+        if let Some(sources) = sources {
+            sources.extend(self.errors.iter().map(|error| error.source));
+        }
         let errors = self.errors.into_iter().map(|error| error.cause).collect();
         ExitErrors::new(errors).map_or(Ok(()), Err)
     }
 
     /// [`finish`](Self::finish) for a caller who takes one error, the primary one: the others are
     /// reported.
-    pub(super) fn finish_primary(mut self, sources: &mut Sources<E>) -> Result<(), E> {
-        self.resume_panic(sources);
+    pub(super) fn finish_primary(mut self, mut sources: Option<&mut Sources<E>>) -> Result<(), E> {
+        self.resume_panic(sources.as_deref_mut());
         let first = self.errors.pop_front();
         self.report_errors();
         first.map_or(Ok(()), |error| {
-            sources.push(error.source);
+            if let Some(sources) = sources {
+                sources.push(error.source);
+            }
             Err(error.cause)
         })
     }
 
-    fn resume_panic(&mut self, sources: &mut Sources<E>) {
+    fn resume_panic(&mut self, sources: Option<&mut Sources<E>>) {
         if let Some(panic) = self.panic.take() {
             self.report_errors();
-            sources.push(panic.source);
+            if let Some(sources) = sources {
+                sources.push(panic.source);
+            }
             panic.cause.resume();
         }
     }
