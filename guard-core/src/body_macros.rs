@@ -101,6 +101,10 @@ macro_rules! yield_resource {
 /// meanwhile, the context is dropped on the spot, where otherwise its set-up would be finished in the
 /// background. For waits that take nothing until they are over, such as those for a lock.
 ///
+/// It marks a wait of the context in whose body it stands. If that context is entered in the set-up of another one, the set-up
+/// of the other one is finished in the background all the same. There, `cancellable!(inner().enter())` waits for a
+/// [`Guard`](crate::Guard) of the inner context that may be given up too.
+///
 /// # Examples
 ///
 /// ```
