@@ -384,6 +384,18 @@ impl<C, X> Exit<C, X>
 where
     C: AsyncContext<X>,
 {
+    /// Drops the context before the caller is told its error.
+    #[cold]
+    fn end_failed(&mut self, error: C::Error) -> C::Error {
+        let Some(context) = &self.context else {
+            return error;
+        };
+        let source = context.report_source();
+        drop_before(error, source, ReportSource::lose, &mut || {
+            self.context = None;
+        })
+    }
+
     /// Takes over the clean-ups of guards that were opened later and dropped since: this exit waits for them.
     fn absorb(&mut self) {
         self.steps.nest().absorb(self.younger.as_ref());
@@ -406,22 +418,11 @@ where
         let younger = this.younger.take();
         let exited = this.steps.poll(context.as_mut(), cx, Outcome::Cancelled);
         match exited {
-            Poll::Pending => {
-                this.younger = younger;
-                Poll::Pending
-            }
-            Poll::Ready(Ok(())) => {
-                this.context = None;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => {
-                let source = context.report_source();
-                let error = drop_before(error, source, ReportSource::lose, &mut || {
-                    this.context = None;
-                });
-                Poll::Ready(Err(error))
-            }
+            Poll::Pending => this.younger = younger,
+            Poll::Ready(Ok(())) => this.context = None,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(this.end_failed(error))),
         }
+        exited
     }
 }
 

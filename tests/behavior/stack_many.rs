@@ -76,11 +76,12 @@ fn many_entries_are_found_by_their_keys_and_released_in_both_orders() {
         Ok(())
     }
 
-    for is_last_first in [false, true] {
+    // To release the first one moves all others.
+    for (is_last_first, count) in [(false, MANY / 10), (true, MANY)] {
         block_on(async {
             let mut stack = AsyncExitStack::<usize>::new();
             let mut keys = Vec::new();
-            for index in 0..MANY {
+            for index in 0..count {
                 keys.push(stack.enter_keyed(number(index)).await.unwrap());
             }
             if is_last_first {
@@ -88,7 +89,7 @@ fn many_entries_are_found_by_their_keys_and_released_in_both_orders() {
             }
             for (index, key) in keys.iter().enumerate() {
                 let number = if is_last_first {
-                    MANY - 1 - index
+                    count - 1 - index
                 } else {
                     index
                 };
@@ -192,8 +193,8 @@ fn an_empty_stack_is_closed_in_one_poll() {
 
 #[test]
 fn a_stack_is_small() {
-    assert!(size_of::<AsyncExitStack<String>>() <= 40 * size_of::<usize>());
-    assert!(size_of::<ScopedExitStack<'_, String>>() <= 36 * size_of::<usize>());
+    assert!(size_of::<AsyncExitStack<String>>() <= 36 * size_of::<usize>());
+    assert!(size_of::<ScopedExitStack<'_, String>>() <= 32 * size_of::<usize>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,6 +35,7 @@ impl<E> Failed<E> {
 
     /// Where the exit notes them. If something beside an entry has ended the block, a panic of the exit goes on, and only the
     /// former is reported, so the panic is not noted.
+    #[inline]
     fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Sources<E>> {
         let is_resumed = self.beside.is_some() && state.has_panicked();
         (!is_resumed).then_some(&mut self.in_exit)

@@ -33,6 +33,8 @@ macro_rules! methods {
             ///
             /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
             ///
+            /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
+            ///
             /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
             /// is does not compile. What goes early while others stay in use is better entered by itself, with
             /// [`AsyncContext::enter`](crate::AsyncContext::enter).
@@ -47,8 +49,8 @@ macro_rules! methods {
             ///
             /// # Cancellation
             ///
-            /// Dropping the future puts the entry back, half-way: it is the next to be exited, and goes on from there, also while
-            /// the exit of the stack's use waits for what the block has dropped. If its exit has failed already, that is
+            /// Dropping the future puts the entry back, to be the next to be exited. An exit that has begun goes on from there,
+            /// also while the use of the stack waits for what its block has dropped. If its exit has failed already, that is
             /// [reported](crate::set_reporter).
             pub async fn release(&mut self, key: impl Into<Key>) -> Result<bool, E> {
                 let Some(entry) = self.stack.remove(key.into()) else {

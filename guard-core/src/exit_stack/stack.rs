@@ -1,8 +1,6 @@
 //! The part that both forms of the stack have in common.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
@@ -69,7 +67,7 @@ impl<T> Keyed<T> {
 }
 
 /// Where the entry with this key is.
-pub(super) fn position<T: ?Sized>(entries: &VecDeque<Box<Keyed<T>>>, key: Key) -> Option<usize> {
+pub(super) fn position<T: ?Sized>(entries: &[Box<Keyed<T>>], key: Key) -> Option<usize> {
     // The keys ascend, unless several threads have added entries at the same time.
     let position = entries.binary_search_by_key(&key.0, |entry| entry.key.0);
     position
@@ -92,8 +90,9 @@ pub(super) struct Stack<T: ?Sized, E> {
 struct Unwinding<T: ?Sized, E> {
     state: Option<UnwindState<E>>,
     current: Option<Box<Keyed<T>>>,
-    /// Entries whose exit by themselves was not awaited to its end. They are exited before the others.
-    half_run: Vec<Box<Keyed<T>>>,
+    /// Whether there may be an entry in the list whose exit has begun: it was exited by itself, and that was not awaited to
+    /// its end.
+    has_half_run: bool,
     /// Whether it is the entries' turn: the stack has waited for what its block dropped.
     has_begun: bool,
     /// Nobody waits any more. The entries below the current one are told `Cancelled`.
@@ -112,7 +111,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             unwinding: Shared::new(Unwinding {
                 state: None,
                 current: None,
-                half_run: Vec::new(),
+                has_half_run: false,
                 has_begun: false,
                 is_cancelled: false,
             }),
@@ -135,23 +134,18 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Whether there is nothing to do, and, since handles are refused from now on, never will be.
+    #[inline]
     pub(super) fn close_if_empty(&mut self) -> bool {
-        let unwinding = self.unwinding.get_mut();
-        unwinding.current.is_none()
-            && unwinding.half_run.is_empty()
+        self.unwinding.get_mut().current.is_none()
             && self.entries.get_mut().is_empty()
             && self.inbox.as_ref().is_none_or(Inbox::close_if_empty)
     }
 
     /// Takes an entry out, for it to be exited by itself.
     pub(super) fn remove(&mut self, key: Key) -> Option<Box<Keyed<T>>> {
-        let half_run = &mut self.unwinding.get_mut().half_run;
-        if let Some(index) = half_run.iter().position(|entry| entry.key == key) {
-            return Some(half_run.remove(index));
-        }
         let entries = self.entries.get_mut();
         let index = position(entries, key)?;
-        entries.remove(index)
+        Some(entries.remove(index))
     }
 
     /// The entry with this key, which nobody borrows from.
@@ -174,7 +168,8 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
     pub(super) fn put_back(&mut self, entry: Box<Keyed<T>>) {
-        self.unwinding.get_mut().half_run.push(entry);
+        self.unwinding.get_mut().has_half_run |= entry.has_begun();
+        self.entries.get_mut().push(entry);
     }
 
     pub(super) fn take(&mut self) -> Self {
@@ -209,10 +204,13 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Whether the exit of an entry has begun.
     pub(super) fn is_exiting(&mut self) -> bool {
         let Unwinding {
-            current, half_run, ..
+            current,
+            has_half_run,
+            ..
         } = self.unwinding.get_mut();
-        let mut begun = current.iter().chain(half_run.iter());
-        begun.any(|entry| entry.has_begun())
+        let is_current = current.as_ref().is_some_and(|entry| entry.has_begun());
+        let mut entries = self.entries.get_mut().iter();
+        is_current || *has_half_run && entries.any(|entry| entry.has_begun())
     }
 
     /// Begins an unwinding, or goes on with the one that has begun.
@@ -253,10 +251,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         loop {
             ready!(self.poll_current::<M>(cx));
             let added = self.inbox.as_ref().and_then(Inbox::pop);
-            let next = added
-                .or_else(|| self.unwinding.get_mut().half_run.pop())
-                .or_else(|| self.entries.get_mut().pop_back());
-            let Some(next) = next else {
+            let Some(next) = added.or_else(|| self.entries.get_mut().pop()) else {
                 break;
             };
             self.unwinding.get_mut().current = Some(next);
@@ -301,37 +296,54 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     /// Goes on with the exits that have begun, while the others wait for what the block of the use has dropped. The stack has
     /// been told how its use ended. Ready when no exit is half-way.
+    #[cold]
     pub(super) fn poll_begun<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
     where
         T: Entry<E, M>,
         M: StackMode<E>,
     {
         let mut polled = Poll::Ready(());
-        let current = &self.unwinding.get_mut().current;
-        if current.as_ref().is_some_and(|entry| entry.has_begun()) {
+        let current = self.unwinding.get_mut().current.as_ref();
+        if current.is_some_and(|entry| entry.has_begun()) {
             polled = self.poll_current::<M>(cx);
         }
-        let Unwinding {
-            state: Some(state),
-            half_run,
-            ..
-        } = self.unwinding.get_mut()
-        else {
+        let unwinding = self.unwinding.get_mut();
+        if !unwinding.has_half_run || unwinding.state.is_none() {
             return polled;
-        };
-        let mut index = half_run.len();
-        while index > 0 {
-            index -= 1;
-            let entry = &mut half_run[index];
-            if !entry.has_begun() {
+        }
+        unwinding.has_half_run = false;
+        for index in (0..self.entries.get_mut().len()).rev() {
+            if !self.entries.get_mut()[index].has_begun() {
                 continue;
             }
-            match exit_entry::<T, E, M>(entry, cx, state) {
-                Poll::Ready(()) => drop_exited::<T, E, M>(half_run.remove(index), state),
-                Poll::Pending => polled = Poll::Pending,
+            let entry = self.entries.get_mut().remove(index);
+            if let Some(pending) = self.poll_half_run::<M>(entry, cx) {
+                self.entries.get_mut().insert(index, pending);
+                self.unwinding.get_mut().has_half_run = true;
+                polled = Poll::Pending;
             }
         }
         polled
+    }
+
+    /// Goes on with the exit of an entry that is not its turn. Gives it back if that has not ended.
+    fn poll_half_run<M>(
+        &mut self,
+        entry: Box<Keyed<T>>,
+        cx: &mut Context<'_>,
+    ) -> Option<Box<Keyed<T>>>
+    where
+        T: Entry<E, M>,
+        M: StackMode<E>,
+    {
+        let unwinding = self.unwinding.get_mut();
+        let current = unwinding.current.replace(entry);
+        let (has_begun, is_cancelled) = (unwinding.has_begun, unwinding.is_cancelled);
+        unwinding.is_cancelled = false;
+        let _ = self.poll_current::<M>(cx);
+        let unwinding = self.unwinding.get_mut();
+        (unwinding.has_begun, unwinding.is_cancelled) = (has_begun, is_cancelled);
+        core::mem::replace(&mut unwinding.current, current)
     }
 }
 
@@ -369,6 +381,7 @@ fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
 }
 
 /// Drops an entry that has been exited. What is left in its nest goes to the nest of the stack.
+#[inline]
 pub(super) fn drop_exited<T, E, M>(mut exited: Box<Keyed<T>>, state: &mut UnwindState<E>)
 where
     T: Entry<E, M> + ?Sized,
@@ -460,9 +473,7 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
         if let Some(inbox) = &self.inbox {
             inbox.close().into_iter().rev().for_each(&mut drop_one);
         }
-        let half_run = core::mem::take(&mut self.unwinding.get_mut().half_run);
-        half_run.into_iter().rev().for_each(&mut drop_one);
-        while let Some(entry) = self.entries.get_mut().pop_back() {
+        while let Some(entry) = self.entries.get_mut().pop() {
             drop_one(entry);
         }
         if let Some(state) = self.unwinding.get_mut().state.take() {

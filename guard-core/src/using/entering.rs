@@ -39,6 +39,23 @@ where
     }
 }
 
+impl<C, X> Entering<C, X>
+where
+    C: AsyncContext<X>,
+{
+    /// Drops the context before the caller is told its error.
+    #[cold]
+    fn end_failed(&mut self, error: C::Error) -> C::Error {
+        let Some(context) = &self.context else {
+            return error;
+        };
+        let source = context.report_source();
+        drop_before(error, source, ReportSource::lose_set_up, &mut || {
+            self.context = None;
+        })
+    }
+}
+
 impl<C, X> Future for Entering<C, X>
 where
     C: AsyncContext<X>,
@@ -56,15 +73,13 @@ where
         if this.failed.is_some() {
             ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
         }
-        let Some(error) = this.failed.take() else {
-            let context = this.context.take().expect("it was just polled");
-            return Poll::Ready(Ok((context, mem::take(&mut this.nest))));
-        };
-        let source = context.report_source();
-        let error = drop_before(error, source, ReportSource::lose_set_up, &mut || {
-            this.context = None;
-        });
-        Poll::Ready(Err(error))
+        Poll::Ready(match this.failed.take() {
+            Some(error) => Err(this.end_failed(error)),
+            None => Ok((
+                this.context.take().expect("it was just polled"),
+                mem::take(&mut this.nest),
+            )),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A list of handles grows while the resources of some of them are in use.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use super::{KeptContext, LentContext};
@@ -11,23 +11,22 @@ use crate::platform::shared::Shared;
 /// A list that can be added to while it is shared. Entries leave it only when it is not shared: so what an entry
 /// lends stays borrowed as long as the list is.
 pub(crate) struct AppendVec<T: ?Sized> {
-    // A deque, so that an entry is removed at either end at once.
-    entries: Shared<VecDeque<Box<T>>>,
+    entries: Shared<Vec<Box<T>>>,
 }
 
 impl<T: ?Sized> AppendVec<T> {
     pub(crate) const fn new() -> Self {
         Self {
-            entries: Shared::new(VecDeque::new()),
+            entries: Shared::new(Vec::new()),
         }
     }
 
     pub(crate) fn push(&self, entry: Box<T>) {
-        self.entries.with(|entries| entries.push_back(entry));
+        self.entries.with(|entries| entries.push(entry));
     }
 
     /// The entries themselves, which nobody borrows from any more.
-    pub(crate) fn get_mut(&mut self) -> &mut VecDeque<Box<T>> {
+    pub(crate) fn get_mut(&mut self) -> &mut Vec<Box<T>> {
         self.entries.get_mut()
     }
 
@@ -58,7 +57,7 @@ impl<T: ?Sized> AppendVec<T> {
     /// What `look` finds in the entry at the position that `find` says, for as long as the list is shared.
     pub(crate) fn look<U>(
         &self,
-        find: impl FnOnce(&VecDeque<Box<T>>) -> Option<usize>,
+        find: impl FnOnce(&Vec<Box<T>>) -> Option<usize>,
         look: impl FnOnce(&T) -> Option<&U>,
     ) -> Option<&U>
     where
