@@ -204,8 +204,16 @@ struct YieldArguments {
     beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
     lent: TokenStream,
-    /// An expression that gives both, if it has to be checked first whether `beside` is a future.
-    asked: Option<TokenStream>,
+    /// If it has to be checked first whether `beside` is a future.
+    asked: Option<Asked>,
+}
+
+/// A name in the place of what goes on beside the block.
+struct Asked {
+    /// What the user wrote there.
+    written: Expr,
+    /// An expression that gives `beside` and `lent`, once what is written has the name `second`.
+    both: TokenStream,
 }
 
 impl YieldRewrite<'_> {
@@ -231,19 +239,16 @@ impl YieldRewrite<'_> {
         let shown = Span::mixed_site().located_at(beside.span());
         let krate = path_at(&self.args.krate, shown);
         let [first, second] = ["first", "second"].map(|name| Ident::new(name, shown));
-        let asked = quote_spanned! {shown=>
-            match (#beside,) {
-                #second => {
-                    #[allow(unused_imports)]
-                    use #krate::__private::GoesOnAnything as _;
-                    #krate::__private::goes_on(&#second.0).__guard_beside().lend(#second.0, #lent)
-                }
-            }
+        let both = quote_spanned! {shown=>
+            #krate::__private::goes_on(&#second.0).__guard_beside().lend(#second.0, #lent)
         };
         Ok(YieldArguments {
             beside: Some(second.into_token_stream()),
             lent: self.declared(first.into_token_stream(), &place, at),
-            asked: Some(asked),
+            asked: Some(Asked {
+                written: beside,
+                both,
+            }),
         })
     }
 
@@ -416,10 +421,20 @@ impl Rewrite for YieldRewrite<'_> {
             quote!(@#outer #lend #token #yielder #catch; #beside #lent),
         );
         let lend = match asked {
-            Some(asked) => {
-                let at = Span::mixed_site().located_at(asked.span());
+            Some(Asked { written, both }) => {
+                let at = Span::mixed_site().located_at(written.span());
+                let krate = path_at(&self.args.krate, at);
                 let [first, second] = ["first", "second"].map(|name| Ident::new(name, at));
-                quote!(match #asked { (#second, #first) => #lend })
+                // What is lent may be a temporary, so it is borrowed where that lives until the block has ended.
+                quote_spanned! {at=>
+                    match (#written,) {
+                        #second => {
+                            #[allow(unused_imports)]
+                            use #krate::__private::GoesOnAnything as _;
+                            match #both { (#second, #first) => #lend }
+                        }
+                    }
+                }
             }
             None => lend,
         };
