@@ -12,10 +12,12 @@ pub trait Swallowed {
     fn swallowed() -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl Swallowed for () {
     fn swallowed() -> Self {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> Swallowed for Option<T> {
     fn swallowed() -> Self {
         None
@@ -44,14 +46,27 @@ pub fn swallowed<T: Swallowed>(value: Option<NoValue>) -> T {
     }
 }
 
+/// What a function results in that has all errors as its value.
+#[diagnostic::on_unimplemented(
+    message = "a function with `#[within(attempt(…))]` returns a `Result`, whose `Err` gets all errors",
+    label = "what is returned is `{Self}`"
+)]
+pub trait Attempted<E> {
+    /// The result of a function that has failed.
+    fn failed(error: E) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Attempted<E> for Result<T, E> {
+    fn failed(error: E) -> Self {
+        Err(error)
+    }
+}
+
 /// A body that did not return has failed.
-///
-/// # Errors
-///
-/// Always.
-pub fn attempted<T, E>(value: Result<NoValue, E>) -> Result<T, E> {
+pub fn attempted<T: Attempted<E>, E>(value: Result<NoValue, E>) -> T {
     match value {
-        Err(error) => Err(error),
+        Err(error) => T::failed(error),
         Ok(NoValue(never)) => match never {},
     }
 }
