@@ -434,6 +434,90 @@ impl IsResultOfContext {
     }
 }
 
+/// The answer for an `Option` of a context.
+pub struct IsOptionOfContext;
+
+impl<C: AsyncContext> Otherwise<Option<C>> {
+    /// An `Option` of a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsOptionOfContext {
+        IsOptionOfContext
+    }
+
+    /// An `Option` of a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsOptionOfContext {
+        IsOptionOfContext
+    }
+}
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "this is an `Option` of a context: write `name = optional(option)?` for a context that is entered if there is one",
+    label = "an `Option`, which is no context"
+)]
+pub trait OptionAndContext {
+    /// No type.
+    type Context;
+}
+
+impl IsOptionOfContext {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: OptionAndContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// The answer for a reference to a context.
+pub struct IsReferenceToContext;
+
+impl<C: AsyncContext> Otherwise<&C> {
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+}
+
+impl<C: AsyncContext> Otherwise<&mut C> {
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+}
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "a context is used once, by value, and this is a reference to one: write it without the `&`",
+    label = "a reference to a context"
+)]
+pub trait ReferenceAndContext {
+    /// No type.
+    type Context;
+}
+
+impl IsReferenceToContext {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: ReferenceAndContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
 /// The answer for another `Result`.
 pub struct IsResult;
 

@@ -6,7 +6,8 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, Token, parse_quote, token};
 
-use super::parse::{AsyncWith, ContextClause, Handling, SYNTAX, Single};
+use super::parse::{AsyncWith, ContextClause, Handling, JOINED, SYNTAX, Single};
+use crate::diag::written;
 use crate::tokens::{is_punct, is_word};
 
 /// What could be read of an input.
@@ -42,7 +43,16 @@ pub(crate) fn read_clauses(
     error: Error,
 ) -> (Vec<ContextClause>, Error) {
     let mut mistakes = Mistakes::default();
-    let parts = split(input, &mut mistakes);
+    let mut parts = split(input, &mut mistakes);
+    if let Some([TokenTree::Group(braces)]) = parts.last().map(Vec::as_slice) {
+        if braces.delimiter() == Delimiter::Brace {
+            mistakes.tell(
+                braces,
+                format!("the block is the body of the function: write only `{syntax}`"),
+            );
+            parts.pop();
+        }
+    }
     let clauses = clauses(&parts, syntax, &mut mistakes);
     (clauses, mistakes.first.unwrap_or(error))
 }
@@ -253,7 +263,10 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
         return None;
     }
     part.pop();
-    mistakes.tell(&braces, format!("write `,` before the block: `{SYNTAX}`"));
+    // More than the comma is wrong about `context as name { … }`.
+    if !part.iter().any(|token| is_word(token, "as")) {
+        mistakes.tell(&braces, format!("write `,` before the block: `{SYNTAX}`"));
+    }
     Some(braces)
 }
 
@@ -436,14 +449,54 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
             return read.into_iter().map(|one| one.asked(question)).collect();
         }
     }
-    if let [join, bang, TokenTree::Group(_), ..] = part {
-        if is_word(join, "join") && is_punct(bang, '!') {
+    if let [TokenTree::Ident(word), bang, TokenTree::Group(_), ..] = part {
+        let inside = match word.to_string().as_str() {
+            "join" => Some(JOINED),
+            "attempt" | "catch" => Some("name = context?"),
+            _ => None,
+        };
+        if let (Some(inside), true) = (inside, is_punct(bang, '!')) {
             mistakes.tell(
                 part.iter().cloned().collect::<TokenStream>(),
-                "write `join(a = first()?, b = second()?)`, without a `!`",
+                format!("write `{word}({inside})`, without a `!`"),
             );
-            let joined = [join.clone(), part[2].clone()];
-            return some(&joined, syntax, mistakes);
+            let meant = [part[0].clone(), part[2].clone()];
+            return some(&meant, syntax, mistakes);
+        }
+    }
+    if let [TokenTree::Ident(word), inside @ TokenTree::Group(_)] = part {
+        if word == "try" {
+            mistakes.tell(
+                word,
+                "write `attempt` instead of `try`: `attempt(name = context?)`",
+            );
+            let attempt = Ident::new("attempt", word.span());
+            return some(&[attempt.into(), inside.clone()], syntax, mistakes);
+        }
+    }
+    if let [
+        TokenTree::Ident(word),
+        less,
+        error @ ..,
+        greater,
+        TokenTree::Group(_),
+    ] = part
+    {
+        if word == "attempt" && is_punct(less, '<') && is_punct(greater, '>') {
+            let error: TokenStream = error.iter().cloned().collect();
+            let meant = syn::parse2(error.clone()).map_or("Error".to_owned(), |ty| written(&ty));
+            mistakes.tell(
+                quote!(#word #less #error #greater),
+                format!("write `attempt::<{meant}>(name = context?)`"),
+            );
+            let colons = quote!(::).into_iter();
+            let rest = part[1..].iter().cloned();
+            let meant: Part = [part[0].clone()]
+                .into_iter()
+                .chain(colons)
+                .chain(rest)
+                .collect();
+            return some(&meant, syntax, mistakes);
         }
     }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
@@ -527,16 +580,21 @@ fn single(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<S
             };
         }
     }
-    let equals = part.iter().enumerate().position(|(index, token)| {
-        let next = part.get(index + 1);
-        is_punct(token, '=') && next.is_none_or(|next| !is_punct(next, '='))
-    });
-    if let Some(equals) = equals {
-        let (pat, context) = part.split_at(equals);
+    let for_equals = (0..part.len()).find_map(|at| Some((at, for_equals(&part[at..])?)));
+    if let Some((at, length)) = for_equals {
+        let (pat, context) = part.split_at(at);
+        let (equals, context) = context.split_at(length);
         let pat = Pat::parse_single
             .parse2(pat.iter().cloned().collect())
             .ok()?;
-        let context = &context[1..];
+        if !matches!(equals, [equals] if is_punct(equals, '=')) {
+            let equals: TokenStream = equals.iter().cloned().collect();
+            let written = equals.to_string().replace(' ', "");
+            mistakes.tell(
+                equals,
+                format!("write `=` instead of `{written}`: `{syntax}`"),
+            );
+        }
         return (!context.is_empty()).then(|| Single::new(pat, context));
     }
     let named = part.iter().position(|token| is_word(token, "as"));
@@ -560,6 +618,28 @@ fn single(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<S
         );
     }
     None
+}
+
+/// How many tokens stand here for an `=`, as other languages write it: `name in context`, `name: context`.
+fn for_equals(tokens: &[TokenTree]) -> Option<usize> {
+    let [first, after @ ..] = tokens else {
+        return None;
+    };
+    if is_word(first, "in") {
+        return Some(1);
+    }
+    let TokenTree::Punct(punct) = first else {
+        return None;
+    };
+    let next = after.first().and_then(|next| match next {
+        TokenTree::Punct(next) if punct.spacing() == Spacing::Joint => Some(next.as_char()),
+        _ => None,
+    });
+    match (punct.as_char(), next) {
+        ('=', Some('=')) | (':', Some('=')) | ('<', Some('-')) => Some(2),
+        ('=', _) | (':', None) => Some(1),
+        _ => None,
+    }
 }
 
 /// The braces, also if they are what a macro was given as a block.
