@@ -14,11 +14,11 @@ use syn::{
 use super::instrument::{self, Instrumented};
 use super::likely_mistakes::{is_ok, yields_of};
 use super::returns::Returns;
-use super::tails;
 use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
 use crate::rewrite::{OuterLabels, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
+use crate::tails;
 use crate::tokens::is_punct;
 
 /// A body whose yields use the token and leave the proof.

@@ -9,8 +9,8 @@ use syn::{
 };
 
 use super::returns::Returns;
-use super::tails;
 use crate::diag::{Errors, path_at};
+use crate::tails;
 
 /// Tells these mistakes, and goes on with what is meant.
 pub(super) fn mend(block: &mut Block, krate: &Path, returns: &Returns, errors: &mut Errors) {

@@ -7,7 +7,6 @@ mod likely_mistakes;
 mod ownership;
 mod receiver;
 mod returns;
-mod tails;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

@@ -8,10 +8,10 @@ use syn::{
     StmtMacro, Type, parse_quote,
 };
 
-use super::tails;
 use crate::args::Args;
 use crate::diag::written;
 use crate::rewrite::mentions;
+use crate::tails;
 use crate::types::{argument_of, context_of};
 
 /// The resource, and how the body returns.

@@ -65,7 +65,7 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     expand_clause(
         krate,
         &first,
-        &BlockBody::new(krate, block, first.handling().clone()),
+        &BlockBody::new(krate, block, &first),
         inside.as_ref(),
     )
 }

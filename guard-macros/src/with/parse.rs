@@ -65,6 +65,14 @@ impl ContextClause {
         }
     }
 
+    /// The word before the parentheses of `catch(…)` or `attempt(…)`.
+    pub(super) fn keyword(&self) -> Option<&Ident> {
+        match self {
+            Self::Handled { keyword, .. } => Some(keyword),
+            Self::Single(_) | Self::Join { .. } => None,
+        }
+    }
+
     /// `(a, b) = (first()?, second()?)`, as in an assignment.
     fn tuple(&self) -> Option<(&PatTuple, &ExprTuple)> {
         match self {
