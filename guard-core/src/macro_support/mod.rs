@@ -29,4 +29,4 @@ pub use owned::{Owned, owned_generic, owned_locally};
 pub use question_mark::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use returns::{Returns, carried};
 pub use window::{AwaitedBefore, WaitsForAnything, waits_for};
-pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};
+pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, LentByItself, Undeclared, goes_on};

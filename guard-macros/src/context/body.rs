@@ -296,7 +296,13 @@ impl YieldRewrite<'_> {
     fn declared(&self, lent: TokenStream, place: &TokenStream, at: Span) -> TokenStream {
         // The type of an expression may be inferred from the type that is expected, so only what has a type of its own is
         // bound first.
-        let has_type = is_named(place) || is_lock(place);
+        let referred = match syn::parse2(place.clone()) {
+            Ok(Expr::Reference(reference)) if reference.mutability.is_none() => {
+                Some(reference.expr)
+            }
+            _ => None,
+        };
+        let has_type = is_named(place) || is_lock(place) || referred.is_some();
         let Some(resource) = self.resource.filter(|_| has_type) else {
             return lent;
         };
@@ -304,8 +310,14 @@ impl YieldRewrite<'_> {
         let krate = path_at(&self.args.krate, at);
         // These traits have a message of their own for a wrong type. In all other cases rustc shows the declaration.
         if let ReturnType::Default = self.output {
+            let lent = referred.map_or(lent, |place| quote_spanned!(at=> &mut #place));
             return quote_spanned! {at=>
                 match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
+            };
+        }
+        if referred.is_some() {
+            return quote_spanned! {at=>
+                match #lent { #name => #krate::__private::LentByItself::<#resource>::lent_by_itself(#name) }
             };
         }
         if let Type::Reference(_) = resource {
@@ -329,17 +341,40 @@ impl YieldRewrite<'_> {
     }
 
     /// What a `cancellable!` waits for. If that is awaited already, it is asked first whether it is a future.
-    fn waited_for(&self, tokens: &TokenStream) -> TokenStream {
-        let Ok(Expr::Await(_)) = syn::parse2::<Expr>(tokens.clone()) else {
-            return tokens.clone();
-        };
+    ///
+    /// A `?` after that belongs after the call.
+    fn waited_for(&mut self, tokens: &TokenStream) -> (TokenStream, Option<Token![?]>) {
+        match syn::parse2::<Expr>(tokens.clone()) {
+            Ok(Expr::Await(_)) => {}
+            Ok(Expr::Block(code))
+                if !matches!(code.block.stmts.last(), Some(Stmt::Expr(_, None))) =>
+            {
+                self.errors.push(Error::new_spanned(
+                    tokens,
+                    "`cancellable!` waits for a future, and this block is none: write `async` before it",
+                ));
+                return (quote!(async #tokens), None);
+            }
+            Ok(Expr::Try(asks)) => {
+                let Expr::Await(waits) = *asks.expr else {
+                    return (tokens.clone(), None);
+                };
+                self.errors.push(Error::new(
+                    asks.question_token.span,
+                    "`cancellable!` awaits the future itself: write the `?` after the call, and leave out the `.await`, \
+                     `cancellable!(future)?`",
+                ));
+                return (waits.base.into_token_stream(), Some(asks.question_token));
+            }
+            _ => return (tokens.clone(), None),
+        }
         let (start, end) = ends(tokens);
         let [start, end] = [start, end].map(|span| Span::mixed_site().located_at(span));
         let krate = path_at(&self.args.krate, start);
         let waited = Ident::new("waited", start);
         // Between these two spans, rustc underlines the whole expression.
         let whole = quote_spanned!(end=> 0);
-        quote_spanned! {start=>
+        let asked = quote_spanned! {start=>
             match (#tokens,) {
                 #waited => {
                     #[allow(unused_imports)]
@@ -347,7 +382,8 @@ impl YieldRewrite<'_> {
                     #krate::__private::waits_for(&#waited.0).__guard_window().future(#waited.#whole)
                 }
             }
-        }
+        };
+        (asked, None)
     }
 
     /// The call as guard-core's own macro, whatever is called so where the user stands.
@@ -456,12 +492,12 @@ impl Rewrite for YieldRewrite<'_> {
     fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
         let span = name_of(call)?.span();
         let token = self.proof.window(span);
-        let tokens = self.waited_for(&call.tokens);
+        let (tokens, question) = self.waited_for(&call.tokens);
         (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
             let yielder = yielder();
             let window = self.by_path(call, quote!(@window #token #yielder; #tokens));
-            quote!({ #imported; #window })
+            quote!({ #imported; #window #question })
         })
     }
 
