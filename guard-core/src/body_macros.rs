@@ -134,11 +134,14 @@ macro_rules! __yield_resource {
     // Only uses the import of the macro, so that no lint calls it unused.
     (@imported) => {};
     // Tokens, and no expression, for editors: it need not parse while it is typed.
+    // The token is moved by a pattern, since of a method rustc would show the definition beside the error for a second yield.
     (@$lend:ident $token:ident $yielder:ident; $($resource:tt)*) => {
-        $token.$lend(&$yielder, $($resource)*).await
+        match $token { token => token.$lend(&$yielder, $($resource)*).await }
     };
     (@$lend:ident $token:ident $yielder:ident catch; $($resource:tt)*) => {
-        $crate::__private::caught($token.$lend(&$yielder, $($resource)*).await)
+        $crate::__private::caught(
+            match $token { token => token.$lend(&$yielder, $($resource)*).await }
+        )
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{

@@ -200,13 +200,13 @@ fn a_boxed_context_that_stays_on_its_thread() {
     context(
         quote!(local, boxed),
         quote! {
-            async fn count<T>(values: Rc<T>, by: usize) {
+            async fn count<T: 'static>(values: Rc<T>, by: usize) {
                 yield_resource!();
             }
         },
         &expect![[r#"
             #[track_caller]
-            fn count<T>(
+            fn count<T: 'static>(
                 values: Rc<T>,
                 by: usize,
             ) -> ::guard_core::LocalBoxContext<
