@@ -7,6 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
 use syn::{
     Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Stmt, Token, Type,
 };
@@ -19,7 +20,7 @@ use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
 use crate::rewrite::{OuterLabels, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
 use crate::tails;
-use crate::tokens::is_punct;
+use crate::tokens::{is_punct, is_word};
 
 /// A body whose yields use the token and leave the proof.
 pub(crate) struct ContextBody {
@@ -148,7 +149,7 @@ impl ContextBody {
             errors,
         };
         let label = walk_block(&mut block, &mut rewrite);
-        if !rewrite.found && !is_stub(&block) {
+        if !rewrite.found && !is_stub(&block) && !has_misspelt_yield(&mut block) {
             errors.push(Error::new(
                 name.span(),
                 format!(
@@ -255,6 +256,10 @@ impl YieldRewrite<'_> {
     /// A mutable reference to what a yield lends, and where that stands.
     fn lent(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<(TokenStream, Span)> {
         let site = Span::mixed_site();
+        if let Some((error, place)) = place_with_more(tokens) {
+            self.errors.push(error);
+            return self.lent(&place, span);
+        }
         if tokens.is_empty() {
             let site = site.located_at(span);
             return Ok((quote_spanned!(site=> &mut ()), site));
@@ -625,6 +630,25 @@ fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
     }
 }
 
+/// `mut place`, `move place` or `place;`: what is wrong, and the place.
+fn place_with_more(tokens: &TokenStream) -> Option<(Error, TokenStream)> {
+    let all: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let (more, place) = match all.as_slice() {
+        [word, place @ ..] if is_word(word, "mut") || is_word(word, "move") => (word, place),
+        [place @ .., end] if is_punct(end, ';') => (end, place),
+        _ => return None,
+    };
+    let place: TokenStream = place.iter().cloned().collect();
+    syn::parse2::<Expr>(place.clone()).ok()?;
+    let error = Error::new_spanned(
+        more,
+        format!(
+            "`yield_resource!` takes a place, and makes the `&mut` of it: leave out the `{more}`"
+        ),
+    );
+    Some((error, place))
+}
+
 /// The call with other arguments, all else as the user wrote it.
 fn with_arguments(call: &Macro, tokens: TokenStream) -> TokenStream {
     let mut call = call.clone();
@@ -647,6 +671,21 @@ fn has_windows(block: &mut Block) -> bool {
         false
     });
     mentions(&tokens, &|word| word == "cancellable") && mentioned.get() == yields_of(block).len()
+}
+
+/// Whether there is a macro whose name is like that of the yield. rustc says that it does not find it.
+fn has_misspelt_yield(block: &mut Block) -> bool {
+    struct Search(bool);
+
+    impl VisitMut for Search {
+        fn visit_macro_mut(&mut self, call: &mut Macro) {
+            self.0 |= name_of(call).is_some_and(|name| name.to_string().contains("yield"));
+        }
+    }
+
+    let mut search = Search(false);
+    search.visit_block_mut(block);
+    search.0
 }
 
 /// Whether a body is still to be written: it ends in `todo!()` or another macro that panics.

@@ -1,7 +1,7 @@
 //! Likely mistakes: a yield that is written as in Python, as a future or as a `Result`; a body that returns what it lends.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -66,7 +66,15 @@ impl VisitMut for Mend<'_> {
                     lends.yield_token.span,
                     "write `yield_resource!(resource)` instead of `yield resource`",
                 ));
-                let lent = &lends.expr;
+                let lent = match lends.expr.as_deref() {
+                    // `yield!(resource)`
+                    Some(Expr::Unary(ExprUnary {
+                        op: UnOp::Not(_),
+                        expr: lent,
+                        ..
+                    })) => Some(lent),
+                    _ => lends.expr.as_ref(),
+                };
                 *expr = parse_quote!(yield_resource!(#lent));
             }
             Expr::Call(call) if is_yield_without_a_bang(&call.func) => {
@@ -76,6 +84,24 @@ impl VisitMut for Mend<'_> {
                 ));
                 let lent = &call.args;
                 *expr = parse_quote!(yield_resource!(#lent));
+            }
+            Expr::Call(call) if is_timeout(&call.func) => {
+                if let Some(yields) = call.args.iter_mut().find(|one| is_yield(one)) {
+                    self.errors.push(no_future(&*yields));
+                    *yields = parse_quote!(::core::future::ready(#yields));
+                }
+            }
+            Expr::Call(call)
+                if self.returns.is_fallible()
+                    && is_ok(&call.func)
+                    && matches!(call.args.first(), Some(value) if is_yield(value)) =>
+            {
+                self.errors.push(Error::new_spanned(
+                    &call.args,
+                    "this is the `Outcome` of the block, and a context ends with `Ok(())`: write it as a statement before that",
+                ));
+                let value = &mut call.args[0];
+                *value = parse_quote!({ let _ = #value; });
             }
             Expr::Await(waits) if is_yield(&waits.base) => {
                 self.errors.push(Error::new(
@@ -175,11 +201,7 @@ impl Mend<'_> {
                     _ => "another",
                 };
                 if is_word(name, "yield_resource") && is_punct(bang, '!') && ends.contains(&end) {
-                    self.errors.push(Error::new_spanned(
-                        quote!(#name #bang #group),
-                        "`yield_resource!` waits for the block itself, and is no future: what is to go on beside the block is its \
-                         second argument, `yield_resource!(resource, async { … })`",
-                    ));
+                    self.errors.push(no_future(quote!(#name #bang #group)));
                     out.extend(quote!(::core::future::ready(#name #bang #group)));
                     rest = after;
                     continue;
@@ -211,6 +233,23 @@ impl Mend<'_> {
             ::core::result::Result::<(), #error>::Ok(())
         });
     }
+}
+
+fn no_future(yields: impl ToTokens) -> Error {
+    Error::new_spanned(
+        yields,
+        "`yield_resource!` waits for the block itself, and is no future: what is to go on beside the block is its second \
+         argument, `yield_resource!(resource, async { … })`",
+    )
+}
+
+/// A function that waits for a future.
+fn is_timeout(function: &Expr) -> bool {
+    let Expr::Path(path) = function else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == "timeout" || last.ident == "timeout_at")
 }
 
 /// A pattern of a `Result`, which no `Outcome` can match.

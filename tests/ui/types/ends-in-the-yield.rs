@@ -11,4 +11,9 @@ async fn plain() {
     yield_resource!()
 }
 
+#[async_context]
+async fn in_ok() -> io::Result<()> {
+    Ok(yield_resource!())
+}
+
 fn main() {}
