@@ -79,7 +79,8 @@ pub struct OnlyTold;
 #[diagnostic::on_unimplemented(
     message = "this context does not catch: write it without `catch(…)`",
     label = "it is told that the body failed, but not handed the error",
-    note = "a context that catches is made by `#[async_context(catch)]`; `attempt(name = context?)` handles errors where they stand, with any context"
+    note = "a context that catches is made by `#[async_context(catch)]`; `attempt(name = context?)` handles errors where they stand, with any context",
+    note = "`suppress` has to know which error it looks at: `suppress(|error: &Error| …)`"
 )]
 pub trait UsedInCatch {
     /// No type.
@@ -252,13 +253,24 @@ pub trait ProbeFallible {
 
 impl<C: AsyncContext> ProbeFallible for Probe<C> {}
 
-/// No type implements it: its message is the error.
+/// An error that cannot happen, so that no `?` is needed.
 #[diagnostic::on_unimplemented(
     message = "this context can fail, with `{Self}`: write `?` after it",
     label = "its errors have nowhere to go",
     note = "in `name = context?` the `?` is where the context's own errors leave, of entering and of exiting"
 )]
-pub trait NeedsNoQuestionMark {}
+pub trait NeedsNoQuestionMark {
+    /// Cannot be called.
+    fn never(self) -> Infallible;
+}
+
+#[diagnostic::do_not_recommend]
+impl NeedsNoQuestionMark for Infallible {
+    #[inline]
+    fn never(self) -> Infallible {
+        self
+    }
+}
 
 impl CanFail {
     /// Does not compile. It results in a context all the same, so that rustc checks the block too.

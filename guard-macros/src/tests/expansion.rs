@@ -674,7 +674,7 @@ fn a_use_that_is_left_in_every_way() {
                     guard_core::__private::Next::Returned(returned) => return returned,
                     guard_core::__private::Next::Failed(error) => {
                         #[allow(unreachable_code)]
-                        match guard_core::__private::CannotFail::never(error) {}
+                        match guard_core::__private::how_failed(&error).unasked(error) {}
                     }
                 }
                 match jump {

@@ -400,6 +400,19 @@ fn bare_tuple(
         return None;
     };
     let before = quote_parts(&parts[..names]);
+    let whole = Pat::parse_single.parse2(quote!((#before, #pat))).ok();
+    let context = last.iter().position(|token| is_punct(token, '='))?;
+    let context = &last[context + 1..];
+    // `a, b = join(first()?, second()?)`
+    if matches!(context, [word, ..] if is_word(word, "join")) {
+        mistakes.tell(
+            context.iter().cloned().collect::<TokenStream>(),
+            format!("the names stand inside: write `join({JOINED})`"),
+        );
+        let one = ContextClause::Single(Box::new(Single::new(whole?, context)));
+        let joined = one.apart()?.into_iter().next()?;
+        return Some((joined, names + 1));
+    }
     mistakes.tell(
         quote!(#before, #pat),
         format!(
@@ -408,9 +421,7 @@ fn bare_tuple(
             pat.to_token_stream()
         ),
     );
-    let context = last.iter().position(|token| is_punct(token, '='))?;
-    let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
-    let single = Single::new(pat, &last[context + 1..]);
+    let single = Single::new(whole?, context);
     Some((ContextClause::Single(Box::new(single)), names + 1))
 }
 
@@ -516,7 +527,12 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
     }
     if let Some((keyword, handling, group)) = handled(part) {
         let parts = split(group.stream(), mistakes);
-        let inside = clauses(&parts, syntax, mistakes).into_iter();
+        let inside = clauses(&parts, syntax, mistakes);
+        // `attempt(catch(name = context?))`: the inner one says which context it is.
+        if let Some(inner @ ContextClause::Handled { .. }) = inside.first() {
+            return vec![inner.clone()];
+        }
+        let inside = inside.into_iter();
         // It takes one. The others are as if they stood after it.
         let mut inside = inside.flat_map(|one| match one {
             ContextClause::Single(single) | ContextClause::Handled { single, .. } => vec![single],
