@@ -460,55 +460,8 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
             return read.into_iter().map(|one| one.asked(question)).collect();
         }
     }
-    if let [TokenTree::Ident(word), bang, TokenTree::Group(_), ..] = part {
-        let inside = match word.to_string().as_str() {
-            "join" => Some(JOINED),
-            "attempt" | "catch" => Some("name = context?"),
-            _ => None,
-        };
-        if let (Some(inside), true) = (inside, is_punct(bang, '!')) {
-            mistakes.tell(
-                part.iter().cloned().collect::<TokenStream>(),
-                format!("write `{word}({inside})`, without a `!`"),
-            );
-            let meant = [part[0].clone(), part[2].clone()];
-            return some(&meant, syntax, mistakes);
-        }
-    }
-    if let [TokenTree::Ident(word), inside @ TokenTree::Group(_)] = part {
-        if word == "try" {
-            mistakes.tell(
-                word,
-                "write `attempt` instead of `try`: `attempt(name = context?)`",
-            );
-            let attempt = Ident::new("attempt", word.span());
-            return some(&[attempt.into(), inside.clone()], syntax, mistakes);
-        }
-    }
-    if let [
-        TokenTree::Ident(word),
-        less,
-        error @ ..,
-        greater,
-        TokenTree::Group(_),
-    ] = part
-    {
-        if word == "attempt" && is_punct(less, '<') && is_punct(greater, '>') {
-            let error: TokenStream = error.iter().cloned().collect();
-            let meant = syn::parse2(error.clone()).map_or("Error".to_owned(), |ty| written(&ty));
-            mistakes.tell(
-                quote!(#word #less #error #greater),
-                format!("write `attempt::<{meant}>(name = context?)`"),
-            );
-            let colons = quote!(::).into_iter();
-            let rest = part[1..].iter().cloned();
-            let meant: Part = [part[0].clone()]
-                .into_iter()
-                .chain(colons)
-                .chain(rest)
-                .collect();
-            return some(&meant, syntax, mistakes);
-        }
+    if let Some(meant) = misspelt_word(part, mistakes) {
+        return some(&meant, syntax, mistakes);
     }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
@@ -553,6 +506,49 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
         .map(|single| ContextClause::Single(Box::new(single)))
         .into_iter()
         .collect()
+}
+
+/// `attempt`, `catch` or `join` in a form that they do not have. The part as it is meant.
+fn misspelt_word(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Part> {
+    let [TokenTree::Ident(word), after @ ..] = part else {
+        return None;
+    };
+    match after {
+        [inside @ TokenTree::Group(_)] if word == "try" => {
+            mistakes.tell(
+                word,
+                "write `attempt` instead of `try`: `attempt(name = context?)`",
+            );
+            let attempt = Ident::new("attempt", word.span());
+            Some(vec![attempt.into(), inside.clone()])
+        }
+        [bang, inside @ TokenTree::Group(_), ..] if is_punct(bang, '!') => {
+            let expected = match word.to_string().as_str() {
+                "join" => JOINED,
+                "attempt" | "catch" => "name = context?",
+                _ => return None,
+            };
+            mistakes.tell(
+                part.iter().cloned().collect::<TokenStream>(),
+                format!("write `{word}({expected})`, without a `!`"),
+            );
+            Some(vec![part[0].clone(), inside.clone()])
+        }
+        [less, error @ .., greater, TokenTree::Group(_)]
+            if word == "attempt" && is_punct(less, '<') && is_punct(greater, '>') =>
+        {
+            let error: TokenStream = error.iter().cloned().collect();
+            let meant = syn::parse2(error.clone()).map_or("Error".to_owned(), |ty| written(&ty));
+            mistakes.tell(
+                quote!(#word #less #error #greater),
+                format!("write `attempt::<{meant}>(name = context?)`"),
+            );
+            let after = after.iter().cloned();
+            let colons = quote!(#word ::).into_iter();
+            Some(colons.chain(after).collect())
+        }
+        _ => None,
+    }
 }
 
 /// `catch(…)` or `attempt(…)`.
@@ -652,7 +648,7 @@ fn for_equals(tokens: &[TokenTree]) -> Option<usize> {
         _ => None,
     });
     match (punct.as_char(), next) {
-        ('=', Some('=')) | (':', Some('=')) | ('<', Some('-')) => Some(2),
+        ('=' | ':', Some('=')) | ('<', Some('-')) => Some(2),
         ('=', _) | (':', None) => Some(1),
         _ => None,
     }
