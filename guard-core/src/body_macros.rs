@@ -7,6 +7,9 @@
 /// `yield_resource!()` lends `()`. The value is the [`Outcome`](crate::Outcome): what follows is the
 /// clean-up, and it runs however the use ended.
 ///
+/// `yield_resource!((a, b))` lends a new tuple of the two: what is `Copy` is copied into it, and the block changes the copy.
+/// `let mut both = (a, b); yield_resource!(both)` shows that to the reader.
+///
 /// In a context made of contexts, where `connection` is what [`async_with!`](crate::async_with) lends,
 /// `yield_resource!(connection)` lends the same on.
 ///
@@ -138,11 +141,16 @@ macro_rules! __yield_resource {
     // Only uses the import of the macro, so that no lint calls it unused.
     (@imported) => {};
     // Tokens, and no expression, for editors: it need not parse while it is typed.
-    (@$lend:ident $token:ident $yielder:ident; $($resource:tt)*) => {
-        $token.$lend(&$yielder, $($resource)*).await
-    };
+    // The token is moved by a `let`, since of a method rustc would show the definition beside the error for a second yield.
+    (@$lend:ident $token:ident $yielder:ident; $($resource:tt)*) => {{
+        let token = $token;
+        token.$lend(&$yielder, $($resource)*).await
+    }};
     (@$lend:ident $token:ident $yielder:ident catch; $($resource:tt)*) => {
-        $crate::__private::caught($token.$lend(&$yielder, $($resource)*).await)
+        $crate::__private::caught({
+            let token = $token;
+            token.$lend(&$yielder, $($resource)*).await
+        })
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{

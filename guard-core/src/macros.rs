@@ -240,7 +240,8 @@ pub use guard_macros::async_context;
 /// What the body returns decides the outcome: an `Err` is `Failed`.
 ///
 /// With `catch(name = context?)` a function whose error was swallowed results in `()`, `None`, or `Ok` of these. With
-/// `attempt(name = context?)` it results in all errors, as the `Err` of its `Result`.
+/// `attempt(name = context?)` it results in all errors, as the `Err` of its `Result`. Only a `?` reaches a context in `catch`:
+/// an `Err` that the function returns leaves it as it is.
 ///
 /// Python: a context manager used as a decorator, but the resource can be used.
 ///
@@ -354,7 +355,8 @@ pub use guard_macros::within;
 /// - `catch(name = context?)` is for a context that catches (`#[async_context(catch)]`). It is handed the error of a `?`
 ///   in the block and of the later contexts, converted by `From`. The value of the whole is an `Option`, `None` if it
 ///   swallowed the error. Only a `?` reaches it. An `Err` that leaves otherwise, by `return` or as the value, tells it
-///   `Cancelled`. Python: `async with suppress(…):`.
+///   `Cancelled`; rustc warns where the block ends in `Err(…)`, or in a `Result` of an `.await` without a `?`. To carry a
+///   `Result` out as data, wrap it: `(result,)`. Python: `async with suppress(…):`.
 /// - `attempt(name = context?)` is for all other contexts. The value of the whole is a `Result`: `Err` with the error of a
 ///   `?`, or of the context itself. Where nothing else tells the type of the error, write
 ///   `attempt::<Error>(name = context?)`.

@@ -12,6 +12,7 @@ mod diag;
 mod function;
 mod rename_self;
 mod rewrite;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -79,7 +79,8 @@ pub struct OnlyTold;
 #[diagnostic::on_unimplemented(
     message = "this context does not catch: write it without `catch(…)`",
     label = "it is told that the body failed, but not handed the error",
-    note = "a context that catches is made by `#[async_context(catch)]`; `attempt(name = context?)` handles errors where they stand, with any context"
+    note = "a context that catches is made by `#[async_context(catch)]`; `attempt(name = context?)` handles errors where they stand, with any context",
+    note = "`suppress` has to know which error it looks at: `suppress(|error: &Error| …)`"
 )]
 pub trait UsedInCatch {
     /// No type.
@@ -252,13 +253,24 @@ pub trait ProbeFallible {
 
 impl<C: AsyncContext> ProbeFallible for Probe<C> {}
 
-/// No type implements it: its message is the error.
+/// An error that cannot happen, so that no `?` is needed.
 #[diagnostic::on_unimplemented(
     message = "this context can fail, with `{Self}`: write `?` after it",
     label = "its errors have nowhere to go",
     note = "in `name = context?` the `?` is where the context's own errors leave, of entering and of exiting"
 )]
-pub trait NeedsNoQuestionMark {}
+pub trait NeedsNoQuestionMark {
+    /// Cannot be called.
+    fn never(self) -> Infallible;
+}
+
+#[diagnostic::do_not_recommend]
+impl NeedsNoQuestionMark for Infallible {
+    #[inline]
+    fn never(self) -> Infallible {
+        self
+    }
+}
 
 impl CanFail {
     /// Does not compile. It results in a context all the same, so that rustc checks the block too.
@@ -430,6 +442,90 @@ impl IsResultOfContext {
     /// Does not compile.
     #[inline]
     pub fn context<C: ResultAndContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// The answer for an `Option` of a context.
+pub struct IsOptionOfContext;
+
+impl<C: AsyncContext> Otherwise<Option<C>> {
+    /// An `Option` of a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsOptionOfContext {
+        IsOptionOfContext
+    }
+
+    /// An `Option` of a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsOptionOfContext {
+        IsOptionOfContext
+    }
+}
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "this is an `Option` of a context: write `name = optional(option)?` for a context that is entered if there is one",
+    label = "an `Option`, which is no context"
+)]
+pub trait OptionAndContext {
+    /// No type.
+    type Context;
+}
+
+impl IsOptionOfContext {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: OptionAndContext>(self, _: C) -> C::Context {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// The answer for a reference to a context.
+pub struct IsReferenceToContext;
+
+impl<C: AsyncContext> Otherwise<&C> {
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+}
+
+impl<C: AsyncContext> Otherwise<&mut C> {
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_asked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+
+    /// A reference to a context.
+    #[inline]
+    pub fn __guard_unasked(&self) -> IsReferenceToContext {
+        IsReferenceToContext
+    }
+}
+
+/// No type implements it: its message is the error.
+#[diagnostic::on_unimplemented(
+    message = "a context is used once, by value, and this is a reference to one: write it without the `&`",
+    label = "a reference to a context"
+)]
+pub trait ReferenceAndContext {
+    /// No type.
+    type Context;
+}
+
+impl IsReferenceToContext {
+    /// Does not compile.
+    #[inline]
+    pub fn context<C: ReferenceAndContext>(self, _: C) -> C::Context {
         unreachable!("the program does not compile")
     }
 }

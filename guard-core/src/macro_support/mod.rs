@@ -23,10 +23,10 @@ pub use definition::{
     Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,
 };
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
-pub use handled::{Swallowed, attempted, swallowed};
+pub use handled::{ErrIsNotCaught, KeptAnything, Swallowed, attempt, attempted, kept, swallowed};
 pub use heap::*;
 pub use owned::{Owned, owned_generic, owned_locally};
 pub use question_mark::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use returns::{Returns, carried};
 pub use window::{AwaitedBefore, WaitsForAnything, waits_for};
-pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, Undeclared, goes_on};
+pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, LentByItself, Undeclared, goes_on};

@@ -9,9 +9,11 @@
     reason = "generated code calls these methods, and only their place matters"
 )]
 
+use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::task::Poll;
 
+use super::classify::NeedsNoQuestionMark;
 use super::{CannotFail, Returns};
 
 /// Asks whether there can be an error of this type.
@@ -28,6 +30,17 @@ impl<E: CannotFail> HowFailed<E> {
     #[inline]
     pub fn __guard_failed(self) -> NeverFailed {
         NeverFailed
+    }
+}
+
+impl<E> HowFailed<E> {
+    /// The error of a context without a `?`, which cannot be.
+    #[inline]
+    pub fn unasked(self, error: E) -> Infallible
+    where
+        E: NeedsNoQuestionMark,
+    {
+        error.never()
     }
 }
 

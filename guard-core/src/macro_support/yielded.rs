@@ -44,6 +44,24 @@ impl<R> DeclaredAs<R> for R {
     }
 }
 
+/// The resource of a context that is lent as a `&place`.
+#[diagnostic::on_unimplemented(
+    message = "`yield_resource!` makes the `&mut` of what it lends by itself: write the place without the `&`",
+    label = "a `{Self}`, where the context declares to lend a `{R}`"
+)]
+pub trait LentByItself<R> {
+    /// The same.
+    fn lent_by_itself(&mut self) -> &mut R;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R> LentByItself<R> for R {
+    #[inline]
+    fn lent_by_itself(&mut self) -> &mut R {
+        self
+    }
+}
+
 /// What may go on beside a block: a future. No type implements it: its message is the error of all that is none.
 #[diagnostic::on_unimplemented(
     message = "`yield_resource!` lends one place, and this is a second one",

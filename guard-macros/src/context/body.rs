@@ -7,6 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
 use syn::{
     Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Stmt, Token, Type,
 };
@@ -14,12 +15,12 @@ use syn::{
 use super::instrument::{self, Instrumented};
 use super::likely_mistakes::{is_ok, yields_of};
 use super::returns::Returns;
-use super::tails;
 use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
 use crate::function::Function;
 use crate::rewrite::{OuterLabels, Position, Rewrite, is_err, is_err_expr, mentions, walk_block};
-use crate::tokens::is_punct;
+use crate::tails;
+use crate::tokens::{is_punct, is_word};
 
 /// A body whose yields use the token and leave the proof.
 pub(crate) struct ContextBody {
@@ -148,7 +149,7 @@ impl ContextBody {
             errors,
         };
         let label = walk_block(&mut block, &mut rewrite);
-        if !rewrite.found && !is_stub(&block) {
+        if !rewrite.found && !is_stub(&block) && !has_misspelt_yield(&mut block) {
             errors.push(Error::new(
                 name.span(),
                 format!(
@@ -204,8 +205,16 @@ struct YieldArguments {
     beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
     lent: TokenStream,
-    /// An expression that gives both, if it has to be checked first whether `beside` is a future.
-    asked: Option<TokenStream>,
+    /// If it has to be checked first whether `beside` is a future.
+    asked: Option<Asked>,
+}
+
+/// A name in the place of what goes on beside the block.
+struct Asked {
+    /// What the user wrote there.
+    written: Expr,
+    /// An expression that gives `beside` and `lent`, once what is written has the name `second`.
+    both: TokenStream,
 }
 
 impl YieldRewrite<'_> {
@@ -231,25 +240,26 @@ impl YieldRewrite<'_> {
         let shown = Span::mixed_site().located_at(beside.span());
         let krate = path_at(&self.args.krate, shown);
         let [first, second] = ["first", "second"].map(|name| Ident::new(name, shown));
-        let asked = quote_spanned! {shown=>
-            match (#beside,) {
-                #second => {
-                    #[allow(unused_imports)]
-                    use #krate::__private::GoesOnAnything as _;
-                    #krate::__private::goes_on(&#second.0).__guard_beside().lend(#second.0, #lent)
-                }
-            }
+        let both = quote_spanned! {shown=>
+            #krate::__private::goes_on(&#second.0).__guard_beside().lend(#second.0, #lent)
         };
         Ok(YieldArguments {
             beside: Some(second.into_token_stream()),
             lent: self.declared(first.into_token_stream(), &place, at),
-            asked: Some(asked),
+            asked: Some(Asked {
+                written: beside,
+                both,
+            }),
         })
     }
 
     /// A mutable reference to what a yield lends, and where that stands.
     fn lent(&mut self, tokens: &TokenStream, span: Span) -> syn::Result<(TokenStream, Span)> {
         let site = Span::mixed_site();
+        if let Some((error, place)) = place_with_more(tokens) {
+            self.errors.push(error);
+            return self.lent(&place, span);
+        }
         if tokens.is_empty() {
             let site = site.located_at(span);
             return Ok((quote_spanned!(site=> &mut ()), site));
@@ -291,7 +301,13 @@ impl YieldRewrite<'_> {
     fn declared(&self, lent: TokenStream, place: &TokenStream, at: Span) -> TokenStream {
         // The type of an expression may be inferred from the type that is expected, so only what has a type of its own is
         // bound first.
-        let has_type = is_named(place) || is_lock(place);
+        let referred = match syn::parse2(place.clone()) {
+            Ok(Expr::Reference(reference)) if reference.mutability.is_none() => {
+                Some(reference.expr)
+            }
+            _ => None,
+        };
+        let has_type = is_named(place) || is_lock(place) || referred.is_some();
         let Some(resource) = self.resource.filter(|_| has_type) else {
             return lent;
         };
@@ -299,8 +315,14 @@ impl YieldRewrite<'_> {
         let krate = path_at(&self.args.krate, at);
         // These traits have a message of their own for a wrong type. In all other cases rustc shows the declaration.
         if let ReturnType::Default = self.output {
+            let lent = referred.map_or(lent, |place| quote_spanned!(at=> &mut #place));
             return quote_spanned! {at=>
                 match #lent { #name => #krate::__private::Undeclared::<()>::undeclared(#name) }
+            };
+        }
+        if referred.is_some() {
+            return quote_spanned! {at=>
+                match #lent { #name => #krate::__private::LentByItself::<#resource>::lent_by_itself(#name) }
             };
         }
         if let Type::Reference(_) = resource {
@@ -324,17 +346,40 @@ impl YieldRewrite<'_> {
     }
 
     /// What a `cancellable!` waits for. If that is awaited already, it is asked first whether it is a future.
-    fn waited_for(&self, tokens: &TokenStream) -> TokenStream {
-        let Ok(Expr::Await(_)) = syn::parse2::<Expr>(tokens.clone()) else {
-            return tokens.clone();
-        };
+    ///
+    /// A `?` after that belongs after the call.
+    fn waited_for(&mut self, tokens: &TokenStream) -> (TokenStream, Option<Token![?]>) {
+        match syn::parse2::<Expr>(tokens.clone()) {
+            Ok(Expr::Await(_)) => {}
+            Ok(Expr::Block(code))
+                if !matches!(code.block.stmts.last(), Some(Stmt::Expr(_, None))) =>
+            {
+                self.errors.push(Error::new_spanned(
+                    tokens,
+                    "`cancellable!` waits for a future, and this block is none: write `async` before it",
+                ));
+                return (quote!(async #tokens), None);
+            }
+            Ok(Expr::Try(asks)) => {
+                let Expr::Await(waits) = *asks.expr else {
+                    return (tokens.clone(), None);
+                };
+                self.errors.push(Error::new(
+                    asks.question_token.span,
+                    "`cancellable!` awaits the future itself: write the `?` after the call, and leave out the `.await`, \
+                     `cancellable!(future)?`",
+                ));
+                return (waits.base.into_token_stream(), Some(asks.question_token));
+            }
+            _ => return (tokens.clone(), None),
+        }
         let (start, end) = ends(tokens);
         let [start, end] = [start, end].map(|span| Span::mixed_site().located_at(span));
         let krate = path_at(&self.args.krate, start);
         let waited = Ident::new("waited", start);
         // Between these two spans, rustc underlines the whole expression.
         let whole = quote_spanned!(end=> 0);
-        quote_spanned! {start=>
+        let asked = quote_spanned! {start=>
             match (#tokens,) {
                 #waited => {
                     #[allow(unused_imports)]
@@ -342,7 +387,8 @@ impl YieldRewrite<'_> {
                     #krate::__private::waits_for(&#waited.0).__guard_window().future(#waited.#whole)
                 }
             }
-        }
+        };
+        (asked, None)
     }
 
     /// The call as guard-core's own macro, whatever is called so where the user stands.
@@ -416,10 +462,20 @@ impl Rewrite for YieldRewrite<'_> {
             quote!(@#outer #lend #token #yielder #catch; #beside #lent),
         );
         let lend = match asked {
-            Some(asked) => {
-                let at = Span::mixed_site().located_at(asked.span());
+            Some(Asked { written, both }) => {
+                let at = Span::mixed_site().located_at(written.span());
+                let krate = path_at(&self.args.krate, at);
                 let [first, second] = ["first", "second"].map(|name| Ident::new(name, at));
-                quote!(match #asked { (#second, #first) => #lend })
+                // What is lent may be a temporary, so it is borrowed where that lives until the block has ended.
+                quote_spanned! {at=>
+                    match (#written,) {
+                        #second => {
+                            #[allow(unused_imports)]
+                            use #krate::__private::GoesOnAnything as _;
+                            match #both { (#second, #first) => #lend }
+                        }
+                    }
+                }
             }
             None => lend,
         };
@@ -441,12 +497,12 @@ impl Rewrite for YieldRewrite<'_> {
     fn window(&mut self, call: &Macro, position: Position) -> Option<TokenStream> {
         let span = name_of(call)?.span();
         let token = self.proof.window(span);
-        let tokens = self.waited_for(&call.tokens);
+        let (tokens, question) = self.waited_for(&call.tokens);
         (position == Position::Direct).then(|| {
             let imported = with_arguments(call, quote!(@imported));
             let yielder = yielder();
             let window = self.by_path(call, quote!(@window #token #yielder; #tokens));
-            quote!({ #imported; #window })
+            quote!({ #imported; #window #question })
         })
     }
 
@@ -574,6 +630,25 @@ fn place_and_beside(tokens: &TokenStream) -> syn::Result<Option<(Expr, Expr)>> {
     }
 }
 
+/// `mut place`, `move place` or `place;`: what is wrong, and the place.
+fn place_with_more(tokens: &TokenStream) -> Option<(Error, TokenStream)> {
+    let all: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let (more, place) = match all.as_slice() {
+        [word, place @ ..] if is_word(word, "mut") || is_word(word, "move") => (word, place),
+        [place @ .., end] if is_punct(end, ';') => (end, place),
+        _ => return None,
+    };
+    let place: TokenStream = place.iter().cloned().collect();
+    syn::parse2::<Expr>(place.clone()).ok()?;
+    let error = Error::new_spanned(
+        more,
+        format!(
+            "`yield_resource!` takes a place, and makes the `&mut` of it: leave out the `{more}`"
+        ),
+    );
+    Some((error, place))
+}
+
 /// The call with other arguments, all else as the user wrote it.
 fn with_arguments(call: &Macro, tokens: TokenStream) -> TokenStream {
     let mut call = call.clone();
@@ -596,6 +671,21 @@ fn has_windows(block: &mut Block) -> bool {
         false
     });
     mentions(&tokens, &|word| word == "cancellable") && mentioned.get() == yields_of(block).len()
+}
+
+/// Whether there is a macro whose name is like that of the yield. rustc says that it does not find it.
+fn has_misspelt_yield(block: &mut Block) -> bool {
+    struct Search(bool);
+
+    impl VisitMut for Search {
+        fn visit_macro_mut(&mut self, call: &mut Macro) {
+            self.0 |= name_of(call).is_some_and(|name| name.to_string().contains("yield"));
+        }
+    }
+
+    let mut search = Search(false);
+    search.visit_block_mut(block);
+    search.0
 }
 
 /// Whether a body is still to be written: it ends in `todo!()` or another macro that panics.

@@ -1,16 +1,18 @@
 //! Likely mistakes: a yield that is written as in Python, as a future or as a `Result`; a body that returns what it lends.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, ExprAsync, ExprClosure, Item, Macro, Pat, Path, parse_quote,
-    parse_quote_spanned,
+    Block, Error, Expr, ExprAsync, ExprClosure, ExprUnary, Item, Macro, Pat, Path, UnOp,
+    parse_quote, parse_quote_spanned,
 };
 
 use super::returns::Returns;
-use super::tails;
 use crate::diag::{Errors, path_at};
+use crate::tails;
+use crate::tokens::{is_punct, is_word};
 
 /// Tells these mistakes, and goes on with what is meant.
 pub(super) fn mend(block: &mut Block, krate: &Path, returns: &Returns, errors: &mut Errors) {
@@ -64,7 +66,15 @@ impl VisitMut for Mend<'_> {
                     lends.yield_token.span,
                     "write `yield_resource!(resource)` instead of `yield resource`",
                 ));
-                let lent = &lends.expr;
+                let lent = match lends.expr.as_deref() {
+                    // `yield!(resource)`
+                    Some(Expr::Unary(ExprUnary {
+                        op: UnOp::Not(_),
+                        expr: lent,
+                        ..
+                    })) => Some(lent),
+                    _ => lends.expr.as_ref(),
+                };
                 *expr = parse_quote!(yield_resource!(#lent));
             }
             Expr::Call(call) if is_yield_without_a_bang(&call.func) => {
@@ -74,6 +84,24 @@ impl VisitMut for Mend<'_> {
                 ));
                 let lent = &call.args;
                 *expr = parse_quote!(yield_resource!(#lent));
+            }
+            Expr::Call(call) if is_timeout(&call.func) => {
+                if let Some(yields) = call.args.iter_mut().find(|one| is_yield(one)) {
+                    self.errors.push(no_future(&*yields));
+                    *yields = parse_quote!(::core::future::ready(#yields));
+                }
+            }
+            Expr::Call(call)
+                if self.returns.is_fallible()
+                    && is_ok(&call.func)
+                    && matches!(call.args.first(), Some(value) if is_yield(value)) =>
+            {
+                self.errors.push(Error::new_spanned(
+                    &call.args,
+                    "this is the `Outcome` of the block, and a context ends with `Ok(())`: write it as a statement before that",
+                ));
+                let value = &mut call.args[0];
+                *value = parse_quote!({ let _ = #value; });
             }
             Expr::Await(waits) if is_yield(&waits.base) => {
                 self.errors.push(Error::new(
@@ -95,6 +123,12 @@ impl VisitMut for Mend<'_> {
                     self.is_no_result(pat, &mut code.expr);
                 }
             }
+            Expr::If(code) if is_yield(&code.cond) => self.is_no_bool(&mut code.cond),
+            Expr::Unary(ExprUnary {
+                op: UnOp::Not(_),
+                expr: inner,
+                ..
+            }) if is_yield(inner) => self.is_no_bool(inner),
             Expr::Let(code) if is_yield(&code.expr) => {
                 if let Some(pat) = of_a_result(&code.pat) {
                     self.is_no_result(pat, &mut code.expr);
@@ -118,8 +152,16 @@ impl VisitMut for Mend<'_> {
     // Functions of their own.
     fn visit_expr_closure_mut(&mut self, _: &mut ExprClosure) {}
     fn visit_item_mut(&mut self, _: &mut Item) {}
-    // Tokens.
-    fn visit_macro_mut(&mut self, _: &mut Macro) {}
+    fn visit_macro_mut(&mut self, call: &mut Macro) {
+        let name = call.path.segments.last().map(|last| last.ident.to_string());
+        let ends: &[&str] = match name.as_deref() {
+            Some("select" | "select_biased") => &["=>"],
+            Some("join" | "try_join") => &[",", ""],
+            // Tokens.
+            _ => return,
+        };
+        self.is_no_future(call, ends);
+    }
 }
 
 impl Mend<'_> {
@@ -145,6 +187,40 @@ impl Mend<'_> {
         }
     }
 
+    /// Says that a yield is none of the futures of a macro. There it is followed by one of `ends`.
+    fn is_no_future(&mut self, call: &mut Macro, ends: &[&str]) {
+        let tokens: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
+        let mut out = TokenStream::new();
+        let mut rest = tokens.as_slice();
+        while let [first, after @ ..] = rest {
+            if let [name, bang, TokenTree::Group(group), after @ ..] = rest {
+                let end = match after {
+                    [] => "",
+                    [comma, ..] if is_punct(comma, ',') => ",",
+                    [equals, head, ..] if is_punct(equals, '=') && is_punct(head, '>') => "=>",
+                    _ => "another",
+                };
+                if is_word(name, "yield_resource") && is_punct(bang, '!') && ends.contains(&end) {
+                    self.errors.push(no_future(quote!(#name #bang #group)));
+                    out.extend(quote!(::core::future::ready(#name #bang #group)));
+                    rest = after;
+                    continue;
+                }
+            }
+            out.extend([first.clone()]);
+            rest = after;
+        }
+        call.tokens = out;
+    }
+
+    fn is_no_bool(&mut self, yields: &mut Expr) {
+        self.errors.push(Error::new_spanned(
+            &*yields,
+            "`yield_resource!` evaluates to an `Outcome`: ask `yield_resource!(…).is_completed()`",
+        ));
+        *yields = parse_quote!(#yields.is_completed());
+    }
+
     fn is_no_result(&mut self, pat: &Pat, yields: &mut Expr) {
         self.errors.push(Error::new_spanned(
             pat,
@@ -157,6 +233,23 @@ impl Mend<'_> {
             ::core::result::Result::<(), #error>::Ok(())
         });
     }
+}
+
+fn no_future(yields: impl ToTokens) -> Error {
+    Error::new_spanned(
+        yields,
+        "`yield_resource!` waits for the block itself, and is no future: what is to go on beside the block is its second \
+         argument, `yield_resource!(resource, async { … })`",
+    )
+}
+
+/// A function that waits for a future.
+fn is_timeout(function: &Expr) -> bool {
+    let Expr::Path(path) = function else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == "timeout" || last.ident == "timeout_at")
 }
 
 /// A pattern of a `Result`, which no `Outcome` can match.

@@ -7,7 +7,6 @@ mod likely_mistakes;
 mod ownership;
 mod receiver;
 mod returns;
-mod tails;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -102,7 +101,8 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         ));
     }
     if !args.scoped {
-        let borrows = ownership::borrows(sig, args.owned);
+        let mut borrows = ownership::borrows(sig, args.owned);
+        borrows.extend(ownership::unbounded(sig, args.local));
         if !borrows.is_empty() {
             // Broken as guaranteed, but whole as scoped.
             args.scoped = true;

@@ -1,12 +1,15 @@
 //! Finding what a guaranteed context borrows.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Error, FnArg, Lifetime, ParenthesizedGenericArguments, Pat, Receiver, ReceiverKind, Signature,
-    Type, TypeFnPtr, TypeReference,
+    Type, TypeFnPtr, TypeParamBound, TypeReference,
 };
+
+use crate::rewrite::mentions;
+use crate::tokens::is_punct;
 
 /// The arguments that are borrowed although they may not be, one error each.
 ///
@@ -23,6 +26,37 @@ pub(crate) fn borrows(sig: &Signature, owned: bool) -> Vec<Error> {
             }
         })
         .collect()
+}
+
+/// The type parameters of which nothing is known, one error each: no guaranteed context can keep a value of such a type.
+pub(crate) fn unbounded(sig: &Signature, local: bool) -> Vec<Error> {
+    let bound = if local { "'static" } else { "Send + 'static" };
+    let clause = sig.generics.where_clause.to_token_stream();
+    let inputs = sig.inputs.to_token_stream();
+    let output = sig.output.to_token_stream();
+    let is_mentioned = |tokens: &TokenStream, name: &Ident| mentions(tokens, &|word| name == word);
+    sig.generics
+        .type_params()
+        .filter(|generic| generic.bounds.iter().all(is_maybe) && !is_mentioned(&clause, &generic.ident))
+        .map(|generic| &generic.ident)
+        // What only the body mentions need not be kept.
+        .filter(|name| is_mentioned(&inputs, name) || is_mentioned(&output, name))
+        .map(|name| {
+            Error::new_spanned(
+                name,
+                format!(
+                    "`{name}` may be anything, but a guaranteed context owns what it uses: write `{name}: {bound}`, or write \
+                     `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled"
+                ),
+            )
+        })
+        .collect()
+}
+
+/// `?Sized`
+fn is_maybe(bound: &TypeParamBound) -> bool {
+    let first = bound.to_token_stream().into_iter().next();
+    first.is_some_and(|first| is_punct(&first, '?'))
 }
 
 /// Whether `owned` makes an owned value of this argument.

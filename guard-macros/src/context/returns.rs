@@ -2,16 +2,17 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Signature, Stmt,
-    StmtMacro, Type, parse_quote,
+    StmtMacro, Token, Type, parse_quote, parse_quote_spanned,
 };
 
-use super::tails;
 use crate::args::Args;
 use crate::diag::written;
 use crate::rewrite::mentions;
+use crate::tails;
 use crate::types::{argument_of, context_of};
 
 /// The resource, and how the body returns.
@@ -55,7 +56,8 @@ impl Returns {
                 if let GenericArgument::Type(argument) = argument {
                     types.push(argument.clone());
                     if types.len() == 1 {
-                        *argument = parse_quote!(());
+                        // If another argument is missing, rustc says to write it after this one.
+                        *argument = parse_quote_spanned!(argument.span()=> ());
                     }
                 }
             }
@@ -231,26 +233,49 @@ impl Returns {
         Err(error)
     }
 
-    /// Says that a context that can fail ends with `Ok(())`, if its body ends without a value. Goes on as if it did not.
+    /// Says how a context ends, if its body ends in another way. Goes on as if it did not.
     pub(crate) fn compare_end(&self, output: &ReturnType, body: &mut Block) -> syn::Result<()> {
         let is_result =
             matches!(output, ReturnType::Type(_, declared) if is_named_result(declared));
-        if !self.is_fallible() || !is_result {
+        if self.is_fallible() && !is_result {
             return Ok(());
         }
-        let last = match body.stmts.last() {
-            Some(last @ Stmt::Expr(Expr::Try(_), Some(_))) => last.to_token_stream(),
-            Some(last @ Stmt::Macro(call)) if is_a_yield(call) => last.to_token_stream(),
-            _ => return Ok(()),
+        let message = if self.is_fallible() {
+            match body.stmts.last() {
+                Some(Stmt::Expr(Expr::Try(_), Some(_))) => ENDS_WITHOUT_A_VALUE,
+                Some(Stmt::Macro(call))
+                    if is_statement(call, &["yield_resource", "async_with"]) =>
+                {
+                    ENDS_WITHOUT_A_VALUE
+                }
+                Some(last) if is_a_yield_as_the_value(last) => {
+                    "this context can fail, and ends in the `Outcome` of its block: write `;` and `Ok(())` after this"
+                }
+                _ => return Ok(()),
+            }
+        } else {
+            match body.stmts.last() {
+                Some(last) if is_a_yield_as_the_value(last) => {
+                    "a context returns no value, and this is the `Outcome` of its block: write `;` after it"
+                }
+                _ => return Ok(()),
+            }
         };
-        body.stmts.push(Stmt::Expr(
-            parse_quote!(::core::result::Result::Ok(())),
-            None,
-        ));
-        Err(Error::new_spanned(
-            last,
-            "this context can fail, and ends without a value: write `Ok(())` after this",
-        ))
+        let last = body.stmts.last();
+        let error = Error::new_spanned(last, message);
+        if let Some(Stmt::Expr(_, semicolon @ None)) = body.stmts.last_mut() {
+            *semicolon = Some(<Token![;]>::default());
+        }
+        if let Some(Stmt::Macro(call)) = body.stmts.last_mut() {
+            call.semi_token.get_or_insert_default();
+        }
+        if self.is_fallible() {
+            body.stmts.push(Stmt::Expr(
+                parse_quote!(::core::result::Result::Ok(())),
+                None,
+            ));
+        }
+        Err(error)
     }
 
     pub(crate) fn is_fallible(&self) -> bool {
@@ -415,10 +440,30 @@ fn ends_without_a_value(body: &Block) -> bool {
     }
 }
 
+const ENDS_WITHOUT_A_VALUE: &str =
+    "this context can fail, and ends without a value: write `Ok(())` after this";
+
 /// Whether this is a yield whose value is not used.
 fn is_a_yield(call: &StmtMacro) -> bool {
+    is_statement(call, &["yield_resource"])
+}
+
+/// Whether this is a call of one of these macros whose value is not used.
+fn is_statement(call: &StmtMacro, names: &[&str]) -> bool {
     let last = call.mac.path.segments.last();
-    call.semi_token.is_some() && last.is_some_and(|last| last.ident == "yield_resource")
+    call.semi_token.is_some()
+        && last.is_some_and(|last| names.iter().any(|name| last.ident == name))
+}
+
+/// Whether this is a yield whose value is that of the body.
+fn is_a_yield_as_the_value(last: &Stmt) -> bool {
+    let call = match last {
+        Stmt::Expr(Expr::Macro(call), None) => &call.mac,
+        Stmt::Macro(call) if call.semi_token.is_none() => &call.mac,
+        _ => return false,
+    };
+    let last = call.path.segments.last();
+    last.is_some_and(|last| last.ident == "yield_resource")
 }
 
 /// Whether a type is a `Result` by its name, with any path.

@@ -200,13 +200,13 @@ fn a_boxed_context_that_stays_on_its_thread() {
     context(
         quote!(local, boxed),
         quote! {
-            async fn count<T>(values: Rc<T>, by: usize) {
+            async fn count<T: 'static>(values: Rc<T>, by: usize) {
                 yield_resource!();
             }
         },
         &expect![[r#"
             #[track_caller]
-            fn count<T>(
+            fn count<T: 'static>(
                 values: Rc<T>,
                 by: usize,
             ) -> ::guard_core::LocalBoxContext<
@@ -674,7 +674,7 @@ fn a_use_that_is_left_in_every_way() {
                     guard_core::__private::Next::Returned(returned) => return returned,
                     guard_core::__private::Next::Failed(error) => {
                         #[allow(unreachable_code)]
-                        match guard_core::__private::CannotFail::never(error) {}
+                        match guard_core::__private::how_failed(&error).unasked(error) {}
                     }
                 }
                 match jump {

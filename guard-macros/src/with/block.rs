@@ -1,11 +1,13 @@
 //! The block of a use: everything that leaves it is rewritten.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
-use super::parse::Handling;
-use crate::rewrite::{Jump, OuterLabels, Position, Rewrite, walk_block};
+use super::parse::{ContextClause, Handling};
+use crate::diag::ends;
+use crate::rewrite::{Jump, OuterLabels, Position, Rewrite, is_err_expr, walk_block};
+use crate::tails;
 use crate::tokens::{is_punct, is_word};
 
 /// The block of a use.
@@ -17,6 +19,8 @@ pub(super) struct BlockBody {
     pub(super) braces: token::Brace,
     /// What becomes of the error of a `?`.
     handling: Handling,
+    /// The word that says so, if one does.
+    keyword: Option<Ident>,
     /// Whether the enclosing function's return type matters.
     may_return: bool,
     /// Whether the label is needed around what runs.
@@ -47,17 +51,21 @@ impl Names {
 }
 
 impl BlockBody {
-    pub(super) fn new(krate: &Path, mut block: Block, handling: Handling) -> Self {
+    pub(super) fn new(krate: &Path, mut block: Block, first: &ContextClause) -> Self {
         let mut body = Self {
             krate: krate.clone(),
             names: Names::new(),
             block: TokenStream::new(),
             braces: block.brace_token,
-            handling,
+            handling: first.handling().clone(),
+            keyword: first.keyword().cloned(),
             may_return: false,
             is_labelled: false,
             jumps: Vec::new(),
         };
+        if let Handling::Catch = body.handling {
+            tails::of_block(&mut block, &mut |tail| ask_kept(krate, tail));
+        }
         walk_block(&mut block, &mut body);
         body.block = block.into_token_stream();
         body
@@ -106,10 +114,15 @@ impl BlockBody {
                 #krate::__private::Returns::<#core::result::Result<#never, _>>::new()
             },
             Handling::Attempt(error) => {
-                let error = error
-                    .as_ref()
-                    .map_or_else(|| quote!(_), ToTokens::to_token_stream);
-                quote!(#krate::__private::Returns::<#core::result::Result<#never, #error>>::new())
+                let error = error.as_ref().map(|error| quote!(::<#error>));
+                let keyword = &self.keyword;
+                return quote! {
+                    #[allow(clippy::needless_return)]
+                    if false {
+                        use #krate::__private::#keyword;
+                        return #keyword #error();
+                    }
+                };
             }
         };
         quote! {
@@ -282,6 +295,37 @@ impl Rewrite for BlockBody {
         self.is_labelled = true;
         Some(quote!({ #keep #slot = #number; #keyword #leave }))
     }
+}
+
+/// Has rustc warn of a value of a block in `catch(…)` that may be an `Err`, if by how it is written its type is known: to ask
+/// for a type that something later tells would decide it.
+fn ask_kept(krate: &Path, tail: &mut Expr) {
+    let is_known = match &*tail {
+        Expr::Await(waits) => matches!(*waits.base, Expr::Call(_) | Expr::MethodCall(_)),
+        tail => is_err_expr(tail),
+    };
+    if !is_known {
+        return;
+    }
+    let out = Ident::new("out", Span::mixed_site());
+    // The statement has the span of the value, and its hygiene: rustc does not warn of what a macro of another crate writes.
+    let (start, end) = ends(&*tail);
+    let value = Ident::new("__guard_value", start);
+    let mut nothing = Group::new(Delimiter::Parenthesis, TokenStream::new());
+    nothing.set_span(end);
+    let ask = quote_spanned!(start=> #value.__guard_kept #nothing;);
+    *tail = syn::parse_quote! {
+        match #tail {
+            #out => {
+                #[allow(unused_imports)]
+                use #krate::__private::KeptAnything as _;
+                match #krate::__private::kept(&#out) {
+                    #value => { #ask }
+                }
+                #out
+            }
+        }
+    };
 }
 
 /// The yielder, in what `#[async_context]` made of a yield.

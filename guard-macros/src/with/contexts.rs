@@ -81,11 +81,18 @@ pub(super) fn fail(private: &TokenStream, parts: &[Single], error: &Ident) -> To
                 return #private::how_failed(&#error).__guard_failed().#failed(#error, #returns);
             }}
         }
-        // Without this `allow`, older compilers warn about unreachable code.
-        None => quote!({
-            #[allow(unreachable_code)]
-            match #private::CannotFail::never(#error) {}
-        }),
+        None => {
+            // With this span, rustc shows at the context that it can fail.
+            let unasked = Ident::new(
+                "unasked",
+                Span::mixed_site().located_at(ends(&part.context).0),
+            );
+            quote!({
+                // Without this `allow`, older compilers warn about unreachable code.
+                #[allow(unreachable_code)]
+                match #private::how_failed(&#error).#unasked(#error) {}
+            })
+        }
     };
     match parts {
         [part] => of(part),

@@ -1,13 +1,14 @@
 //! Writing the use of a context down.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::Path;
 
 use super::block::{BlockBody, Names};
 use super::contexts::{bind, context_of, fail, own_error};
 use super::parse::{AsyncWith, ContextClause, Handling};
 use super::tie::tie_of;
+use crate::diag::path_at;
 
 /// Input:
 ///
@@ -64,24 +65,31 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     expand_clause(
         krate,
         &first,
-        &BlockBody::new(krate, block, first.handling().clone()),
+        &BlockBody::new(krate, block, &first),
         inside.as_ref(),
     )
 }
 
 /// [`expand`] for a block that is the body of a function and ends with a `return`.
 pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
-    let private = quote!(#krate::__private);
-    let result = match with.clauses.first().map(ContextClause::handling) {
-        // Only a swallowed error leads here: the body itself returns.
-        Some(Handling::Catch) => Some(quote!(#private::swallowed)),
-        // Only an error leads here: the body itself returns.
-        Some(Handling::Attempt(_)) => Some(quote!(#private::attempted)),
-        _ => None,
-    };
     let out = Ident::new("out", Span::mixed_site());
+    let result = match with.clauses.first() {
+        Some(ContextClause::Handled {
+            keyword, handling, ..
+        }) => {
+            // What is wrong about the return type is shown at the keyword.
+            let at = Span::mixed_site().located_at(keyword.span());
+            let krate = path_at(krate, at);
+            match handling {
+                // Only an error leads here: the body itself returns.
+                Handling::Attempt(_) => quote_spanned!(at=> #krate::__private::attempted(#out)),
+                // Only a swallowed error leads here.
+                _ => quote_spanned!(at=> #krate::__private::swallowed(#out)),
+            }
+        }
+        _ => quote!(#out),
+    };
     let with = expand(krate, with);
-    let result = result.map_or_else(|| quote!(#out), |result| quote!(#result(#out)));
     quote! {
         let #out = #with;
         #result

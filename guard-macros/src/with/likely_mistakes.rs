@@ -6,7 +6,8 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Block, Error, Expr, Pat, Stmt, Token, parse_quote, token};
 
-use super::parse::{AsyncWith, ContextClause, Handling, SYNTAX, Single};
+use super::parse::{AsyncWith, ContextClause, Handling, JOINED, SYNTAX, Single};
+use crate::diag::written;
 use crate::tokens::{is_punct, is_word};
 
 /// What could be read of an input.
@@ -42,7 +43,16 @@ pub(crate) fn read_clauses(
     error: Error,
 ) -> (Vec<ContextClause>, Error) {
     let mut mistakes = Mistakes::default();
-    let parts = split(input, &mut mistakes);
+    let mut parts = split(input, &mut mistakes);
+    if let Some([TokenTree::Group(braces)]) = parts.last().map(Vec::as_slice) {
+        if braces.delimiter() == Delimiter::Brace {
+            mistakes.tell(
+                braces,
+                format!("the block is the body of the function: write only `{syntax}`"),
+            );
+            parts.pop();
+        }
+    }
     let clauses = clauses(&parts, syntax, &mut mistakes);
     (clauses, mistakes.first.unwrap_or(error))
 }
@@ -253,7 +263,10 @@ fn take_braces(part: &mut Part, mistakes: &mut Mistakes) -> Option<Group> {
         return None;
     }
     part.pop();
-    mistakes.tell(&braces, format!("write `,` before the block: `{SYNTAX}`"));
+    // More than the comma is wrong about `context as name { … }`.
+    if !part.iter().any(|token| is_word(token, "as")) {
+        mistakes.tell(&braces, format!("write `,` before the block: `{SYNTAX}`"));
+    }
     Some(braces)
 }
 
@@ -387,6 +400,19 @@ fn bare_tuple(
         return None;
     };
     let before = quote_parts(&parts[..names]);
+    let whole = Pat::parse_single.parse2(quote!((#before, #pat))).ok();
+    let context = last.iter().position(|token| is_punct(token, '='))?;
+    let context = &last[context + 1..];
+    // `a, b = join(first()?, second()?)`
+    if matches!(context, [word, ..] if is_word(word, "join")) {
+        mistakes.tell(
+            context.iter().cloned().collect::<TokenStream>(),
+            format!("the names stand inside: write `join({JOINED})`"),
+        );
+        let one = ContextClause::Single(Box::new(Single::new(whole?, context)));
+        let joined = one.apart()?.into_iter().next()?;
+        return Some((joined, names + 1));
+    }
     mistakes.tell(
         quote!(#before, #pat),
         format!(
@@ -395,9 +421,7 @@ fn bare_tuple(
             pat.to_token_stream()
         ),
     );
-    let context = last.iter().position(|token| is_punct(token, '='))?;
-    let pat = Pat::parse_single.parse2(quote!((#before, #pat))).ok()?;
-    let single = Single::new(pat, &last[context + 1..]);
+    let single = Single::new(whole?, context);
     Some((ContextClause::Single(Box::new(single)), names + 1))
 }
 
@@ -436,15 +460,8 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
             return read.into_iter().map(|one| one.asked(question)).collect();
         }
     }
-    if let [join, bang, TokenTree::Group(_), ..] = part {
-        if is_word(join, "join") && is_punct(bang, '!') {
-            mistakes.tell(
-                part.iter().cloned().collect::<TokenStream>(),
-                "write `join(a = first()?, b = second()?)`, without a `!`",
-            );
-            let joined = [join.clone(), part[2].clone()];
-            return some(&joined, syntax, mistakes);
-        }
+    if let Some(meant) = misspelt_word(part, mistakes) {
+        return some(&meant, syntax, mistakes);
     }
     if let [TokenTree::Ident(join), TokenTree::Group(group)] = part {
         if join == "join" && group.delimiter() == Delimiter::Parenthesis {
@@ -463,7 +480,12 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
     }
     if let Some((keyword, handling, group)) = handled(part) {
         let parts = split(group.stream(), mistakes);
-        let inside = clauses(&parts, syntax, mistakes).into_iter();
+        let inside = clauses(&parts, syntax, mistakes);
+        // `attempt(catch(name = context?))`: the inner one says which context it is.
+        if let Some(inner @ ContextClause::Handled { .. }) = inside.first() {
+            return vec![inner.clone()];
+        }
+        let inside = inside.into_iter();
         // It takes one. The others are as if they stood after it.
         let mut inside = inside.flat_map(|one| match one {
             ContextClause::Single(single) | ContextClause::Handled { single, .. } => vec![single],
@@ -484,6 +506,49 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
         .map(|single| ContextClause::Single(Box::new(single)))
         .into_iter()
         .collect()
+}
+
+/// `attempt`, `catch` or `join` in a form that they do not have. The part as it is meant.
+fn misspelt_word(part: &[TokenTree], mistakes: &mut Mistakes) -> Option<Part> {
+    let [TokenTree::Ident(word), after @ ..] = part else {
+        return None;
+    };
+    match after {
+        [inside @ TokenTree::Group(_)] if word == "try" => {
+            mistakes.tell(
+                word,
+                "write `attempt` instead of `try`: `attempt(name = context?)`",
+            );
+            let attempt = Ident::new("attempt", word.span());
+            Some(vec![attempt.into(), inside.clone()])
+        }
+        [bang, inside @ TokenTree::Group(_), ..] if is_punct(bang, '!') => {
+            let expected = match word.to_string().as_str() {
+                "join" => JOINED,
+                "attempt" | "catch" => "name = context?",
+                _ => return None,
+            };
+            mistakes.tell(
+                part.iter().cloned().collect::<TokenStream>(),
+                format!("write `{word}({expected})`, without a `!`"),
+            );
+            Some(vec![part[0].clone(), inside.clone()])
+        }
+        [less, error @ .., greater, TokenTree::Group(_)]
+            if word == "attempt" && is_punct(less, '<') && is_punct(greater, '>') =>
+        {
+            let error: TokenStream = error.iter().cloned().collect();
+            let meant = syn::parse2(error.clone()).map_or("Error".to_owned(), |ty| written(&ty));
+            mistakes.tell(
+                quote!(#word #less #error #greater),
+                format!("write `attempt::<{meant}>(name = context?)`"),
+            );
+            let after = after.iter().cloned();
+            let colons = quote!(#word ::).into_iter();
+            Some(colons.chain(after).collect())
+        }
+        _ => None,
+    }
 }
 
 /// `catch(…)` or `attempt(…)`.
@@ -527,16 +592,21 @@ fn single(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<S
             };
         }
     }
-    let equals = part.iter().enumerate().position(|(index, token)| {
-        let next = part.get(index + 1);
-        is_punct(token, '=') && next.is_none_or(|next| !is_punct(next, '='))
-    });
-    if let Some(equals) = equals {
-        let (pat, context) = part.split_at(equals);
+    let for_equals = (0..part.len()).find_map(|at| Some((at, for_equals(&part[at..])?)));
+    if let Some((at, length)) = for_equals {
+        let (pat, context) = part.split_at(at);
+        let (equals, context) = context.split_at(length);
         let pat = Pat::parse_single
             .parse2(pat.iter().cloned().collect())
             .ok()?;
-        let context = &context[1..];
+        if !matches!(equals, [equals] if is_punct(equals, '=')) {
+            let equals: TokenStream = equals.iter().cloned().collect();
+            let written = equals.to_string().replace(' ', "");
+            mistakes.tell(
+                equals,
+                format!("write `=` instead of `{written}`: `{syntax}`"),
+            );
+        }
         return (!context.is_empty()).then(|| Single::new(pat, context));
     }
     let named = part.iter().position(|token| is_word(token, "as"));
@@ -560,6 +630,28 @@ fn single(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Option<S
         );
     }
     None
+}
+
+/// How many tokens stand here for an `=`, as other languages write it: `name in context`, `name: context`.
+fn for_equals(tokens: &[TokenTree]) -> Option<usize> {
+    let [first, after @ ..] = tokens else {
+        return None;
+    };
+    if is_word(first, "in") {
+        return Some(1);
+    }
+    let TokenTree::Punct(punct) = first else {
+        return None;
+    };
+    let next = after.first().and_then(|next| match next {
+        TokenTree::Punct(next) if punct.spacing() == Spacing::Joint => Some(next.as_char()),
+        _ => None,
+    });
+    match (punct.as_char(), next) {
+        ('=' | ':', Some('=')) | ('<', Some('-')) => Some(2),
+        ('=', _) | (':', None) => Some(1),
+        _ => None,
+    }
 }
 
 /// The braces, also if they are what a macro was given as a block.

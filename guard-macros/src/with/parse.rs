@@ -4,8 +4,10 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{
-    Block, Expr, ExprCall, ExprGroup, ExprTry, ExprTuple, Pat, PatTuple, PathArguments,
+    Block, Expr, ExprCall, ExprGroup, ExprTry, ExprTuple, Macro, Pat, PatTuple, PathArguments,
     PathSegment, Token, Type, token,
 };
 
@@ -63,6 +65,14 @@ impl ContextClause {
         }
     }
 
+    /// The word before the parentheses of `catch(…)` or `attempt(…)`.
+    pub(super) fn keyword(&self) -> Option<&Ident> {
+        match self {
+            Self::Handled { keyword, .. } => Some(keyword),
+            Self::Single(_) | Self::Join { .. } => None,
+        }
+    }
+
     /// `(a, b) = (first()?, second()?)`, as in an assignment.
     fn tuple(&self) -> Option<(&PatTuple, &ExprTuple)> {
         match self {
@@ -101,9 +111,39 @@ impl ContextClause {
         is_word.then_some((&**single, word, call))
     }
 
+    /// `names = join!(context, …)`: a macro that awaits futures.
+    fn joined_by_a_macro(&self) -> Option<(&Single, &Macro)> {
+        let Self::Single(single) = self else {
+            return None;
+        };
+        let Expr::Macro(call) = &single.context else {
+            return None;
+        };
+        let word = &call.mac.path.segments.last()?.ident;
+        (word == "join" || word == "try_join").then_some((&**single, &call.mac))
+    }
+
     /// Splits a tuple without parentheses, and moves a name outside of `attempt`, `catch` or `join` to its place, for the
     /// message about it. `None` if it cannot be told what is to have which name.
     pub(super) fn apart(self) -> Option<Vec<Self>> {
+        if let Some((single, call)) = self.joined_by_a_macro() {
+            let contexts = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated);
+            let (Pat::Tuple(pats), Ok(contexts)) = (&single.pat, contexts) else {
+                return None;
+            };
+            if pats.elems.len() != contexts.len() {
+                return None;
+            }
+            let join = Ident::new("join", call.path.span());
+            let parts = pats.elems.iter().zip(&contexts).map(|(pat, context)| {
+                let tokens: Vec<TokenTree> = context.to_token_stream().into_iter().collect();
+                let mut named = Single::new(pat.clone(), &tokens);
+                named.question.get_or_insert(Token![?](join.span()));
+                named
+            });
+            let parts = parts.collect();
+            return Some(vec![Self::Join { join, parts }]);
+        }
         if let Some((single, word, call)) = self.named_outside() {
             let keyword = word.ident.clone();
             let named = |pat: &Pat, context: &Expr| {
@@ -299,7 +339,7 @@ impl ContextClause {
 }
 
 /// What stands in the parentheses of `join`, for messages.
-const JOINED: &str = "a = first()?, b = second()?";
+pub(super) const JOINED: &str = "a = first()?, b = second()?";
 
 /// Tells that a `?` cannot stand here, after the parentheses.
 fn no_question_after(input: ParseStream<'_>, word: &Ident, inside: &str) -> syn::Result<()> {
@@ -402,6 +442,13 @@ pub(crate) fn check(clauses: &[ContextClause]) -> syn::Result<()> {
         };
         return Err(syn::Error::new_spanned(keyword, message));
     }
+    if let Some((_, call)) = clauses.iter().find_map(ContextClause::joined_by_a_macro) {
+        let written = call.path.to_token_stream().to_string().replace(' ', "");
+        return Err(syn::Error::new_spanned(
+            &call.path,
+            format!("`{written}!` awaits futures, and a context is none: write `join({JOINED})`"),
+        ));
+    }
     match clauses.iter().find_map(ContextClause::tuple) {
         None => Ok(()),
         Some((pat, _)) => Err(syn::Error::new_spanned(
@@ -490,6 +537,12 @@ fn split_question(context: Expr) -> (Expr, Option<Token![?]>) {
             if attrs.is_empty() && matches!(*expr, Expr::Try(_) | Expr::Group(_)) =>
         {
             split_question(*expr)
+        }
+        // `&context?` asks the context, and not what it refers to.
+        Expr::Reference(mut reference) if matches!(*reference.expr, Expr::Try(_)) => {
+            let (context, question) = split_question(*reference.expr);
+            *reference.expr = context;
+            (Expr::Reference(reference), question)
         }
         context => (context, None),
     }

@@ -64,7 +64,8 @@ fn hand_on(args: &TokenStream, function: &mut Function) -> bool {
     let next = function.attrs.iter_mut().find_map(|attr| {
         let is_within = is_named(attr, "within");
         match &mut attr.meta {
-            Meta::List(list) if is_within => Some(list),
+            // One without a context reports that itself.
+            Meta::List(list) if is_within && !list.tokens.is_empty() => Some(list),
             _ => None,
         }
     });
@@ -95,9 +96,17 @@ impl WithinArgs {
             span: first.map_or_else(Span::call_site, |first| first.span()),
         };
         let mut one = TokenStream::new();
-        for token in tokens {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
             if is_punct(&token, ';') {
                 args.read_one(core::mem::take(&mut one), errors);
+                if tokens.peek().is_none() {
+                    errors.push(Error::new_spanned(
+                        token,
+                        format!("nothing follows the last context: `{SYNTAX}`"),
+                    ));
+                    return args;
+                }
             } else {
                 one.extend([token]);
             }

@@ -20,4 +20,19 @@ async fn same() -> io::Result<()> {
     Ok(())
 }
 
+async fn arrow() -> io::Result<()> {
+    async_with!(bytes <- session()?, { bytes.push(1) });
+    Ok(())
+}
+
+async fn compared() -> io::Result<()> {
+    async_with!(bytes == session()?, { bytes.push(1) });
+    Ok(())
+}
+
+async fn defined() -> io::Result<()> {
+    async_with!(bytes := session()?, { bytes.push(1) });
+    Ok(())
+}
+
 fn main() {}

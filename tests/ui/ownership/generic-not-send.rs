@@ -1,7 +1,7 @@
 use guard_core::{async_context, yield_resource};
 
 #[async_context]
-async fn lend<T>(value: T) -> T {
+async fn lend<T: Clone>(value: T) -> T {
     let mut value = value;
     yield_resource!(value);
 }

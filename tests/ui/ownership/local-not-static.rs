@@ -9,7 +9,7 @@ async fn greeting(name: Name) -> String {
 }
 
 #[async_context(local)]
-async fn lend<T>(value: T) -> T {
+async fn lend<T: Clone>(value: T) -> T {
     let mut value = value;
     yield_resource!(value);
 }

@@ -18,6 +18,18 @@ async fn number() -> u8 {
     yield_resource!(number, waiting);
 }
 
+#[async_context]
+async fn nothing() {
+    let waiting = pending();
+    yield_resource!((), waiting);
+}
+
+#[async_context]
+async fn temporary() -> String {
+    let waiting = pending();
+    yield_resource!(String::from("lent"), waiting);
+}
+
 fn main() {
-    drop((bytes(), number()));
+    drop((bytes(), number(), nothing(), temporary()));
 }

@@ -1,6 +1,6 @@
 //! A context that can fail ends with `Ok(())`.
 
-use guard_core::{async_context, yield_resource};
+use guard_core::{async_context, async_with, yield_resource};
 use std::io;
 
 #[async_context]
@@ -14,6 +14,13 @@ async fn cleaned() -> io::Result<String> {
 async fn only_lent() -> io::Result<String> {
     let mut text = tokio::fs::read_to_string("a").await?;
     yield_resource!(text);
+}
+
+#[async_context]
+async fn lent_on() -> io::Result<String> {
+    async_with!(text = cleaned()?, {
+        yield_resource!(text);
+    });
 }
 
 fn main() {}

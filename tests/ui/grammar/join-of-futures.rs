@@ -1,0 +1,21 @@
+use guard_core::{async_context, async_with, yield_resource};
+use std::io;
+
+#[async_context]
+async fn session(id: u32) -> io::Result<Vec<u32>> {
+    let mut ids = vec![id];
+    yield_resource!(ids);
+    Ok(())
+}
+
+macro_rules! try_join {
+    ($($future:expr),*) => {
+        ($($future.await),*)
+    };
+}
+
+async fn both() -> io::Result<usize> {
+    Ok(async_with!((a, b) = try_join!(session(1), session(2))?, { a.len() + b.len() }))
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use guard_core::{async_context, within, yield_resource};
+use std::io;
+
+#[async_context]
+async fn session(id: u32) -> io::Result<Vec<u32>> {
+    let mut ids = vec![id];
+    yield_resource!(ids);
+    Ok(())
+}
+
+#[within(attempt(ids = session(1)?))]
+async fn length() -> usize {
+    ids.len()
+}
+
+fn main() {}

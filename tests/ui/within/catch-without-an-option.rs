@@ -1,0 +1,18 @@
+use guard_core::{async_context, within, yield_resource};
+use std::io;
+
+#[async_context]
+async fn session(id: u32) -> io::Result<Vec<u32>> {
+    let mut ids = vec![id];
+    yield_resource!(ids);
+    Ok(())
+}
+
+use guard_core::suppress;
+
+#[within(catch(_suppressed = suppress(|_: &io::Error| true)?), ids = session(1)?)]
+async fn length() -> io::Result<usize> {
+    Ok(ids.len())
+}
+
+fn main() {}
