@@ -602,6 +602,28 @@ pub trait FromContext<F>: From<F> {}
 #[diagnostic::do_not_recommend]
 impl<E: From<F>, F> FromContext<F> for E {}
 
+/// Every context whose error converts into `E`: see [`FromContext`].
+///
+/// To be asked of a context, as in `context: impl FailsInto<E>`, where `E: FromContext<C::Error>` lets rustc conclude from
+/// an `E` with few conversions what the error of the context has to be, before it looks at the context.
+pub trait FailsInto<E>: AsyncContext {
+    /// Converts the error.
+    #[doc(hidden)]
+    fn into_error(error: Self::Error) -> E;
+}
+
+// Recommended, so that what is told is that the error does not convert.
+impl<C, E> FailsInto<E> for C
+where
+    C: AsyncContext,
+    E: FromContext<C::Error>,
+{
+    #[inline]
+    fn into_error(error: C::Error) -> E {
+        E::from(error)
+    }
+}
+
 /// No context is one.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

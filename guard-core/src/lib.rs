@@ -109,6 +109,6 @@ pub use using::TryWithError;
 pub mod exit_stack_parts {
     pub use crate::exit_stack::{
         AllErrors, Catching, EnterKeyed, EnterLent, EnterOnStack, ExitStackContext, Key, Plain,
-        StackClosed, StackHandle, StackMode,
+        ScopedExitStackContext, StackClosed, StackError, StackHandle, StackMode,
     };
 }

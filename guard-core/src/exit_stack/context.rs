@@ -6,7 +6,7 @@ use core::task::{Context, Poll, ready};
 use core::{fmt, mem};
 
 use super::errors::ExitErrors;
-use super::owned::{AsyncExitStack, OwnedBeside};
+use super::owned::{AsyncExitStack, OwnedBeside, StackError};
 use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
 use crate::call_order::Order;
@@ -32,14 +32,14 @@ use crate::{AsyncContext, Outcome};
 #[track_caller]
 pub fn exit_stack<E>() -> ExitStackContext<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: StackError,
 {
-    ExitStackContext::of(AsyncExitStack::new())
+    ExitStackContext::of(AsyncExitStack::new(), AsyncExitStack::of)
 }
 
 /// [`exit_stack`] for entries that borrow, or are not `Send`: see [`ScopedExitStack`].
 #[track_caller]
-pub fn scoped_exit_stack<'a, E>() -> impl AsyncContext<Resource = ScopedExitStack<'a, E>, Error = E>
+pub fn scoped_exit_stack<'a, E>() -> ScopedExitStackContext<'a, E>
 where
     E: fmt::Debug + 'a,
 {
@@ -56,7 +56,7 @@ where
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct ExitStackContext<E, M = Plain>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     stack: AsyncExitStack<E, M>,
@@ -66,20 +66,25 @@ where
     /// The outcome has been told.
     is_told: bool,
     order: Order,
+    catching: MakeCatching<E>,
 }
+
+/// Makes a stack that catches, of errors that can be sent. Only `exit_stack` asks for that: see `AsyncExitStack::hand_off`.
+type MakeCatching<E> = fn(ReportSource<E>) -> AsyncExitStack<E, Catching>;
 
 impl<E, M> ExitStackContext<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
-    fn of(stack: AsyncExitStack<E, M>) -> Self {
+    fn of(stack: AsyncExitStack<E, M>, catching: MakeCatching<E>) -> Self {
         Self {
             stack,
             besides: Driving::new(),
             failed: Sources::new(),
             is_told: false,
             order: Order::Start,
+            catching,
         }
     }
 
@@ -114,13 +119,15 @@ where
 
 impl<E> ExitStackContext<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: 'static,
 {
     /// The same stack, given the error with which its use failed: entries can swallow or replace it. To
     /// be used with [`catch`](AsyncContext::catch).
     #[track_caller]
     pub fn catching(self) -> ExitStackContext<E, Catching> {
-        ExitStackContext::of(AsyncExitStack::catching())
+        let describe = self.stack.report_source().describe;
+        let source = ReportSource::here::<AsyncExitStack<E, Catching>>(describe);
+        ExitStackContext::of((self.catching)(source), self.catching)
     }
 
     /// The same stack, whose error is all errors of its entries, in order.
@@ -133,7 +140,7 @@ where
 
 impl<E> IntoReporting for ExitStackContext<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: 'static,
 {
     type Reporting = ReportingStack<E>;
 
@@ -145,7 +152,7 @@ where
 #[diagnostic::do_not_recommend]
 impl<E, M> AsyncContext<M::Caught> for ExitStackContext<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     type Resource = AsyncExitStack<E, M>;
@@ -198,7 +205,8 @@ where
 }
 
 /// The context of [`scoped_exit_stack`].
-struct ScopedExitStackContext<'a, E> {
+#[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
+pub struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     besides: Driving<dyn Drive + 'a>,
     /// Whose error or panic the exit ended with: it is reported in that name.
@@ -208,7 +216,8 @@ struct ScopedExitStackContext<'a, E> {
     order: Order,
 }
 
-impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
+#[diagnostic::do_not_recommend]
+impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     type Resource = ScopedExitStack<'a, E>;
     type Error = E;
 
@@ -272,10 +281,10 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
 
 /// [`exit_stack`] whose error is [all errors](ExitStackContext::all_errors).
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
-pub struct AllErrors<E: Send + 'static>(ExitStackContext<E>);
+pub struct AllErrors<E: 'static>(ExitStackContext<E>);
 
 #[diagnostic::do_not_recommend]
-impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
+impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
     type Resource = AsyncExitStack<E>;
     type Error = ExitErrors<E>;
 
@@ -332,10 +341,10 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
 }
 
 /// [`exit_stack`] without a `?` after it.
-pub struct ReportingStack<E: Send + 'static>(ExitStackContext<E>);
+pub struct ReportingStack<E: 'static>(ExitStackContext<E>);
 
 #[diagnostic::do_not_recommend]
-impl<E: Send + 'static> AsyncContext for ReportingStack<E> {
+impl<E: 'static> AsyncContext for ReportingStack<E> {
     type Resource = AsyncExitStack<E>;
     type Error = Infallible;
 

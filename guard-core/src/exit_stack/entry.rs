@@ -9,6 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::{Nest, WaitLimit, dropped};
+use crate::context::FailsInto;
 use crate::raw::{Ask, KeptContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
@@ -110,8 +111,7 @@ where
 
 impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
 where
-    C: AsyncContext,
-    E: From<C::Error>,
+    C: FailsInto<E>,
 {
     fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
         ContextEntry::poll_release(self, cx, nest)
@@ -119,7 +119,7 @@ where
 
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || state.outcome())) {
-            state.failed(error.into(), ContextEntry::report_source(self));
+            state.failed(C::into_error(error), ContextEntry::report_source(self));
         }
         Poll::Ready(())
     }
@@ -129,7 +129,7 @@ where
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
-        ContextEntry::failure(self, ask).map(E::from)
+        ContextEntry::failure(self, ask).map(C::into_error)
     }
 
     fn report_source(&self) -> ReportSource<E> {

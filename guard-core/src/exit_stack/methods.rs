@@ -180,7 +180,7 @@ where
 }
 
 methods! {
-    impl [E, M] AsyncExitStack<E, M> where [E: Send + 'static, M: StackMode<E> + 'static];
+    impl [E, M] AsyncExitStack<E, M> where [E: 'static, M: StackMode<E> + 'static];
 }
 
 methods! {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::convert::identity;
 use core::fmt;
 use core::future::Future;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -15,7 +16,7 @@ use super::stack::{Key, Keyed, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::Nest;
-use crate::context::FromContext;
+use crate::context::FailsInto;
 use crate::raw::{Drive, Driven, LentContext, Place};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::beside_list::Adding;
@@ -103,11 +104,10 @@ where
     /// poll in which it has been entered.
     pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
     where
-        C: AsyncContext + 'a,
+        C: AsyncContext + FailsInto<E> + 'a,
         C::Resource: 'a,
-        E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -239,7 +239,7 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         C: AsyncContext<E, Error = E> + 'a,
         C::Resource: 'a,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, identity, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
             let lent = this.lend_out(context);
