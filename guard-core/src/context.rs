@@ -624,6 +624,24 @@ where
     }
 }
 
+/// What a function returns: `T`, if the bounds of the function hold.
+///
+/// `R` is an associated type that one of the bounds is about. If that bound does not hold, there is no such type, and so the
+/// value has none either. Then rustc reports the bound once, at the call, and nothing at what is done with the value.
+pub type Checked<T, R> = <R as If<T>>::Then;
+
+/// See [`Checked`].
+#[doc(hidden)]
+pub trait If<T> {
+    /// `T`.
+    type Then;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, R: ?Sized> If<T> for R {
+    type Then = T;
+}
+
 /// No context is one.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

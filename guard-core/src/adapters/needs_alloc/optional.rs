@@ -8,6 +8,7 @@ use core::task::{Context, Poll, ready};
 
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context, poll_settle};
+use crate::context::If;
 use crate::raw::{Ask, Beside, Drive, Driven, KeptContext, LentContext, Place, is_not_driven};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
@@ -63,25 +64,50 @@ use crate::{AsyncContext, Outcome};
 /// # Cancellation
 ///
 /// That of the context.
-pub fn optional<C>(context: Option<C>) -> Optional<C>
+pub fn optional<C, R, O>(context: Option<C>) -> O
+where
+    C: AsyncContext<Resource = R>,
+    R: ?Sized + If<Optional<C>, Then = O>, // `O` is `Optional<C>`: see `context::Checked`
+    O: IsOptional<Context = C>, // so `C` is known where only `O` is, as for `optional(None)` in a struct
+{
+    O::of(context)
+}
+
+/// An [`Optional`].
+#[doc(hidden)]
+pub trait IsOptional {
+    /// What it is of.
+    type Context;
+
+    /// Makes one.
+    fn of(context: Option<Self::Context>) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C> IsOptional for Optional<C>
 where
     C: AsyncContext,
 {
-    Optional {
-        context: context.map(Box::pin),
-        lent: OptionalResource { held: None },
-        kept: None,
-        nest: Nest::new(),
-        driven: None,
-        is_asked: false,
-        outcome: None,
-        source: None,
-        order: Order::Start,
-        runtime: None,
+    type Context = C;
+
+    fn of(context: Option<C>) -> Self {
+        Self {
+            context: context.map(Box::pin),
+            lent: OptionalResource { held: None },
+            kept: None,
+            nest: Nest::new(),
+            driven: None,
+            is_asked: false,
+            outcome: None,
+            source: None,
+            order: Order::Start,
+            runtime: None,
+        }
     }
 }
 
 /// The context of [`optional`](crate::optional).
+#[must_use = "a context does nothing until it is used: `async_with!(resource = optional(context)?, { … })`"]
 pub struct Optional<C>
 where
     C: AsyncContext,
