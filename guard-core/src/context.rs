@@ -29,11 +29,13 @@ pub use crate::{
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
 #[doc(hidden)]
 pub use crate::macro_support::{
-    EndOfContext, Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
+    AskedTooEarly, Awaited, AwaitedBefore, DeclaredAs, EndOfContext, Fallible, FromFailed,
+    FutureAndContext, GoesOnBeside, NeedsNoQuestionMark, Owned, Returns, TakesError, Undeclared,
+    UsedWithoutCatch, caught, owned_generic, owned_locally,
 };
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::macro_support::{KeepSelf, StackAndContext};
+pub use crate::macro_support::{KeepSelf, StackAndContext, guaranteed, local};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 
