@@ -40,6 +40,7 @@ where
 }
 
 /// The context of [`suppress`].
+#[must_use = "a context does nothing until it is used: `suppress(…).catch(…)`"]
 pub struct Suppress<E, P> {
     predicate: P,
     /// The resource.
