@@ -15,7 +15,7 @@ use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
-pub(super) trait Entry<E, M> {
+pub trait Entry<E, M> {
     /// Ends the lending, before the exit. What goes on beside the entry is dropped, and leaves in `nest` what the exit waits
     /// for. Ready when no driver is using the entry.
     fn poll_release(&mut self, _: &mut Context<'_>, _: &mut Nest) -> Poll<()> {

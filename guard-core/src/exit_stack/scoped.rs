@@ -12,6 +12,7 @@ use super::adopted::Adopted;
 use super::enter::{EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::methods::{NOT_DRIVEN, deferred};
+use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
@@ -118,6 +119,30 @@ where
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
             })
         })
+    }
+
+    /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
+    ///
+    /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
+    /// is does not compile. What goes early while others stay in use is better entered by itself, with
+    /// [`AsyncContext::enter`](crate::AsyncContext::enter).
+    ///
+    /// # Errors
+    ///
+    /// The entry's exit failed.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the entry goes on.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future puts the entry back, to be the next to be exited. If its exit has failed already, that is
+    /// [reported](crate::set_reporter).
+    pub fn release(&mut self, key: impl ReleasedBy) -> Release<'_, Borrowed<'a, E, M>, E, M> {
+        Release::new(&mut self.stack, key.into())
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
