@@ -497,9 +497,10 @@ pub trait AsyncContext<X = ()> {
     /// assert_eq!(parsed, Ok(42));
     /// # }
     /// ```
-    fn with_error<E>(self) -> WithError<Self, E>
+    fn with_error<E>(self) -> Checked<WithError<Self, E>, <Self::Error as HasNoError>::NoError>
     where
-        Self: AsyncContext<X, Error = Infallible> + Sized,
+        Self: Sized,
+        Self::Error: HasNoError,
     {
         WithError::new(self)
     }
@@ -580,7 +581,7 @@ pub trait AsyncContext<X = ()> {
     /// A panic of `limit` goes on when the exit, which has no limit then, is over. In the background, and after the exit,
     /// it is reported. The waits then have the limit of [`set_wait_limit`](crate::set_wait_limit).
     #[cfg(feature = "std")]
-    fn exit_until<L>(self, limit: L) -> ExitUntil<Self, L>
+    fn exit_until<L>(self, limit: L) -> Checked<ExitUntil<Self, L>, L::Output>
     where
         Self: Sized,
         L: Future<Output = ()> + Send + 'static,
@@ -624,6 +625,22 @@ where
     fn into_error(error: C::Error) -> E {
         E::from(error)
     }
+}
+
+/// The error of a context that takes another one with [`with_error`](AsyncContext::with_error): [`Infallible`].
+#[diagnostic::on_unimplemented(
+    message = "`with_error` is for a context that cannot fail, and this one fails with `{Self}`",
+    label = "this context has an error",
+    note = "its error is converted by `.map_err(…)`"
+)]
+pub trait HasNoError: sealed::Sealed {
+    #[doc(hidden)]
+    type NoError;
+}
+
+#[diagnostic::do_not_recommend]
+impl HasNoError for Infallible {
+    type NoError = Self;
 }
 
 /// What a function returns: `T`, if the bounds of the function hold.
@@ -706,4 +723,5 @@ impl Untyped for () {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for () {}
+    impl Sealed for core::convert::Infallible {}
 }

@@ -19,7 +19,8 @@ use crate::{AsyncContext, Outcome};
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
 ///
-/// The errors of entries convert into `E`, which is also the context's error: of several, the first is
+/// The errors of entries convert into `E`, which is also the context's error. Its type is written, `exit_stack::<Error>()`, since
+/// a `?` does not tell it. For errors of any kind it is `Box<dyn Error + Send + Sync>`. Of several errors, the first is
 /// returned and the others are [reported](crate::set_reporter); with
 /// [`all_errors`](ExitStackContext::all_errors) it returns them all. In [`async_with!`](crate::async_with) the `?` after it
 /// may be left out; then every error is reported.

@@ -136,6 +136,9 @@ where
     E: 'static,
 {
     /// An empty stack. It does not allocate until something is added.
+    ///
+    /// If nothing else tells the type of its error, such as the field of a struct, it is written:
+    /// `AsyncExitStack::<Error>::new()`.
     #[track_caller]
     pub fn new() -> Self
     where
