@@ -15,6 +15,10 @@ use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
+#[allow(
+    private_interfaces,
+    reason = "only the type of `Release` has it, and nobody can name it"
+)]
 pub trait Entry<E, M> {
     /// Ends the lending, before the exit. What goes on beside the entry is dropped, and leaves in `nest` what the exit waits
     /// for. Ready when no driver is using the entry.

@@ -20,7 +20,7 @@ use crate::raw::{Current, Exclusive};
 /// It is one word, and allocates nothing until it has an entry. If it is dropped with entries, they go to the enclosing
 /// nest.
 #[derive(Default)]
-pub struct Nest {
+pub(crate) struct Nest {
     // `ManuallyDrop`: `Drop` empties it, so the compiler generates no drop code for it.
     left: ManuallyDrop<Option<Box<Exclusive<Contents>>>>,
 }

@@ -17,7 +17,7 @@ pub use with_alloc::*;
 
 /// Without `std` nobody waits for what was dropped inside a use.
 #[derive(Default)]
-pub struct Nest(());
+pub(crate) struct Nest(());
 
 #[allow(clippy::unused_self, reason = "as with `std`")]
 impl Nest {
