@@ -21,6 +21,6 @@ pub use error::{DependencyError, DependencyErrorKind};
 pub use layer::{RequestScopeFuture, RequestScopeLayer, RequestScopeService};
 pub use overrides::{DependencyOverrides, DependencyOverridesService};
 #[cfg(any(feature = "http1", feature = "http2"))]
-pub use serve::{Serve, ServeError, Serving, serve};
+pub use serve::{RouterState, Serve, ServeError, Serving, serve};
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub use server::{CutOff, server};

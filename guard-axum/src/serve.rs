@@ -69,26 +69,36 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// `FastAPI`: `FastAPI(lifespan=…)` under uvicorn.
 #[must_use = "nothing is served until this is awaited"]
-pub fn serve<L, C, F>(
-    listener: L,
-    lifespan: C,
-    router: Router<C::Resource>,
-    shutdown: F,
-) -> Serve<L, C, F>
+pub fn serve<L, C, S, E, F>(listener: L, lifespan: C, router: Router<S>, shutdown: F) -> Serve<E>
 where
     L: Listener<Addr: Clone + Sync + 'static>,
-    C: AsyncContext<Resource: Clone + Send + Sync + Sized + 'static>,
-    F: Future<Output = ()>,
+    C: AsyncContext<Resource = S, Error = E> + Send + 'static,
+    S: RouterState,
+    E: Send + 'static,
+    F: Future<Output = ()> + Send + 'static, // such as `async { let _ = tokio::signal::ctrl_c().await; }`
 {
+    let start = |grace, drain| {
+        Box::pin(run(listener, lifespan, router, shutdown, grace, drain)) as Running<E>
+    };
     Serve {
-        listener,
-        lifespan,
-        router,
-        shutdown,
+        start: Box::new(start),
         grace: LIMIT,
         drain: LIMIT,
     }
 }
+
+/// What a lifespan lends to [`serve`]: the state of the router, which each request has a clone of.
+///
+/// It is implemented for everything that is `Clone + Send + Sync + 'static`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of a router, which is what the lifespan lends",
+    label = "not `Clone + Send + Sync + 'static`",
+    note = "derive `Clone` for it, or let the lifespan lend an `Arc` of what is `Send + Sync`"
+)]
+pub trait RouterState: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Clone + Send + Sync + 'static> RouterState for S {}
 
 /// A service that is not running yet: what [`serve`] returns. `.await` it.
 ///
@@ -109,22 +119,16 @@ where
 /// # Ok(()) }
 /// ```
 #[must_use = "nothing is served until this is awaited"]
-pub struct Serve<L, C, F>
-where
-    C: AsyncContext<Resource: Sized>,
-{
-    listener: L,
-    lifespan: C,
-    router: Router<C::Resource>,
-    shutdown: F,
+pub struct Serve<E> {
+    // Only `serve` has bounds: rustc would tell again of one that is not met, at the `.await`.
+    start: Box<dyn FnOnce(Duration, Duration) -> Running<E> + Send>,
     grace: Duration,
     drain: Duration,
 }
 
-impl<L, C, F> Serve<L, C, F>
-where
-    C: AsyncContext<Resource: Sized>,
-{
+type Running<E> = Pin<Box<dyn Future<Output = Result<(), ServeError<E>>> + Send>>;
+
+impl<E> Serve<E> {
     /// How long requests may still run after the shutdown has begun: 30 seconds unless this says otherwise. Those that have
     /// not ended then are cancelled.
     ///
@@ -142,10 +146,7 @@ where
     }
 }
 
-impl<L, C, F> fmt::Debug for Serve<L, C, F>
-where
-    C: AsyncContext<Resource: Sized>,
-{
+impl<E> fmt::Debug for Serve<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("grace", &self.grace)
@@ -154,23 +155,18 @@ where
     }
 }
 
-impl<L, C, F> IntoFuture for Serve<L, C, F>
-where
-    L: Listener<Addr: Clone + Sync + 'static>,
-    C: AsyncContext<Resource: Clone + Send + Sync + Sized + 'static, Error: Send> + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    type Output = Result<(), ServeError<C::Error>>;
-    type IntoFuture = Serving<C::Error>;
+impl<E> IntoFuture for Serve<E> {
+    type Output = Result<(), ServeError<E>>;
+    type IntoFuture = Serving<E>;
 
-    fn into_future(self) -> Serving<C::Error> {
-        Serving(Box::pin(self.run()))
+    fn into_future(self) -> Serving<E> {
+        Serving((self.start)(self.grace, self.drain))
     }
 }
 
 /// The future of [`Serve`].
 #[must_use = "nothing is served until this is awaited"]
-pub struct Serving<E>(Pin<Box<dyn Future<Output = Result<(), ServeError<E>>> + Send>>);
+pub struct Serving<E>(Running<E>);
 
 impl<E> Future for Serving<E> {
     type Output = Result<(), ServeError<E>>;
@@ -186,59 +182,56 @@ impl<E> fmt::Debug for Serving<E> {
     }
 }
 
-impl<L, C, F> Serve<L, C, F>
+async fn run<L, C, S, E, F>(
+    listener: L,
+    lifespan: C,
+    router: Router<S>,
+    shutdown: F,
+    grace: Duration,
+    drain: Duration,
+) -> Result<(), ServeError<E>>
 where
     L: Listener<Addr: Clone + Sync + 'static>,
-    C: AsyncContext<Resource: Clone + Send + Sync + Sized + 'static>,
+    C: AsyncContext<Resource = S, Error = E>,
+    S: RouterState,
     F: Future<Output = ()>,
 {
-    async fn run(self) -> Result<(), ServeError<C::Error>> {
-        let Self {
-            listener,
-            lifespan,
-            router,
-            shutdown,
-            grace,
-            drain,
-        } = self;
-        let served = lifespan
-            .try_with(async move |state: &mut C::Resource| {
-                let router = router.with_state(state.clone());
-                // What the requests leave may use what the lifespan closes, so it ends before.
-                server_and_cleanups(listener, router, grace, drain)
-                    .with(async move |()| {
-                        shutdown.await;
-                        Ok(())
-                    })
-                    .await
-            })
-            .await;
-        let pending = drained(drain).await;
-        let (cut_off, lifespan) = match served {
-            Ok(()) => (None, None),
-            Err(TryWithError::Enter(error)) => return Err(ServeError::StartUp(error)),
-            Err(TryWithError::Body(cut_off)) => (Some(cut_off), None),
-            Err(TryWithError::Exit { error, .. }) => (None, Some(error)),
-            Err(TryWithError::BodyAndExit { body, exit }) => (Some(body), Some(exit)),
-            Err(TryWithError::Beside { error, exit }) => {
-                return Err(ServeError::Ended {
-                    error,
-                    exit,
-                    pending,
-                });
-            }
-        };
-        if cut_off.is_none() && lifespan.is_none() && pending.is_empty() {
-            return Ok(());
-        }
-        Err(ServeError::ShutDown {
-            cut_off,
-            lifespan,
-            pending,
+    let served = lifespan
+        .try_with(async move |state: &mut S| {
+            let router = router.with_state(state.clone());
+            // What the requests leave may use what the lifespan closes, so it ends before.
+            server_and_cleanups(listener, router, grace, drain)
+                .with(async move |()| {
+                    shutdown.await;
+                    Ok(())
+                })
+                .await
         })
+        .await;
+    let pending = drained(drain).await;
+    let (cut_off, lifespan) = match served {
+        Ok(()) => (None, None),
+        Err(TryWithError::Enter(error)) => return Err(ServeError::StartUp(error)),
+        Err(TryWithError::Body(cut_off)) => (Some(cut_off), None),
+        Err(TryWithError::Exit { error, .. }) => (None, Some(error)),
+        Err(TryWithError::BodyAndExit { body, exit }) => (Some(body), Some(exit)),
+        Err(TryWithError::Beside { error, exit }) => {
+            return Err(ServeError::Ended {
+                error,
+                exit,
+                pending,
+            });
+        }
+    };
+    if cut_off.is_none() && lifespan.is_none() && pending.is_empty() {
+        return Ok(());
     }
+    Err(ServeError::ShutDown {
+        cut_off,
+        lifespan,
+        pending,
+    })
 }
-
 /// Why a service did not start, or what went wrong at its end. `E` is the error of the lifespan.
 ///
 /// ```

@@ -29,11 +29,13 @@ pub use crate::{
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
 #[doc(hidden)]
 pub use crate::macro_support::{
-    EndOfContext, Fallible, FutureAndContext, NeedsNoQuestionMark, Owned, UsedWithoutCatch,
+    AskedTooEarly, Awaited, AwaitedBefore, DeclaredAs, EndOfContext, Fallible, FromFailed,
+    FutureAndContext, GoesOnBeside, NeedsNoQuestionMark, Owned, Returns, TakesError, Undeclared,
+    UsedWithoutCatch, caught, owned_generic, owned_locally,
 };
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::macro_support::{KeepSelf, StackAndContext};
+pub use crate::macro_support::{KeepSelf, StackAndContext, guaranteed, local};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 
@@ -496,9 +498,10 @@ pub trait AsyncContext<X = ()> {
     /// assert_eq!(parsed, Ok(42));
     /// # }
     /// ```
-    fn with_error<E>(self) -> WithError<Self, E>
+    fn with_error<E>(self) -> Checked<WithError<Self, E>, <Self::Error as HasNoError>::NoError>
     where
-        Self: AsyncContext<X, Error = Infallible> + Sized,
+        Self: Sized,
+        Self::Error: HasNoError,
     {
         WithError::new(self)
     }
@@ -579,7 +582,7 @@ pub trait AsyncContext<X = ()> {
     /// A panic of `limit` goes on when the exit, which has no limit then, is over. In the background, and after the exit,
     /// it is reported. The waits then have the limit of [`set_wait_limit`](crate::set_wait_limit).
     #[cfg(feature = "std")]
-    fn exit_until<L>(self, limit: L) -> ExitUntil<Self, L>
+    fn exit_until<L>(self, limit: L) -> Checked<ExitUntil<Self, L>, L::Output>
     where
         Self: Sized,
         L: Future<Output = ()> + Send + 'static,
@@ -602,6 +605,62 @@ pub trait FromContext<F>: From<F> {}
 
 #[diagnostic::do_not_recommend]
 impl<E: From<F>, F> FromContext<F> for E {}
+
+/// Every context whose error converts into `E`: see [`FromContext`].
+///
+/// To be asked of a context, as in `context: impl FailsInto<E>`, where `E: FromContext<C::Error>` lets rustc conclude from
+/// an `E` with few conversions what the error of the context has to be, before it looks at the context.
+pub trait FailsInto<E>: AsyncContext {
+    /// Converts the error.
+    #[doc(hidden)]
+    fn into_error(error: Self::Error) -> E;
+}
+
+// Recommended, so that what is told is that the error does not convert.
+impl<C, E> FailsInto<E> for C
+where
+    C: AsyncContext,
+    E: FromContext<C::Error>,
+{
+    #[inline]
+    fn into_error(error: C::Error) -> E {
+        E::from(error)
+    }
+}
+
+/// The error of a context that takes another one with [`with_error`](AsyncContext::with_error): [`Infallible`].
+#[diagnostic::on_unimplemented(
+    message = "`with_error` is for a context that cannot fail, and this one fails with `{Self}`",
+    label = "this context has an error",
+    note = "its error is converted by `.map_err(…)`"
+)]
+pub trait HasNoError: sealed::Sealed {
+    #[doc(hidden)]
+    type NoError;
+}
+
+#[diagnostic::do_not_recommend]
+impl HasNoError for Infallible {
+    type NoError = Self;
+}
+
+/// What a function returns: `T`, if the bounds of the function hold.
+///
+/// `R` is an associated type that one of the bounds is about. If that bound does not hold, there is no such type, and so the
+/// value has none either. Then rustc reports the bound once, at the call, and nothing at what is done with the value.
+pub type Checked<T, R> = <R as If<T>>::Then;
+
+/// See [`Checked`].
+#[doc(hidden)]
+pub trait If<T> {
+    /// `T`.
+    type Then;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, R: ?Sized> If<T> for R {
+    type Then = T;
+}
 
 /// No context is one.
 #[doc(hidden)]
@@ -665,4 +724,5 @@ impl Untyped for () {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for () {}
+    impl Sealed for core::convert::Infallible {}
 }

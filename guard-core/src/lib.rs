@@ -109,6 +109,7 @@ pub use using::TryWithError;
 pub mod exit_stack_parts {
     pub use crate::exit_stack::{
         AllErrors, Catching, EnterKeyed, EnterLent, EnterOnStack, ExitStackContext, Key, Plain,
-        StackClosed, StackHandle, StackMode,
+        Release, ReleasedBy, ScopedExitStackContext, StackClosed, StackError, StackHandle,
+        StackMode,
     };
 }

@@ -13,6 +13,7 @@ use crate::{AsyncContext, coroutine::scoped};
 #[cfg(feature = "alloc")]
 use crate::{
     BoxContext,
+    context::Checked,
     coroutine::{
         guaranteed::guaranteed,
         started_on_enter::{Start, StartedOnEnter, started_on_enter},
@@ -154,7 +155,7 @@ macro_rules! body {
 /// As for a context that a function with [`#[async_context]`](crate::async_context) returns.
 #[cfg(feature = "alloc")]
 #[track_caller]
-pub fn manage<M, X>(manager: M) -> Managed<M, X>
+pub fn manage<M, X>(manager: M) -> Checked<Managed<M, X>, M::Error>
 where
     M: AsyncManager<X>,
     X: 'static,

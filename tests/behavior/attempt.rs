@@ -260,3 +260,21 @@ fn a_function_within_an_attempt_returns_every_error() {
         assert_eq!(log.line(), "Completed Failed(())");
     });
 }
+
+/// A value whose type only the use of the block tells.
+#[test]
+fn the_value_of_a_catching_block_may_have_a_type_that_comes_later() {
+    async fn parsed<T: std::str::FromStr>() -> T {
+        "7".parse().ok().unwrap()
+    }
+
+    let log = Log::new();
+    let number: Option<u32> = block_on(async {
+        let value = async_with!(catch(_it = swallows(log.clone(), "enter")?), {
+            parsed().await
+        });
+        Ok::<_, Failure>(value)
+    })
+    .unwrap();
+    assert_eq!(number, Some(7));
+}

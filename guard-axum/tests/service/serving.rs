@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, State};
 use axum::routing::get;
-use guard_axum::{CutOff, Depends, RequestScopeLayer, ServeError, serve, server};
+use guard_axum::{CutOff, Depends, RequestScopeLayer, Serve, ServeError, serve, server};
 use guard_core::{AsyncContext, async_context, async_with, nullcontext, yield_resource};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -216,7 +216,8 @@ async fn an_idle_connection_does_not_hold_up_the_shutdown() {
 async fn errors_of_the_lifespan_at_the_end_are_returned_beside_what_was_cut_off() {
     let log = Log::default();
     let (listener, _) = bound().await;
-    let service = serve(listener, lifespan(log.clone(), true), routes(), async {});
+    // Its type has a name, whatever the listener, the lifespan and the shutdown are.
+    let service: Serve<Refused> = serve(listener, lifespan(log.clone(), true), routes(), async {});
     let error = service.await.unwrap_err();
     assert_eq!(
         error.to_string(),

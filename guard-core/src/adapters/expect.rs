@@ -13,6 +13,7 @@ use crate::{AsyncContext, Outcome};
 pin_project_lite::pin_project! {
     /// The context of [`expect`](AsyncContext::expect).
     #[derive(Clone, Debug)]
+    #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
     pub struct Expect<C, M> {
         #[pin]
         context: C,

@@ -11,6 +11,7 @@ use crate::{AsyncContext, Outcome};
 pin_project_lite::pin_project! {
     /// The context of [`map_err`](AsyncContext::map_err).
     #[derive(Clone, Debug)]
+    #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
     pub struct MapErr<C, F> {
         #[pin]
         context: C,

@@ -31,6 +31,7 @@ pub fn nullcontext<T>(value: T) -> NullContext<T> {
 
 /// The context of [`nullcontext`].
 #[derive(Clone, Copy, Default)]
+#[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
 pub struct NullContext<T> {
     value: T,
     order: Order,

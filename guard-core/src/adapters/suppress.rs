@@ -1,7 +1,6 @@
 //! Swallowing chosen errors.
 
 use core::fmt;
-use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -12,6 +11,8 @@ use crate::{AsyncContext, Outcome};
 ///
 /// To be used with [`catch`](AsyncContext::catch), or on an exit stack that catches. It can be copied when
 /// the predicate can, so one may be used many times, also inside itself. Python: `suppress`.
+///
+/// The type of the error is written in the closure, `|error: &io::Error| …`.
 ///
 /// # Examples
 ///
@@ -33,28 +34,30 @@ where
 {
     Suppress {
         predicate,
+        is_suppressed: |predicate, error| predicate(error),
         nothing: (),
         order: Order::Start,
-        _error: PhantomData,
     }
 }
 
 /// The context of [`suppress`].
+#[must_use = "a context does nothing until it is used: `suppress(…).catch(…)`"]
 pub struct Suppress<E, P> {
     predicate: P,
+    /// Calls the predicate. So only `suppress` has the bound: at the context, rustc would tell of it again.
+    is_suppressed: fn(&P, &E) -> bool,
     /// The resource.
     nothing: (),
     order: Order,
-    _error: PhantomData<fn(&E)>,
 }
 
 impl<E, P: Clone> Clone for Suppress<E, P> {
     fn clone(&self) -> Self {
         Self {
             predicate: self.predicate.clone(),
+            is_suppressed: self.is_suppressed,
             nothing: (),
             order: self.order,
-            _error: PhantomData,
         }
     }
 }
@@ -71,10 +74,7 @@ impl<E, P> fmt::Debug for Suppress<E, P> {
 impl<E, P> Unpin for Suppress<E, P> {}
 
 #[diagnostic::do_not_recommend]
-impl<E, P> AsyncContext<E> for Suppress<E, P>
-where
-    P: Fn(&E) -> bool,
-{
+impl<E, P> AsyncContext<E> for Suppress<E, P> {
     type Resource = ();
     type Error = E;
 
@@ -97,7 +97,7 @@ where
         self.order.exit();
         self.order.end();
         Poll::Ready(match outcome {
-            Outcome::Failed(error) if !(self.predicate)(&error) => Err(error),
+            Outcome::Failed(error) if !(self.is_suppressed)(&self.predicate, &error) => Err(error),
             _ => Ok(()),
         })
     }

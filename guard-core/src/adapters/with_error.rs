@@ -14,6 +14,7 @@ use crate::{AsyncContext, Outcome};
 
 pin_project_lite::pin_project! {
     /// The context of [`with_error`](AsyncContext::with_error).
+    #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
     pub struct WithError<C, E> {
         #[pin]
         context: C,

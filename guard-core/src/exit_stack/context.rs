@@ -6,7 +6,7 @@ use core::task::{Context, Poll, ready};
 use core::{fmt, mem};
 
 use super::errors::ExitErrors;
-use super::owned::{AsyncExitStack, OwnedBeside};
+use super::owned::{AsyncExitStack, OwnedBeside, StackError};
 use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
 use crate::call_order::Order;
@@ -54,7 +54,8 @@ impl<E> Failed<E> {
 
 /// Lends an empty [`AsyncExitStack`], and closes it in the end.
 ///
-/// The errors of entries convert into `E`, which is also the context's error: of several, the first is
+/// The errors of entries convert into `E`, which is also the context's error. Its type is written, `exit_stack::<Error>()`, since
+/// a `?` does not tell it. For errors of any kind it is `Box<dyn Error + Send + Sync>`. Of several errors, the first is
 /// returned and the others are [reported](crate::set_reporter); with
 /// [`all_errors`](ExitStackContext::all_errors) it returns them all. In [`async_with!`](crate::async_with) the `?` after it
 /// may be left out; then every error is reported.
@@ -67,14 +68,14 @@ impl<E> Failed<E> {
 #[track_caller]
 pub fn exit_stack<E>() -> ExitStackContext<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: StackError,
 {
-    ExitStackContext::of(AsyncExitStack::new())
+    ExitStackContext::of(AsyncExitStack::new(), AsyncExitStack::of)
 }
 
 /// [`exit_stack`] for entries that borrow, or are not `Send`: see [`ScopedExitStack`].
 #[track_caller]
-pub fn scoped_exit_stack<'a, E>() -> impl AsyncContext<Resource = ScopedExitStack<'a, E>, Error = E>
+pub fn scoped_exit_stack<'a, E>() -> ScopedExitStackContext<'a, E>
 where
     E: fmt::Debug + 'a,
 {
@@ -91,7 +92,7 @@ where
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct ExitStackContext<E, M = Plain>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     stack: AsyncExitStack<E, M>,
@@ -100,20 +101,25 @@ where
     /// The outcome has been told.
     is_told: bool,
     order: Order,
+    catching: MakeCatching<E>,
 }
+
+/// Makes a stack that catches, of errors that can be sent. Only `exit_stack` asks for that: see `AsyncExitStack::hand_off`.
+type MakeCatching<E> = fn(ReportSource<E>) -> AsyncExitStack<E, Catching>;
 
 impl<E, M> ExitStackContext<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
-    fn of(stack: AsyncExitStack<E, M>) -> Self {
+    fn of(stack: AsyncExitStack<E, M>, catching: MakeCatching<E>) -> Self {
         Self {
             stack,
             besides: Driving::new(),
             failed: Failed::none(),
             is_told: false,
             order: Order::Start,
+            catching,
         }
     }
 
@@ -147,13 +153,15 @@ where
 
 impl<E> ExitStackContext<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: 'static,
 {
     /// The same stack, given the error with which its use failed: entries can swallow or replace it. To
     /// be used with [`catch`](AsyncContext::catch).
     #[track_caller]
     pub fn catching(self) -> ExitStackContext<E, Catching> {
-        ExitStackContext::of(AsyncExitStack::catching())
+        let describe = self.stack.report_source().describe;
+        let source = ReportSource::here::<AsyncExitStack<E, Catching>>(describe);
+        ExitStackContext::of((self.catching)(source), self.catching)
     }
 
     /// The same stack, whose error is all errors of its entries, in order.
@@ -166,7 +174,7 @@ where
 
 impl<E> IntoReporting for ExitStackContext<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: 'static,
 {
     type Reporting = ReportingStack<E>;
 
@@ -178,7 +186,7 @@ where
 #[diagnostic::do_not_recommend]
 impl<E, M> AsyncContext<M::Caught> for ExitStackContext<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     type Resource = AsyncExitStack<E, M>;
@@ -236,7 +244,8 @@ where
 }
 
 /// The context of [`scoped_exit_stack`].
-struct ScopedExitStackContext<'a, E> {
+#[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
+pub struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     besides: Driving<dyn Drive + 'a>,
     failed: Failed<E>,
@@ -245,7 +254,8 @@ struct ScopedExitStackContext<'a, E> {
     order: Order,
 }
 
-impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
+#[diagnostic::do_not_recommend]
+impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     type Resource = ScopedExitStack<'a, E>;
     type Error = E;
 
@@ -313,10 +323,10 @@ impl<'a, E: fmt::Debug + 'a> AsyncContext for ScopedExitStackContext<'a, E> {
 
 /// [`exit_stack`] whose error is [all errors](ExitStackContext::all_errors).
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
-pub struct AllErrors<E: Send + 'static>(ExitStackContext<E>);
+pub struct AllErrors<E: 'static>(ExitStackContext<E>);
 
 #[diagnostic::do_not_recommend]
-impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
+impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
     type Resource = AsyncExitStack<E>;
     type Error = ExitErrors<E>;
 
@@ -379,10 +389,10 @@ impl<E: fmt::Debug + Send + 'static> AsyncContext for AllErrors<E> {
 }
 
 /// [`exit_stack`] without a `?` after it.
-pub struct ReportingStack<E: Send + 'static>(ExitStackContext<E>);
+pub struct ReportingStack<E: 'static>(ExitStackContext<E>);
 
 #[diagnostic::do_not_recommend]
-impl<E: Send + 'static> AsyncContext for ReportingStack<E> {
+impl<E: 'static> AsyncContext for ReportingStack<E> {
     type Resource = AsyncExitStack<E>;
     type Error = Infallible;
 

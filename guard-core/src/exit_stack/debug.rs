@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::context::{AllErrors, ExitStackContext, ReportingStack};
+use super::context::{AllErrors, ExitStackContext, ReportingStack, ScopedExitStackContext};
 use super::handle::StackHandle;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
@@ -10,7 +10,7 @@ use super::unwind_state::StackMode;
 
 impl<E, M> fmt::Debug for AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,7 @@ impl<E, M: StackMode<E>> fmt::Debug for ScopedExitStack<'_, E, M> {
 
 impl<E, M> fmt::Debug for StackHandle<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +36,7 @@ where
 
 impl<E, M> fmt::Debug for ExitStackContext<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,14 +44,21 @@ where
     }
 }
 
-impl<E: Send + 'static> fmt::Debug for AllErrors<E> {
+impl<E: 'static> fmt::Debug for AllErrors<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AllErrors").finish_non_exhaustive()
     }
 }
 
-impl<E: Send + 'static> fmt::Debug for ReportingStack<E> {
+impl<E: 'static> fmt::Debug for ReportingStack<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReportingStack").finish_non_exhaustive()
+    }
+}
+
+impl<E> fmt::Debug for ScopedExitStackContext<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedExitStackContext")
+            .finish_non_exhaustive()
     }
 }

@@ -9,12 +9,17 @@ use core::task::{Context, Poll, ready};
 
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::{Nest, WaitLimit, dropped};
+use crate::context::FailsInto;
 use crate::raw::{Ask, KeptContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
 
 /// Something to be exited, once.
-pub(super) trait Entry<E, M> {
+#[allow(
+    private_interfaces,
+    reason = "only the type of `Release` has it, and nobody can name it"
+)]
+pub trait Entry<E, M> {
     /// Ends the lending, before the exit. What goes on beside the entry is dropped, and leaves in `nest` what the exit waits
     /// for. Ready when no driver is using the entry.
     fn poll_release(&mut self, _: &mut Context<'_>, _: &mut Nest) -> Poll<()> {
@@ -110,8 +115,7 @@ where
 
 impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
 where
-    C: AsyncContext,
-    E: From<C::Error>,
+    C: FailsInto<E>,
 {
     fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
         ContextEntry::poll_release(self, cx, nest)
@@ -119,7 +123,7 @@ where
 
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
         if let Err(error) = ready!(self.poll(cx, || state.outcome())) {
-            state.failed(error.into(), ContextEntry::report_source(self));
+            state.failed(C::into_error(error), ContextEntry::report_source(self));
         }
         Poll::Ready(())
     }
@@ -129,7 +133,7 @@ where
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
-        ContextEntry::failure(self, ask).map(E::from)
+        ContextEntry::failure(self, ask).map(C::into_error)
     }
 
     fn report_source(&self) -> ReportSource<E> {

@@ -14,7 +14,7 @@ use crate::using::beside_list::Adding;
 
 impl<E, M> AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     pub(super) fn take(&mut self) -> Self {
@@ -24,6 +24,7 @@ where
             besides: Adding::nowhere(),
             runtime: self.runtime.clone(),
             is_context: false,
+            hand_off: self.hand_off,
         }
     }
 
@@ -48,14 +49,14 @@ where
 
 impl<E, M> Drop for AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     fn drop(&mut self) {
         if self.stack.close_if_empty() {
             return;
         }
-        self.hand_off();
+        (self.hand_off)(self);
     }
 }
 
@@ -66,7 +67,7 @@ where
 {
     /// Hands off the exit of the entries, which goes on without the stack.
     #[cold]
-    fn hand_off(&mut self) {
+    pub(super) fn hand_off(&mut self) {
         self.besides.clear();
         let mut stack = self.stack.take();
         stack.cancel();

@@ -14,7 +14,7 @@ use crate::report::ReportSource;
 /// Adds entries to an [`AsyncExitStack`](crate::AsyncExitStack) from elsewhere: see [`handle`](crate::AsyncExitStack::handle).
 pub struct StackHandle<E, M = Plain>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     pub(super) inbox: Inbox<Keyed<Owned<E, M>>>,
@@ -23,7 +23,7 @@ where
 
 impl<E, M> Clone for StackHandle<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     fn clone(&self) -> Self {
@@ -36,7 +36,7 @@ where
 
 impl<E, M> StackHandle<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     /// Adds an asynchronous callback, the next to be called when the stack is closed, or at once if it is

@@ -10,6 +10,7 @@ use super::stack::Key;
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
 use crate::cleanup::{Nest, WaitLimit};
+use crate::context::FailsInto;
 use crate::raw::{Ask, LentContext};
 use crate::report::ReportSource;
 
@@ -139,9 +140,9 @@ where
 
 impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
 where
-    C: AsyncContext + Send + 'static,
+    C: FailsInto<E> + Send + 'static,
     C::Resource: Send,
-    E: From<C::Error> + 'static,
+    E: 'static,
 {
     fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
         Entry::<E, M>::poll_release(self.reclaimed(), cx, nest)
@@ -157,7 +158,7 @@ where
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
         match &mut self.0 {
-            State::Held(held, _) => held.failure(ask).map(E::from),
+            State::Held(held, _) => held.failure(ask).map(C::into_error),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use super::entry::ContextEntry;
 use super::errors::ExitErrors;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
-use super::stack::{Key, Keyed, Stack, drop_exited, exit_entry};
+use super::stack::Key;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::WaitLimit;
@@ -27,49 +27,6 @@ macro_rules! methods {
             /// The key of the entry that was added last, also by [`enter`](Self::enter), which lends instead.
             pub fn last_key(&self) -> Option<Key> {
                 self.stack.last_key()
-            }
-
-            /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
-            ///
-            /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
-            ///
-            /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
-            ///
-            /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
-            /// is does not compile. What goes early while others stay in use is better entered by itself, with
-            /// [`AsyncContext::enter`](crate::AsyncContext::enter).
-            ///
-            /// # Errors
-            ///
-            /// The entry's exit failed.
-            ///
-            /// # Panics
-            ///
-            /// A panic of the entry goes on.
-            ///
-            /// # Cancellation
-            ///
-            /// Dropping the future puts the entry back, to be the next to be exited. An exit that has begun goes on from there,
-            /// also while the use of the stack waits for what its block has dropped. If its exit has failed already, that is
-            /// [reported](crate::set_reporter).
-            pub async fn release(&mut self, key: impl Into<Key>) -> Result<bool, E> {
-                let Some(entry) = self.stack.remove(key.into()) else {
-                    return Ok(false);
-                };
-                let mut releasing = Releasing {
-                    exiting: Some((entry, UnwindState::new(self.stack.source))),
-                    stack: &mut self.stack,
-                };
-                core::future::poll_fn(|cx| match &mut releasing.exiting {
-                    Some((entry, state)) => exit_entry::<_, E, M>(entry, cx, state),
-                    None => Poll::Ready(()),
-                })
-                .await;
-                let Some((entry, mut state)) = releasing.exiting.take() else {
-                    return Ok(true);
-                };
-                drop_exited::<_, E, M>(entry, &mut state);
-                state.finish_primary(None).map(|()| true)
             }
 
             /// Moves all entries to a new stack, and with them their keys and the handles; this one is empty
@@ -184,24 +141,9 @@ where
 }
 
 methods! {
-    impl [E, M] AsyncExitStack<E, M> where [E: Send + 'static, M: StackMode<E> + 'static];
+    impl [E, M] AsyncExitStack<E, M> where [E: 'static, M: StackMode<E> + 'static];
 }
 
 methods! {
     impl ['a, E, M] ScopedExitStack<'a, E, M> where [E: 'a, M: StackMode<E> + 'a];
-}
-
-/// An entry that is being exited by itself. If that is not awaited to its end, it goes back.
-struct Releasing<'s, T: ?Sized, E> {
-    stack: &'s mut Stack<T, E>,
-    exiting: Option<(Box<Keyed<T>>, UnwindState<E>)>,
-}
-
-impl<T: ?Sized, E> Drop for Releasing<'_, T, E> {
-    fn drop(&mut self) {
-        if let Some((entry, state)) = self.exiting.take() {
-            self.stack.put_back(entry);
-            state.finish_unheard();
-        }
-    }
 }

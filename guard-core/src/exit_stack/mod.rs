@@ -12,17 +12,21 @@ mod inbox;
 mod keyed;
 mod methods;
 mod owned;
+mod release;
 mod scoped;
 mod stack;
 mod unwind_state;
 
 pub use self::stack::Key;
-pub use context::{AllErrors, ExitStackContext, exit_stack, scoped_exit_stack};
+pub use context::{
+    AllErrors, ExitStackContext, ScopedExitStackContext, exit_stack, scoped_exit_stack,
+};
 pub use enter::{EnterKeyed, EnterLent, EnterOnStack};
 pub use errors::ExitErrors;
 pub use handle::StackHandle;
 pub use inbox::StackClosed;
 pub use keyed::EntryKey;
-pub use owned::AsyncExitStack;
+pub use owned::{AsyncExitStack, StackError};
+pub use release::{Release, ReleasedBy};
 pub use scoped::ScopedExitStack;
 pub use unwind_state::{Catching, Plain, StackMode};

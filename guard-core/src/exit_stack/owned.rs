@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::convert::identity;
 use core::fmt;
 use core::future::Future;
 use core::ops::{Index, IndexMut};
@@ -13,11 +14,12 @@ use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::keyed::{EntryKey, KeyedEntry};
 use super::methods::{NOT_DRIVEN, deferred};
+use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack, position};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
-use crate::context::FromContext;
+use crate::context::FailsInto;
 use crate::raw::{Drive, Driven, LentContext, Place};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::beside_list::Adding;
@@ -27,6 +29,22 @@ use crate::{AsyncContext, Outcome};
 pub(super) type Owned<E, M> = dyn Entry<E, M> + Send;
 /// What goes on beside one of them.
 pub(super) type OwnedBeside = dyn Drive + Send + Sync;
+
+/// What can be the error of an [`AsyncExitStack`]: what is `Debug + Send + 'static`.
+///
+/// It is implemented for every such type. A stack that is dropped is closed in the background, perhaps on another thread,
+/// and errors that no caller receives are reported.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an exit stack",
+    label = "not `Debug + Send + 'static`",
+    note = "for errors of any kind: `Box<dyn Error + Send + Sync>`, and not `Box<dyn Error>`",
+    note = "an error of one's own needs `#[derive(Debug)]`",
+    note = "entries and errors that are not `Send` can be on a `scoped_exit_stack::<{Self}>()`"
+)]
+pub trait StackError: fmt::Debug + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: fmt::Debug + Send + 'static> StackError for E {}
 
 /// Contexts and clean-ups that are added at run time, and exited last in, first out.
 ///
@@ -84,7 +102,7 @@ pub(super) type OwnedBeside = dyn Drive + Send + Sync;
 #[must_use = "an exit stack does its work when it is closed: `.close(outcome).await`"]
 pub struct AsyncExitStack<E, M = Plain>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     pub(super) stack: Stack<Owned<E, M>, E>,
@@ -93,65 +111,85 @@ where
     pub(super) runtime: Runtime,
     /// It is the context of a use, not owned by itself.
     pub(super) is_context: bool,
+    /// Hands off the exit of the entries, which can be sent. Only the constructors ask for that: a bound of the type would be
+    /// told of at each expression that has it.
+    pub(super) hand_off: fn(&mut Self),
 }
 
 // Each entry runs under a catch of its own, and an entry that has panicked is never used again.
 impl<E, M> UnwindSafe for AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
 }
 
 impl<E, M> RefUnwindSafe for AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
 }
 
 impl<E> AsyncExitStack<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: 'static,
 {
     /// An empty stack. It does not allocate until something is added.
+    ///
+    /// If nothing else tells the type of its error, such as the field of a struct, it is written:
+    /// `AsyncExitStack::<Error>::new()`.
     #[track_caller]
-    pub fn new() -> Self {
+    pub fn new() -> Self
+    where
+        E: StackError,
+    {
         Self::with_mode()
     }
 }
 
 impl<E> AsyncExitStack<E, Catching>
 where
-    E: fmt::Debug + Send + 'static,
+    E: 'static,
 {
     /// An empty stack that is given the error with which its use failed, so that entries can swallow or
     /// replace it.
     #[track_caller]
-    pub fn catching() -> Self {
+    pub fn catching() -> Self
+    where
+        E: StackError,
+    {
         Self::with_mode()
     }
 }
 
 impl<E, M> AsyncExitStack<E, M>
 where
-    E: fmt::Debug + Send + 'static,
+    E: Send + 'static,
     M: StackMode<E> + 'static,
 {
     #[track_caller]
-    pub(super) fn with_mode() -> Self {
+    fn with_mode() -> Self
+    where
+        E: fmt::Debug,
+    {
+        Self::of(ReportSource::here::<Self>(describe_debug))
+    }
+
+    pub(super) fn of(source: ReportSource<E>) -> Self {
         Self {
-            stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
+            stack: Stack::new(source),
             besides: Adding::nowhere(),
             runtime: Runtime::current(),
             is_context: false,
+            hand_off: Self::hand_off,
         }
     }
 }
 
 impl<E> Default for AsyncExitStack<E>
 where
-    E: fmt::Debug + Send + 'static,
+    E: StackError,
 {
     #[track_caller]
     fn default() -> Self {
@@ -161,7 +199,7 @@ where
 
 impl<E, M> AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     /// Enters a context and lends its resource, for as long as the stack is not changed otherwise: the
@@ -187,11 +225,10 @@ where
     /// poll in which it has been entered.
     pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
     where
-        C: AsyncContext + Send + 'static,
+        C: AsyncContext + FailsInto<E> + Send + 'static,
         C::Resource: Send + 'static,
-        E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -276,11 +313,10 @@ where
     /// As for [`enter`](Self::enter).
     pub fn enter_keyed<C>(&self, context: C) -> EnterKeyed<'_, Self, C, E>
     where
-        C: AsyncContext + Send + 'static,
+        C: AsyncContext + FailsInto<E> + Send + 'static,
         C::Resource: Send + 'static,
-        E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -315,6 +351,33 @@ where
     {
         let entry = self.stack.find(key.key)?;
         entry.entry.lent_mut().and_then(key.look_mut)
+    }
+
+    /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
+    ///
+    /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
+    ///
+    /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
+    /// is does not compile. What goes early while others stay in use is better entered by itself, with
+    /// [`AsyncContext::enter`](crate::AsyncContext::enter).
+    ///
+    /// # Errors
+    ///
+    /// The entry's exit failed.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the entry goes on.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future puts the entry back, to be the next to be exited. An exit that has begun goes on from there, also
+    /// while the use of the stack waits for what its block has dropped. If its exit has failed already, that is
+    /// [reported](crate::set_reporter).
+    pub fn release(&mut self, key: impl ReleasedBy) -> Release<'_, Owned<E, M>, E, M> {
+        Release::new(&mut self.stack, key.into())
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
@@ -359,7 +422,8 @@ where
     {
         self.defer(move || {
             callback();
-            core::future::ready(Ok(()))
+            // Not `ready(Ok(()))`, which is `Send` only if the error is.
+            async { Ok(()) }
         })
     }
 
@@ -416,7 +480,7 @@ where
 
 impl<E> AsyncExitStack<E, Catching>
 where
-    E: Send + 'static,
+    E: 'static,
 {
     /// Enters a context that catches: when the stack is closed it is offered the error as it then
     /// stands, and swallows, replaces or raises it.
@@ -440,7 +504,7 @@ where
         C: AsyncContext<E, Error = E> + Send + 'static,
         C::Resource: Send + 'static,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, identity, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
             let lent = this.lend_out(context);
@@ -454,7 +518,7 @@ where
 
 impl<E, M, R> Index<&EntryKey<R>> for AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
     R: Sync + ?Sized,
 {
@@ -473,7 +537,7 @@ where
 
 impl<E, M, R> IndexMut<&EntryKey<R>> for AsyncExitStack<E, M>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
     R: Sync + ?Sized,
 {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::convert::identity;
 use core::fmt;
 use core::future::Future;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -11,11 +12,12 @@ use super::adopted::Adopted;
 use super::enter::{EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
 use super::methods::{NOT_DRIVEN, deferred};
+use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::Nest;
-use crate::context::FromContext;
+use crate::context::FailsInto;
 use crate::raw::{Drive, Driven, LentContext, Place};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::beside_list::Adding;
@@ -103,11 +105,10 @@ where
     /// poll in which it has been entered.
     pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
     where
-        C: AsyncContext + 'a,
+        C: AsyncContext + FailsInto<E> + 'a,
         C::Resource: 'a,
-        E: FromContext<C::Error>,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
             let source = context
                 .report_source()
                 .with_error(this.stack.source.describe);
@@ -118,6 +119,33 @@ where
                 Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
             })
         })
+    }
+
+    /// Exits one entry early, with [`Outcome::Completed`]. `false`: there is no such entry any more.
+    ///
+    /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
+    ///
+    /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
+    ///
+    /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
+    /// is does not compile. What goes early while others stay in use is better entered by itself, with
+    /// [`AsyncContext::enter`](crate::AsyncContext::enter).
+    ///
+    /// # Errors
+    ///
+    /// The entry's exit failed.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the entry goes on.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future puts the entry back, to be the next to be exited. An exit that has begun goes on from there, also
+    /// while the use of the stack waits for what its block has dropped. If its exit has failed already, that is
+    /// [reported](crate::set_reporter).
+    pub fn release(&mut self, key: impl ReleasedBy) -> Release<'_, Borrowed<'a, E, M>, E, M> {
+        Release::new(&mut self.stack, key.into())
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
@@ -239,7 +267,7 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
         C: AsyncContext<E, Error = E> + 'a,
         C::Resource: 'a,
     {
-        EnterOnStack::new(self, context, E::from, |this, context, nest| {
+        EnterOnStack::new(self, context, identity, |this, context, nest| {
             let source = context.report_source();
             let key = this.stack.next_key();
             let lent = this.lend_out(context);

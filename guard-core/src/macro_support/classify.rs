@@ -22,7 +22,7 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::context::MapErr;
+use crate::context::{Expect, MapErr};
 use crate::{AsyncContext, Outcome};
 
 /// Stands for an expression of type `C`.
@@ -631,6 +631,53 @@ impl IsNone {
     /// a context but for one bound has no further errors.
     #[inline]
     pub fn context<C: AsyncContext>(self, _: C) -> Instead<C::Resource, C::Error> {
+        unreachable!("the program does not compile")
+    }
+}
+
+/// The answer for an adapter that is no context, because a bound of the method that made it is not met: rustc tells of that.
+pub struct IsTold;
+
+/// An adapter of a context.
+pub trait Adapted {
+    /// What the context lends.
+    type Resource: ?Sized;
+}
+
+impl<C: AsyncContext, F> Adapted for MapErr<C, F> {
+    type Resource = C::Resource;
+}
+
+impl<C: AsyncContext, M> Adapted for Expect<C, M> {
+    type Resource = C::Resource;
+}
+
+// Found as an exit stack is: by reference, before the methods of any trait.
+macro_rules! is_told {
+    ($Adapter:ident) => {
+        impl<C: AsyncContext, T> Otherwise<$Adapter<C, T>> {
+            /// An adapter that is no context.
+            #[inline]
+            pub fn __guard_asked(&self) -> IsTold {
+                IsTold
+            }
+
+            /// An adapter that is no context.
+            #[inline]
+            pub fn __guard_unasked(&self) -> IsTold {
+                IsTold
+            }
+        }
+    };
+}
+
+is_told! { MapErr }
+is_told! { Expect }
+
+impl IsTold {
+    /// Does not compile, for a reason that is told elsewhere. It results in a context all the same.
+    #[inline]
+    pub fn context<A: Adapted, E>(self, _: A) -> Instead<A::Resource, E> {
         unreachable!("the program does not compile")
     }
 }

@@ -5,7 +5,7 @@
     message = "`{Self}` cannot be part of a guaranteed context",
     label = "not `Send + 'static`",
     note = "its clean-up may go on in the background, so a guaranteed context owns what it uses and can be sent to another thread",
-    note = "write `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled, or pass something that is `Send + 'static`, such as an `Arc`"
+    note = "pass something that is `Send + 'static`, such as an `Arc`, or write `#[async_context(local)]` for a context that stays on its thread, or `#[async_context(scoped)]` for one that is dropped where it stands when its user is cancelled"
 )]
 pub trait Owned {
     /// Requires it. The expansion calls it for each argument, so that the error is at the argument.

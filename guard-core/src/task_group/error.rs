@@ -43,6 +43,31 @@ impl<E> GroupError<E> {
     }
 }
 
+/// The one error, so that a `?` in a function which returns a `GroupError` takes errors of the tasks' type too, as in the block
+/// of the group.
+///
+/// ```
+/// use guard_core::{GroupError, async_with, task_group};
+/// use std::io;
+///
+/// async fn total(paths: [&'static str; 2]) -> Result<u64, GroupError<io::Error>> {
+///     async_with!(group = task_group()?, {
+///         let first = group.spawn(async move { Ok(tokio::fs::metadata(paths[0]).await?.len()) });
+///         let second = tokio::fs::metadata(paths[1]).await?.len(); // an `io::Error`
+///         Ok(first.await.unwrap_or_default() + second)
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let error = total(["/", "/none"]).await.unwrap_err();
+/// assert_eq!(error.first().kind(), io::ErrorKind::NotFound);
+/// # }
+/// ```
+impl<E> From<E> for GroupError<E> {
+    fn from(error: E) -> Self {
+        Self::one(error)
+    }
+}
+
 impl<E> IntoIterator for GroupError<E> {
     type Item = E;
     type IntoIter = vec::IntoIter<E>;

@@ -150,7 +150,14 @@ impl<T> fmt::Debug for TaskHandle<T> {
     }
 }
 
-/// A task has ended without a value: it failed, panicked or was aborted. Its group fails with the reason.
+/// A task has ended without a value: it failed, panicked or was aborted, or its group was ending when it was spawned.
+///
+/// The reason is not in here, because the group has it. If the task failed or panicked, the block of the group is dropped at its
+/// next `.await`, and the use fails with the error, or the panic goes on. So the block need not return this: it goes on with
+/// any value until then, as in `handle.await.unwrap_or_default()`. It goes on for longer only if the task was aborted by
+/// [`TaskHandle::abort`].
+///
+/// A `?` after `handle.await` needs an error that this converts into; else write `handle.await.map_err(…)?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskStopped(());
 

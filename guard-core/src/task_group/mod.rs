@@ -70,8 +70,8 @@ use crate::report::{PrintDebug, ReportSource, describe_debug};
 /// The first error of a task. Errors of tasks that fail while they are aborted are [reported](crate::set_reporter). If the block had
 /// ended before the first task failed, the error has all of them.
 ///
-/// A block that itself fails with the tasks' error takes the first one out: `group = task_group().map_err(GroupError::into_first)?`,
-/// in a function that returns that error.
+/// A block may fail with the tasks' error itself: a `?` makes a [`GroupError`] of it. In a function that returns the tasks'
+/// error, the group's first one is taken out: `group = task_group().map_err(GroupError::into_first)?`.
 ///
 /// A task that is not to end the group handles its error itself. Its panic stays outside the group if the code that may panic
 /// runs in `tokio::spawn(…).await`; the group does not abort such a task. The value of a task that never returns one

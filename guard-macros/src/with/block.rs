@@ -297,14 +297,10 @@ impl Rewrite for BlockBody {
     }
 }
 
-/// Has rustc warn of a value of a block in `catch(…)` that may be an `Err`, if by how it is written its type is known: to ask
-/// for a type that something later tells would decide it.
+/// Has rustc warn of a value of a block in `catch(…)` that is written as an `Err`. Other values are not asked: to ask for a type
+/// that something later tells would decide it.
 fn ask_kept(krate: &Path, tail: &mut Expr) {
-    let is_known = match &*tail {
-        Expr::Await(waits) => matches!(*waits.base, Expr::Call(_) | Expr::MethodCall(_)),
-        tail => is_err_expr(tail),
-    };
-    if !is_known {
+    if !is_err_expr(tail) {
         return;
     }
     let out = Ident::new("out", Span::mixed_site());

@@ -7,11 +7,6 @@ async fn remove() -> io::Result<()> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-async fn awaited() -> io::Result<()> {
-    async_with!(catch(_suppressed = suppress(|_: &io::Error| true)?), { remove().await });
-    Ok(())
-}
-
 async fn written() -> io::Result<()> {
     async_with!(catch(_suppressed = suppress(|_: &io::Error| true)?), {
         if remove().await.is_ok() {

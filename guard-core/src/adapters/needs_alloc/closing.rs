@@ -5,6 +5,7 @@ use core::fmt;
 use core::future::Future;
 
 use crate::BoxContext;
+use crate::context::Checked;
 use crate::coroutine::guaranteed::guaranteed;
 use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
 use crate::raw::Yielder;
@@ -58,9 +59,9 @@ pub trait AsyncClose {
 ///
 /// The error of [`AsyncClose::close`].
 #[track_caller]
-pub fn closing<T>(value: T) -> Closing<T>
+pub fn closing<T, E>(value: T) -> Checked<Closing<T>, E>
 where
-    T: AsyncClose,
+    T: AsyncClose<Error = E>,
 {
     Closing(StartedOnEnter::new(Value(value)))
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 
+use crate::context::Checked;
 use crate::coroutine::guaranteed::guaranteed;
 use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
 use crate::raw::Yielder;
@@ -35,7 +36,10 @@ use crate::{BoxContext, Outcome};
 /// # Ok(()) }
 /// ```
 #[track_caller]
-pub fn from_fns<R, E, A, L, Acquiring, Releasing>(acquire: A, release: L) -> FromFns<A, L>
+pub fn from_fns<R, E, A, L, Acquiring, Releasing>(
+    acquire: A,
+    release: L,
+) -> Checked<FromFns<A, L>, R>
 where
     R: Send + 'static,
     E: fmt::Debug + 'static,

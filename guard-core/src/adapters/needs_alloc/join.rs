@@ -38,6 +38,7 @@ pin_project_lite::pin_project! {
     /// nor a panic of one keeps the other from its clean-up. A panic goes on when both are over; an error
     /// beside it is reported. So is what one side failed with while the other is not over, if their user
     /// is cancelled then.
+    #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
     pub struct Join<A, B>
     where
         A: AsyncContext,

@@ -82,6 +82,7 @@ where
 }
 
 /// The context of [`optional`](crate::optional).
+#[must_use = "a context does nothing until it is used: `async_with!(resource = optional(context)?, { … })`"]
 pub struct Optional<C>
 where
     C: AsyncContext,

@@ -13,6 +13,7 @@ use std::task::Wake;
 use super::entered::{Entered, Exiting, Shared};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
+use crate::context::Checked;
 use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::platform::wakers::Wakers;
@@ -83,9 +84,10 @@ use crate::{AsyncContext, Outcome};
 /// One who asks and is dropped leaves the set-up to the others who wait. When the last one is dropped, so is
 /// the set-up: a guaranteed context is then finished in the background and told [`Cancelled`](Outcome::Cancelled), and the
 /// next who asks starts a new set-up. Otherwise the guarantees of the context hold.
-pub fn lazy<C, M>(make: M) -> Lazy<C, M>
+pub fn lazy<C, M, R>(make: M) -> Checked<Lazy<C, M>, R>
 where
-    C: AsyncContext,
+    C: AsyncContext<Resource = R>,
+    R: ?Sized,
     M: FnMut() -> C,
 {
     Lazy {
@@ -105,6 +107,7 @@ where
 }
 
 /// The context of [`lazy`](crate::lazy).
+#[must_use = "a context does nothing until it is used: `async_with!(handle = lazy(…)?, { … })`"]
 pub struct Lazy<C, M>
 where
     C: AsyncContext,

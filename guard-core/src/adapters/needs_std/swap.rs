@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::entered::{self, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
+use crate::context::Checked;
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::raw::{Ask, Beside};
@@ -70,9 +71,10 @@ use crate::{AsyncContext, Outcome};
 /// # Cancellation
 ///
 /// As for the current context. [`replace`](SwapResource::replace) says what happens when it is cancelled itself.
-pub fn swap<C>(first: C) -> Swap<C>
+pub fn swap<C, R>(first: C) -> Checked<Swap<C>, R>
 where
-    C: AsyncContext,
+    C: AsyncContext<Resource = R>,
+    R: ?Sized,
 {
     Swap {
         first: Some(Box::pin(first)),
@@ -89,6 +91,7 @@ where
 }
 
 /// The context of [`swap`](crate::swap).
+#[must_use = "a context does nothing until it is used: `async_with!(handle = swap(context)?, { … })`"]
 pub struct Swap<C>
 where
     C: AsyncContext,

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::context::Checked;
 use crate::coroutine::guaranteed::guaranteed;
 use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
 use crate::raw::Yielder;
@@ -54,7 +55,7 @@ use crate::{BoxContext, Outcome};
 /// Entering panics outside a tokio runtime. A panic of either function goes on in the task that waits
 /// for it.
 #[track_caller]
-pub fn blocking<R, E, A, L>(acquire: A, release: L) -> Blocking<A, L>
+pub fn blocking<R, E, A, L>(acquire: A, release: L) -> Checked<Blocking<A, L>, R>
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,
@@ -118,7 +119,7 @@ started_on_enter! {
 ///
 /// As for [`blocking`]; `release` is told [`Outcome::Cancelled`] then.
 #[track_caller]
-pub fn blocking_catch<R, E, A, L>(acquire: A, release: L) -> BlockingCatch<A, L>
+pub fn blocking_catch<R, E, A, L>(acquire: A, release: L) -> Checked<BlockingCatch<A, L>, R>
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,

@@ -20,7 +20,7 @@ where
     E: 'static,
     X: Send + 'static,
     F: FnOnce(Yielder<R, X, E>) -> Fut + Send + 'static,
-    Fut: Future<Output: Conclude<Error = E>> + Send + 'static, // with `local` or `scoped` it need not be `Send`
+    Fut: Future<Output: Conclude<Error = E>> + Send + 'static, // what it keeps; else `#[async_context(local)]` or `(scoped)`
 {
     coroutine::guaranteed(start, Origin::<F, _>::here(printer))
 }

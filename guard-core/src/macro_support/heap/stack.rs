@@ -36,7 +36,7 @@ impl IsStack {
 // Found as a future is: by reference, before the methods of any trait.
 impl<E, M> Otherwise<AsyncExitStack<E, M>>
 where
-    E: Send + 'static,
+    E: 'static,
     M: StackMode<E> + 'static,
 {
     /// An exit stack.

@@ -34,6 +34,7 @@ pub trait Clock {
 
 pin_project_lite::pin_project! {
     /// A context whose exit may take only so long.
+    #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
     pub struct Bounded<C, K>
     where
         K: Clock,
