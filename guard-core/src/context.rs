@@ -29,9 +29,9 @@ pub use crate::{
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.
 #[doc(hidden)]
 pub use crate::macro_support::{
-    AskedTooEarly, Awaited, AwaitedBefore, DeclaredAs, EndOfContext, Fallible, FromFailed,
-    FutureAndContext, GoesOnBeside, NeedsNoQuestionMark, Owned, Returns, TakesError, Undeclared,
-    UsedWithoutCatch, caught, owned_generic, owned_locally,
+    AskedTooEarly, Awaited, AwaitedBefore, DeclaredAs, EndOfContext, ErrIsNotCaught, Fallible,
+    FromFailed, FutureAndContext, GoesOnBeside, LentByItself, NeedsNoQuestionMark, Owned, Returns,
+    Swallowed, TakesError, Undeclared, UsedWithoutCatch, caught, owned_generic, owned_locally,
 };
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
