@@ -2,6 +2,7 @@
 //! `runtimes`, `rings` and `detached` test the other cases.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -11,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Failed, WAYS, Way, forever, gated, logs, must_end, paused, poll_and_drop, pooled, step,
+    Failed, WAYS, Way, forever, gated, logs, must_end, paused, poll_and_drop, pooled, sleeps, step,
     time_out, using, workers,
 };
 
@@ -32,6 +33,28 @@ fn an_exit_does_not_wait_for_a_set_up_that_needs_what_it_holds() {
         log.line()
     });
     assert_eq!(line, "+outer next -outer over +inner -inner");
+    assert_eq!(reports.line(), "");
+}
+
+#[test]
+fn an_exit_waits_for_a_clean_up_inside_a_set_up_for_which_it_does_not_wait() {
+    /// Its set-up drops a use, and then takes long.
+    #[async_context]
+    async fn sets_up(log: Log) {
+        poll_and_drop(sleeps(log.clone(), "inside", 2_000).run(async |()| forever().await));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        yield_resource!();
+        log.push("-set up");
+    }
+
+    let (log, reports) = logs();
+    paused().block_on(async {
+        async_with!(_outer = step(log.clone(), "outer", 0), {
+            time_out(sets_up(log.clone()).run(async |()| ())).await;
+        });
+        drain().await;
+    });
+    assert_eq!(log.line(), "+outer -inside -outer -set up");
     assert_eq!(reports.line(), "");
 }
 
