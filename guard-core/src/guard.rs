@@ -408,6 +408,7 @@ where
 {
     type Output = Result<(), C::Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.absorb();
         let this = &mut *self;
@@ -417,12 +418,15 @@ where
         // one, whether or not this future is kept.
         let younger = this.younger.take();
         let exited = this.steps.poll(context.as_mut(), cx, Outcome::Cancelled);
-        match exited {
-            Poll::Pending => this.younger = younger,
-            Poll::Ready(Ok(())) => this.context = None,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(this.end_failed(error))),
+        if exited.is_pending() {
+            this.younger = younger;
+            return Poll::Pending;
         }
-        exited
+        if let Poll::Ready(Err(error)) = exited {
+            return Poll::Ready(Err(this.end_failed(error)));
+        }
+        this.context = None;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -39,21 +39,20 @@ where
     }
 }
 
-impl<C, X> Entering<C, X>
+/// Drops the context before the caller is told the error of its set-up.
+#[cold]
+fn end_failed<C, X>(context: Option<Pin<Box<C>>>, error: C::Error) -> C::Error
 where
     C: AsyncContext<X>,
 {
-    /// Drops the context before the caller is told its error.
-    #[cold]
-    fn end_failed(&mut self, error: C::Error) -> C::Error {
-        let Some(context) = &self.context else {
-            return error;
-        };
-        let source = context.report_source();
-        drop_before(error, source, ReportSource::lose_set_up, &mut || {
-            self.context = None;
-        })
-    }
+    let Some(context) = context else {
+        return error;
+    };
+    let source = context.report_source();
+    let mut context = Some(context);
+    drop_before(error, source, ReportSource::lose_set_up, &mut || {
+        context = None;
+    })
 }
 
 impl<C, X> Future for Entering<C, X>
@@ -73,10 +72,11 @@ where
         if this.failed.is_some() {
             ready!(poll_settle(context.as_mut(), &mut this.nest, cx));
         }
+        let context = this.context.take();
         Poll::Ready(match this.failed.take() {
-            Some(error) => Err(this.end_failed(error)),
+            Some(error) => Err(end_failed(context, error)),
             None => Ok((
-                this.context.take().expect("it was just polled"),
+                context.expect("it was just polled"),
                 mem::take(&mut this.nest),
             )),
         })

@@ -36,6 +36,7 @@ impl<T: ?Sized> AppendVec<T> {
         clippy::mut_from_ref,
         reason = "what is lent lies behind a pointer of its own"
     )]
+    #[inline]
     pub(crate) fn lend<C, X>(
         &self,
         lent: LentContext<C, X>,

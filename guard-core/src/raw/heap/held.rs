@@ -74,6 +74,7 @@ where
     C: AsyncContext<X>,
 {
     /// Borrows the resource of a context that has been entered.
+    #[inline]
     pub(crate) fn new(context: Pin<Box<C>>) -> Self {
         let mut context = Owner::new(context);
         let beside = context.as_mut().beside(ASK);
