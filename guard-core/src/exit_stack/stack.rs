@@ -9,8 +9,8 @@ use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, begin_parts, drop_context, drop_part, poll_settle_part};
+use crate::platform::locked::Locked;
 use crate::platform::panics::{catch_panic, catch_panic_rarely};
-use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
 use crate::report::ReportSource;
 
@@ -82,7 +82,7 @@ pub(super) struct Stack<T: ?Sized, E> {
     last_key: AtomicUsize,
     inbox: Option<Inbox<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
-    unwinding: Shared<Unwinding<T, E>>,
+    unwinding: Locked<Unwinding<T, E>>,
     pub(super) source: ReportSource<E>,
 }
 
@@ -108,7 +108,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             entries: AppendVec::new(),
             last_key: AtomicUsize::new(0),
             inbox: None,
-            unwinding: Shared::new(Unwinding {
+            unwinding: Locked::new(Unwinding {
                 state: None,
                 current: None,
                 has_half_run: false,

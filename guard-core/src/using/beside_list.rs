@@ -10,14 +10,14 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 
+use crate::platform::locked::Locked;
 use crate::platform::panics::Panic;
-use crate::platform::shared::Shared;
 use crate::raw::is_not_driven;
 use crate::raw::{Beside, Drive, EndedBeside, LaterPanics, Place};
 
 /// What goes on beside the block of a use, in the order in which it was added.
 pub(crate) struct Besides<T: ?Sized> {
-    list: Shared<Vec<Weak<T>>>,
+    list: Locked<Vec<Weak<T>>>,
     /// The length of the list: usually there is nothing.
     count: AtomicUsize,
     /// The address of the handle while the use lends it, or `NOWHERE` before the driver asks. A handle at another address
@@ -164,7 +164,7 @@ where
     fn open(&mut self, adding: &mut Adding<T>) -> &Arc<Place<Besides<T>>> {
         self.0.get_or_insert_with(|| {
             let besides = Place::new(Besides {
-                list: Shared::new(Vec::new()),
+                list: Locked::new(Vec::new()),
                 count: AtomicUsize::new(0),
                 home: AtomicUsize::new(NOWHERE),
                 is_refused: AtomicBool::new(false),

@@ -14,7 +14,7 @@ use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
 /// An entered context, for the driver of what goes on beside it.
-pub(super) type Shared<C> = Place<Driven<C, ()>>;
+pub(super) type DrivenContext<C> = Place<Driven<C, ()>>;
 
 /// Where nobody drives what goes on beside it, and what to do.
 const NOT_DRIVEN: &str = "`lazy` and `swap` drive only in a use of their own: use them with `async_with!` or `.with(…)`, on \
@@ -46,7 +46,7 @@ where
     pub(super) fn new(
         context: Pin<Box<C>>,
         nest: Nest,
-        driver: Option<impl FnOnce(&Arc<Shared<C>>)>,
+        driver: Option<impl FnOnce(&Arc<DrivenContext<C>>)>,
     ) -> Self {
         Self {
             source: context.report_source(),
@@ -61,7 +61,7 @@ where
     /// the handle.
     pub(super) fn by_handle<H>(
         handle: &H,
-        besides: &Adding<Shared<C>>,
+        besides: &Adding<DrivenContext<C>>,
         context: Pin<Box<C>>,
         nest: Nest,
     ) -> Self {

@@ -10,7 +10,7 @@ use core::task::{Context, Poll, Waker, ready};
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
-use super::entered::{Entered, Exiting, Shared};
+use super::entered::{DrivenContext, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::context::Checked;
@@ -113,7 +113,7 @@ where
     C: AsyncContext,
 {
     lent: LazyResource<C, M>,
-    besides: Driving<Shared<C>>,
+    besides: Driving<DrivenContext<C>>,
     order: Order,
     exiting: Exiting<C>,
 }
@@ -128,7 +128,7 @@ where
     set_up: Mutex<Option<SetUp<C, M>>>,
     askers: Arc<Askers>,
     /// What goes on beside the context.
-    besides: Adding<Shared<C>>,
+    besides: Adding<DrivenContext<C>>,
 }
 
 struct SetUp<C, M>

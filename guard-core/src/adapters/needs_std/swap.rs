@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 use std::sync::Arc;
 
-use super::entered::{self, Entered, Exiting};
+use super::entered::{DrivenContext, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
 use crate::context::Checked;
@@ -101,7 +101,7 @@ where
     /// What the set-up of the first one dropped, and the guards that were opened in it.
     nest: Nest,
     lent: SwapResource<C>,
-    besides: Driving<entered::Shared<C>>,
+    besides: Driving<DrivenContext<C>>,
     exiting: Exiting<C>,
     order: Order,
     /// Where the first one was entered.
@@ -114,13 +114,13 @@ where
     C: AsyncContext,
 {
     /// `None` only while the use is not entered.
-    current: Mutex<Option<Shared<C>>>,
+    current: Mutex<Option<Readable<C>>>,
     /// What goes on beside it.
-    besides: Adding<entered::Shared<C>>,
+    besides: Adding<DrivenContext<C>>,
 }
 
 /// An entered context, and how many read it.
-struct Shared<C>
+struct Readable<C>
 where
     C: AsyncContext,
 {
@@ -318,7 +318,7 @@ where
     pub async fn try_replace(&self, next: C) -> Result<(), ReplaceError<C::Error>> {
         let entered = Entering::new(next).await;
         let (context, nest) = entered.map_err(ReplaceError::Enter)?;
-        let next = Shared::new(Entered::by_handle(self, &self.besides, context, nest));
+        let next = Readable::new(Entered::by_handle(self, &self.besides, context, nest));
         let former = lock(&self.current).replace(next);
         let mut former = Former {
             shared: Some(former.expect("there is one in a use")),
@@ -336,7 +336,7 @@ impl<C> SwapResource<C>
 where
     C: AsyncContext,
 {
-    fn current_mut(&mut self) -> &mut Option<Shared<C>> {
+    fn current_mut(&mut self) -> &mut Option<Readable<C>> {
         match self.current.get_mut() {
             Ok(current) => current,
             Err(poisoned) => poisoned.into_inner(),
@@ -344,7 +344,7 @@ where
     }
 }
 
-impl<C> Shared<C>
+impl<C> Readable<C>
 where
     C: AsyncContext,
 {
@@ -362,7 +362,7 @@ where
     C: AsyncContext,
 {
     /// `None` when nobody reads it any more.
-    shared: Option<Shared<C>>,
+    shared: Option<Readable<C>>,
 }
 
 impl<C> Former<C>
@@ -479,7 +479,7 @@ where
             this.besides.add(adding, Arc::downgrade(shared));
         };
         let entered = Entered::new(first, core::mem::take(&mut this.nest), Some(driver));
-        *lock(&this.lent.current) = Some(Shared::new(entered));
+        *lock(&this.lent.current) = Some(Readable::new(entered));
         Poll::Ready(Ok(()))
     }
 

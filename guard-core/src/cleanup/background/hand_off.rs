@@ -12,7 +12,7 @@ use super::guard_nest::leave_guard;
 use super::kind::Kind;
 use super::nest::{Nest, leave, listener};
 use super::registry::register;
-use super::task::Task;
+use super::task::CleanupTask;
 use crate::cleanup::Runtime;
 use crate::platform::panics::{catch_panic, contained};
 use crate::report::{Identity, ReportSource};
@@ -42,7 +42,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             listener(),
         ));
         let limit = limit.map(|limit| limit.for_cleanup());
-        let mut task = Task::new(
+        let mut task = CleanupTask::new(
             entry.clone(),
             Nest::of(inside, guards),
             exit,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, LastPoll};
 use super::spawner;
-use super::task::{Task, Work};
+use super::task::{CleanupTask, Work};
 use crate::cleanup::{Runtime, RuntimeId, Unfinished};
 
 /// A kind of clean-ups.
@@ -24,7 +24,7 @@ pub(crate) trait Kind: Unfinished + 'static {
     fn has_place(runtime: &Runtime) -> bool;
 
     /// Goes on with the clean-up in the background. Drops it if there is no place for it.
-    fn spawn(task: Task<Self>, runtime: &Runtime);
+    fn spawn(task: CleanupTask<Self>, runtime: &Runtime);
 
     /// Keeps the clean-up until `inside`, which goes on in the same place, has ended, and then gives it its last
     /// poll. Gives it back if `inside` has ended already.
@@ -43,7 +43,7 @@ impl Kind for dyn Unfinished + Send {
         runtime.is_some() || spawner::is_set()
     }
 
-    fn spawn(task: Task<Self>, runtime: &Runtime) {
+    fn spawn(task: CleanupTask<Self>, runtime: &Runtime) {
         if let Some(task) = runtime.spawn(task) {
             spawner::spawn(task);
         }
@@ -66,7 +66,7 @@ impl Kind for dyn Unfinished {
         runtime.is_some() || spawner::is_set_here()
     }
 
-    fn spawn(task: Task<Self>, runtime: &Runtime) {
+    fn spawn(task: CleanupTask<Self>, runtime: &Runtime) {
         if let Some(task) = spawner::spawn_here(task) {
             drop(runtime.spawn_local(task));
         }

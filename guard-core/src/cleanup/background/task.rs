@@ -19,7 +19,7 @@ use crate::platform::panics::catch_panic;
 use crate::report::{ReportKind, ReportSource, listen};
 
 /// The future that runs a clean-up to its end. If it is dropped before, the clean-up gets its last poll.
-pub(crate) struct Task<E: ?Sized + Kind>(Option<Box<Work<E>>>);
+pub(crate) struct CleanupTask<E: ?Sized + Kind>(Option<Box<Work<E>>>);
 
 pub(crate) struct Work<E: ?Sized + Kind> {
     entry: Arc<Entry>,
@@ -45,7 +45,7 @@ enum Phase {
     After,
 }
 
-impl<E: ?Sized + Kind> Task<E> {
+impl<E: ?Sized + Kind> CleanupTask<E> {
     pub(super) fn new(
         entry: Arc<Entry>,
         nest: Nest,
@@ -81,9 +81,9 @@ impl<E: ?Sized + Kind> Task<E> {
 }
 
 // The exit is in a box of its own.
-impl<E: ?Sized + Kind> Unpin for Task<E> {}
+impl<E: ?Sized + Kind> Unpin for CleanupTask<E> {}
 
-impl<E: ?Sized + Kind> Future for Task<E> {
+impl<E: ?Sized + Kind> Future for CleanupTask<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -98,7 +98,7 @@ impl<E: ?Sized + Kind> Future for Task<E> {
     }
 }
 
-impl<E: ?Sized + Kind> Drop for Task<E> {
+impl<E: ?Sized + Kind> Drop for CleanupTask<E> {
     fn drop(&mut self) {
         if let Some(work) = self.0.take() {
             work.last_poll();

@@ -16,8 +16,8 @@ use core::task::{Context, Poll, Waker, ready};
 use super::held::Held;
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context};
+use crate::platform::locked::Locked;
 use crate::platform::panics::{Panic, catch_panic, contained};
-use crate::platform::shared::Shared;
 use crate::raw::beside::place::{Drive, Place};
 use crate::raw::beside::{ASK, Ask, EndedBeside, LaterPanics};
 use crate::report::lose_error;
@@ -27,7 +27,7 @@ use crate::report::lose_error;
 /// To use the context, the driver or the handle takes it out of here and puts it back, so one of them uses it at a time, and
 /// no lock is held while the context's code runs. If the handle is to exit a context that the driver has taken out, the
 /// handle waits. If the handle is dropped then, the driver drops the context instead of putting it back.
-pub(crate) struct Driven<C, X>(Shared<Whereabouts<C, X>>)
+pub(crate) struct Driven<C, X>(Locked<Whereabouts<C, X>>)
 where
     C: AsyncContext<X>;
 
@@ -410,7 +410,7 @@ where
                 kept: KeptContext::new(State::Alone(held)),
             };
         };
-        let driven = Place::new(Driven(Shared::new(Whereabouts::Here(held))));
+        let driven = Place::new(Driven(Locked::new(Whereabouts::Here(held))));
         driver(&driven);
         Self {
             resource,
