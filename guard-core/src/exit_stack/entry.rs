@@ -19,7 +19,7 @@ use crate::{AsyncContext, Outcome};
     private_interfaces,
     reason = "only the type of `Release` has it, and nobody can name it"
 )]
-pub trait Entry<E, M> {
+pub trait StackEntry<E, M> {
     /// Ends the lending, before the exit. What goes on beside the entry is dropped, and leaves in `nest` what the exit waits
     /// for. Ready when no driver is using the entry.
     fn poll_release(&mut self, _: &mut Context<'_>, _: &mut Nest) -> Poll<()> {
@@ -113,7 +113,7 @@ where
     }
 }
 
-impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
+impl<C, E, M> StackEntry<E, M> for ContextEntry<C, (), E>
 where
     C: FailsInto<E>,
 {
@@ -146,7 +146,7 @@ pub(super) struct CatchEntry<C, E>(pub(super) ContextEntry<C, E, E>)
 where
     C: AsyncContext<E, Error = E>;
 
-impl<C, E, M> Entry<E, M> for CatchEntry<C, E>
+impl<C, E, M> StackEntry<E, M> for CatchEntry<C, E>
 where
     C: AsyncContext<E, Error = E>,
     M: StackMode<E, Caught = E>,
@@ -195,7 +195,7 @@ impl<E, F, Fut> CallEntry<E, F, Fut> {
     }
 }
 
-impl<E, M, F, Fut> Entry<E, M> for CallEntry<E, F, Fut>
+impl<E, M, F, Fut> StackEntry<E, M> for CallEntry<E, F, Fut>
 where
     M: StackMode<E>,
     F: FnOnce(Outcome<M::Caught>) -> Fut,

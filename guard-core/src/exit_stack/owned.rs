@@ -11,7 +11,7 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
-use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, StackEntry};
 use super::keyed::{EntryKey, KeyedEntry};
 use super::methods::{NOT_DRIVEN, deferred};
 use super::release::{Release, ReleasedBy};
@@ -26,7 +26,7 @@ use crate::using::beside_list::Adding;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].
-pub(super) type Owned<E, M> = dyn Entry<E, M> + Send;
+pub(super) type Owned<E, M> = dyn StackEntry<E, M> + Send;
 /// What goes on beside one of them.
 pub(super) type OwnedBeside = dyn Drive + Send + Sync;
 
@@ -469,7 +469,7 @@ where
         LentContext::new(context, driver, NOT_DRIVEN)
     }
 
-    fn push(&self, entry: impl Entry<E, M> + Send + 'static) -> Key {
+    fn push(&self, entry: impl StackEntry<E, M> + Send + 'static) -> Key {
         let key = self.stack.next_key();
         self.stack
             .entries

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::entry::Entry;
+use super::entry::StackEntry;
 use super::stack::{Key, Keyed, Stack, drop_exited, exit_entry};
 use super::unwind_state::{StackMode, UnwindState};
 
@@ -52,7 +52,7 @@ impl<T: ?Sized, E, M> Unpin for Release<'_, T, E, M> {}
 
 impl<T, E, M> Future for Release<'_, T, E, M>
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
     M: StackMode<E>,
 {
     type Output = Result<bool, E>;

@@ -10,7 +10,7 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::enter::{EnterLent, EnterOnStack};
-use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, StackEntry};
 use super::methods::{NOT_DRIVEN, deferred};
 use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack};
@@ -24,7 +24,7 @@ use crate::using::beside_list::Adding;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of a [`ScopedExitStack`].
-type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
+type Borrowed<'a, E, M> = dyn StackEntry<E, M> + 'a;
 
 /// [`AsyncExitStack`](crate::AsyncExitStack) for entries that borrow, or are not `Send`.
 ///
@@ -235,7 +235,7 @@ where
         LentContext::new(context, driver, NOT_DRIVEN)
     }
 
-    fn push(&self, entry: impl Entry<E, M> + 'a) -> Key {
+    fn push(&self, entry: impl StackEntry<E, M> + 'a) -> Key {
         let key = self.stack.next_key();
         self.stack
             .entries

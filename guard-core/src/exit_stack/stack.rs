@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
-use super::entry::Entry;
+use super::entry::StackEntry;
 use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
@@ -234,7 +234,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// The error with which something beside an entry has failed, and whose it is.
     pub(super) fn failure<M>(&mut self, ask: Ask) -> Option<(E, ReportSource<E>)>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
     {
         self.entries.get_mut().iter_mut().find_map(|keyed| {
             let error = keyed.entry.failure(ask)?;
@@ -245,7 +245,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Exits the entries, last in first out, those included that are added meanwhile.
     pub(super) fn poll_unwinding<M>(&mut self, cx: &mut Context<'_>) -> Poll<UnwindState<E>>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         loop {
@@ -267,7 +267,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Exits the current entry, if there is one.
     pub(super) fn poll_current<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         let Unwinding {
@@ -299,7 +299,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     #[cold]
     pub(super) fn poll_begun<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         let mut polled = Poll::Ready(());
@@ -333,7 +333,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         cx: &mut Context<'_>,
     ) -> Option<Box<Keyed<T>>>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         let unwinding = self.unwinding.get_mut();
@@ -352,7 +352,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// reports that.
     pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         loop {
@@ -384,7 +384,7 @@ fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
 #[inline]
 pub(super) fn drop_exited<T, E, M>(mut exited: Box<Keyed<T>>, state: &mut UnwindState<E>)
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
 {
     let _left = core::mem::take(&mut exited.nest);
     let source = exited.entry.report_source();
@@ -400,7 +400,7 @@ pub(super) fn exit_entry<T, E, M>(
     state: &mut UnwindState<E>,
 ) -> Poll<()>
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
     M: StackMode<E>,
 {
     let Keyed {
@@ -435,7 +435,7 @@ where
 /// Waits for what an entry has left, as long as its exit may wait.
 fn settle_entry<T, E, M>(entry: &mut T, nest: &mut Nest, cx: &mut Context<'_>) -> Poll<()>
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
 {
     if nest.is_empty() {
         return Poll::Ready(());

@@ -6,7 +6,7 @@
 use std::boxed::Box;
 use std::collections::BTreeMap;
 
-use super::entry::{Entry, LastPoll};
+use super::nest_entry::{LastPoll, NestEntry};
 use super::spawner;
 use super::task::{CleanupTask, Work};
 use crate::cleanup::{Runtime, RuntimeId, Unfinished};
@@ -28,7 +28,7 @@ pub(crate) trait Kind: Unfinished + 'static {
 
     /// Keeps the clean-up until `inside`, which goes on in the same place, has ended, and then gives it its last
     /// poll. Gives it back if `inside` has ended already.
-    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>>;
+    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &NestEntry) -> Option<Box<Work<Self>>>;
 }
 
 /// Any thread may run it.
@@ -49,7 +49,7 @@ impl Kind for dyn Unfinished + Send {
         }
     }
 
-    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>> {
+    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &NestEntry) -> Option<Box<Work<Self>>> {
         inside.after(work)
     }
 }
@@ -72,7 +72,7 @@ impl Kind for dyn Unfinished {
         }
     }
 
-    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>> {
+    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &NestEntry) -> Option<Box<Work<Self>>> {
         // `inside` ends on this thread too. But it can keep only what is `Send`, so it keeps a ticket.
         inside.after(Box::new(kept::keep(work)))?.take()
     }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::dropping::expire;
-use super::entry::{Entry, LastPoll};
 use super::kind::Kind;
 use super::limit::{CleanupLimit, LimitedPart, Timer, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest, leave};
+use super::nest_entry::{LastPoll, NestEntry};
 use super::registry::Registered;
 use super::settle::poll_nest;
 use crate::cleanup::{Runtime, WaitLimit};
@@ -22,7 +22,7 @@ use crate::report::{ReportKind, ReportSource, listen};
 pub(crate) struct CleanupTask<E: ?Sized + Kind>(Option<Box<Work<E>>>);
 
 pub(crate) struct Work<E: ?Sized + Kind> {
-    entry: Arc<Entry>,
+    entry: Arc<NestEntry>,
     /// The clean-ups that were handed off inside its use, and by its own code.
     nest: Nest,
     exit: Option<Pin<Box<E>>>,
@@ -47,7 +47,7 @@ enum Phase {
 
 impl<E: ?Sized + Kind> CleanupTask<E> {
     pub(super) fn new(
-        entry: Arc<Entry>,
+        entry: Arc<NestEntry>,
         nest: Nest,
         mut exit: Pin<Box<E>>,
         runtime: Runtime,
