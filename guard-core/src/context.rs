@@ -43,7 +43,7 @@ use crate::Outcome;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 #[doc(hidden)]
 pub use crate::macro_support::CannotFail;
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
 use crate::using::closure::{Converting, closure};
 use crate::using::form::{BothErrors, FirstError};
@@ -126,7 +126,7 @@ pub trait AsyncContext<X = ()> {
     /// Provided: nothing.
     #[doc(hidden)]
     #[inline]
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
         None
     }
 

@@ -15,7 +15,7 @@ macro_rules! forward_to_context {
         }
 
         #[inline]
-        fn beside(self: Pin<&mut Self>, ask: crate::raw::Ask) -> Option<crate::raw::Beside> {
+        fn beside(self: Pin<&mut Self>, ask: crate::raw::Ask) -> Option<crate::raw::BesidePtr> {
             self.project().context.beside(ask)
         }
 

@@ -9,7 +9,7 @@ use crate::cleanup::dropped;
 use crate::macro_support::Conclude;
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_panic_rarely;
-use crate::raw::{ASK_FOR_ALL, Ask, Beside, Slot, Yielder};
+use crate::raw::{ASK_FOR_ALL, Ask, BesidePtr, Slot, Yielder};
 use crate::report::ReportKind;
 use crate::report::Span;
 use crate::report::{ReportSource, Source};
@@ -315,7 +315,7 @@ where
     }
 
     #[inline]
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
         let this = self.project();
         let beside = this.slot.beside()?;
         match this.phase {

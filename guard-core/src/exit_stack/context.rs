@@ -12,9 +12,9 @@ use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::macro_support::IntoReporting;
-use crate::raw::{Ask, Beside, Drive};
+use crate::raw::{Ask, BesidePtr, Drive};
 use crate::report::{ReportKind, ReportSource, describe_debug, lose_error};
-use crate::using::beside_list::Driving;
+use crate::using::beside_list::DriverSide;
 use crate::{AsyncContext, Outcome};
 
 /// Whose errors the use of a stack fails with: they are reported in those names.
@@ -81,7 +81,7 @@ where
 {
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
-        besides: Driving::new(),
+        beside_list: DriverSide::new(),
         failed: Failed::none(),
         is_told: false,
         order: Order::Start,
@@ -96,7 +96,7 @@ where
     M: StackMode<E> + 'static,
 {
     stack: AsyncExitStack<E, M>,
-    besides: Driving<OwnedBeside>,
+    beside_list: DriverSide<OwnedBeside>,
     failed: Failed<E>,
     /// The outcome has been told.
     is_told: bool,
@@ -115,7 +115,7 @@ where
     fn of(stack: AsyncExitStack<E, M>, catching: MakeCatching<E>) -> Self {
         Self {
             stack,
-            besides: Driving::new(),
+            beside_list: DriverSide::new(),
             failed: Failed::none(),
             is_told: false,
             order: Order::Start,
@@ -218,9 +218,11 @@ where
         None
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { stack, besides, .. } = self.get_mut();
-        Some(besides.beside(stack, |stack| &mut stack.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            stack, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(stack, |stack| &mut stack.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
@@ -247,7 +249,7 @@ where
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
-    besides: Driving<dyn Drive + 'a>,
+    beside_list: DriverSide<dyn Drive + 'a>,
     failed: Failed<E>,
     /// The outcome has been told.
     is_told: bool,
@@ -300,9 +302,11 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         None
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { stack, besides, .. } = self.get_mut();
-        Some(besides.beside(stack, |stack| &mut stack.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            stack, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(stack, |stack| &mut stack.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
@@ -354,7 +358,7 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
         Pin::new(&mut self.0).tell(outcome)
     }
 
-    fn beside(mut self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(mut self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         Pin::new(&mut self.0).beside(ask)
     }
 

@@ -20,9 +20,9 @@ use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
 use crate::context::FailsInto;
-use crate::raw::{Drive, Driven, LentContext, Place};
+use crate::raw::{Drive, DriveNode, Driven, LentContext};
 use crate::report::{ReportSource, describe_debug};
-use crate::using::beside_list::Adding;
+use crate::using::beside_list::HandleSide;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].
@@ -107,7 +107,7 @@ where
 {
     pub(super) stack: Stack<Owned<E, M>, E>,
     /// What goes on beside the entries, in a use.
-    pub(super) besides: Adding<OwnedBeside>,
+    pub(super) beside_list: HandleSide<OwnedBeside>,
     pub(super) runtime: Runtime,
     /// It is the context of a use, not owned by itself.
     pub(super) is_context: bool,
@@ -179,7 +179,7 @@ where
     pub(super) fn of(source: ReportSource<E>) -> Self {
         Self {
             stack: Stack::new(source),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
             runtime: Runtime::current(),
             is_context: false,
             hand_off: Self::hand_off,
@@ -460,8 +460,8 @@ where
         C::Resource: Send,
         X: 'static,
     {
-        let driver = self.besides.driver(self).map(|add| {
-            move |driven: &Arc<Place<Driven<C, X>>>| {
+        let driver = self.beside_list.driver(self).map(|add| {
+            move |driven: &Arc<DriveNode<Driven<C, X>>>| {
                 let driven = Arc::downgrade(driven);
                 add(driven);
             }

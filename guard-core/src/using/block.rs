@@ -13,7 +13,7 @@ use super::form::{AttemptBlock, CatchBlock, CatchEnd, FunctionBlock};
 use super::is_err::{is_err, is_ok_or_unit};
 use super::{Parts, Runs, Use};
 use crate::raw::{
-    Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
+    BesideAtYield, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
 };
 use crate::{AsyncContext, Outcome};
 
@@ -325,8 +325,8 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
 
     /// Lists what goes on beside this use for the yield that follows.
     #[inline]
-    pub fn around(&self) -> Around<'_> {
-        self.0.around()
+    pub fn beside_at_yield(&self) -> BesideAtYield<'_> {
+        self.0.beside_at_yield()
     }
 
     /// Notes the outcome that a yield in the block received, because the context of this use is told it too.

@@ -215,13 +215,13 @@ impl Rewrite for BlockBody {
             return Some(told);
         };
         // What goes on beside the context of this block is driven by whoever drives the context that yields.
-        let around = Ident::new("around", Span::mixed_site());
+        let at_yield = Ident::new("beside_at_yield", Span::mixed_site());
         let pin = quote!(#krate::__private::core::pin::pin);
         Some(quote! {
-            match #link.around() {
-                #around => {
-                    let #around = #pin!(#around);
-                    #around.enter(&#yielder);
+            match #link.beside_at_yield() {
+                #at_yield => {
+                    let #at_yield = #pin!(#at_yield);
+                    #at_yield.enter(&#yielder);
                     #told
                 }
             }

@@ -9,7 +9,7 @@ use crate::cleanup::{
     Nest, RuntimeId, WaitLimit, drop_context, poll_settle, poll_settle_before_exit,
 };
 use crate::platform::panics::{Panic, catch_panic};
-use crate::raw::{Ask, Beside, JoinResource, JoinResourcePlace, JoinedBeside};
+use crate::raw::{Ask, BesidePtr, JoinResource, JoinResourcePlace, JoinedBeside};
 use crate::report::{ReportKind, ReportSource, describe_type, lose_error, lose_set_up_error};
 use crate::{AsyncContext, Outcome};
 
@@ -219,7 +219,7 @@ impl<C: AsyncContext> Side<C> {
 
     /// What goes on beside it, while its resource may be lent.
     #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         match self.state {
             State::Entered => self.context_mut().beside(ask),
             _ => None,
@@ -403,7 +403,7 @@ where
     }
 
     #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         let this = self.project();
         let first = this.first.beside(ask);
         let second = this.second.beside(ask);

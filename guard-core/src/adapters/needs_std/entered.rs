@@ -7,14 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::cleanup::{Nest, WaitLimit, drop_block, drop_context};
 use crate::platform::panics::Panic;
-use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
+use crate::raw::{Ask, DriveNode, Driven, KeptContext, LentContext};
 use crate::report::{ReportSource, lose_error};
-use crate::using::beside_list::Adding;
+use crate::using::beside_list::HandleSide;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
 /// An entered context, for the driver of what goes on beside it.
-pub(super) type DrivenContext<C> = Place<Driven<C, ()>>;
+pub(super) type DrivenContext<C> = DriveNode<Driven<C, ()>>;
 
 /// Where nobody drives what goes on beside it, and what to do.
 const NOT_DRIVEN: &str = "`lazy` and `swap` drive only in a use of their own: use them with `async_with!` or `.with(…)`, on \
@@ -57,15 +57,15 @@ where
         }
     }
 
-    /// For a context that `handle` has entered. What goes on beside it is added to `besides`, the list of the use that lends
-    /// the handle.
+    /// For a context that `handle` has entered. What goes on beside it is added to `beside_list`, the list of the use that
+    /// lends the handle.
     pub(super) fn by_handle<H>(
         handle: &H,
-        besides: &Adding<DrivenContext<C>>,
+        beside_list: &HandleSide<DrivenContext<C>>,
         context: Pin<Box<C>>,
         nest: Nest,
     ) -> Self {
-        let driver = besides.driver(handle);
+        let driver = beside_list.driver(handle);
         let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
         Self::new(context, nest, driver)
     }

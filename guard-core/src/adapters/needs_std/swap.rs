@@ -14,9 +14,9 @@ use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
 use crate::context::Checked;
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::beside_list::{Adding, Driving};
+use crate::using::beside_list::{DriverSide, HandleSide};
 use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
@@ -81,9 +81,9 @@ where
         nest: Nest::new(),
         lent: SwapResource {
             current: Mutex::new(None),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
         },
-        besides: Driving::new(),
+        beside_list: DriverSide::new(),
         exiting: Exiting::none(),
         order: Order::Start,
         runtime: None,
@@ -101,7 +101,7 @@ where
     /// What the set-up of the first one dropped, and the guards that were opened in it.
     nest: Nest,
     lent: SwapResource<C>,
-    besides: Driving<DrivenContext<C>>,
+    beside_list: DriverSide<DrivenContext<C>>,
     exiting: Exiting<C>,
     order: Order,
     /// Where the first one was entered.
@@ -116,7 +116,7 @@ where
     /// `None` only while the use is not entered.
     current: Mutex<Option<Readable<C>>>,
     /// What goes on beside it.
-    besides: Adding<DrivenContext<C>>,
+    beside_list: HandleSide<DrivenContext<C>>,
 }
 
 /// An entered context, and how many read it.
@@ -318,7 +318,7 @@ where
     pub async fn try_replace(&self, next: C) -> Result<(), ReplaceError<C::Error>> {
         let entered = Entering::new(next).await;
         let (context, nest) = entered.map_err(ReplaceError::Enter)?;
-        let next = Readable::new(Entered::by_handle(self, &self.besides, context, nest));
+        let next = Readable::new(Entered::by_handle(self, &self.beside_list, context, nest));
         let former = lock(&self.current).replace(next);
         let mut former = Former {
             shared: Some(former.expect("there is one in a use")),
@@ -475,8 +475,8 @@ where
         this.order.entered();
         let first = this.first.take().expect("it was just polled");
         let driver = |shared: &_| {
-            let adding = &mut this.lent.besides;
-            this.besides.add(adding, Arc::downgrade(shared));
+            let handle_side = &mut this.lent.beside_list;
+            this.beside_list.add(handle_side, Arc::downgrade(shared));
         };
         let entered = Entered::new(first, core::mem::take(&mut this.nest), Some(driver));
         *lock(&this.lent.current) = Some(Readable::new(entered));
@@ -486,7 +486,7 @@ where
     fn resource(self: Pin<&mut Self>) -> &mut SwapResource<C> {
         let this = self.get_mut();
         this.order.lend();
-        this.besides.lend();
+        this.beside_list.lend();
         &mut this.lent
     }
 
@@ -506,9 +506,11 @@ where
         self.get_mut().take_back().tell(outcome)
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { lent, besides, .. } = self.get_mut();
-        Some(besides.beside(lent, |lent| &mut lent.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            lent, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(lent, |lent| &mut lent.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {

@@ -18,7 +18,7 @@ use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context};
 use crate::platform::locked::Locked;
 use crate::platform::panics::{Panic, catch_panic, contained};
-use crate::raw::beside::place::{Drive, Place};
+use crate::raw::beside::drive::{Drive, DriveNode};
 use crate::raw::beside::{ASK, Ask, EndedBeside, LaterPanics};
 use crate::report::lose_error;
 
@@ -256,7 +256,7 @@ where
 {
     /// Nothing goes on beside it.
     Alone(Held<C, X>),
-    Shared(Arc<Place<Driven<C, X>>>),
+    Shared(Arc<DriveNode<Driven<C, X>>>),
     /// The borrow of its resource has ended, and nothing goes on beside it.
     Released(Pin<Box<C>>),
     /// It is just being released.
@@ -386,7 +386,7 @@ where
     /// If something goes on beside it, and there is no driver. `place` says where, and what to do.
     pub(crate) fn new(
         context: Pin<Box<C>>,
-        driver: Option<impl FnOnce(&Arc<Place<Driven<C, X>>>)>,
+        driver: Option<impl FnOnce(&Arc<DriveNode<Driven<C, X>>>)>,
         place: &str,
     ) -> Self {
         let held = Held::new(context);
@@ -410,7 +410,7 @@ where
                 kept: KeptContext::new(State::Alone(held)),
             };
         };
-        let driven = Place::new(Driven(Locked::new(Whereabouts::Here(held))));
+        let driven = DriveNode::new(Driven(Locked::new(Whereabouts::Here(held))));
         driver(&driven);
         Self {
             resource,
@@ -422,7 +422,7 @@ where
     pub(crate) fn alone(context: Pin<Box<C>>) -> Self {
         Self::new(
             context,
-            None::<fn(&Arc<Place<Driven<C, X>>>)>,
+            None::<fn(&Arc<DriveNode<Driven<C, X>>>)>,
             "nobody drives",
         )
     }

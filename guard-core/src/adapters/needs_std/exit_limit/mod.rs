@@ -11,7 +11,7 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{LimitedPart, RuntimeId, SharedLimit, WaitLimit, drop_bounded, expire};
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource, describe_type, lose_error};
 use crate::{AsyncContext, Outcome};
 use contained::ContainedClock;
@@ -144,7 +144,7 @@ where
         }
     }
 
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         self.project().context.as_pin_mut()?.beside(ask)
     }
 
