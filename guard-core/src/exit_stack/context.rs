@@ -1,5 +1,6 @@
 //! An exit stack as a context.
 
+use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -8,7 +9,7 @@ use core::{fmt, mem};
 use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside, StackError};
 use super::scoped::ScopedExitStack;
-use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
+use super::unwind_state::{Catching, Plain, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::macro_support::IntoReporting;
@@ -18,25 +19,25 @@ use crate::using::beside_list::DriverSide;
 use crate::{AsyncContext, Outcome};
 
 /// Whose errors the use of a stack fails with: they are reported in those names.
-struct Failed<E> {
+struct FailureSources<E> {
     /// The entry beside which something has failed, and so ended the block.
     beside: Option<ReportSource<E>>,
     /// The entries whose errors or panic the exit ended with.
-    in_exit: Sources<E>,
+    in_exit: Vec<ReportSource<E>>,
 }
 
-impl<E> Failed<E> {
+impl<E> FailureSources<E> {
     const fn none() -> Self {
         Self {
             beside: None,
-            in_exit: Sources::new(),
+            in_exit: Vec::new(),
         }
     }
 
     /// Where the exit notes them. If something beside an entry has ended the block, a panic of the exit goes on, and only the
     /// former is reported, so the panic is not noted.
     #[inline]
-    fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Sources<E>> {
+    fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Vec<ReportSource<E>>> {
         let is_resumed = self.beside.is_some() && state.has_panicked();
         (!is_resumed).then_some(&mut self.in_exit)
     }
@@ -82,7 +83,7 @@ where
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
         beside_list: DriverSide::new(),
-        failed: Failed::none(),
+        sources: FailureSources::none(),
         is_told: false,
         order: Order::Start,
     }
@@ -97,7 +98,7 @@ where
 {
     stack: AsyncExitStack<E, M>,
     beside_list: DriverSide<OwnedBeside>,
-    failed: Failed<E>,
+    sources: FailureSources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -116,7 +117,7 @@ where
         Self {
             stack,
             beside_list: DriverSide::new(),
-            failed: Failed::none(),
+            sources: FailureSources::none(),
             is_told: false,
             order: Order::Start,
             catching,
@@ -137,7 +138,7 @@ where
         }
     }
 
-    /// Closes the stack. The caller finishes the state that this returns, which fills `failed`.
+    /// Closes the stack. The caller finishes the state that this returns, which fills `sources`.
     fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
@@ -209,7 +210,7 @@ where
     ) -> Poll<Result<(), E>> {
         let this = self.get_mut();
         let state = ready!(this.poll_close(cx, outcome));
-        let sources = this.failed.by_exit(&state);
+        let sources = this.sources.by_exit(&state);
         Poll::Ready(state.finish_primary(sources))
     }
 
@@ -226,9 +227,9 @@ where
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
-        let Self { stack, failed, .. } = self.get_mut();
+        let Self { stack, sources, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        failed.beside = Some(source);
+        sources.beside = Some(source);
         Some(error)
     }
 
@@ -241,7 +242,7 @@ where
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        self.failed.first(self.stack.report_source())
+        self.sources.first(self.stack.report_source())
     }
 }
 
@@ -250,7 +251,7 @@ where
 pub struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
     beside_list: DriverSide<dyn Drive + 'a>,
-    failed: Failed<E>,
+    sources: FailureSources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -279,7 +280,7 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     ) -> Poll<Result<(), E>> {
         let Self {
             stack,
-            failed,
+            sources,
             is_told,
             order,
             ..
@@ -290,7 +291,7 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         }
         let state = ready!(stack.poll_close(cx, &mut None));
         order.end();
-        let sources = failed.by_exit(&state);
+        let sources = sources.by_exit(&state);
         Poll::Ready(state.finish_primary(sources))
     }
 
@@ -310,9 +311,9 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
-        let Self { stack, failed, .. } = self.get_mut();
+        let Self { stack, sources, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        failed.beside = Some(source);
+        sources.beside = Some(source);
         Some(error)
     }
 
@@ -321,7 +322,7 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        self.failed.first(self.stack.report_source())
+        self.sources.first(self.stack.report_source())
     }
 }
 
@@ -350,7 +351,7 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
     ) -> Poll<Result<(), ExitErrors<E>>> {
         let context = &mut self.get_mut().0;
         let state = ready!(context.poll_close(cx, outcome));
-        let sources = context.failed.by_exit(&state);
+        let sources = context.sources.by_exit(&state);
         Poll::Ready(state.finish(sources))
     }
 
@@ -383,7 +384,7 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
         match kind.error() {
             Some(errors) => {
                 for (index, error) in errors.iter().enumerate() {
-                    let source = self.0.failed.get(index, self.0.stack.report_source());
+                    let source = self.0.sources.get(index, self.0.stack.report_source());
                     source.report(kind.with_error(error));
                 }
             }
