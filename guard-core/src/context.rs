@@ -147,10 +147,10 @@ pub trait AsyncContext<X = ()> {
         Runtime::current().id_on_this_thread()
     }
 
-    /// How long the exit waits for the clean-ups of its nest. It is asked at each poll while the exit waits: what of it has
-    /// begun goes on here.
+    /// Called at each poll while the exit waits for the clean-ups of its nest. Goes on with what of the exit has begun, and
+    /// returns how long the exit waits.
     #[doc(hidden)]
-    fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General
     }
 

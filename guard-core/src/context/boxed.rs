@@ -84,8 +84,8 @@ where
         (**self).runtime()
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().as_mut().poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().as_mut().poll_wait(cx)
     }
 
     #[inline]

@@ -237,8 +237,8 @@ where
         self.stack.runtime()
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().stack.poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().stack.poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<E> {
@@ -317,8 +317,8 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         Some(error)
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().stack.poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().stack.poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<E> {
@@ -372,8 +372,8 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
         self.0.runtime()
     }
 
-    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        Pin::new(&mut self.0).poll_wait_limit(cx)
+    fn poll_wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        Pin::new(&mut self.0).poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<ExitErrors<E>> {
@@ -429,7 +429,7 @@ impl<E: 'static> AsyncContext for ReportingStack<E> {
         self.0.runtime()
     }
 
-    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        Pin::new(&mut self.0).poll_wait_limit(cx)
+    fn poll_wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        Pin::new(&mut self.0).poll_wait(cx)
     }
 }

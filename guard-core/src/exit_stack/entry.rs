@@ -29,8 +29,9 @@ pub trait StackEntry<E, M> {
     /// Exits it. The first poll takes the outcome from `state`. The result goes into `state`.
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()>;
 
-    /// How long it waits for what its set-up or its exit has left. It is not used otherwise any more.
-    fn poll_wait_limit(&mut self, _: &mut Context<'_>) -> WaitLimit {
+    /// Called at each poll while the entry waits for what its set-up or its exit has left. Goes on with what of its exit has
+    /// begun, and returns how long the entry waits. It is not used otherwise any more.
+    fn poll_wait(&mut self, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General
     }
 
@@ -93,8 +94,8 @@ where
         self.kept.failure(ask)
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        let limit = self.kept.with(|context| context.poll_wait_limit(cx));
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        let limit = self.kept.with(|context| context.poll_wait(cx));
         limit.unwrap_or(WaitLimit::General)
     }
 
@@ -128,8 +129,8 @@ where
         Poll::Ready(())
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        ContextEntry::poll_wait_limit(self, cx)
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        ContextEntry::poll_wait(self, cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
@@ -161,8 +162,8 @@ where
         Poll::Ready(())
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        self.0.poll_wait_limit(cx)
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        self.0.poll_wait(cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {

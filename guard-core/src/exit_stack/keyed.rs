@@ -152,8 +152,8 @@ where
         StackEntry::<E, M>::poll_exit(self.reclaimed(), cx, state)
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        StackEntry::<E, M>::poll_wait_limit(self.reclaimed(), cx)
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        StackEntry::<E, M>::poll_wait(self.reclaimed(), cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {

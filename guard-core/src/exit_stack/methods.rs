@@ -108,8 +108,8 @@ macro_rules! methods {
                 self.stack.poll_unwinding::<M>(cx)
             }
 
-            /// Goes on with the exits that have begun, while the use of the stack waits.
-            pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+            /// Called at each poll while the use of the stack waits. Goes on with the exits that have begun.
+            pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
                 let _ = self.stack.poll_begun::<M>(cx);
                 WaitLimit::General
             }

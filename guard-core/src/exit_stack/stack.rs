@@ -441,7 +441,7 @@ where
         return Poll::Ready(());
     }
     let identity = entry.report_source().identity();
-    poll_settle_part(nest, cx, identity, |cx| entry.poll_wait_limit(cx))
+    poll_settle_part(nest, cx, identity, |cx| entry.poll_wait(cx))
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {

@@ -427,10 +427,10 @@ where
         first.joined(self.second.context().runtime())
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         let this = self.project();
-        let first = this.first.context_mut().poll_wait_limit(cx);
-        first.joined(this.second.context_mut().poll_wait_limit(cx))
+        let first = this.first.context_mut().poll_wait(cx);
+        first.joined(this.second.context_mut().poll_wait(cx))
     }
 
     fn report_source(&self) -> ReportSource<Self::Error> {

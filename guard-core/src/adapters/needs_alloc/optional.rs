@@ -295,10 +295,8 @@ where
         }
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        let limit = self
-            .get_mut()
-            .with_kept(|context| context.poll_wait_limit(cx));
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        let limit = self.get_mut().with_kept(|context| context.poll_wait(cx));
         limit.unwrap_or(WaitLimit::General)
     }
 

@@ -189,10 +189,10 @@ where
         None
     }
 
-    /// How long its exit waits for its nest.
-    pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+    /// Called at each poll while its exit waits for its nest. Returns how long the exit waits.
+    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
         let kept = self.kept.as_mut();
-        let limit = kept.and_then(|kept| kept.with(|context| context.poll_wait_limit(cx)));
+        let limit = kept.and_then(|kept| kept.with(|context| context.poll_wait(cx)));
         limit.unwrap_or(WaitLimit::General)
     }
 

@@ -494,8 +494,8 @@ where
         runtime.unwrap_or_else(|| Runtime::current().id_on_this_thread())
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().take_back().poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().take_back().poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {

@@ -528,11 +528,11 @@ where
         runtime.unwrap_or_else(|| Runtime::current().id())
     }
 
-    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         if let Some(first) = &mut self.first {
-            return first.as_mut().poll_wait_limit(cx);
+            return first.as_mut().poll_wait(cx);
         }
-        self.get_mut().take_back().poll_wait_limit(cx)
+        self.get_mut().take_back().poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {

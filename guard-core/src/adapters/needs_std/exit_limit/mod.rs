@@ -160,13 +160,13 @@ where
         }
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         let this = self.project();
         let Some(context) = this.context.as_pin_mut() else {
             return WaitLimit::GivenUp;
         };
         // This limit holds instead of the context's own.
-        let _ = context.poll_wait_limit(cx);
+        let _ = context.poll_wait(cx);
         this.clock.poll_wait_limit(cx)
     }
 
