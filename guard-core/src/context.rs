@@ -1,16 +1,20 @@
 //! The protocol, [`AsyncContext`], with the futures and wrapped contexts behind its methods.
 
+mod body;
 #[cfg(feature = "alloc")]
 mod boxed;
+mod lost;
 
 use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+pub use self::body::Body;
+pub(crate) use self::lost::{lose_error, lose_set_up_error};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
-pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
+pub use crate::using::{Catch, Run, TryWith, Use, With};
 #[cfg(feature = "alloc")]
 pub use crate::{
     adapters::needs_alloc::{Closing, FromFns, Join, JoinError, Optional, OptionalResource},
@@ -41,10 +45,10 @@ pub use crate::raw::YieldToken;
 
 use crate::Outcome;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-#[doc(hidden)]
-pub use crate::macro_support::CannotFail;
 use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
+#[doc(hidden)]
+pub use crate::using::CannotFail;
 use crate::using::closure::{Converting, closure};
 use crate::using::form::{BothErrors, FirstError};
 

@@ -8,9 +8,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
+use crate::context::lose_error;
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
-use crate::report::{ReportKind, ReportSource, drop_before, lose_error};
+use crate::report::{ReportKind, ReportSource, drop_before};
 use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
 use crate::using::form::{Kept, Value};

@@ -7,10 +7,10 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::conclude::Conclude;
 use super::state_machine::Coroutine;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Kind, Runtime, Unfinished, hand_off};
-use crate::macro_support::Conclude;
 use crate::raw::{Ask, BesidePtr, Yielder, boxed};
 use crate::report::{ReportSource, Source};
 use crate::{AsyncContext, Outcome};

@@ -6,10 +6,12 @@
 //! In this folder and in `raw/slot.rs` and `raw/beside`, *body* is the body of the context's function, as a future. The code
 //! that uses the resource is the *block*.
 
+mod conclude;
 #[cfg(feature = "alloc")]
 pub(crate) mod guaranteed;
 #[cfg(feature = "alloc")]
 pub(crate) mod started_on_enter;
 mod state_machine;
 
+pub use conclude::Conclude;
 pub(crate) use state_machine::scoped;

@@ -4,9 +4,9 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::conclude::Conclude;
 use crate::cleanup::Unfinished;
 use crate::cleanup::dropped;
-use crate::macro_support::Conclude;
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_panic_rarely;
 use crate::raw::{ASK_FOR_ALL, Ask, BesidePtr, Slot, Yielder};

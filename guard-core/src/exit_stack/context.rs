@@ -12,9 +12,9 @@ use super::scoped::ScopedExitStack;
 use super::unwind_state::{Catching, Plain, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::{RuntimeId, WaitLimit};
-use crate::macro_support::IntoReporting;
+use crate::context::lose_error;
 use crate::raw::{Ask, BesidePtr, Drive};
-use crate::report::{ReportKind, ReportSource, describe_debug, lose_error};
+use crate::report::{ReportKind, ReportSource, describe_debug};
 use crate::using::beside_list::DriverSide;
 use crate::{AsyncContext, Outcome};
 
@@ -171,15 +171,9 @@ where
     pub fn all_errors(self) -> AllErrors<E> {
         AllErrors(self)
     }
-}
 
-impl<E> IntoReporting for ExitStackContext<E>
-where
-    E: 'static,
-{
-    type Reporting = ReportingStack<E>;
-
-    fn into_reporting(self) -> ReportingStack<E> {
+    /// The same stack, whose errors are reported instead of returned.
+    pub(crate) fn reporting(self) -> ReportingStack<E> {
         ReportingStack(self)
     }
 }

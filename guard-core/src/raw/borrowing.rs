@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 
 use super::beside::{ASK, BesidePtr, EndedBeside};
 use crate::AsyncContext;
-use crate::using::Body;
+use crate::context::Body;
 
 /// A context and, beside it, a future that borrows its resource.
 pub struct Borrowing<C, X, F, Fut>

@@ -10,8 +10,8 @@ use core::task::{Context, Poll};
 
 use super::driver::Ending;
 use super::form::{AttemptBlock, CatchBlock, CatchEnd, FunctionBlock};
-use super::is_err::{is_err, is_ok_or_unit};
 use super::{Parts, Runs, Use};
+use crate::is_err::{is_err, is_ok_or_unit};
 use crate::raw::{
     BesideAtYield, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
 };

@@ -2,11 +2,11 @@
 
 use core::convert::Infallible;
 
-use crate::macro_support::CannotFail;
+use super::block::{BlockEnd, BlockOutput};
+use super::cannot_fail::CannotFail;
+use super::error::TryWithError;
+use crate::is_err::is_err;
 use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
-use crate::using::TryWithError;
-use crate::using::block::{BlockEnd, BlockOutput};
-use crate::using::is_err::is_err;
 use crate::{AsyncContext, Outcome};
 
 /// What becomes of a body's output and an exit's result: the difference between the forms.

@@ -8,9 +8,10 @@ use crate::call_order::Order;
 use crate::cleanup::{
     Nest, RuntimeId, WaitLimit, drop_context, poll_settle, poll_settle_before_exit,
 };
+use crate::context::{lose_error, lose_set_up_error};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Ask, BesidePtr, JoinResource, JoinResourcePlace, JoinedBeside};
-use crate::report::{ReportKind, ReportSource, describe_type, lose_error, lose_set_up_error};
+use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.

@@ -6,9 +6,10 @@ use core::task::{Context, Poll, ready};
 use std::sync::{Arc, OnceLock};
 
 use crate::cleanup::{Nest, WaitLimit, drop_block, drop_context};
+use crate::context::lose_error;
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, DriveNode, Driven, KeptContext, LentContext};
-use crate::report::{ReportSource, lose_error};
+use crate::report::ReportSource;
 use crate::using::beside_list::HandleSide;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};

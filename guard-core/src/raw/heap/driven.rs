@@ -16,11 +16,11 @@ use core::task::{Context, Poll, Waker, ready};
 use super::held::Held;
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context};
+use crate::context::lose_error;
 use crate::platform::locked::Locked;
 use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::raw::beside::drive::{Drive, DriveNode};
 use crate::raw::beside::{ASK, Ask, EndedBeside, LaterPanics};
-use crate::report::lose_error;
 
 /// An entered context beside which something goes on, while its resource is lent.
 ///

@@ -7,9 +7,10 @@ use core::task::{Context, Poll, ready};
 use super::dropping::report_ended;
 use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
+use crate::context::lose_error;
 use crate::platform::panics::{Panic, catch_panic_rarely};
 use crate::raw::{ASK, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, end_beside, poll_beside};
-use crate::report::{ReportSource, lose_error};
+use crate::report::ReportSource;
 use crate::using::form::{Form, Kept};
 use crate::{AsyncContext, Outcome};
 

@@ -7,9 +7,10 @@ use core::pin::Pin;
 use super::beside::{report_beside, report_failures};
 use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
+use crate::context::{lose_error, lose_set_up_error};
 use crate::platform::panics::catch_panic_rarely;
 use crate::raw::{ASK, end_beside};
-use crate::report::{ReportKind, ReportSource, lose_error, lose_set_up_error};
+use crate::report::{ReportKind, ReportSource};
 use crate::using::form::Kept;
 use crate::{AsyncContext, Outcome};
 

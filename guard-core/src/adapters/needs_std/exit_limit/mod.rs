@@ -11,8 +11,9 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{LimitedPart, RuntimeId, SharedLimit, WaitLimit, drop_bounded, expire};
+use crate::context::lose_error;
 use crate::raw::{Ask, BesidePtr};
-use crate::report::{ReportKind, ReportSource, describe_type, lose_error};
+use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 use contained::ContainedClock;
 pub use error::TimeoutError;

@@ -17,7 +17,7 @@ pub trait CannotFail {
 
 #[diagnostic::do_not_recommend]
 impl CannotFail for Infallible {
-    type NoError = crate::using::form::NoError;
+    type NoError = super::form::NoError;
 
     #[inline]
     fn never(self) -> Infallible {
