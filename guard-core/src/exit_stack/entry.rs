@@ -7,12 +7,17 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use super::adopted::Adopted;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::{Nest, WaitLimit, dropped};
 use crate::context::FailsInto;
-use crate::raw::{Ask, KeptContext};
+use crate::raw::{Ask, KeptContext, LentContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
+
+/// Where nobody drives what goes on beside an entry, and what to do.
+pub(super) const NOT_DRIVEN: &str = "the use of an exit stack drives, and nobody else: enter it in \
+    `async_with!(stack = exit_stack()?, { … })`, with the `?`, or in `exit_stack().with(…)`, on the stack that is lent there";
 
 /// Something to be exited, once.
 #[allow(
@@ -173,6 +178,21 @@ where
     fn report_source(&self) -> ReportSource<E> {
         self.0.report_source()
     }
+}
+
+/// A callback as an entry: the release of nothing.
+#[allow(clippy::type_complexity, reason = "the closure has no name")]
+pub(super) fn deferred<E, F, Fut>(
+    callback: F,
+    source: ReportSource<E>,
+) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, (), E>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let adopted = Adopted::new((), move |()| callback(), source);
+    let lent = LentContext::alone(Box::pin(adopted));
+    ContextEntry::new(lent.reclaim(), source)
 }
 
 /// A function to be called, and its future.

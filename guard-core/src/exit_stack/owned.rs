@@ -11,9 +11,8 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
-use super::entry::{CallEntry, CatchEntry, ContextEntry, StackEntry};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, NOT_DRIVEN, StackEntry, deferred};
 use super::keyed::{EntryKey, KeyedEntry};
-use super::methods::{NOT_DRIVEN, deferred};
 use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack, position};
 use super::unwind_state::{Catching, Plain, StackMode};

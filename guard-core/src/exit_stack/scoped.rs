@@ -10,8 +10,7 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::enter::{EnterLent, EnterOnStack};
-use super::entry::{CallEntry, CatchEntry, ContextEntry, StackEntry};
-use super::methods::{NOT_DRIVEN, deferred};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, NOT_DRIVEN, StackEntry, deferred};
 use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};

@@ -4,10 +4,10 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, BesideAtYield, BesidePtr, ENDED, EndedBeside};
+use super::beside::{ASK, BesideAtYield, BesidePtr, EndedBeside};
+use super::marks::{ENDED, Marks};
 use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
@@ -45,37 +45,13 @@ unsafe impl<R: ?Sized + Send, O: Send> Send for Lending<'_, R, O> {}
 // thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
 unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
-/// Flags about a block, set by the block and by its driver.
-///
-/// One thread at a time uses them. They are atomic because the block has a reference to them, and may be sent to another
-/// thread together with them.
-pub(crate) struct Marks(AtomicU16);
-
-impl Marks {
-    #[inline]
-    pub(crate) fn get(&self) -> u16 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(crate) fn set(&self, marks: u16) {
-        self.0.store(marks, Ordering::Relaxed);
-    }
-
-    /// Adds these.
-    #[inline]
-    pub(crate) fn add(&self, marks: u16) {
-        self.set(self.get() | marks);
-    }
-}
-
 impl<'r, R: ?Sized, O> Lending<'r, R, O> {
     #[inline]
     pub(crate) fn new(_: &'r Tie, outer: O) -> Self {
         Self {
             resource: Cell::new(None),
             beside: Cell::new(None),
-            marks: Marks(AtomicU16::new(0)),
+            marks: Marks::none(),
             outer,
             _lent: PhantomData,
         }

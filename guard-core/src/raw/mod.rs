@@ -33,13 +33,14 @@ mod exclusive;
 #[cfg(feature = "alloc")]
 mod heap;
 mod in_place;
+mod marks;
 mod slot;
 #[cfg(not(feature = "std"))]
 pub(crate) mod without_std;
 
 pub(crate) use beside::{
-    ASK, ASK_FOR_ALL, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, BesideAtYield, BesidePtr, ENDED,
-    ENDED_AFTER_BLOCK, EndedBeside, LaterPanics, YIELDS, end_beside, poll_beside,
+    ASK, ASK_FOR_ALL, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, BesideAtYield, BesidePtr, EndedBeside,
+    LaterPanics, end_beside, poll_beside,
 };
 pub(crate) use borrowing::{Borrowing, borrowing};
 pub(crate) use current::Current;
@@ -47,6 +48,7 @@ pub(crate) use exclusive::Exclusive;
 #[cfg(feature = "alloc")]
 pub use heap::*;
 pub use in_place::Tie;
-pub(crate) use in_place::{InPlace, Lending, Marks};
+pub(crate) use in_place::{InPlace, Lending};
+pub(crate) use marks::{ENDED, ENDED_AFTER_BLOCK, Marks, YIELDS};
 pub(crate) use slot::{Slot, is_not_driven};
 pub use slot::{YieldToken, Yielder};

@@ -5,7 +5,8 @@
 //!
 //! - [`Parts`] says where the context and the body are: in the future itself, with a closure that makes the
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
-//! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
+//! - [`Form`] says what becomes of the body's output and of the exit's result (`form`; `cannot_fail` has that of `run`).
+//!   How a block ends, its driver and its form both have to know: that is in `block_end`.
 //!
 //! A context that is entered by hand has no body: `entering` has its set-up, for guards, stacks, `lazy` and `swap`, and
 //! `exit_steps` has its exit, for guards, `lazy` and `swap`.
@@ -25,6 +26,7 @@
 #[cfg(feature = "alloc")]
 pub(crate) mod beside_list;
 pub(crate) mod block;
+mod block_end;
 mod cannot_fail;
 pub(crate) mod closure;
 mod driver;

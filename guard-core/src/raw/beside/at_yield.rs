@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, ready};
 
 use super::{BesidePtr, EndedBeside, Node, NodeList, NodeVtable};
-use crate::raw::in_place::Marks;
+use crate::raw::marks::{ENDED, ENDED_AFTER_BLOCK, Marks, YIELDS};
 use crate::raw::slot::{Slot, Yielder};
 
 /// Lists what goes on beside the use of a context whose block has a yield in it: in a context made of contexts.
@@ -40,15 +40,6 @@ struct Gate<'a> {
     /// Whether the body of that slot stands at its yield.
     is_lent: unsafe fn(NonNull<()>) -> bool,
 }
-
-/// Mark of a use: the future beside its block has ended the block.
-pub(crate) const ENDED: u16 = 0x100;
-/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended. Or it has
-/// panicked. An error of it is only reported.
-pub(crate) const ENDED_AFTER_BLOCK: u16 = 0x200;
-/// Mark of a use: the yield in its block has lent. The code after a yield always runs, so the block is not dropped. Only a
-/// use has it that something goes on beside: no other one is ended there.
-pub(crate) const YIELDS: u16 = 0x400;
 
 // SAFETY: it points to parts of the same body, which is sent as a whole.
 unsafe impl Send for BesideAtYield<'_> {}

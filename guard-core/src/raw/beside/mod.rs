@@ -28,7 +28,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-pub(crate) use self::at_yield::{BesideAtYield, ENDED, ENDED_AFTER_BLOCK, YIELDS};
+pub(crate) use self::at_yield::BesideAtYield;
 use self::yielded::Head;
 pub(super) use self::yielded::YieldBeside;
 use crate::AsyncContext;
