@@ -612,15 +612,15 @@ impl<E: From<F>, F> FromContext<F> for E {}
 
 /// Every context whose error converts into `E`: see [`FromContext`].
 ///
-/// To be asked of a context, as in `context: impl FailsInto<E>`, where `E: FromContext<C::Error>` lets rustc conclude from
-/// an `E` with few conversions what the error of the context has to be, before it looks at the context.
+/// Functions ask it of a context, as in `context: impl FailsInto<E>`, and not `FromContext<C::Error>` of `E`. From an `E` with
+/// few conversions rustc would then conclude what the error of the context has to be, before it looks at the context.
 pub trait FailsInto<E>: AsyncContext {
     /// Converts the error.
     #[doc(hidden)]
     fn into_error(error: Self::Error) -> E;
 }
 
-// Recommended, so that what is told is that the error does not convert.
+// Without `do_not_recommend`, so that rustc says that the error does not convert.
 impl<C, E> FailsInto<E> for C
 where
     C: AsyncContext,

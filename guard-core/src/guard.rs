@@ -312,8 +312,8 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for DrivenBody<'_, F> {
-    /// The result of the body. Or something beside it has ended it, with an error (`None`) or a panic. And a panic of the
-    /// body's destructor.
+    /// The result of the body, and the panic of the body's destructor. The result is an `Err` if something beside the body has
+    /// ended it: with a panic, or with an error, which the context keeps.
     type Output = (Result<F::Output, Option<Panic>>, Option<Panic>);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

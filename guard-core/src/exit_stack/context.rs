@@ -18,7 +18,7 @@ use crate::report::{ReportKind, ReportSource, describe_debug};
 use crate::using::beside_list::DriverSide;
 use crate::{AsyncContext, Outcome};
 
-/// Whose errors the use of a stack fails with: they are reported in those names.
+/// The entries whose errors the use of a stack fails with. The errors are reported in their names.
 struct FailureSources<E> {
     /// The entry beside which something has failed, and so ended the block.
     beside: Option<ReportSource<E>>,
@@ -34,8 +34,8 @@ impl<E> FailureSources<E> {
         }
     }
 
-    /// Where the exit notes them. If something beside an entry has ended the block, a panic of the exit goes on, and only the
-    /// former is reported, so the panic is not noted.
+    /// Where the exit notes the entries that it fails with. `None` if something beside an entry has ended the block, and then
+    /// the exit has panicked: the panic goes on, and only the error of that entry is reported.
     #[inline]
     fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Vec<ReportSource<E>>> {
         let is_resumed = self.beside.is_some() && state.has_panicked();

@@ -110,8 +110,8 @@ where
     pub(super) runtime: Runtime,
     /// It is the context of a use, not owned by itself.
     pub(super) is_context: bool,
-    /// Hands off the exit of the entries, which can be sent. Only the constructors ask for that: a bound of the type would be
-    /// told of at each expression that has it.
+    /// Hands off the exit of the entries, which can be sent. Only the constructors ask for that: if a bound of the type is not
+    /// met, rustc says so at each expression of the type.
     pub(super) hand_off: fn(&mut Self),
 }
 

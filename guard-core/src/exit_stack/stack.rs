@@ -41,10 +41,10 @@ pub(super) struct Keyed<T: ?Sized> {
 /// How far the exit of an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It waits for what its set-up dropped, and what was beside it.
+    /// It waits for the clean-ups of what was dropped in its set-up, and beside it.
     Before,
     Exiting,
-    /// It waits for what its exit dropped.
+    /// It waits for the clean-ups of what was dropped in its exit.
     After,
 }
 
@@ -453,8 +453,9 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             }
             return;
         }
-        // One by one, the last first, and without recursion. A panic of one must not change that. What one hands
-        // off waits for what those above it have handed off, and the first for what the block of the use has left.
+        // The entries are dropped one by one, the last first, and without recursion, also if one of them panics. What an
+        // entry hands off waits for what those above it have handed off. That of the last entry waits for what the block of
+        // the use has left.
         let mut above = begin_parts();
         let source = self.source;
         let mut drop_one = |entry| {

@@ -19,7 +19,7 @@ pub(super) struct BlockBody {
     pub(super) braces: token::Brace,
     /// What becomes of the error of a `?`.
     handling: Handling,
-    /// The word that says so, if one does.
+    /// `catch` or `attempt`, where the user wrote one of them.
     keyword: Option<Ident>,
     /// Whether the enclosing function's return type matters.
     may_return: bool,
@@ -297,8 +297,8 @@ impl Rewrite for BlockBody {
     }
 }
 
-/// Has rustc warn of a value of a block in `catch(…)` that is written as an `Err`. Other values are not asked: to ask for a type
-/// that something later tells would decide it.
+/// Has rustc warn of a value of a block in `catch(…)` that is written as an `Err`. Other values are not looked at: their type
+/// may be inferred from code that follows, and a look at it here would decide it too early.
 fn ask_kept(krate: &Path, tail: &mut Expr) {
     if !is_err_expr(tail) {
         return;

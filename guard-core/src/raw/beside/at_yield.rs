@@ -29,7 +29,7 @@ pub struct BesideAtYield<'a> {
     _pinned: PhantomPinned,
 }
 
-/// What goes on beside the use, for that use itself.
+/// What the use itself goes on with, in place of what is beside it.
 #[repr(C)]
 struct Gate<'a> {
     node: Node,
@@ -79,7 +79,7 @@ impl<'a> BesideAtYield<'a> {
         }
     }
 
-    /// Is listed for the yield that follows.
+    /// Goes on the list of the outer context, for the yield that follows.
     #[inline]
     pub fn enter<R: ?Sized, X, E>(self: Pin<&mut Self>, yielder: &Yielder<R, X, E>) {
         if self.gate.beside.is_none() {
@@ -143,7 +143,7 @@ impl<'a> BesideAtYield<'a> {
 impl Gate<'_> {
     const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll,
-        // Its own driver ends and refuses the future beside the inner use, through the inner context.
+        // Not here: the driver of the inner use ends and refuses the future beside it through the inner context.
         end: |_, _| Ok(()),
         refuse: |_| false,
         is_own: false,

@@ -114,7 +114,8 @@ enum LimitState {
     Broken,
 }
 
-/// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
+/// Those who wait for the limit. The waker of the limit holds this, so this must not own the limit: the two would keep each
+/// other.
 #[derive(Default)]
 struct LimitWaiters(Mutex<Wakers<usize>>);
 
