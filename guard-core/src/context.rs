@@ -10,7 +10,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 pub use self::body::Body;
-pub(crate) use self::lost::{lose_error, lose_set_up_error};
+pub(crate) use self::lost::{failure_of, lose_error, lose_set_up_error, report_failures};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};

@@ -40,7 +40,7 @@ pub(crate) mod without_std;
 
 pub(crate) use beside::{
     ASK, ASK_FOR_ALL, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, BesideAtYield, BesidePtr, EndedBeside,
-    LaterPanics, end_beside, poll_beside,
+    LaterPanics, end_beside, end_each, poll_beside,
 };
 pub(crate) use borrowing::{Borrowing, borrowing};
 pub(crate) use current::Current;

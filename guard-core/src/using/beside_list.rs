@@ -12,8 +12,7 @@ use core::task::{Context, Poll};
 
 use crate::platform::locked::Locked;
 use crate::platform::panics::Panic;
-use crate::raw::is_not_driven;
-use crate::raw::{BesidePtr, Drive, DriveNode, EndedBeside, LaterPanics};
+use crate::raw::{BesidePtr, Drive, DriveNode, EndedBeside, LaterPanics, end_each, is_not_driven};
 
 /// What goes on beside the block of a use, in the order in which it was added.
 pub(crate) struct BesideList<T: ?Sized> {
@@ -83,17 +82,10 @@ where
 
     fn end(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         self.is_refused.store(true, Ordering::Relaxed);
-        let mut ended = Ok(());
         let list = self.change(core::mem::take);
         // The last first, as they are exited.
-        for one in list.iter().rev().filter_map(Weak::upgrade) {
-            match (one.end(later), &ended) {
-                (Err(panic), Ok(())) => ended = Err(panic),
-                (Err(second), Err(_)) => later(second),
-                (Ok(()), _) => {}
-            }
-        }
-        ended
+        let last_first = list.iter().rev().filter_map(Weak::upgrade);
+        end_each(last_first, later, |one, later| one.end(later))
     }
 
     fn refuse(&self) -> bool {

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{BesidePtr, EndedBeside, LaterPanics, Node, NodeVtable};
+use super::{BesidePtr, EndedBeside, LaterPanics, Node, NodeVtable, end_each};
 use crate::platform::panics::Panic;
 
 /// What goes on beside two joined contexts, in a place of its own: the resource of the two is the whole of them.
@@ -77,16 +77,10 @@ impl JoinedBeside {
     unsafe fn end(node: NonNull<Node>, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         // SAFETY: as in `poll`.
         let parts = unsafe { (*node.cast::<Joined>().as_ptr()).parts };
-        let mut ended = Ok(());
-        for beside in parts.into_iter().flatten() {
+        end_each(parts.into_iter().flatten(), later, |beside, later| {
             // SAFETY: as the caller says.
-            match (unsafe { beside.end(later) }, &ended) {
-                (Err(panic), Ok(())) => ended = Err(panic),
-                (Err(second), Err(_)) => later(second),
-                (Ok(()), _) => {}
-            }
-        }
-        ended
+            unsafe { beside.end(later) }
+        })
     }
 
     /// # Safety

@@ -108,6 +108,23 @@ pub(super) struct Node {
 /// Receives the panics after the first one.
 pub(crate) type LaterPanics<'a> = dyn FnMut(Panic) + 'a;
 
+/// Ends one after the other, each with `end`. Returns the first panic, and gives the others to `later`.
+pub(crate) fn end_each<T>(
+    all: impl Iterator<Item = T>,
+    later: &mut LaterPanics<'_>,
+    end: impl Fn(T, &mut LaterPanics<'_>) -> Result<(), Panic>,
+) -> Result<(), Panic> {
+    let mut ended = Ok(());
+    for one in all {
+        match (end(one, later), &ended) {
+            (Err(panic), Ok(())) => ended = Err(panic),
+            (Err(second), Err(_)) => later(second),
+            (Ok(()), _) => {}
+        }
+    }
+    ended
+}
+
 /// A list of nodes, which holds the first of them.
 pub(super) type NodeList = Cell<Option<NonNull<Node>>>;
 

@@ -16,7 +16,7 @@ use core::task::{Context, Poll, Waker, ready};
 use super::held::Held;
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context};
-use crate::context::lose_error;
+use crate::context::report_failures;
 use crate::platform::locked::Locked;
 use crate::platform::panics::{Panic, catch_panic, contained};
 use crate::raw::beside::drive::{Drive, DriveNode};
@@ -159,20 +159,7 @@ fn lose<C, X>(held: &mut Held<C, X>, nest: &mut Nest)
 where
     C: AsyncContext<X>,
 {
-    let mut panicked = false;
-    loop {
-        match catch_panic(|| held.context.as_mut().failure(ASK)) {
-            Ok(Some(error)) => lose_error(held.context.get(), error),
-            Ok(None) => break,
-            Err(panic) => {
-                panic.report_to(held.context.get().report_source());
-                // As in `report_failures` of the driver.
-                if mem::replace(&mut panicked, true) {
-                    break;
-                }
-            }
-        }
-    }
+    report_failures(held.context.as_mut(), ASK);
     held.end_beside(nest);
 }
 

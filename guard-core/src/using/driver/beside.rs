@@ -4,10 +4,10 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::reporting::{failure_of, report_beside, report_ended, report_failures};
+use super::reporting::{report_beside, report_ended};
 use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
-use crate::context::lose_error;
+use crate::context::{failure_of, lose_error, report_failures};
 use crate::platform::panics::{Panic, catch_panic_rarely};
 use crate::raw::{ASK, ASK_FOR_FIRST, ASK_FOR_LATE, end_beside, poll_beside};
 use crate::report::ReportSource;

@@ -4,10 +4,10 @@ use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 
-use super::reporting::{report_beside, report_ended, report_failures};
+use super::reporting::{report_beside, report_ended};
 use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
-use crate::context::{lose_error, lose_set_up_error};
+use crate::context::{lose_error, lose_set_up_error, report_failures};
 use crate::platform::panics::catch_panic_rarely;
 use crate::raw::{ASK, end_beside};
 use crate::using::form::Kept;
