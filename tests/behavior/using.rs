@@ -634,9 +634,11 @@ impl Drop for PanicsAfter {
 
 #[test]
 fn an_error_of_a_context_whose_destructor_panics_is_reported() {
+    type Used = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+
     take_reports();
     for end in [Fails, Fine] {
-        let forms: [Pin<Box<dyn Future<Output = Result<(), Failure>>>>; 3] = [
+        let forms: [Used; 3] = [
             Box::pin(PanicsAfter(end).with(async |()| Ok(()))),
             Box::pin(async move {
                 async_with!(_it = PanicsAfter(end)?, {});

@@ -147,9 +147,9 @@ impl Future for Drain {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let everywhere = self.everywhere;
         let state = self.state.get_or_insert_with(|| Draining::new(everywhere));
+        state.find_owner();
         // The waker first: what ends after this wakes it, and what ended before is not found any more.
         state.waiting.wake(cx.waker());
-        state.find_owner();
         if !state.is_over() {
             return Poll::Pending;
         }
