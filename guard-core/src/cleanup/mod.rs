@@ -42,7 +42,8 @@
 //! - *one-thread*: a `local` clean-up is polled and dropped on the thread where its context was entered, and only
 //!   `local` exits of that thread wait for it: nobody may be driving its `LocalSet`.
 //! - *nothing-forgotten*: what is left in the nest of a clean-up when it ends belongs to whoever waits for the clean-up.
-//! - *ended-once*: a clean-up ends once. [`NestEntry::end`](background::nest_entry::NestEntry::end) is the only place that says so.
+//! - *ended-once*: a clean-up ends once. [`NestEntry::end`](background::nest_entry::NestEntry::end) is the only place that
+//!   says so.
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
 //! - *contained*: a panic of something that only the library owns stops where it happens, and is reported. That of a waker
 //!   is only discarded.
