@@ -3,6 +3,8 @@
 pub use core;
 
 pub use crate::AsyncContext;
+#[cfg(feature = "alloc")]
+pub use crate::adapters::needs_alloc::{JoinError, join};
 pub use crate::macro_support::*;
 pub use crate::raw::{Tie, YieldToken, Yielder};
 pub use crate::using::block::{Link, attempting, catching, in_function, tied, tied_inside};

@@ -1,16 +1,20 @@
 //! The protocol, [`AsyncContext`], with the futures and wrapped contexts behind its methods.
 
+mod body;
 #[cfg(feature = "alloc")]
 mod boxed;
+mod lost;
 
 use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+pub use self::body::Body;
+pub(crate) use self::lost::{failure_of, lose_error, lose_set_up_error, report_failures};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
-pub use crate::using::{Body, Catch, Run, TryWith, Use, With};
+pub use crate::using::{Catch, Run, TryWith, Use, With};
 #[cfg(feature = "alloc")]
 pub use crate::{
     adapters::needs_alloc::{Closing, FromFns, Join, JoinError, Optional, OptionalResource},
@@ -41,10 +45,10 @@ pub use crate::raw::YieldToken;
 
 use crate::Outcome;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
-#[doc(hidden)]
-pub use crate::macro_support::CannotFail;
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
+#[doc(hidden)]
+pub use crate::using::CannotFail;
 use crate::using::closure::{Converting, closure};
 use crate::using::form::{BothErrors, FirstError};
 
@@ -126,7 +130,7 @@ pub trait AsyncContext<X = ()> {
     /// Provided: nothing.
     #[doc(hidden)]
     #[inline]
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
         None
     }
 
@@ -147,10 +151,10 @@ pub trait AsyncContext<X = ()> {
         Runtime::current().id_on_this_thread()
     }
 
-    /// How long the exit waits for the clean-ups of its nest. It is asked at each poll while the exit waits: what of it has
-    /// begun goes on here.
+    /// Called at each poll while the exit waits for the clean-ups of its nest. Goes on with what of the exit has begun, and
+    /// returns how long the exit waits.
     #[doc(hidden)]
-    fn poll_wait_limit(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(self: Pin<&mut Self>, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General
     }
 
@@ -608,15 +612,15 @@ impl<E: From<F>, F> FromContext<F> for E {}
 
 /// Every context whose error converts into `E`: see [`FromContext`].
 ///
-/// To be asked of a context, as in `context: impl FailsInto<E>`, where `E: FromContext<C::Error>` lets rustc conclude from
-/// an `E` with few conversions what the error of the context has to be, before it looks at the context.
+/// Functions ask it of a context, as in `context: impl FailsInto<E>`, and not `FromContext<C::Error>` of `E`. From an `E` with
+/// few conversions rustc would then conclude what the error of the context has to be, before it looks at the context.
 pub trait FailsInto<E>: AsyncContext {
     /// Converts the error.
     #[doc(hidden)]
     fn into_error(error: Self::Error) -> E;
 }
 
-// Recommended, so that what is told is that the error does not convert.
+// Without `do_not_recommend`, so that rustc says that the error does not convert.
 impl<C, E> FailsInto<E> for C
 where
     C: AsyncContext,

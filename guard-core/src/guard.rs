@@ -8,9 +8,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
+use crate::context::lose_error;
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
-use crate::report::{ReportKind, ReportSource, drop_before, lose_error};
+use crate::report::{ReportKind, ReportSource, drop_before};
 use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
 use crate::using::form::{Kept, Value};
@@ -311,8 +312,8 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for DrivenBody<'_, F> {
-    /// The result of the body. Or something beside it has ended it, with an error (`None`) or a panic. And a panic of the
-    /// body's destructor.
+    /// The result of the body, and the panic of the body's destructor. The result is an `Err` if something beside the body has
+    /// ended it: with a panic, or with an error, which the context keeps.
     type Output = (Result<F::Output, Option<Panic>>, Option<Panic>);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

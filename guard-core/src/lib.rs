@@ -45,6 +45,7 @@ mod coroutine;
 mod exit_stack;
 #[cfg(feature = "alloc")]
 mod guard;
+mod is_err;
 #[cfg(all(test, guard_loom))]
 mod loom_tests;
 mod macro_support;

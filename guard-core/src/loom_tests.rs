@@ -16,8 +16,8 @@ use std::vec::Vec;
 use loom::future::block_on;
 use loom::thread;
 
-use crate::cleanup::background::entry::{Entry, LastPoll};
 use crate::cleanup::background::nest::{CURRENT, Doing, leave};
+use crate::cleanup::background::nest_entry::{LastPoll, NestEntry};
 use crate::cleanup::{
     Nest, Runtime, Unfinished, WaitLimit, drain, hand_off, pending_cleanups, poll_settle_part,
     set_spawner,
@@ -57,8 +57,8 @@ fn who() -> Identity {
 }
 
 /// A clean-up that goes on in the background and waits for `inside`.
-fn entry(inside: Vec<Arc<Entry>>) -> Arc<Entry> {
-    Arc::new(Entry::new(
+fn entry(inside: Vec<Arc<NestEntry>>) -> Arc<NestEntry> {
+    Arc::new(NestEntry::new(
         who(),
         Runtime::current().id(),
         false,
@@ -68,7 +68,7 @@ fn entry(inside: Vec<Arc<Entry>>) -> Arc<Entry> {
 }
 
 /// Runs `action` as if `cleanup` were being polled.
-fn in_code_of(cleanup: &Arc<Entry>, action: impl FnOnce()) {
+fn in_code_of(cleanup: &Arc<NestEntry>, action: impl FnOnce()) {
     let doing = Doing::CleaningUp(cleanup.clone());
     CURRENT.with(|current| current.framed(&doing, action));
 }

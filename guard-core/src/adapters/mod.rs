@@ -15,7 +15,7 @@ macro_rules! forward_to_context {
         }
 
         #[inline]
-        fn beside(self: Pin<&mut Self>, ask: crate::raw::Ask) -> Option<crate::raw::Beside> {
+        fn beside(self: Pin<&mut Self>, ask: crate::raw::Ask) -> Option<crate::raw::BesidePtr> {
             self.project().context.beside(ask)
         }
 
@@ -24,11 +24,8 @@ macro_rules! forward_to_context {
             self.context.runtime()
         }
 
-        fn poll_wait_limit(
-            self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> crate::cleanup::WaitLimit {
-            self.project().context.poll_wait_limit(cx)
+        fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> crate::cleanup::WaitLimit {
+            self.project().context.poll_wait(cx)
         }
     };
 }

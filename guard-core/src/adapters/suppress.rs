@@ -44,7 +44,7 @@ where
 #[must_use = "a context does nothing until it is used: `suppress(…).catch(…)`"]
 pub struct Suppress<E, P> {
     predicate: P,
-    /// Calls the predicate. So only `suppress` has the bound: at the context, rustc would tell of it again.
+    /// Calls the predicate. So only `suppress` has the bound: rustc would report a bound of the context a second time.
     is_suppressed: fn(&P, &E) -> bool,
     /// The resource.
     nothing: (),

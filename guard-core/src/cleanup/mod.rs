@@ -42,14 +42,15 @@
 //! - *one-thread*: a `local` clean-up is polled and dropped on the thread where its context was entered, and only
 //!   `local` exits of that thread wait for it: nobody may be driving its `LocalSet`.
 //! - *nothing-forgotten*: what is left in the nest of a clean-up when it ends belongs to whoever waits for the clean-up.
-//! - *ended-once*: a clean-up ends once. [`Entry::end`](background::entry::Entry::end) is the only place that says so.
+//! - *ended-once*: a clean-up ends once. [`NestEntry::end`](background::nest_entry::NestEntry::end) is the only place that
+//!   says so.
 //! - *no-lock*: no lock is held while user code, a waker or a destructor runs.
 //! - *contained*: a panic of something that only the library owns stops where it happens, and is reported. That of a waker
 //!   is only discarded.
 //!
 //! Each file uses only those before it in this list: `unfinished`, `runtime`, `wait_limit`, and then in the folder `background`
-//! `spawner`, `limit`, `failures`, `entry`, `registry`, `guards`, `nest`, `guard_nest`, `dropping`, `settle`, `task` with `kind`,
-//! `hand_off`, and then what users call: `drain`, `settled`, `detached`.
+//! `spawner`, `limit`, `failures`, `nest_entry`, `registry`, `guards`, `nest`, `guard_nest`, `dropping`, `settle`, `task`
+//! with `kind`, `hand_off`, and then what users call: `drain`, `settled`, `detached`.
 //!
 //! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the
 //! order of dropping, and nobody waits. Then the module `background` is compiled from the folder `without_std`.

@@ -15,13 +15,14 @@ pub(crate) trait Unfinished {
         false
     }
 
-    /// Whether the code of the exit has begun. If so, that is polled at once, and what it has dropped is waited for after
-    /// it.
+    /// Whether the code of the exit has begun. Code that has begun is polled at once. What it has dropped is waited for when
+    /// it has ended.
     fn has_begun(self: Pin<&mut Self>) -> bool {
         false
     }
 
-    /// Goes on with what has begun. Ready with whether there is more to exit, which waits for the nest first.
+    /// Goes on with the code that has begun. Ready when that has ended, with whether there is more to exit. The rest waits for
+    /// the nest first.
     fn poll_begun(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         self.poll_exit(cx).map(|()| false)
     }

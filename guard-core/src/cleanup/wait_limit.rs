@@ -9,15 +9,15 @@ pub enum WaitLimit {
     General,
     /// The context has a limit of its own. Ready when the time is up.
     Own(Poll<()>),
-    /// As long as either of the two former, whichever is longer.
+    /// As long as `General` says, or until the time of this one is up, whichever is later.
     Longer(Poll<()>),
     /// Not at all: its exit was given up, so what is left belongs to the enclosing use.
     GivenUp,
 }
 
 impl WaitLimit {
-    /// The limit of two contexts whose exits wait for the same nest: as long as either of them waits. To begin earlier would
-    /// break the order for the other one.
+    /// The limit of two contexts whose exits wait for the same nest: as long as either of them waits. If one exit began
+    /// earlier, it would break the order for the other.
     #[cfg(feature = "alloc")]
     pub(crate) fn joined(self, other: Self) -> Self {
         let both = |one: Poll<()>, other: Poll<()>| if one.is_ready() { other } else { one };

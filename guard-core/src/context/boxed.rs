@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::cleanup::{RuntimeId, WaitLimit};
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -71,7 +71,7 @@ where
     }
 
     #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         self.get_mut().as_mut().beside(ask)
     }
 
@@ -84,8 +84,8 @@ where
         (**self).runtime()
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().as_mut().poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().as_mut().poll_wait(cx)
     }
 
     #[inline]

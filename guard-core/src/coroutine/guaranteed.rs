@@ -7,11 +7,11 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::conclude::Conclude;
 use super::state_machine::Coroutine;
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Kind, Runtime, Unfinished, hand_off};
-use crate::macro_support::Conclude;
-use crate::raw::{Ask, Beside, Yielder, boxed};
+use crate::raw::{Ask, BesidePtr, Yielder, boxed};
 use crate::report::{ReportSource, Source};
 use crate::{AsyncContext, Outcome};
 
@@ -174,7 +174,7 @@ where
     }
 
     #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         self.running().beside(ask)
     }
 

@@ -1,9 +1,11 @@
 //! A context that is made when it is entered, so that its type has no bounds.
 //!
 //! Where a bound of a function that returns `impl AsyncContext` is not met, rustc says so at each expression of that type: six
-//! times for one use. A struct without bounds is a type in any case. Then rustc says once that this is no context. What is
-//! mistaken most often is a bound of the functions all the same: see [`Checked`](crate::context::Checked). The resource and the
-//! error, which are known only where the bounds are met, are no part of the type, and what is entered is kept as [`Any`].
+//! times for one use. A struct without bounds is a type in any case. Then rustc says once that this is no context.
+//!
+//! The resource and the error are known only where the bounds are met. So they are no part of the type, and what is entered is
+//! kept as [`Any`]. The bounds that users miss most often are bounds of the functions nevertheless, since their messages are
+//! better there: see [`Checked`](crate::context::Checked).
 
 use alloc::boxed::Box;
 use core::any::Any;

@@ -4,12 +4,12 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::conclude::Conclude;
 use crate::cleanup::Unfinished;
 use crate::cleanup::dropped;
-use crate::macro_support::Conclude;
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_panic_rarely;
-use crate::raw::{ASK_FOR_ALL, Ask, Beside, Slot, Yielder};
+use crate::raw::{ASK_FOR_ALL, Ask, BesidePtr, Slot, Yielder};
 use crate::report::ReportKind;
 use crate::report::Span;
 use crate::report::{ReportSource, Source};
@@ -315,7 +315,7 @@ where
     }
 
     #[inline]
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
         let this = self.project();
         let beside = this.slot.beside()?;
         match this.phase {

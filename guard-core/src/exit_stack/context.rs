@@ -1,5 +1,6 @@
 //! An exit stack as a context.
 
+use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -8,35 +9,35 @@ use core::{fmt, mem};
 use super::errors::ExitErrors;
 use super::owned::{AsyncExitStack, OwnedBeside, StackError};
 use super::scoped::ScopedExitStack;
-use super::unwind_state::{Catching, Plain, Sources, StackMode, UnwindState};
+use super::unwind_state::{Catching, Plain, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::{RuntimeId, WaitLimit};
-use crate::macro_support::IntoReporting;
-use crate::raw::{Ask, Beside, Drive};
-use crate::report::{ReportKind, ReportSource, describe_debug, lose_error};
-use crate::using::beside_list::Driving;
+use crate::context::lose_error;
+use crate::raw::{Ask, BesidePtr, Drive};
+use crate::report::{ReportKind, ReportSource, describe_debug};
+use crate::using::beside_list::DriverSide;
 use crate::{AsyncContext, Outcome};
 
-/// Whose errors the use of a stack fails with: they are reported in those names.
-struct Failed<E> {
+/// The entries whose errors the use of a stack fails with. The errors are reported in their names.
+struct FailureSources<E> {
     /// The entry beside which something has failed, and so ended the block.
     beside: Option<ReportSource<E>>,
     /// The entries whose errors or panic the exit ended with.
-    in_exit: Sources<E>,
+    in_exit: Vec<ReportSource<E>>,
 }
 
-impl<E> Failed<E> {
+impl<E> FailureSources<E> {
     const fn none() -> Self {
         Self {
             beside: None,
-            in_exit: Sources::new(),
+            in_exit: Vec::new(),
         }
     }
 
-    /// Where the exit notes them. If something beside an entry has ended the block, a panic of the exit goes on, and only the
-    /// former is reported, so the panic is not noted.
+    /// Where the exit notes the entries that it fails with. `None` if something beside an entry has ended the block, and then
+    /// the exit has panicked: the panic goes on, and only the error of that entry is reported.
     #[inline]
-    fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Sources<E>> {
+    fn by_exit(&mut self, state: &UnwindState<E>) -> Option<&mut Vec<ReportSource<E>>> {
         let is_resumed = self.beside.is_some() && state.has_panicked();
         (!is_resumed).then_some(&mut self.in_exit)
     }
@@ -81,8 +82,8 @@ where
 {
     ScopedExitStackContext {
         stack: ScopedExitStack::new(),
-        besides: Driving::new(),
-        failed: Failed::none(),
+        beside_list: DriverSide::new(),
+        sources: FailureSources::none(),
         is_told: false,
         order: Order::Start,
     }
@@ -96,8 +97,8 @@ where
     M: StackMode<E> + 'static,
 {
     stack: AsyncExitStack<E, M>,
-    besides: Driving<OwnedBeside>,
-    failed: Failed<E>,
+    beside_list: DriverSide<OwnedBeside>,
+    sources: FailureSources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -115,8 +116,8 @@ where
     fn of(stack: AsyncExitStack<E, M>, catching: MakeCatching<E>) -> Self {
         Self {
             stack,
-            besides: Driving::new(),
-            failed: Failed::none(),
+            beside_list: DriverSide::new(),
+            sources: FailureSources::none(),
             is_told: false,
             order: Order::Start,
             catching,
@@ -137,7 +138,7 @@ where
         }
     }
 
-    /// Closes the stack. The caller finishes the state that this returns, which fills `failed`.
+    /// Closes the stack. The caller finishes the state that this returns, which fills `sources`.
     fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
@@ -170,15 +171,9 @@ where
     pub fn all_errors(self) -> AllErrors<E> {
         AllErrors(self)
     }
-}
 
-impl<E> IntoReporting for ExitStackContext<E>
-where
-    E: 'static,
-{
-    type Reporting = ReportingStack<E>;
-
-    fn into_reporting(self) -> ReportingStack<E> {
+    /// The same stack, whose errors are reported instead of returned.
+    pub(crate) fn reporting(self) -> ReportingStack<E> {
         ReportingStack(self)
     }
 }
@@ -209,7 +204,7 @@ where
     ) -> Poll<Result<(), E>> {
         let this = self.get_mut();
         let state = ready!(this.poll_close(cx, outcome));
-        let sources = this.failed.by_exit(&state);
+        let sources = this.sources.by_exit(&state);
         Poll::Ready(state.finish_primary(sources))
     }
 
@@ -218,15 +213,17 @@ where
         None
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { stack, besides, .. } = self.get_mut();
-        Some(besides.beside(stack, |stack| &mut stack.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            stack, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(stack, |stack| &mut stack.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
-        let Self { stack, failed, .. } = self.get_mut();
+        let Self { stack, sources, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        failed.beside = Some(source);
+        sources.beside = Some(source);
         Some(error)
     }
 
@@ -234,12 +231,12 @@ where
         self.stack.runtime()
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().stack.poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().stack.poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        self.failed.first(self.stack.report_source())
+        self.sources.first(self.stack.report_source())
     }
 }
 
@@ -247,8 +244,8 @@ where
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
-    besides: Driving<dyn Drive + 'a>,
-    failed: Failed<E>,
+    beside_list: DriverSide<dyn Drive + 'a>,
+    sources: FailureSources<E>,
     /// The outcome has been told.
     is_told: bool,
     order: Order,
@@ -277,7 +274,7 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
     ) -> Poll<Result<(), E>> {
         let Self {
             stack,
-            failed,
+            sources,
             is_told,
             order,
             ..
@@ -288,7 +285,7 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         }
         let state = ready!(stack.poll_close(cx, &mut None));
         order.end();
-        let sources = failed.by_exit(&state);
+        let sources = sources.by_exit(&state);
         Poll::Ready(state.finish_primary(sources))
     }
 
@@ -300,24 +297,26 @@ impl<'a, E: 'a> AsyncContext for ScopedExitStackContext<'a, E> {
         None
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { stack, besides, .. } = self.get_mut();
-        Some(besides.beside(stack, |stack| &mut stack.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            stack, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(stack, |stack| &mut stack.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
-        let Self { stack, failed, .. } = self.get_mut();
+        let Self { stack, sources, .. } = self.get_mut();
         let (error, source) = stack.failure(ask)?;
-        failed.beside = Some(source);
+        sources.beside = Some(source);
         Some(error)
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().stack.poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().stack.poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<E> {
-        self.failed.first(self.stack.report_source())
+        self.sources.first(self.stack.report_source())
     }
 }
 
@@ -346,7 +345,7 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
     ) -> Poll<Result<(), ExitErrors<E>>> {
         let context = &mut self.get_mut().0;
         let state = ready!(context.poll_close(cx, outcome));
-        let sources = context.failed.by_exit(&state);
+        let sources = context.sources.by_exit(&state);
         Poll::Ready(state.finish(sources))
     }
 
@@ -354,7 +353,7 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
         Pin::new(&mut self.0).tell(outcome)
     }
 
-    fn beside(mut self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(mut self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         Pin::new(&mut self.0).beside(ask)
     }
 
@@ -367,8 +366,8 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
         self.0.runtime()
     }
 
-    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        Pin::new(&mut self.0).poll_wait_limit(cx)
+    fn poll_wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        Pin::new(&mut self.0).poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<ExitErrors<E>> {
@@ -379,7 +378,7 @@ impl<E: fmt::Debug + 'static> AsyncContext for AllErrors<E> {
         match kind.error() {
             Some(errors) => {
                 for (index, error) in errors.iter().enumerate() {
-                    let source = self.0.failed.get(index, self.0.stack.report_source());
+                    let source = self.0.sources.get(index, self.0.stack.report_source());
                     source.report(kind.with_error(error));
                 }
             }
@@ -424,7 +423,7 @@ impl<E: 'static> AsyncContext for ReportingStack<E> {
         self.0.runtime()
     }
 
-    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        Pin::new(&mut self.0).poll_wait_limit(cx)
+    fn poll_wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        Pin::new(&mut self.0).poll_wait(cx)
     }
 }

@@ -7,19 +7,24 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use super::adopted::Adopted;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::cleanup::{Nest, WaitLimit, dropped};
 use crate::context::FailsInto;
-use crate::raw::{Ask, KeptContext};
+use crate::raw::{Ask, KeptContext, LentContext};
 use crate::report::ReportSource;
 use crate::{AsyncContext, Outcome};
+
+/// Where nobody drives what goes on beside an entry, and what to do.
+pub(super) const NOT_DRIVEN: &str = "the use of an exit stack drives, and nobody else: enter it in \
+    `async_with!(stack = exit_stack()?, { … })`, with the `?`, or in `exit_stack().with(…)`, on the stack that is lent there";
 
 /// Something to be exited, once.
 #[allow(
     private_interfaces,
     reason = "only the type of `Release` has it, and nobody can name it"
 )]
-pub trait Entry<E, M> {
+pub trait StackEntry<E, M> {
     /// Ends the lending, before the exit. What goes on beside the entry is dropped, and leaves in `nest` what the exit waits
     /// for. Ready when no driver is using the entry.
     fn poll_release(&mut self, _: &mut Context<'_>, _: &mut Nest) -> Poll<()> {
@@ -29,8 +34,9 @@ pub trait Entry<E, M> {
     /// Exits it. The first poll takes the outcome from `state`. The result goes into `state`.
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()>;
 
-    /// How long it waits for what its set-up or its exit has left. It is not used otherwise any more.
-    fn poll_wait_limit(&mut self, _: &mut Context<'_>) -> WaitLimit {
+    /// Called at each poll while the entry waits for what its set-up or its exit has left. Goes on with what of its exit has
+    /// begun, and returns how long the entry waits. It is not used otherwise any more.
+    fn poll_wait(&mut self, _: &mut Context<'_>) -> WaitLimit {
         WaitLimit::General
     }
 
@@ -93,8 +99,8 @@ where
         self.kept.failure(ask)
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        let limit = self.kept.with(|context| context.poll_wait_limit(cx));
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        let limit = self.kept.with(|context| context.poll_wait(cx));
         limit.unwrap_or(WaitLimit::General)
     }
 
@@ -113,7 +119,7 @@ where
     }
 }
 
-impl<C, E, M> Entry<E, M> for ContextEntry<C, (), E>
+impl<C, E, M> StackEntry<E, M> for ContextEntry<C, (), E>
 where
     C: FailsInto<E>,
 {
@@ -128,8 +134,8 @@ where
         Poll::Ready(())
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        ContextEntry::poll_wait_limit(self, cx)
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        ContextEntry::poll_wait(self, cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
@@ -146,7 +152,7 @@ pub(super) struct CatchEntry<C, E>(pub(super) ContextEntry<C, E, E>)
 where
     C: AsyncContext<E, Error = E>;
 
-impl<C, E, M> Entry<E, M> for CatchEntry<C, E>
+impl<C, E, M> StackEntry<E, M> for CatchEntry<C, E>
 where
     C: AsyncContext<E, Error = E>,
     M: StackMode<E, Caught = E>,
@@ -161,8 +167,8 @@ where
         Poll::Ready(())
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        self.0.poll_wait_limit(cx)
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        self.0.poll_wait(cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
@@ -172,6 +178,21 @@ where
     fn report_source(&self) -> ReportSource<E> {
         self.0.report_source()
     }
+}
+
+/// A callback as an entry: the release of nothing.
+#[allow(clippy::type_complexity, reason = "the closure has no name")]
+pub(super) fn deferred<E, F, Fut>(
+    callback: F,
+    source: ReportSource<E>,
+) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, (), E>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let adopted = Adopted::new((), move |()| callback(), source);
+    let lent = LentContext::alone(Box::pin(adopted));
+    ContextEntry::new(lent.reclaim(), source)
 }
 
 /// A function to be called, and its future.
@@ -195,7 +216,7 @@ impl<E, F, Fut> CallEntry<E, F, Fut> {
     }
 }
 
-impl<E, M, F, Fut> Entry<E, M> for CallEntry<E, F, Fut>
+impl<E, M, F, Fut> StackEntry<E, M> for CallEntry<E, F, Fut>
 where
     M: StackMode<E>,
     F: FnOnce(Outcome<M::Caught>) -> Fut,

@@ -10,7 +10,7 @@ use super::stack::Stack;
 use super::unwind_state::StackMode;
 use crate::cleanup::{Runtime, Unfinished, drop_owned, hand_off};
 use crate::platform::panics::Panic;
-use crate::using::beside_list::Adding;
+use crate::using::beside_list::HandleSide;
 
 impl<E, M> AsyncExitStack<E, M>
 where
@@ -18,10 +18,10 @@ where
     M: StackMode<E> + 'static,
 {
     pub(super) fn take(&mut self) -> Self {
-        self.besides.clear();
+        self.beside_list.clear();
         Self {
             stack: self.stack.take(),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
             runtime: self.runtime.clone(),
             is_context: false,
             hand_off: self.hand_off,
@@ -68,7 +68,7 @@ where
     /// Hands off the exit of the entries, which goes on without the stack.
     #[cold]
     pub(super) fn hand_off(&mut self) {
-        self.besides.clear();
+        self.beside_list.clear();
         let mut stack = self.stack.take();
         stack.cancel();
         let left = Orphan::<E, M> {

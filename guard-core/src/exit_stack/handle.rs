@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use core::future::Future;
 
+use super::entry::deferred;
 use super::inbox::{Inbox, StackClosed};
-use super::methods::deferred;
 use super::owned::Owned;
 use super::stack::{Key, Keyed};
 use super::unwind_state::{Plain, StackMode};

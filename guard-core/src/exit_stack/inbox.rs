@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::platform::shared::Shared;
+use crate::platform::locked::Locked;
 
 /// A list that is shared between a stack and its handles. `None` when the stack is gone.
-pub(super) struct Inbox<T: ?Sized>(Arc<Shared<Option<Vec<Box<T>>>>>);
+pub(super) struct Inbox<T: ?Sized>(Arc<Locked<Option<Vec<Box<T>>>>>);
 
 impl<T: ?Sized> Clone for Inbox<T> {
     fn clone(&self) -> Self {
@@ -18,7 +18,7 @@ impl<T: ?Sized> Clone for Inbox<T> {
 
 impl<T: ?Sized> Inbox<T> {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Shared::new(Some(Vec::new()))))
+        Self(Arc::new(Locked::new(Some(Vec::new()))))
     }
 
     /// Refuses entries from now on, if there are none.

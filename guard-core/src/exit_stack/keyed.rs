@@ -5,7 +5,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::task::{Context, Poll};
 
-use super::entry::{ContextEntry, Entry};
+use super::entry::{ContextEntry, StackEntry};
 use super::stack::Key;
 use super::unwind_state::UnwindState;
 use crate::AsyncContext;
@@ -138,22 +138,22 @@ where
     }
 }
 
-impl<C, E, M> Entry<E, M> for KeyedEntry<C, E>
+impl<C, E, M> StackEntry<E, M> for KeyedEntry<C, E>
 where
     C: FailsInto<E> + Send + 'static,
     C::Resource: Send,
     E: 'static,
 {
     fn poll_release(&mut self, cx: &mut Context<'_>, nest: &mut Nest) -> Poll<()> {
-        Entry::<E, M>::poll_release(self.reclaimed(), cx, nest)
+        StackEntry::<E, M>::poll_release(self.reclaimed(), cx, nest)
     }
 
     fn poll_exit(&mut self, cx: &mut Context<'_>, state: &mut UnwindState<E>) -> Poll<()> {
-        Entry::<E, M>::poll_exit(self.reclaimed(), cx, state)
+        StackEntry::<E, M>::poll_exit(self.reclaimed(), cx, state)
     }
 
-    fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
-        Entry::<E, M>::poll_wait_limit(self.reclaimed(), cx)
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+        StackEntry::<E, M>::poll_wait(self.reclaimed(), cx)
     }
 
     fn failure(&mut self, ask: Ask) -> Option<E> {
@@ -166,7 +166,7 @@ where
     fn report_source(&self) -> ReportSource<E> {
         match &self.0 {
             State::Held(_, source) => *source,
-            State::Exiting(entry) => Entry::<E, M>::report_source(entry),
+            State::Exiting(entry) => StackEntry::<E, M>::report_source(entry),
             State::Gone => unreachable!("it is gone only while it is being replaced"),
         }
     }

@@ -1,11 +1,7 @@
 //! The methods that both forms of the stack have.
 
-use alloc::boxed::Box;
-use core::future::Future;
 use core::task::{Context, Poll};
 
-use super::adopted::Adopted;
-use super::entry::ContextEntry;
 use super::errors::ExitErrors;
 use super::owned::AsyncExitStack;
 use super::scoped::ScopedExitStack;
@@ -13,7 +9,7 @@ use super::stack::Key;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::WaitLimit;
-use crate::raw::{Ask, LentContext};
+use crate::raw::Ask;
 use crate::report::ReportSource;
 
 /// The methods of both forms that have no bounds. The methods with bounds are written twice, without a macro: if a caller
@@ -108,8 +104,8 @@ macro_rules! methods {
                 self.stack.poll_unwinding::<M>(cx)
             }
 
-            /// Goes on with the exits that have begun, while the use of the stack waits.
-            pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+            /// Called at each poll while the use of the stack waits. Goes on with the exits that have begun.
+            pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
                 let _ = self.stack.poll_begun::<M>(cx);
                 WaitLimit::General
             }
@@ -119,25 +115,6 @@ macro_rules! methods {
             }
         }
     };
-}
-
-/// Where nobody drives what goes on beside an entry, and what to do.
-pub(super) const NOT_DRIVEN: &str = "the use of an exit stack drives, and nobody else: enter it in \
-    `async_with!(stack = exit_stack()?, { … })`, with the `?`, or in `exit_stack().with(…)`, on the stack that is lent there";
-
-/// A callback as an entry: the release of nothing.
-#[allow(clippy::type_complexity, reason = "the closure has no name")]
-pub(super) fn deferred<E, F, Fut>(
-    callback: F,
-    source: ReportSource<E>,
-) -> ContextEntry<Adopted<(), impl FnOnce(()) -> Fut + use<E, F, Fut>, Fut, E>, (), E>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<(), E>>,
-{
-    let adopted = Adopted::new((), move |()| callback(), source);
-    let lent = LentContext::alone(Box::pin(adopted));
-    ContextEntry::new(lent.reclaim(), source)
 }
 
 methods! {

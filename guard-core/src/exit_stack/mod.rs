@@ -18,6 +18,7 @@ mod stack;
 mod unwind_state;
 
 pub use self::stack::Key;
+pub(crate) use context::ReportingStack;
 pub use context::{
     AllErrors, ExitStackContext, ScopedExitStackContext, exit_stack, scoped_exit_stack,
 };

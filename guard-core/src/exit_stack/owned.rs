@@ -11,22 +11,21 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
-use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, NOT_DRIVEN, StackEntry, deferred};
 use super::keyed::{EntryKey, KeyedEntry};
-use super::methods::{NOT_DRIVEN, deferred};
 use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack, position};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
 use crate::context::FailsInto;
-use crate::raw::{Drive, Driven, LentContext, Place};
+use crate::raw::{Drive, DriveNode, Driven, LentContext};
 use crate::report::{ReportSource, describe_debug};
-use crate::using::beside_list::Adding;
+use crate::using::beside_list::HandleSide;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of an [`AsyncExitStack`].
-pub(super) type Owned<E, M> = dyn Entry<E, M> + Send;
+pub(super) type Owned<E, M> = dyn StackEntry<E, M> + Send;
 /// What goes on beside one of them.
 pub(super) type OwnedBeside = dyn Drive + Send + Sync;
 
@@ -107,12 +106,12 @@ where
 {
     pub(super) stack: Stack<Owned<E, M>, E>,
     /// What goes on beside the entries, in a use.
-    pub(super) besides: Adding<OwnedBeside>,
+    pub(super) beside_list: HandleSide<OwnedBeside>,
     pub(super) runtime: Runtime,
     /// It is the context of a use, not owned by itself.
     pub(super) is_context: bool,
-    /// Hands off the exit of the entries, which can be sent. Only the constructors ask for that: a bound of the type would be
-    /// told of at each expression that has it.
+    /// Hands off the exit of the entries, which can be sent. Only the constructors ask for that: if a bound of the type is not
+    /// met, rustc says so at each expression of the type.
     pub(super) hand_off: fn(&mut Self),
 }
 
@@ -179,7 +178,7 @@ where
     pub(super) fn of(source: ReportSource<E>) -> Self {
         Self {
             stack: Stack::new(source),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
             runtime: Runtime::current(),
             is_context: false,
             hand_off: Self::hand_off,
@@ -460,8 +459,8 @@ where
         C::Resource: Send,
         X: 'static,
     {
-        let driver = self.besides.driver(self).map(|add| {
-            move |driven: &Arc<Place<Driven<C, X>>>| {
+        let driver = self.beside_list.driver(self).map(|add| {
+            move |driven: &Arc<DriveNode<Driven<C, X>>>| {
                 let driven = Arc::downgrade(driven);
                 add(driven);
             }
@@ -469,7 +468,7 @@ where
         LentContext::new(context, driver, NOT_DRIVEN)
     }
 
-    fn push(&self, entry: impl Entry<E, M> + Send + 'static) -> Key {
+    fn push(&self, entry: impl StackEntry<E, M> + Send + 'static) -> Key {
         let key = self.stack.next_key();
         self.stack
             .entries

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::entry::Entry;
+use super::entry::StackEntry;
 use super::stack::{Key, Keyed, Stack, drop_exited, exit_entry};
 use super::unwind_state::{StackMode, UnwindState};
 
@@ -25,12 +25,12 @@ impl<K: Into<Key>> ReleasedBy for K {}
 
 /// The future of [`AsyncExitStack::release`](crate::AsyncExitStack::release).
 ///
-/// It has no bound: else that of `release` would be told of again at the `.await`.
+/// It has no bound: else rustc would report a bound of `release` that is not met again at the `.await`.
 #[must_use = "the entry is exited when this is awaited: `.await`"]
 pub struct Release<'s, T: ?Sized, E, M> {
-    /// `None` when it is looked up.
+    /// `None` from the first poll on, which looks the entry up.
     key: Option<Key>,
-    /// If it is not awaited to its end, it goes back.
+    /// The entry, which goes back to the stack if this is not awaited to its end.
     exiting: Option<(Box<Keyed<T>>, UnwindState<E>)>,
     stack: &'s mut Stack<T, E>,
     _mode: PhantomData<fn() -> M>,
@@ -52,7 +52,7 @@ impl<T: ?Sized, E, M> Unpin for Release<'_, T, E, M> {}
 
 impl<T, E, M> Future for Release<'_, T, E, M>
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
     M: StackMode<E>,
 {
     type Output = Result<bool, E>;

@@ -10,21 +10,20 @@ use core::pin::Pin;
 
 use super::adopted::Adopted;
 use super::enter::{EnterLent, EnterOnStack};
-use super::entry::{CallEntry, CatchEntry, ContextEntry, Entry};
-use super::methods::{NOT_DRIVEN, deferred};
+use super::entry::{CallEntry, CatchEntry, ContextEntry, NOT_DRIVEN, StackEntry, deferred};
 use super::release::{Release, ReleasedBy};
 use super::stack::{Key, Keyed, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::Nest;
 use crate::context::FailsInto;
-use crate::raw::{Drive, Driven, LentContext, Place};
+use crate::raw::{Drive, DriveNode, Driven, LentContext};
 use crate::report::{ReportSource, describe_debug};
-use crate::using::beside_list::Adding;
+use crate::using::beside_list::HandleSide;
 use crate::{AsyncContext, Outcome};
 
 /// The entries of a [`ScopedExitStack`].
-type Borrowed<'a, E, M> = dyn Entry<E, M> + 'a;
+type Borrowed<'a, E, M> = dyn StackEntry<E, M> + 'a;
 
 /// [`AsyncExitStack`](crate::AsyncExitStack) for entries that borrow, or are not `Send`.
 ///
@@ -37,7 +36,7 @@ where
 {
     pub(super) stack: Stack<Borrowed<'a, E, M>, E>,
     /// What goes on beside the entries, in a use.
-    pub(super) besides: Adding<dyn Drive + 'a>,
+    pub(super) beside_list: HandleSide<dyn Drive + 'a>,
 }
 
 // As for an `AsyncExitStack`.
@@ -66,7 +65,7 @@ impl<E: fmt::Debug, M: StackMode<E>> ScopedExitStack<'_, E, M> {
     pub(super) fn with_mode() -> Self {
         Self {
             stack: Stack::new(ReportSource::here::<Self>(describe_debug)),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
         }
     }
 }
@@ -226,8 +225,8 @@ where
         C: AsyncContext<X> + 'a,
         X: 'a,
     {
-        let driver = self.besides.driver(self).map(|add| {
-            move |driven: &Arc<Place<Driven<C, X>>>| {
+        let driver = self.beside_list.driver(self).map(|add| {
+            move |driven: &Arc<DriveNode<Driven<C, X>>>| {
                 let driven = Arc::downgrade(driven);
                 add(driven);
             }
@@ -235,7 +234,7 @@ where
         LentContext::new(context, driver, NOT_DRIVEN)
     }
 
-    fn push(&self, entry: impl Entry<E, M> + 'a) -> Key {
+    fn push(&self, entry: impl StackEntry<E, M> + 'a) -> Key {
         let key = self.stack.next_key();
         self.stack
             .entries
@@ -281,10 +280,10 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
 
 impl<E, M: StackMode<E>> ScopedExitStack<'_, E, M> {
     pub(super) fn take(&mut self) -> Self {
-        self.besides.clear();
+        self.beside_list.clear();
         Self {
             stack: self.stack.take(),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
         }
     }
 }

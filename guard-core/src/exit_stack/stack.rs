@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 
-use super::entry::Entry;
+use super::entry::StackEntry;
 use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, begin_parts, drop_context, drop_part, poll_settle_part};
+use crate::platform::locked::Locked;
 use crate::platform::panics::{catch_panic, catch_panic_rarely};
-use crate::platform::shared::Shared;
 use crate::raw::{AppendVec, Ask};
 use crate::report::ReportSource;
 
@@ -41,10 +41,10 @@ pub(super) struct Keyed<T: ?Sized> {
 /// How far the exit of an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It waits for what its set-up dropped, and what was beside it.
+    /// It waits for the clean-ups of what was dropped in its set-up, and beside it.
     Before,
     Exiting,
-    /// It waits for what its exit dropped.
+    /// It waits for the clean-ups of what was dropped in its exit.
     After,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Stack<T: ?Sized, E> {
     last_key: AtomicUsize,
     inbox: Option<Inbox<Keyed<T>>>,
     /// In a lock only so that a stack can be shared between threads; it is never locked.
-    unwinding: Shared<Unwinding<T, E>>,
+    unwinding: Locked<Unwinding<T, E>>,
     pub(super) source: ReportSource<E>,
 }
 
@@ -108,7 +108,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             entries: AppendVec::new(),
             last_key: AtomicUsize::new(0),
             inbox: None,
-            unwinding: Shared::new(Unwinding {
+            unwinding: Locked::new(Unwinding {
                 state: None,
                 current: None,
                 has_half_run: false,
@@ -234,7 +234,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// The error with which something beside an entry has failed, and whose it is.
     pub(super) fn failure<M>(&mut self, ask: Ask) -> Option<(E, ReportSource<E>)>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
     {
         self.entries.get_mut().iter_mut().find_map(|keyed| {
             let error = keyed.entry.failure(ask)?;
@@ -245,7 +245,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Exits the entries, last in first out, those included that are added meanwhile.
     pub(super) fn poll_unwinding<M>(&mut self, cx: &mut Context<'_>) -> Poll<UnwindState<E>>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         loop {
@@ -267,7 +267,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Exits the current entry, if there is one.
     pub(super) fn poll_current<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         let Unwinding {
@@ -299,7 +299,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     #[cold]
     pub(super) fn poll_begun<M>(&mut self, cx: &mut Context<'_>) -> Poll<()>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         let mut polled = Poll::Ready(());
@@ -333,7 +333,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         cx: &mut Context<'_>,
     ) -> Option<Box<Keyed<T>>>
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         let unwinding = self.unwinding.get_mut();
@@ -352,7 +352,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// reports that.
     pub(super) fn poll_last<M>(&mut self, cx: &mut Context<'_>)
     where
-        T: Entry<E, M>,
+        T: StackEntry<E, M>,
         M: StackMode<E>,
     {
         loop {
@@ -384,7 +384,7 @@ fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
 #[inline]
 pub(super) fn drop_exited<T, E, M>(mut exited: Box<Keyed<T>>, state: &mut UnwindState<E>)
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
 {
     let _left = core::mem::take(&mut exited.nest);
     let source = exited.entry.report_source();
@@ -400,7 +400,7 @@ pub(super) fn exit_entry<T, E, M>(
     state: &mut UnwindState<E>,
 ) -> Poll<()>
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
     M: StackMode<E>,
 {
     let Keyed {
@@ -435,13 +435,13 @@ where
 /// Waits for what an entry has left, as long as its exit may wait.
 fn settle_entry<T, E, M>(entry: &mut T, nest: &mut Nest, cx: &mut Context<'_>) -> Poll<()>
 where
-    T: Entry<E, M> + ?Sized,
+    T: StackEntry<E, M> + ?Sized,
 {
     if nest.is_empty() {
         return Poll::Ready(());
     }
     let identity = entry.report_source().identity();
-    poll_settle_part(nest, cx, identity, |cx| entry.poll_wait_limit(cx))
+    poll_settle_part(nest, cx, identity, |cx| entry.poll_wait(cx))
 }
 
 impl<T: ?Sized, E> Drop for Stack<T, E> {
@@ -453,8 +453,9 @@ impl<T: ?Sized, E> Drop for Stack<T, E> {
             }
             return;
         }
-        // One by one, the last first, and without recursion. A panic of one must not change that. What one hands
-        // off waits for what those above it have handed off, and the first for what the block of the use has left.
+        // The entries are dropped one by one, the last first, and without recursion, also if one of them panics. What an
+        // entry hands off waits for what those above it have handed off. That of the last entry waits for what the block of
+        // the use has left.
         let mut above = begin_parts();
         let source = self.source;
         let mut drop_one = |entry| {

@@ -44,9 +44,6 @@ pub struct UnwindState<E> {
     source: ReportSource<E>,
 }
 
-/// The contexts that have failed or panicked. The caller reports in their names.
-pub(super) type Sources<E> = Vec<ReportSource<E>>;
-
 /// An error or a panic, and the context that it came from.
 struct Attributed<T, E> {
     cause: T,
@@ -117,7 +114,7 @@ impl<E> UnwindState<E> {
     /// panic or the errors came from.
     pub(super) fn finish(
         mut self,
-        mut sources: Option<&mut Sources<E>>,
+        mut sources: Option<&mut Vec<ReportSource<E>>>,
     ) -> Result<(), ExitErrors<E>> {
         self.resume_panic(sources.as_deref_mut());
         if let Some(sources) = sources {
@@ -129,7 +126,10 @@ impl<E> UnwindState<E> {
 
     /// [`finish`](Self::finish) for a caller who takes one error, the primary one: the others are
     /// reported.
-    pub(super) fn finish_primary(mut self, mut sources: Option<&mut Sources<E>>) -> Result<(), E> {
+    pub(super) fn finish_primary(
+        mut self,
+        mut sources: Option<&mut Vec<ReportSource<E>>>,
+    ) -> Result<(), E> {
         self.resume_panic(sources.as_deref_mut());
         let first = self.errors.pop_front();
         self.report_errors();
@@ -141,7 +141,7 @@ impl<E> UnwindState<E> {
         })
     }
 
-    fn resume_panic(&mut self, sources: Option<&mut Sources<E>>) {
+    fn resume_panic(&mut self, sources: Option<&mut Vec<ReportSource<E>>>) {
         if let Some(panic) = self.panic.take() {
             self.report_errors();
             if let Some(sources) = sources {

@@ -23,8 +23,8 @@ mod state;
 #[path = "../task_group/task.rs"]
 mod task;
 
-use state::{Closing, Shared};
-use task::Task;
+use state::{CloseOnDrop, Group};
+use task::GroupTask;
 
 /// Counts how often a task was aborted.
 #[derive(Clone, Default)]
@@ -40,8 +40,8 @@ impl AbortHandle {
     }
 }
 
-fn group<E: fmt::Debug>() -> Arc<Shared<E>> {
-    Shared::new(ReportSource::of_type::<Shared<E>>())
+fn new_group<E: fmt::Debug>() -> Arc<Group<E>> {
+    Group::new(ReportSource::of_type::<Group<E>>())
 }
 
 #[test]
@@ -49,29 +49,29 @@ fn a_spawn_that_meets_the_last_look_is_refused_or_awaited() {
     static REFUSED: Witness = Witness::new("the last look came first");
     static AWAITED: Witness = Witness::new("the spawn came first");
     loom::model(|| {
-        let shared = group::<Infallible>();
+        let group = new_group::<Infallible>();
         let done = Arc::new(AtomicBool::new(false));
         let spawning = thread::spawn({
-            let (shared, done) = (shared.clone(), done.clone());
+            let (group, done) = (group.clone(), done.clone());
             move || {
-                let Some(number) = shared.begin() else {
+                let Some(number) = group.begin() else {
                     return false;
                 };
                 let future = async move {
                     done.store(true, Ordering::Relaxed);
                     Ok(())
                 };
-                let task = Task::new(future, number, shared.clone());
-                shared.spawned(number, AbortHandle::default());
+                let task = GroupTask::new(future, number, group.clone());
+                group.spawned(number, AbortHandle::default());
                 block_on(task);
                 true
             }
         });
-        block_on(shared.ended());
+        block_on(group.ended());
         let was_done = done.load(Ordering::Relaxed);
         let has_begun = spawning.join().unwrap();
         assert_eq!(was_done, has_begun, "a task outlives its group");
-        assert_eq!(shared.begin(), None);
+        assert_eq!(group.begin(), None);
         REFUSED.saw(!has_begun);
         AWAITED.saw(has_begun);
     });
@@ -85,22 +85,22 @@ fn a_task_that_is_spawned_while_the_group_is_aborted_is_refused_or_aborted() {
     static BY_SPAWN: Witness = Witness::new("the spawn saw that the group was closed");
     static BY_GROUP: Witness = Witness::new("the group saw the task");
     loom::model(|| {
-        let shared = group::<Infallible>();
+        let group = new_group::<Infallible>();
         let handle = AbortHandle::default();
         let spawning = thread::spawn({
-            let (shared, handle) = (shared.clone(), handle.clone());
+            let (group, handle) = (group.clone(), handle.clone());
             move || {
-                let number = shared.begin()?;
+                let number = group.begin()?;
                 let before = handle.aborts();
-                shared.spawned(number, handle.clone());
+                group.spawned(number, handle.clone());
                 Some((number, before < handle.aborts()))
             }
         });
-        shared.abort();
+        group.abort();
         let by_group = handle.aborts() == 1;
         let spawned = spawning.join().unwrap();
         assert_eq!(handle.aborts(), usize::from(spawned.is_some()));
-        assert_eq!(shared.running(), handle.aborts());
+        assert_eq!(group.running(), handle.aborts());
         REFUSED.saw(spawned.is_none());
         BY_GROUP.saw(by_group);
         BY_SPAWN.saw(spawned.is_some_and(|(_, at_once)| at_once) && !by_group);
@@ -115,21 +115,21 @@ fn the_last_of_two_tasks_wakes_the_exit_which_has_what_they_left() {
     static AT_ONCE: Witness = Witness::new("both had ended when the exit looked");
     static WAITED: Witness = Witness::new("the exit waited");
     model_of_three(|| {
-        let shared = group::<Infallible>();
+        let group = new_group::<Infallible>();
         let left = [(); 2].map(|()| entry(Vec::new()));
         let running = left.each_ref().map(|left| {
             let left = left.clone();
-            let number = shared.begin().expect("the group is open");
+            let number = group.begin().expect("the group is open");
             let future = async move {
                 leave(left);
                 Ok(())
             };
-            let task = Task::new(future, number, shared.clone());
+            let task = GroupTask::new(future, number, group.clone());
             thread::spawn(move || block_on(task))
         });
-        let at_once = shared.running() == 0;
+        let at_once = group.running() == 0;
         let mut nest = Nest::new();
-        nest.during(|| block_on(shared.ended()));
+        nest.during(|| block_on(group.ended()));
         AT_ONCE.saw(at_once);
         WAITED.saw(!at_once);
         for task in running {
@@ -155,20 +155,20 @@ fn of_two_tasks_that_fail_at_once_one_ends_the_block_and_the_other_is_kept() {
     static FIRST: Witness = Witness::new("the first one ended the block");
     static SECOND: Witness = Witness::new("the second one ended the block");
     model_of_three(|| {
-        let shared = group::<usize>();
+        let group = new_group::<usize>();
         let running = [0, 1].map(|which| {
-            let number = shared.begin().expect("the group is open");
+            let number = group.begin().expect("the group is open");
             let handle = AbortHandle::default();
-            shared.spawned(number, handle.clone());
-            let task = Task::new(ready(Err::<(), _>(which)), number, shared.clone());
+            group.spawned(number, handle.clone());
+            let task = GroupTask::new(ready(Err::<(), _>(which)), number, group.clone());
             (handle, task)
         });
         let running = running.map(|(handle, task)| (handle, thread::spawn(|| block_on(task))));
-        let Ok(failure) = block_on(shared.first_failure()) else {
+        let Ok(failure) = block_on(group.first_failure()) else {
             unreachable!("none of them panics");
         };
-        block_on(shared.ended());
-        let (others, panic) = shared.take_failures();
+        block_on(group.ended());
+        let (others, panic) = group.take_failures();
         assert_eq!((others, panic.is_some()), (Vec::from([1 - failure]), false));
         for (handle, task) in running {
             assert_eq!(task.join().unwrap(), None);
@@ -193,8 +193,8 @@ fn a_task_that_fails_while_the_group_is_given_up_is_reported_once() {
                 reports.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let (shared, left) = (group::<usize>(), entry(Vec::new()));
-        let number = shared.begin().expect("the group is open");
+        let (group, left) = (new_group::<usize>(), entry(Vec::new()));
+        let number = group.begin().expect("the group is open");
         let future = {
             let left = left.clone();
             async move {
@@ -202,10 +202,10 @@ fn a_task_that_fails_while_the_group_is_given_up_is_reported_once() {
                 Err::<(), _>(1)
             }
         };
-        let task = Task::new(future, number, shared.clone());
+        let task = GroupTask::new(future, number, group.clone());
         let running = thread::spawn(|| block_on(task));
         let mut nest = Nest::new();
-        nest.during(|| drop(Closing(shared)));
+        nest.during(|| drop(CloseOnDrop(group)));
         let by_group = !nest.is_empty();
         BY_GROUP.saw(by_group);
         BY_TASK.saw(!by_group);

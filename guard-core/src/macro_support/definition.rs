@@ -3,6 +3,7 @@
 use core::future::Future;
 
 use crate::AsyncContext;
+use crate::coroutine::Conclude;
 use crate::raw::Yielder;
 use crate::report::{Origin, Print};
 
@@ -65,37 +66,6 @@ pub trait Fallible {
 impl<T, E> Fallible for Result<T, E> {
     type Value = T;
     type Error = E;
-}
-
-/// How the body of a context may end.
-pub trait Conclude {
-    /// What can go wrong.
-    type Error;
-
-    /// The end, as a `Result`.
-    ///
-    /// # Errors
-    ///
-    /// The error of the context.
-    fn conclude(self) -> Result<(), Self::Error>;
-}
-
-impl<E> Conclude for Result<(), E> {
-    type Error = E;
-
-    #[inline]
-    fn conclude(self) -> Self {
-        self
-    }
-}
-
-impl Conclude for () {
-    type Error = core::convert::Infallible;
-
-    #[inline]
-    fn conclude(self) -> Result<(), Self::Error> {
-        Ok(())
-    }
 }
 
 /// What a context that catches is told.

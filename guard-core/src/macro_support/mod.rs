@@ -1,6 +1,5 @@
 //! What generated code calls, and the traits whose messages a user reads. Generated code reaches it by `__private`.
 
-mod cannot_fail;
 mod classify;
 mod definition;
 mod describe;
@@ -13,15 +12,13 @@ mod returns;
 mod window;
 mod yielded;
 
-pub use cannot_fail::CannotFail;
+pub use crate::coroutine::Conclude;
 pub use classify::{
     AskedTooEarly, Awaited, FutureAndContext, IntoReporting, NeedsNoQuestionMark, ProbeAnything,
     ProbeAwaited, ProbeCatches, ProbeFallible, ProbeFuture, ProbeResult, ProbeSafe,
     UsedWithoutCatch, probe,
 };
-pub use definition::{
-    Conclude, EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped,
-};
+pub use definition::{EndOfContext, Fallible, Yielded, caught, finish, misplaced_yield, scoped};
 pub use describe::{Describe, DescribeDebug, DescribeDisplay, DescribeError};
 pub use handled::{ErrIsNotCaught, KeptAnything, Swallowed, attempt, attempted, kept, swallowed};
 pub use heap::*;

@@ -13,8 +13,9 @@ use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::task::Poll;
 
+use super::Returns;
 use super::classify::NeedsNoQuestionMark;
-use super::{CannotFail, Returns};
+use crate::using::CannotFail;
 
 /// Asks whether there can be an error of this type.
 #[inline]

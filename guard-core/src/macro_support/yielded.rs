@@ -14,7 +14,7 @@ use core::marker::PhantomData;
     label = "a `{Self}`: the return type of a context is the type of what it lends"
 )]
 pub trait Undeclared<R> {
-    /// The same.
+    /// The resource itself.
     fn undeclared(&mut self) -> &mut R;
 }
 
@@ -32,7 +32,7 @@ impl<R> Undeclared<R> for R {
     label = "a `{Self}`, of which `yield_resource!` makes a `&mut {Self}` by itself"
 )]
 pub trait DeclaredAs<R> {
-    /// The same.
+    /// The resource itself.
     fn declared_as(&mut self) -> &mut R;
 }
 
@@ -50,7 +50,7 @@ impl<R> DeclaredAs<R> for R {
     label = "a `{Self}`, where the context declares to lend a `{R}`"
 )]
 pub trait LentByItself<R> {
-    /// The same.
+    /// The resource itself.
     fn lent_by_itself(&mut self) -> &mut R;
 }
 
@@ -77,7 +77,7 @@ pub trait GoesOnBeside {
 pub struct MayGoOn;
 
 impl MayGoOn {
-    /// Accepts them.
+    /// Gives both back, as they are.
     #[inline]
     pub fn lend<F, R: ?Sized>(self, beside: F, lent: &mut R) -> (F, &mut R) {
         (beside, lent)

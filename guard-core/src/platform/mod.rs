@@ -6,12 +6,12 @@
 #[cfg_attr(not(feature = "std"), path = "without_std/panics.rs")]
 pub(crate) mod panics;
 // The cfg is not called `loom`, because tokio, which the tests also need, understands that one too.
+#[cfg(feature = "alloc")]
+#[cfg_attr(not(feature = "std"), path = "without_std/locked.rs")]
+pub(crate) mod locked;
 #[cfg(feature = "std")]
 #[cfg_attr(guard_loom, path = "primitives_with_loom.rs")]
 mod primitives;
-#[cfg(feature = "alloc")]
-#[cfg_attr(not(feature = "std"), path = "without_std/shared.rs")]
-pub(crate) mod shared;
 #[cfg(feature = "std")]
 pub(crate) mod sync;
 #[cfg_attr(not(feature = "std"), path = "without_std/thread.rs")]

@@ -5,9 +5,9 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, Beside, EndedBeside};
+use super::beside::{ASK, BesidePtr, EndedBeside};
 use crate::AsyncContext;
-use crate::using::Body;
+use crate::context::Body;
 
 /// A context and, beside it, a future that borrows its resource.
 pub struct Borrowing<C, X, F, Fut>
@@ -19,7 +19,7 @@ where
     context: Option<C>,
     start: Option<F>,
     /// What goes on beside the body. It is used only while the body is there.
-    beside: Option<Beside>,
+    beside: Option<BesidePtr>,
     /// Calls the closure. A function pointer, so that the type needs no bound [`Body`] on `F`.
     begin: fn(F, NonNull<C::Resource>) -> Fut,
     _pinned: PhantomPinned,

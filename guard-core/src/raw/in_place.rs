@@ -4,10 +4,10 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU16, Ordering};
 use core::task::{Context, Poll};
 
-use super::beside::{ASK, Around, Beside, ENDED, EndedBeside};
+use super::beside::{ASK, BesideAtYield, BesidePtr, EndedBeside};
+use super::marks::{ENDED, Marks};
 use crate::AsyncContext;
 
 /// A local of the function around a block, which what is lent to the block must not outlive.
@@ -29,7 +29,7 @@ impl Tie {
 pub(crate) struct Lending<'r, R: ?Sized, O> {
     resource: Cell<Option<NonNull<R>>>,
     /// What goes on beside the block. It is used only while the block may be using what it was lent.
-    beside: Cell<Option<Beside>>,
+    beside: Cell<Option<BesidePtr>>,
     /// What the block says of itself.
     pub(crate) marks: Marks,
     /// What this use knows about the outer use of the same `async_with!`.
@@ -45,37 +45,13 @@ unsafe impl<R: ?Sized + Send, O: Send> Send for Lending<'_, R, O> {}
 // thread at a time uses them. Generated code keeps it in a local whose name nothing else can write.
 unsafe impl<R: ?Sized + Send, O: Sync> Sync for Lending<'_, R, O> {}
 
-/// Flags about a block, set by the block and by its driver.
-///
-/// One thread at a time uses them. They are atomic because the block has a reference to them, and may be sent to another
-/// thread together with them.
-pub(crate) struct Marks(AtomicU16);
-
-impl Marks {
-    #[inline]
-    pub(crate) fn get(&self) -> u16 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(crate) fn set(&self, marks: u16) {
-        self.0.store(marks, Ordering::Relaxed);
-    }
-
-    /// Adds these.
-    #[inline]
-    pub(crate) fn add(&self, marks: u16) {
-        self.set(self.get() | marks);
-    }
-}
-
 impl<'r, R: ?Sized, O> Lending<'r, R, O> {
     #[inline]
     pub(crate) fn new(_: &'r Tie, outer: O) -> Self {
         Self {
             resource: Cell::new(None),
             beside: Cell::new(None),
-            marks: Marks(AtomicU16::new(0)),
+            marks: Marks::none(),
             outer,
             _lent: PhantomData,
         }
@@ -83,8 +59,8 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
 
     /// Lists what goes on beside the block for a yield in it.
     #[inline]
-    pub(crate) fn around(&self) -> Around<'_> {
-        Around::new(&self.beside, &self.marks)
+    pub(crate) fn beside_at_yield(&self) -> BesideAtYield<'_> {
+        BesideAtYield::new(&self.beside, &self.marks)
     }
 
     /// What was lent. The block takes it once, where it begins.
@@ -191,8 +167,8 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         let is_late = self.lending.marks.get() & ENDED != 0;
         match self.lending.beside.get() {
             // SAFETY: while it is lent, nobody reaches the context: `context` panics, and `end_context` ends the block
-            // before. So it has not been polled nor dropped since it was asked, in `lend`. If an `Around` has put another
-            // into its place, that is a part of the block, and the `Around` takes it away when it is dropped.
+            // before. So it has not been polled nor dropped since it was asked, in `lend`. If a `BesideAtYield` has put another
+            // into its place, that is a part of the block, and the `BesideAtYield` takes it away when it is dropped.
             Some(beside) if self.state == State::Lent => unsafe { beside.poll(cx, is_late) },
             _ => Poll::Pending,
         }

@@ -1,7 +1,7 @@
 //! Every `unsafe` of the crate: what safe Rust cannot say, each a small type with a safe interface.
 //!
 //! - A coroutine lends a reference to one of its own locals to whoever polls it ([`Slot`]).
-//! - A future in a coroutine goes on while the coroutine lends ([`Beside`]).
+//! - A future in a coroutine goes on while the coroutine lends ([`BesidePtr`]).
 //! - A future lives beside the context whose resource it borrows ([`Borrowing`]).
 //! - A block and the context whose resource it borrows are locals of the function around them ([`InPlace`]).
 //! - A movable handle owns a pinned context and borrows its resource ([`Held`]).
@@ -9,7 +9,7 @@
 //! - A driver goes on with what is beside a context whose handle is somebody else's ([`Driven`]).
 //! - A list of handles grows while the resources of some of them are in use ([`AppendVec`]).
 //! - A value is made where it is to stand, on the heap ([`boxed`]).
-//! - A driver polls what a handle owns, through a place that both share ([`Place`]).
+//! - A driver polls what a handle owns, through a node that both share ([`DriveNode`]).
 //! - Code far up the stack uses a value that a caller has borrowed exclusively ([`Current`]).
 //! - A value is shared between threads, but reached exclusively only ([`Exclusive`]).
 //! - Without `std`, a function pointer is kept in an atomic, and a lock spins.
@@ -33,13 +33,14 @@ mod exclusive;
 #[cfg(feature = "alloc")]
 mod heap;
 mod in_place;
+mod marks;
 mod slot;
 #[cfg(not(feature = "std"))]
 pub(crate) mod without_std;
 
 pub(crate) use beside::{
-    ASK, ASK_FOR_ALL, ASK_FOR_FIRST, ASK_FOR_LATE, Around, Ask, Beside, ENDED, ENDED_AFTER_BLOCK,
-    EndedBeside, LaterPanics, YIELDS, end_beside, poll_beside,
+    ASK, ASK_FOR_ALL, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, BesideAtYield, BesidePtr, EndedBeside,
+    LaterPanics, end_beside, end_each, poll_beside,
 };
 pub(crate) use borrowing::{Borrowing, borrowing};
 pub(crate) use current::Current;
@@ -47,6 +48,7 @@ pub(crate) use exclusive::Exclusive;
 #[cfg(feature = "alloc")]
 pub use heap::*;
 pub use in_place::Tie;
-pub(crate) use in_place::{InPlace, Lending, Marks};
+pub(crate) use in_place::{InPlace, Lending};
+pub(crate) use marks::{ENDED, ENDED_AFTER_BLOCK, Marks, YIELDS};
 pub(crate) use slot::{Slot, is_not_driven};
 pub use slot::{YieldToken, Yielder};

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
-use super::beside::{Ask, Beside, First, YieldBeside};
+use super::beside::{Ask, BesidePtr, NodeList, YieldBeside};
 use crate::Outcome;
 
 /// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
@@ -20,7 +20,7 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
     /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`WakingYield`].
     pub(super) waker: Cell<Option<NonNull<Waker>>>,
     /// What goes on beside the block, while the body stands at its yield.
-    pub(super) beside: First,
+    pub(super) beside: NodeList,
     /// The driver has asked for `beside`, so it polls what is there.
     asked: Cell<bool>,
     window: AtomicBool,
@@ -94,7 +94,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         E: 'a,
     {
         // If the driver has not asked for `beside`, nothing would poll the future, and nobody would notice.
-        if let Some(beside) = Beside::of(&self.beside) {
+        if let Some(beside) = BesidePtr::of(&self.beside) {
             // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively.
             if !self.asked.get() && !unsafe { beside.refuse() } {
                 is_not_driven();
@@ -109,15 +109,15 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
 
     /// What goes on beside the block. The body stands at its yield, and stays there while this is used.
     #[inline]
-    pub(crate) fn beside(self: Pin<&mut Self>) -> Option<Beside> {
-        let beside = Beside::of(&self.beside)?;
+    pub(crate) fn beside(self: Pin<&mut Self>) -> Option<BesidePtr> {
+        let beside = BesidePtr::of(&self.beside)?;
         self.asked.set(true);
         Some(beside)
     }
 
     /// Takes the error out with which the future beside the block has failed.
     pub(crate) fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
-        let beside = Beside::of(&self.beside)?;
+        let beside = BesidePtr::of(&self.beside)?;
         // SAFETY: a node is listed while it is there, and the coroutine is borrowed exclusively. What is listed first by
         // this slot's own token has the error `E`, as the token has.
         unsafe { beside.failure(ask) }

@@ -14,7 +14,7 @@ use core::fmt;
 use core::panic::Location;
 
 pub(crate) use identity::Identity;
-pub(crate) use lost::{drop_before, lose_error, lose_set_up_error};
+pub(crate) use lost::drop_before;
 pub use reporter::*;
 pub use source::ReportSource;
 pub(crate) use source::{Origin, Print, PrintDebug, Source};

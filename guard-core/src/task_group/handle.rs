@@ -10,29 +10,29 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, yield_now};
 
-use super::state::Shared;
-use super::task::Task;
+use super::state::Group;
+use super::task::GroupTask;
 
 /// A group of tasks, lent by [`task_group`](crate::task_group). A clone of it is the same group, for tasks that spawn tasks.
 pub struct TaskGroup<E> {
     runtime: Handle,
-    shared: Arc<Shared<E>>,
+    group: Arc<Group<E>>,
 }
 
 impl<E> TaskGroup<E> {
     /// # Panics
     ///
     /// Outside of a tokio runtime.
-    pub(super) fn in_current_runtime(shared: Arc<Shared<E>>) -> Self {
+    pub(super) fn in_current_runtime(group: Arc<Group<E>>) -> Self {
         let Ok(runtime) = Handle::try_current() else {
             panic!("`task_group` has to be entered in a tokio runtime, which runs its tasks");
         };
-        Self { runtime, shared }
+        Self { runtime, group }
     }
 
     /// The number of tasks that have not ended.
     pub fn len(&self) -> usize {
-        self.shared.running()
+        self.group.running()
     }
 
     /// Whether all tasks have ended.
@@ -65,12 +65,12 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let Some(number) = self.shared.begin() else {
+        let Some(number) = self.group.begin() else {
             return TaskHandle::of(None);
         };
-        let task = Task::new(future, number, self.shared.clone());
+        let task = GroupTask::new(future, number, self.group.clone());
         let join = self.runtime.spawn(task);
-        self.shared.spawned(number, join.abort_handle());
+        self.group.spawned(number, join.abort_handle());
         TaskHandle::of(Some(join))
     }
 }
@@ -79,7 +79,7 @@ impl<E> Clone for TaskGroup<E> {
     fn clone(&self) -> Self {
         Self {
             runtime: self.runtime.clone(),
-            shared: self.shared.clone(),
+            group: self.group.clone(),
         }
     }
 }

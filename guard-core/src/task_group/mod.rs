@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use error::GroupError;
 pub use handle::{TaskGroup, TaskHandle, TaskStopped};
-use state::{Closing, Shared};
+use state::{CloseOnDrop, Group};
 use tokio::task::AbortHandle;
 
 use crate::AsyncContext;
@@ -98,20 +98,20 @@ where
     let source = ReportSource::here::<TaskGroup<E>>(describe_debug);
     guaranteed(
         move |yielder: Yielder<TaskGroup<E>, (), GroupError<E>>| async move {
-            let shared = Shared::<E>::new(source);
-            let mut group = TaskGroup::in_current_runtime(shared.clone());
+            let group = Group::<E>::new(source);
+            let mut lent = TaskGroup::in_current_runtime(group.clone());
             // Also where the exit is never polled to its end.
-            let _closing = Closing(shared.clone());
-            let failing = first_failure(shared.clone());
-            let lent = yielder.token().lend_beside(&yielder, failing, &mut group);
-            if !lent.await.is_completed() {
-                shared.abort();
+            let _close_on_drop = CloseOnDrop(group.clone());
+            let failing = first_failure(group.clone());
+            let yielded = yielder.token().lend_beside(&yielder, failing, &mut lent);
+            if !yielded.await.is_completed() {
+                group.abort();
             }
-            shared.ended().await;
-            let (errors, panic) = shared.take_failures();
+            group.ended().await;
+            let (errors, panic) = group.take_failures();
             if let Some(panic) = panic {
                 // The errors have no caller then.
-                shared.report(errors, None);
+                group.report(errors, None);
                 panic.resume()
             }
             GroupError::new(errors).map_or(Ok(()), Err)
@@ -121,8 +121,8 @@ where
 }
 
 /// Ends the block when a task has failed or panicked.
-async fn first_failure<E>(shared: Arc<Shared<E>>) -> Result<(), GroupError<E>> {
-    match shared.first_failure().await {
+async fn first_failure<E>(group: Arc<Group<E>>) -> Result<(), GroupError<E>> {
+    match group.first_failure().await {
         Ok(error) => Err(GroupError::one(error)),
         Err(panic) => panic.resume(),
     }

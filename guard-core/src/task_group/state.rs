@@ -14,7 +14,7 @@ use crate::platform::sync::{Mutex, lock};
 use crate::report::ReportSource;
 
 /// A group, for its context and its tasks.
-pub(super) struct Shared<E> {
+pub(super) struct Group<E> {
     /// Reports the failures that nobody takes out.
     source: ReportSource<E>,
     /// Who waits for the use of the group, and wants the reports of what the tasks leave.
@@ -43,15 +43,15 @@ struct State<E> {
 
 /// Closes the group when it is dropped, and aborts what is left of it. If the exit was given up, reports the failures
 /// that it would have returned, and leaves what it would have waited for to the enclosing use.
-pub(super) struct Closing<E>(pub(super) Arc<Shared<E>>);
+pub(super) struct CloseOnDrop<E>(pub(super) Arc<Group<E>>);
 
-impl<E> Drop for Closing<E> {
+impl<E> Drop for CloseOnDrop<E> {
     fn drop(&mut self) {
         self.0.give_up();
     }
 }
 
-impl<E> Shared<E> {
+impl<E> Group<E> {
     pub(super) fn new(source: ReportSource<E>) -> Arc<Self> {
         Arc::new(Self {
             source,

@@ -174,8 +174,8 @@ impl<T> Start<'_, T> {
         } = self;
         match every_cut(&mut *make, &mut *check, limits).await {
             Ok(value) => value,
-            Err(Failure { cut, what }) => panic!(
-                "cancel_at_every_poll, called at {location}: cut {cut}: {what}{}",
+            Err(Failure { cut, kind }) => panic!(
+                "cancel_at_every_poll, called at {location}: cut {cut}: {kind}{}",
                 reported(&cut.reports),
             ),
         }
@@ -242,11 +242,11 @@ impl fmt::Display for Cut {
 /// Where it went wrong, and how.
 pub(super) struct Failure {
     pub(super) cut: Cut,
-    pub(super) what: What,
+    pub(super) kind: FailureKind,
 }
 
 /// What went wrong.
-pub(super) enum What {
+pub(super) enum FailureKind {
     Check(String),
     Polling(String),
     Dropping(String),
@@ -262,7 +262,7 @@ pub(super) enum Stalled {
     Check,
 }
 
-impl fmt::Display for What {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Check(message) => write!(f, "the check failed: {message}"),
@@ -308,28 +308,28 @@ pub(super) async fn every_cut<'a, T>(
             let (value, at) = match ended {
                 Ok(None) => (None, at),
                 Ok(Some(value)) => (Some(value), At::End),
-                Err(what) => {
+                Err(kind) => {
                     let cut = cut(&mut reported, At::Poll);
                     return Err(Failure {
                         cut,
-                        what: what.within(limits),
+                        kind: kind.within(limits),
                     });
                 }
             };
             give_way().await;
             if watched(crate::drain(), &watch).await.is_none() {
-                let what = What::Stalled(Stalled::CleanUp, limits.patience);
+                let kind = FailureKind::Stalled(Stalled::CleanUp, limits.patience);
                 let cut = cut(&mut reported, at);
-                return Err(Failure { cut, what });
+                return Err(Failure { cut, kind });
             }
             let told = cut(&mut reported, at);
             let failed = match watched(check.check(told), &watch).await {
-                None => Some(What::Stalled(Stalled::Check, limits.patience)),
-                Some(failed) => failed.map(What::Check),
+                None => Some(FailureKind::Stalled(Stalled::Check, limits.patience)),
+                Some(failed) => failed.map(FailureKind::Check),
             };
-            if let Some(what) = failed {
+            if let Some(kind) = failed {
                 let cut = cut(&mut reported, at);
-                return Err(Failure { cut, what });
+                return Err(Failure { cut, kind });
             }
             if let Some(value) = value {
                 return Ok(value);
@@ -346,15 +346,15 @@ pub(super) async fn every_cut<'a, T>(
             at: At::Poll,
             reports: vec![],
         },
-        what: What::NoEnd(limits.max_polls),
+        kind: FailureKind::NoEnd(limits.max_polls),
     })
 }
 
-impl What {
+impl FailureKind {
     fn within(self, limits: Limits) -> Self {
         match self {
-            Self::Stalled(what, _) => Self::Stalled(what, limits.patience),
-            what => what,
+            Self::Stalled(stalled, _) => Self::Stalled(stalled, limits.patience),
+            kind => kind,
         }
     }
 }
@@ -405,8 +405,8 @@ impl Run {
         &mut self,
         make: &mut (dyn FnMut() -> Made<'a, T> + 'a),
         watch: &Watch,
-    ) -> Result<Option<T>, What> {
-        let mut future = caught(make).map_err(What::Polling)?;
+    ) -> Result<Option<T>, FailureKind> {
+        let mut future = caught(make).map_err(FailureKind::Polling)?;
         let noted = Arc::new(Noted::default());
         let waker = Waker::from(noted.clone());
         watch.progress();
@@ -425,21 +425,21 @@ impl Run {
                         self.polled += 1;
                         return Poll::Ready(Ok(Some(value)));
                     }
-                    Err(panic) => return Poll::Ready(Err(What::Polling(panic))),
+                    Err(panic) => return Poll::Ready(Err(FailureKind::Polling(panic))),
                 }
                 if self.at == At::Poll && self.polled == self.polls {
                     return Poll::Ready(Ok(None));
                 }
             }
             if watch.is_stalled(cx) {
-                let what = What::Stalled(Stalled::Future, Duration::ZERO);
-                return Poll::Ready(Err(what));
+                let kind = FailureKind::Stalled(Stalled::Future, Duration::ZERO);
+                return Poll::Ready(Err(kind));
             }
             Poll::Pending
         })
         .await;
         self.is_woken = noted.is_woken();
-        caught(|| drop(future)).map_err(What::Dropping)?;
+        caught(|| drop(future)).map_err(FailureKind::Dropping)?;
         ended
     }
 }

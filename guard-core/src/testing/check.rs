@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
-use super::cancel::{Cut, Failure, Limits, Stalled, What, every_cut, reported, watched};
+use super::cancel::{Cut, Failure, FailureKind, Limits, Stalled, every_cut, reported, watched};
 use super::reports::reports;
 use super::watch::Watch;
 use super::{Check, Checks, Verdict, caught, give_way};
@@ -485,22 +485,22 @@ impl<'a> Laws<'a> {
                 || -> Pin<Box<dyn Future<Output = Went> + '_>> { Box::pin(uses(make(), end)) };
             every_cut(&mut make, &mut after, *limits).await
         };
-        let Failure { cut, what } = match ran {
+        let Failure { cut, kind } = match ran {
             Ok(Went::Moved) => return broken(Law::ResourceStays, "it moved"),
             Ok(went) => return Ok(went),
             Err(failure) => failure,
         };
-        let law = match &what {
-            What::Check(_) if after.has_lost => Law::NothingLost,
-            What::Check(_) | What::Stalled(Stalled::Check, _) => Law::Clean,
-            What::Polling(_) => Law::NoPanic,
-            What::Dropping(_) => Law::DropAnywhere,
-            What::NoEnd(_) => Law::Ends,
-            What::Stalled(Stalled::Future, _) => Law::Wakes,
-            What::Stalled(Stalled::CleanUp, _) => Law::CleanUpEnds,
+        let law = match &kind {
+            FailureKind::Check(_) if after.has_lost => Law::NothingLost,
+            FailureKind::Check(_) | FailureKind::Stalled(Stalled::Check, _) => Law::Clean,
+            FailureKind::Polling(_) => Law::NoPanic,
+            FailureKind::Dropping(_) => Law::DropAnywhere,
+            FailureKind::NoEnd(_) => Law::Ends,
+            FailureKind::Stalled(Stalled::Future, _) => Law::Wakes,
+            FailureKind::Stalled(Stalled::CleanUp, _) => Law::CleanUpEnds,
         };
         let reported = reported(cut.reports());
-        broken(law, format!("told {end:?}, cut {cut}: {what}{reported}"))
+        broken(law, format!("told {end:?}, cut {cut}: {kind}{reported}"))
     }
 
     /// Polls twice for each wake-up, each time with another waker.
@@ -611,8 +611,8 @@ impl<'a> Laws<'a> {
         match watched(crate::drain(), &Watch::new(patience)).await {
             Some(()) => Ok(()),
             None => {
-                let what = What::Stalled(Stalled::CleanUp, patience);
-                broken(Law::CleanUpEnds, format!("{what}"))
+                let kind = FailureKind::Stalled(Stalled::CleanUp, patience);
+                broken(Law::CleanUpEnds, format!("{kind}"))
             }
         }
     }

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 /// A thread that wakes whoever has waited too long, in real time: a clock that is paused stands still then.
 pub(super) struct Watch {
-    shared: Arc<Shared>,
+    monitor: Arc<Monitor>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct Monitor {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -25,7 +25,7 @@ struct State {
     is_over: bool,
 }
 
-impl Shared {
+impl Monitor {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,7 +54,7 @@ impl Shared {
 
 impl Watch {
     pub(super) fn new(limit: Duration) -> Self {
-        let shared = Arc::new(Shared {
+        let monitor = Arc::new(Monitor {
             state: Mutex::new(State {
                 waiting: None,
                 is_stalled: false,
@@ -62,18 +62,18 @@ impl Watch {
             }),
             changed: Condvar::new(),
         });
-        let watched = shared.clone();
+        let watched = monitor.clone();
         let thread = thread::Builder::new()
             .name("guard-testing".to_string())
             .spawn(move || watched.watch(limit));
         // Without a thread nothing is noticed, and all else is as ever.
         let thread = thread.ok();
-        Self { shared, thread }
+        Self { monitor, thread }
     }
 
     /// Something has happened.
     pub(super) fn progress(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.monitor.lock();
         state.is_stalled = false;
         let waiting = state.waiting.take();
         drop(state);
@@ -83,7 +83,7 @@ impl Watch {
     /// Whether the limit has passed since the first of these calls after [`progress`](Self::progress).
     pub(super) fn is_stalled(&self, cx: &Context<'_>) -> bool {
         let waker = cx.waker().clone();
-        let mut state = self.shared.lock();
+        let mut state = self.monitor.lock();
         if core::mem::take(&mut state.is_stalled) {
             return true;
         }
@@ -94,15 +94,15 @@ impl Watch {
         let replaced = state.waiting.replace((since, waker));
         drop(state);
         drop(replaced);
-        self.shared.changed.notify_one();
+        self.monitor.changed.notify_one();
         false
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.shared.lock().is_over = true;
-        self.shared.changed.notify_one();
+        self.monitor.lock().is_over = true;
+        self.monitor.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

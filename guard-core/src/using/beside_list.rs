@@ -10,14 +10,13 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 
+use crate::platform::locked::Locked;
 use crate::platform::panics::Panic;
-use crate::platform::shared::Shared;
-use crate::raw::is_not_driven;
-use crate::raw::{Beside, Drive, EndedBeside, LaterPanics, Place};
+use crate::raw::{BesidePtr, Drive, DriveNode, EndedBeside, LaterPanics, end_each, is_not_driven};
 
 /// What goes on beside the block of a use, in the order in which it was added.
-pub(crate) struct Besides<T: ?Sized> {
-    list: Shared<Vec<Weak<T>>>,
+pub(crate) struct BesideList<T: ?Sized> {
+    list: Locked<Vec<Weak<T>>>,
     /// The length of the list: usually there is nothing.
     count: AtomicUsize,
     /// The address of the handle while the use lends it, or `NOWHERE` before the driver asks. A handle at another address
@@ -27,7 +26,7 @@ pub(crate) struct Besides<T: ?Sized> {
     is_refused: AtomicBool,
 }
 
-impl<T: ?Sized> Besides<T> {
+impl<T: ?Sized> BesideList<T> {
     /// Changes the list.
     fn change<U>(&self, change: impl FnOnce(&mut Vec<Weak<T>>) -> U) -> U {
         self.list.with(|list| {
@@ -63,7 +62,7 @@ impl<T: ?Sized> Besides<T> {
     }
 }
 
-impl<T> Drive for Besides<T>
+impl<T> Drive for BesideList<T>
 where
     T: Drive + ?Sized,
 {
@@ -83,17 +82,10 @@ where
 
     fn end(&self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         self.is_refused.store(true, Ordering::Relaxed);
-        let mut ended = Ok(());
         let list = self.change(core::mem::take);
         // The last first, as they are exited.
-        for one in list.iter().rev().filter_map(Weak::upgrade) {
-            match (one.end(later), &ended) {
-                (Err(panic), Ok(())) => ended = Err(panic),
-                (Err(second), Err(_)) => later(second),
-                (Ok(()), _) => {}
-            }
-        }
-        ended
+        let last_first = list.iter().rev().filter_map(Weak::upgrade);
+        end_each(last_first, later, |one, later| one.end(later))
     }
 
     fn refuse(&self) -> bool {
@@ -113,15 +105,15 @@ where
 /// No address of a handle.
 const NOWHERE: usize = 0;
 
-/// The [`Besides`] of a use, for its driver.
-pub(crate) struct Driving<T>(Option<Arc<Place<Besides<T>>>>)
+/// The [`BesideList`] of a use, for its driver.
+pub(crate) struct DriverSide<T>(Option<Arc<DriveNode<BesideList<T>>>>)
 where
     T: Drive + ?Sized;
 
-/// The [`Besides`] of a use, for the handle that it lends.
-pub(crate) struct Adding<T: ?Sized>(Option<Arc<Place<Besides<T>>>>);
+/// The [`BesideList`] of a use, for the handle that it lends.
+pub(crate) struct HandleSide<T: ?Sized>(Option<Arc<DriveNode<BesideList<T>>>>);
 
-impl<T> Driving<T>
+impl<T> DriverSide<T>
 where
     T: Drive + ?Sized,
 {
@@ -134,17 +126,17 @@ where
     pub(crate) fn beside<H>(
         &mut self,
         handle: &mut H,
-        adding: impl FnOnce(&mut H) -> &mut Adding<T>,
-    ) -> Beside {
+        handle_side: impl FnOnce(&mut H) -> &mut HandleSide<T>,
+    ) -> BesidePtr {
         let here = ptr::from_mut(handle).addr();
-        let besides = self.open(adding(handle));
-        besides.home.store(here, Ordering::Relaxed);
-        Place::beside(besides)
+        let list = self.open(handle_side(handle));
+        list.home.store(here, Ordering::Relaxed);
+        DriveNode::beside(list)
     }
 
     /// Adds the first, before the driver asks.
-    pub(crate) fn add(&mut self, adding: &mut Adding<T>, one: Weak<T>) {
-        self.open(adding).add(one);
+    pub(crate) fn add(&mut self, handle_side: &mut HandleSide<T>, one: Weak<T>) {
+        self.open(handle_side).add(one);
     }
 
     /// Checks that a driver has asked, now that the resource is lent.
@@ -153,41 +145,41 @@ where
     ///
     /// If something goes on beside it, and the driver has not asked.
     pub(crate) fn lend(&self) {
-        let Some(besides) = &self.0 else {
+        let Some(list) = &self.0 else {
             return;
         };
-        if besides.home.load(Ordering::Relaxed) == NOWHERE && !besides.refuse() {
+        if list.home.load(Ordering::Relaxed) == NOWHERE && !list.refuse() {
             is_not_driven();
         }
     }
 
-    fn open(&mut self, adding: &mut Adding<T>) -> &Arc<Place<Besides<T>>> {
+    fn open(&mut self, handle_side: &mut HandleSide<T>) -> &Arc<DriveNode<BesideList<T>>> {
         self.0.get_or_insert_with(|| {
-            let besides = Place::new(Besides {
-                list: Shared::new(Vec::new()),
+            let list = DriveNode::new(BesideList {
+                list: Locked::new(Vec::new()),
                 count: AtomicUsize::new(0),
                 home: AtomicUsize::new(NOWHERE),
                 is_refused: AtomicBool::new(false),
             });
-            adding.0 = Some(besides.clone());
-            besides
+            handle_side.0 = Some(list.clone());
+            list
         })
     }
 }
 
-impl<T> Drop for Driving<T>
+impl<T> Drop for DriverSide<T>
 where
     T: Drive + ?Sized,
 {
     fn drop(&mut self) {
         // The handle may be elsewhere.
-        if let Some(besides) = &self.0 {
-            besides.is_refused.store(true, Ordering::Relaxed);
+        if let Some(list) = &self.0 {
+            list.is_refused.store(true, Ordering::Relaxed);
         }
     }
 }
 
-impl<T: ?Sized> Adding<T> {
+impl<T: ?Sized> HandleSide<T> {
     /// Nobody drives what is added.
     pub(crate) const fn nowhere() -> Self {
         Self(None)
@@ -196,16 +188,16 @@ impl<T: ?Sized> Adding<T> {
     /// Returns a function that adds to the list of the use that lends `handle`, if a driver polls that list.
     pub(crate) fn driver<H>(&self, handle: &H) -> Option<impl FnOnce(Weak<T>)> {
         let here = ptr::from_ref(handle).addr();
-        let besides = self.0.as_ref()?;
-        let is_driven = besides.home.load(Ordering::Relaxed) == here
-            && !besides.is_refused.load(Ordering::Relaxed);
-        is_driven.then_some(move |one| besides.add(one))
+        let list = self.0.as_ref()?;
+        let is_driven =
+            list.home.load(Ordering::Relaxed) == here && !list.is_refused.load(Ordering::Relaxed);
+        is_driven.then_some(move |one| list.add(one))
     }
 
     /// The use does not drive any longer what was added.
     pub(crate) fn clear(&self) {
-        if let Some(besides) = &self.0 {
-            besides.clear();
+        if let Some(list) = &self.0 {
+            list.clear();
         }
     }
 }

@@ -8,12 +8,16 @@ use core::future::{Future, Pending, pending};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::block_end::{
+    BlockEnd, BlockOutput, FAILED, FINISHED, HOLDS_USE, INTERRUPTED, RETURNED, SUCCEEDED, TOLD,
+    TOLD_CANCELLED, TOLD_FAILED, TOLD_PANICKED, TOLD_TO_CATCH, WATCHED,
+};
 use super::driver::Ending;
 use super::form::{AttemptBlock, CatchBlock, CatchEnd, FunctionBlock};
-use super::is_err::{is_err, is_ok_or_unit};
 use super::{Parts, Runs, Use};
+use crate::is_err::{is_err, is_ok_or_unit};
 use crate::raw::{
-    Around, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
+    BesideAtYield, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
 };
 use crate::{AsyncContext, Outcome};
 
@@ -260,32 +264,6 @@ where
 /// What a block and its driver tell each other.
 pub struct Link<'r, R: ?Sized, O = Outermost>(Lending<'r, R, O>);
 
-/// The block reached its end, or leaves by a jump. It is not polled again.
-const FINISHED: u16 = 1;
-/// The block leaves by a `return`, not by a `?`.
-const RETURNED: u16 = 2;
-/// What it leaves with has failed.
-const FAILED: u16 = 4;
-/// It ends with `Ok` or `()`.
-const SUCCEEDED: u16 = 8;
-
-/// The outcome that a `yield_resource!` in the block received, unless that was `Completed`.
-const TOLD: u16 = 0xf0;
-const TOLD_FAILED: u16 = 0x10;
-const TOLD_PANICKED: u16 = 0x20;
-const TOLD_CANCELLED: u16 = 0x40;
-/// It received `Failed` in a context that catches: if the block then ends with a success, it swallows the error.
-const TOLD_TO_CATCH: u16 = 0x80;
-
-// Beside these there are `ENDED`, `ENDED_AFTER_BLOCK` and `YIELDS`.
-/// The block consists of the use of the next context of the same call.
-const HOLDS_USE: u16 = 0x800;
-/// The future beside the block has ended it. The next use of the call, which the block consists of, is to exit.
-const INTERRUPTED: u16 = 0x1000;
-
-/// Something else may end the block: the future beside it, or the outer use of the same `async_with!`.
-const WATCHED: u16 = 0x2000;
-
 impl<'r, R: ?Sized, O> Link<'r, R, O> {
     /// The resource, for the block.
     #[inline]
@@ -325,8 +303,8 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
 
     /// Lists what goes on beside this use for the yield that follows.
     #[inline]
-    pub fn around(&self) -> Around<'_> {
-        self.0.around()
+    pub fn beside_at_yield(&self) -> BesideAtYield<'_> {
+        self.0.beside_at_yield()
     }
 
     /// Notes the outcome that a yield in the block received, because the context of this use is told it too.
@@ -354,68 +332,4 @@ impl<'r, R: ?Sized, O> Link<'r, R, O> {
         let marks = self.0.marks.get();
         self.0.marks.set(marks & !TOLD | told);
     }
-}
-
-/// How a block was left.
-pub struct BlockOutput<T> {
-    /// The output of the `async` block: what was returned, or what a `?` left with.
-    pub(super) output: Option<T>,
-    marks: u16,
-}
-
-impl<T> BlockOutput<T> {
-    /// Whether the block reached its end without a failure, and each yield in it received `Completed`.
-    #[inline]
-    pub(super) fn is_plain(&self) -> bool {
-        self.output.is_none() && self.marks & (FAILED | TOLD) == 0
-    }
-
-    /// Whether what it leaves with is a failure: for a block that has finished.
-    #[inline]
-    pub(super) fn has_failed(&self) -> bool {
-        self.marks & FAILED != 0
-    }
-
-    /// Whether `returned` is an `Err`, or was returned by a `?`.
-    #[inline]
-    pub(super) fn has_returned_failure(&self, returned: &T) -> bool {
-        if is_err(returned) {
-            return true;
-        }
-        // A `?` returns an `Err` if the function returns a `Result`, and a function that returns `()` has no `?`. For all
-        // other types (as `Option`) the mark says whether it was a `return` or a `?`.
-        self.marks & RETURNED == 0 && !is_ok_or_unit(returned)
-    }
-
-    /// The outcome for the context, if the block itself has not failed.
-    pub(super) fn told(&self) -> Outcome {
-        match self.marks & TOLD {
-            TOLD_FAILED => Outcome::Failed(()),
-            TOLD_PANICKED => Outcome::Panicked,
-            TOLD_CANCELLED => Outcome::Cancelled,
-            TOLD_TO_CATCH if !self.has_succeeded() => Outcome::Failed(()),
-            _ => Outcome::Completed,
-        }
-    }
-
-    #[inline]
-    fn has_succeeded(&self) -> bool {
-        self.marks & SUCCEEDED != 0 || self.output.as_ref().is_some_and(is_ok_or_unit)
-    }
-}
-
-/// How a block ended, as far as it matters after the exit.
-pub enum BlockEnd<T> {
-    /// It reached its end, or left by a jump.
-    Finished {
-        /// What it leaves with is a failure, which comes before one of the exit.
-        failed: bool,
-    },
-    /// It leaves with this.
-    Returned {
-        /// What was returned, or what a `?` left with.
-        value: T,
-        /// Whether it is a failure.
-        failed: bool,
-    },
 }

@@ -5,39 +5,12 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::cannot_fail::CannotFail;
 use super::form::{BodyOrContext, Decision, Kept, Value};
 use super::{Parts, Runs, Use};
 use crate::AsyncContext;
-use crate::context::Untyped;
-use crate::macro_support::CannotFail;
+use crate::context::{Body, Untyped};
 use crate::raw::{Borrowing, EndedBeside, borrowing};
-
-/// A closure that makes a future from an argument.
-///
-/// Every such closure is one. The trait is here to give the future a name, so that whether it is `Send`
-/// can be asked where the closure also works for every lifetime.
-#[diagnostic::on_unimplemented(
-    message = "the body of a use is an async closure: write `async |resource| …`",
-    label = "not an async closure that takes the resource",
-    note = "what returns an `async` block, `|resource| async move …`, is another thing: its future cannot borrow the resource",
-    note = "a body that your function was given is called in one: `async |resource| body(resource).await`"
-)]
-pub trait Body<A>: FnOnce(A) -> Self::Fut {
-    /// The closure's future.
-    type Fut: Future<Output = Self::Out>;
-    /// What it results in.
-    type Out;
-}
-
-#[diagnostic::do_not_recommend]
-impl<A, F, Fut> Body<A> for F
-where
-    F: FnOnce(A) -> Fut,
-    Fut: Future,
-{
-    type Fut = Fut;
-    type Out = Fut::Output;
-}
 
 /// A use that has not begun.
 #[allow(

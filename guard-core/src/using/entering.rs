@@ -9,7 +9,8 @@ use core::task::{Context, Poll, ready};
 
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context, poll_settle};
-use crate::report::{ReportSource, drop_before, lose_set_up_error};
+use crate::context::lose_set_up_error;
+use crate::report::{ReportSource, drop_before};
 
 /// Enters a context on the heap. Ready with the context and the nest of its set-up.
 pub(crate) struct Entering<C, X>

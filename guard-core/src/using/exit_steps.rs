@@ -28,7 +28,7 @@ enum Step {
 }
 
 impl<X, E> ExitSteps<X, E> {
-    /// `nest` is the one of the set-up.
+    /// `nest` is that of the set-up.
     pub(crate) const fn new(nest: Nest) -> Self {
         Self {
             step: Step::Entered,
@@ -87,8 +87,8 @@ impl<X, E> ExitSteps<X, E> {
         Poll::Ready(self.exited.take().expect("it has just exited"))
     }
 
-    /// Nobody polls the exit any more. If an error is for the context, which is one that catches, and has not reached it, the
-    /// context is told that now, or else it is reported.
+    /// Called when nobody polls the exit any more. If the context catches, and has not been told the error of the block, it is
+    /// told that now. If it only learns of errors in its exit, the error is reported.
     pub(crate) fn tell_error<C>(&mut self, context: Pin<&mut C>)
     where
         C: AsyncContext<X, Error = E>,

@@ -2,11 +2,10 @@
 
 use core::convert::Infallible;
 
-use crate::macro_support::CannotFail;
+use super::block_end::{BlockEnd, BlockOutput};
+use super::error::TryWithError;
+use crate::is_err::is_err;
 use crate::report::{ReportKind, ReportSource, describe_display, describe_type};
-use crate::using::TryWithError;
-use crate::using::block::{BlockEnd, BlockOutput};
-use crate::using::is_err::is_err;
 use crate::{AsyncContext, Outcome};
 
 /// What becomes of a body's output and an exit's result: the difference between the forms.
@@ -168,7 +167,7 @@ where
 }
 
 /// A value that may be of any type.
-pub struct Value<T>(T);
+pub struct Value<T>(pub(super) T);
 
 impl<T> Value<T> {
     #[cfg(feature = "alloc")]
@@ -182,40 +181,6 @@ impl<T> Kept for Value<T> {
         if is_err(&self.0) {
             report_lost(source, self.0);
         }
-    }
-}
-
-/// There is no error to return.
-pub enum NoError {}
-
-impl<C, X, T> Form<C, X, T> for NoError
-where
-    C: AsyncContext<X>,
-    X: Default,
-    C::Error: CannotFail,
-{
-    type Kept = Value<T>;
-    type Output = T;
-
-    #[inline]
-    fn split(output: T) -> (Outcome<X>, Value<T>) {
-        let outcome = if is_err(&output) {
-            Outcome::Failed(X::default())
-        } else {
-            Outcome::Completed
-        };
-        (outcome, Value(output))
-    }
-
-    #[inline]
-    fn finish(kept: Value<T>) -> T {
-        kept.0
-    }
-
-    #[inline]
-    fn failed(error: C::Error) -> T {
-        #[allow(unreachable_code, reason = "which is to be shown")]
-        match error.never() {}
     }
 }
 

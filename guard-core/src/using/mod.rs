@@ -5,12 +5,13 @@
 //!
 //! - [`Parts`] says where the context and the body are: in the future itself, with a closure that makes the
 //!   body (`closure`), or in the function around it, with a block that stands there (`block`).
-//! - [`Form`] says what becomes of the body's output and of the exit's result (`form`).
+//! - [`Form`] says what becomes of the body's output and of the exit's result (`form`; `cannot_fail` has that of `run`).
+//!   How a block ends, its driver and its form both have to know: that is in `block_end`.
 //!
 //! A context that is entered by hand has no body: `entering` has its set-up, for guards, stacks, `lazy` and `swap`, and
 //! `exit_steps` has its exit, for guards, `lazy` and `swap`.
 //!
-//! `is_err` decides whether a value is a failure. `beside_list` has what goes on beside a block that adds to it.
+//! `beside_list` has what goes on beside a block that adds to it.
 //!
 //! ```text
 //!          poll_enter        poll_body          poll_exit
@@ -25,6 +26,8 @@
 #[cfg(feature = "alloc")]
 pub(crate) mod beside_list;
 pub(crate) mod block;
+mod block_end;
+mod cannot_fail;
 pub(crate) mod closure;
 mod driver;
 #[cfg(feature = "alloc")]
@@ -32,9 +35,9 @@ pub(crate) mod entering;
 mod error;
 pub(crate) mod exit_steps;
 pub(crate) mod form;
-pub(crate) mod is_err;
 
-pub use closure::{Body, Catch, Run, TryWith, With};
+pub use cannot_fail::CannotFail;
+pub use closure::{Catch, Run, TryWith, With};
 pub use driver::Use;
 pub(crate) use driver::{Parts, Runs};
 pub use error::TryWithError;

@@ -205,7 +205,7 @@ struct YieldArguments {
     beside: Option<TokenStream>,
     /// A mutable reference to what is lent, where the user wrote the place.
     lent: TokenStream,
-    /// If it has to be checked first whether `beside` is a future.
+    /// A name that stands for `beside`. It may be a second place, so the expansion asks first whether it is a future.
     asked: Option<Asked>,
 }
 
@@ -664,7 +664,7 @@ fn name_of(call: &Macro) -> Option<&Ident> {
 /// is not known at the yield what runs before and what after it.
 fn has_windows(block: &mut Block) -> bool {
     let tokens = block.to_token_stream();
-    // The search goes on until it has found one, so this counts all.
+    // The closure never says that it has found the word, so the search goes on to the end, and all are counted.
     let mentioned = Cell::new(0);
     mentions(&tokens, &|word| {
         mentioned.set(mentioned.get() + usize::from(word == "yield_resource"));

@@ -19,7 +19,7 @@ pub(super) struct BlockBody {
     pub(super) braces: token::Brace,
     /// What becomes of the error of a `?`.
     handling: Handling,
-    /// The word that says so, if one does.
+    /// `catch` or `attempt`, where the user wrote one of them.
     keyword: Option<Ident>,
     /// Whether the enclosing function's return type matters.
     may_return: bool,
@@ -215,13 +215,13 @@ impl Rewrite for BlockBody {
             return Some(told);
         };
         // What goes on beside the context of this block is driven by whoever drives the context that yields.
-        let around = Ident::new("around", Span::mixed_site());
+        let at_yield = Ident::new("beside_at_yield", Span::mixed_site());
         let pin = quote!(#krate::__private::core::pin::pin);
         Some(quote! {
-            match #link.around() {
-                #around => {
-                    let #around = #pin!(#around);
-                    #around.enter(&#yielder);
+            match #link.beside_at_yield() {
+                #at_yield => {
+                    let #at_yield = #pin!(#at_yield);
+                    #at_yield.enter(&#yielder);
                     #told
                 }
             }
@@ -297,8 +297,8 @@ impl Rewrite for BlockBody {
     }
 }
 
-/// Has rustc warn of a value of a block in `catch(…)` that is written as an `Err`. Other values are not asked: to ask for a type
-/// that something later tells would decide it.
+/// Has rustc warn of a value of a block in `catch(…)` that is written as an `Err`. Other values are not looked at: their type
+/// may be inferred from code that follows, and a look at it here would decide it too early.
 fn ask_kept(krate: &Path, tail: &mut Expr) {
     if !is_err_expr(tail) {
         return;

@@ -486,7 +486,7 @@ fn some(part: &[TokenTree], syntax: &str, mistakes: &mut Mistakes) -> Vec<Contex
             return vec![inner.clone()];
         }
         let inside = inside.into_iter();
-        // It takes one. The others are as if they stood after it.
+        // The word takes one context. Further ones are taken as if they stood after the parentheses.
         let mut inside = inside.flat_map(|one| match one {
             ContextClause::Single(single) | ContextClause::Handled { single, .. } => vec![single],
             ContextClause::Join { parts, .. } => parts.into_iter().map(Box::new).collect(),

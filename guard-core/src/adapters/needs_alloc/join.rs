@@ -8,9 +8,10 @@ use crate::call_order::Order;
 use crate::cleanup::{
     Nest, RuntimeId, WaitLimit, drop_context, poll_settle, poll_settle_before_exit,
 };
+use crate::context::{lose_error, lose_set_up_error};
 use crate::platform::panics::{Panic, catch_panic};
-use crate::raw::{Ask, Beside, JoinResource, JoinResourcePlace, JoinedBeside};
-use crate::report::{ReportKind, ReportSource, describe_type, lose_error, lose_set_up_error};
+use crate::raw::{Ask, BesidePtr, JoinResource, JoinResourcePlace, JoinedBeside};
+use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 
 /// How a step of one side failed.
@@ -219,7 +220,7 @@ impl<C: AsyncContext> Side<C> {
 
     /// What goes on beside it, while its resource may be lent.
     #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         match self.state {
             State::Entered => self.context_mut().beside(ask),
             _ => None,
@@ -403,7 +404,7 @@ where
     }
 
     #[inline]
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         let this = self.project();
         let first = this.first.beside(ask);
         let second = this.second.beside(ask);
@@ -427,10 +428,10 @@ where
         first.joined(self.second.context().runtime())
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         let this = self.project();
-        let first = this.first.context_mut().poll_wait_limit(cx);
-        first.joined(this.second.context_mut().poll_wait_limit(cx))
+        let first = this.first.context_mut().poll_wait(cx);
+        first.joined(this.second.context_mut().poll_wait(cx))
     }
 
     fn report_source(&self) -> ReportSource<Self::Error> {

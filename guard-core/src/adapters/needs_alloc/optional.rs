@@ -8,7 +8,9 @@ use core::task::{Context, Poll, ready};
 
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context, poll_settle};
-use crate::raw::{Ask, Beside, Drive, Driven, KeptContext, LentContext, Place, is_not_driven};
+use crate::raw::{
+    Ask, BesidePtr, Drive, DriveNode, Driven, KeptContext, LentContext, is_not_driven,
+};
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};
 
@@ -96,7 +98,7 @@ where
     /// driver has ended that future before.
     nest: Nest,
     /// If something goes on beside it: the same context, for the driver.
-    driven: Option<Arc<Place<Driven<C, ()>>>>,
+    driven: Option<Arc<DriveNode<Driven<C, ()>>>>,
     /// The driver knows of that.
     is_asked: bool,
     /// What it was told first.
@@ -270,10 +272,10 @@ where
         told.unwrap_or(Some(outcome))
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
         let this = self.get_mut();
         this.is_asked = true;
-        this.driven.as_ref().map(Place::beside)
+        this.driven.as_ref().map(DriveNode::beside)
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
@@ -293,10 +295,8 @@ where
         }
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        let limit = self
-            .get_mut()
-            .with_kept(|context| context.poll_wait_limit(cx));
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        let limit = self.get_mut().with_kept(|context| context.poll_wait(cx));
         limit.unwrap_or(WaitLimit::General)
     }
 

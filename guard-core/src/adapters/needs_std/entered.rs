@@ -6,15 +6,16 @@ use core::task::{Context, Poll, ready};
 use std::sync::{Arc, OnceLock};
 
 use crate::cleanup::{Nest, WaitLimit, drop_block, drop_context};
+use crate::context::lose_error;
 use crate::platform::panics::Panic;
-use crate::raw::{Ask, Driven, KeptContext, LentContext, Place};
-use crate::report::{ReportSource, lose_error};
-use crate::using::beside_list::Adding;
+use crate::raw::{Ask, DriveNode, Driven, KeptContext, LentContext};
+use crate::report::ReportSource;
+use crate::using::beside_list::HandleSide;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
 
 /// An entered context, for the driver of what goes on beside it.
-pub(super) type Shared<C> = Place<Driven<C, ()>>;
+pub(super) type DrivenContext<C> = DriveNode<Driven<C, ()>>;
 
 /// Where nobody drives what goes on beside it, and what to do.
 const NOT_DRIVEN: &str = "`lazy` and `swap` drive only in a use of their own: use them with `async_with!` or `.with(…)`, on \
@@ -46,7 +47,7 @@ where
     pub(super) fn new(
         context: Pin<Box<C>>,
         nest: Nest,
-        driver: Option<impl FnOnce(&Arc<Shared<C>>)>,
+        driver: Option<impl FnOnce(&Arc<DrivenContext<C>>)>,
     ) -> Self {
         Self {
             source: context.report_source(),
@@ -57,15 +58,15 @@ where
         }
     }
 
-    /// For a context that `handle` has entered. What goes on beside it is added to `besides`, the list of the use that lends
-    /// the handle.
+    /// For a context that `handle` has entered. What goes on beside it is added to `beside_list`, the list of the use that
+    /// lends the handle.
     pub(super) fn by_handle<H>(
         handle: &H,
-        besides: &Adding<Shared<C>>,
+        beside_list: &HandleSide<DrivenContext<C>>,
         context: Pin<Box<C>>,
         nest: Nest,
     ) -> Self {
-        let driver = besides.driver(handle);
+        let driver = beside_list.driver(handle);
         let driver = driver.map(|add| |shared: &_| add(Arc::downgrade(shared)));
         Self::new(context, nest, driver)
     }
@@ -189,10 +190,10 @@ where
         None
     }
 
-    /// How long its exit waits for its nest.
-    pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> WaitLimit {
+    /// Called at each poll while its exit waits for its nest. Returns how long the exit waits.
+    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> WaitLimit {
         let kept = self.kept.as_mut();
-        let limit = kept.and_then(|kept| kept.with(|context| context.poll_wait_limit(cx)));
+        let limit = kept.and_then(|kept| kept.with(|context| context.poll_wait(cx)));
         limit.unwrap_or(WaitLimit::General)
     }
 

@@ -10,16 +10,16 @@ use core::task::{Context, Poll, Waker, ready};
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
-use super::entered::{Entered, Exiting, Shared};
+use super::entered::{DrivenContext, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Runtime, RuntimeId, WaitLimit};
 use crate::context::Checked;
 use crate::platform::panics::{catch_panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::platform::wakers::Wakers;
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::beside_list::{Adding, Driving};
+use crate::using::beside_list::{DriverSide, HandleSide};
 use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
@@ -98,9 +98,9 @@ where
                 entering: None,
             })),
             askers: Arc::default(),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
         },
-        besides: Driving::new(),
+        beside_list: DriverSide::new(),
         order: Order::Start,
         exiting: Exiting::none(),
     }
@@ -113,7 +113,7 @@ where
     C: AsyncContext,
 {
     lent: LazyResource<C, M>,
-    besides: Driving<Shared<C>>,
+    beside_list: DriverSide<DrivenContext<C>>,
     order: Order,
     exiting: Exiting<C>,
 }
@@ -128,7 +128,7 @@ where
     set_up: Mutex<Option<SetUp<C, M>>>,
     askers: Arc<Askers>,
     /// What goes on beside the context.
-    besides: Adding<Shared<C>>,
+    beside_list: HandleSide<DrivenContext<C>>,
 }
 
 struct SetUp<C, M>
@@ -304,7 +304,7 @@ where
         }
         let waker = Waker::from(self.askers.clone());
         let entered = Pin::new(entering).poll(&mut Context::from_waker(&waker));
-        entered.map_ok(|(context, nest)| Entered::by_handle(self, &self.besides, context, nest))
+        entered.map_ok(|(context, nest)| Entered::by_handle(self, &self.beside_list, context, nest))
     }
 }
 
@@ -474,9 +474,11 @@ where
         self.get_mut().take_back().tell(outcome)
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { lent, besides, .. } = self.get_mut();
-        Some(besides.beside(lent, |lent| &mut lent.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            lent, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(lent, |lent| &mut lent.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
@@ -492,8 +494,8 @@ where
         runtime.unwrap_or_else(|| Runtime::current().id_on_this_thread())
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
-        self.get_mut().take_back().poll_wait_limit(cx)
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+        self.get_mut().take_back().poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {

@@ -8,15 +8,15 @@ use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 use std::sync::Arc;
 
-use super::entered::{self, Entered, Exiting};
+use super::entered::{DrivenContext, Entered, Exiting};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context};
 use crate::context::Checked;
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
-use crate::raw::{Ask, Beside};
+use crate::raw::{Ask, BesidePtr};
 use crate::report::{ReportKind, ReportSource};
-use crate::using::beside_list::{Adding, Driving};
+use crate::using::beside_list::{DriverSide, HandleSide};
 use crate::using::entering::Entering;
 use crate::{AsyncContext, Outcome};
 
@@ -81,9 +81,9 @@ where
         nest: Nest::new(),
         lent: SwapResource {
             current: Mutex::new(None),
-            besides: Adding::nowhere(),
+            beside_list: HandleSide::nowhere(),
         },
-        besides: Driving::new(),
+        beside_list: DriverSide::new(),
         exiting: Exiting::none(),
         order: Order::Start,
         runtime: None,
@@ -101,7 +101,7 @@ where
     /// What the set-up of the first one dropped, and the guards that were opened in it.
     nest: Nest,
     lent: SwapResource<C>,
-    besides: Driving<entered::Shared<C>>,
+    beside_list: DriverSide<DrivenContext<C>>,
     exiting: Exiting<C>,
     order: Order,
     /// Where the first one was entered.
@@ -114,13 +114,13 @@ where
     C: AsyncContext,
 {
     /// `None` only while the use is not entered.
-    current: Mutex<Option<Shared<C>>>,
+    current: Mutex<Option<Readable<C>>>,
     /// What goes on beside it.
-    besides: Adding<entered::Shared<C>>,
+    beside_list: HandleSide<DrivenContext<C>>,
 }
 
 /// An entered context, and how many read it.
-struct Shared<C>
+struct Readable<C>
 where
     C: AsyncContext,
 {
@@ -318,7 +318,7 @@ where
     pub async fn try_replace(&self, next: C) -> Result<(), ReplaceError<C::Error>> {
         let entered = Entering::new(next).await;
         let (context, nest) = entered.map_err(ReplaceError::Enter)?;
-        let next = Shared::new(Entered::by_handle(self, &self.besides, context, nest));
+        let next = Readable::new(Entered::by_handle(self, &self.beside_list, context, nest));
         let former = lock(&self.current).replace(next);
         let mut former = Former {
             shared: Some(former.expect("there is one in a use")),
@@ -336,7 +336,7 @@ impl<C> SwapResource<C>
 where
     C: AsyncContext,
 {
-    fn current_mut(&mut self) -> &mut Option<Shared<C>> {
+    fn current_mut(&mut self) -> &mut Option<Readable<C>> {
         match self.current.get_mut() {
             Ok(current) => current,
             Err(poisoned) => poisoned.into_inner(),
@@ -344,7 +344,7 @@ where
     }
 }
 
-impl<C> Shared<C>
+impl<C> Readable<C>
 where
     C: AsyncContext,
 {
@@ -362,7 +362,7 @@ where
     C: AsyncContext,
 {
     /// `None` when nobody reads it any more.
-    shared: Option<Shared<C>>,
+    shared: Option<Readable<C>>,
 }
 
 impl<C> Former<C>
@@ -475,18 +475,18 @@ where
         this.order.entered();
         let first = this.first.take().expect("it was just polled");
         let driver = |shared: &_| {
-            let adding = &mut this.lent.besides;
-            this.besides.add(adding, Arc::downgrade(shared));
+            let handle_side = &mut this.lent.beside_list;
+            this.beside_list.add(handle_side, Arc::downgrade(shared));
         };
         let entered = Entered::new(first, core::mem::take(&mut this.nest), Some(driver));
-        *lock(&this.lent.current) = Some(Shared::new(entered));
+        *lock(&this.lent.current) = Some(Readable::new(entered));
         Poll::Ready(Ok(()))
     }
 
     fn resource(self: Pin<&mut Self>) -> &mut SwapResource<C> {
         let this = self.get_mut();
         this.order.lend();
-        this.besides.lend();
+        this.beside_list.lend();
         &mut this.lent
     }
 
@@ -506,9 +506,11 @@ where
         self.get_mut().take_back().tell(outcome)
     }
 
-    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<Beside> {
-        let Self { lent, besides, .. } = self.get_mut();
-        Some(besides.beside(lent, |lent| &mut lent.besides))
+    fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
+        let Self {
+            lent, beside_list, ..
+        } = self.get_mut();
+        Some(beside_list.beside(lent, |lent| &mut lent.beside_list))
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<C::Error> {
@@ -526,11 +528,11 @@ where
         runtime.unwrap_or_else(|| Runtime::current().id())
     }
 
-    fn poll_wait_limit(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         if let Some(first) = &mut self.first {
-            return first.as_mut().poll_wait_limit(cx);
+            return first.as_mut().poll_wait(cx);
         }
-        self.get_mut().take_back().poll_wait_limit(cx)
+        self.get_mut().take_back().poll_wait(cx)
     }
 
     fn report_source(&self) -> ReportSource<C::Error> {

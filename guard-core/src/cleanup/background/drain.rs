@@ -5,8 +5,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
-use super::entry::Entry;
 use super::nest::innermost_owner;
+use super::nest_entry::NestEntry;
 use super::registry::{Waiting, all, is_any, look_again};
 use crate::cleanup::{Runtime, RuntimeId};
 
@@ -81,7 +81,7 @@ struct Draining {
     runtime: Option<RuntimeId>,
     waiting: Waiting,
     /// The clean-up in whose code it is. The code may become that of a clean-up while it waits.
-    owner: Option<Arc<Entry>>,
+    owner: Option<Arc<NestEntry>>,
 }
 
 impl Draining {
@@ -107,7 +107,7 @@ impl Draining {
         self.leave_owner(owner);
     }
 
-    fn leave_owner(&mut self, next: Option<Arc<Entry>>) {
+    fn leave_owner(&mut self, next: Option<Arc<NestEntry>>) {
         if let Some(owner) = core::mem::replace(&mut self.owner, next) {
             owner.uncount_drain();
         }

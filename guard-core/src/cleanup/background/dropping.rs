@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::Entry;
 use super::guard_nest::GuardNest;
 use super::guards::{OpenGuards, Opened};
 use super::limit::SharedLimit;
 use super::nest::{CURRENT, Doing, Nest, leave};
+use super::nest_entry::NestEntry;
 use crate::report::ReportKind;
 
 /// Drops the context of the use that owns `nest`. A clean-up that is handed off by that waits for the entries of the
@@ -166,7 +166,7 @@ fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
 /// The notes about a drop, for a clean-up that is handed off by it.
 pub(super) struct Notes {
     /// The clean-ups that it waits for first.
-    pub(super) inside: Vec<Arc<Entry>>,
+    pub(super) inside: Vec<Arc<NestEntry>>,
     pub(super) limit: Option<Rc<dyn SharedLimit>>,
     /// Guards that may be among the locals of its context.
     pub(super) guards: OpenGuards,

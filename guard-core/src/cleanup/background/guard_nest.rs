@@ -4,9 +4,9 @@ use core::mem;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, add};
 use super::guards::{Entries, Opened};
 use super::nest::{CURRENT, Doing, Nest, leave};
+use super::nest_entry::{NestEntry, add};
 use crate::AsyncContext;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{Mutex, lock};
@@ -38,7 +38,7 @@ impl GuardNest {
         self.opened.clone()
     }
 
-    fn take(&self) -> Vec<Arc<Entry>> {
+    fn take(&self) -> Vec<Arc<NestEntry>> {
         mem::take(&mut *lock(&self.entries))
     }
 }
@@ -76,7 +76,7 @@ fn is_dropped_where_it_was_opened(opened: &Opened) -> bool {
 }
 
 /// [`leave`] for the clean-up of a guard.
-pub(super) fn leave_guard(entry: Arc<Entry>, opened: &Opened) {
+pub(super) fn leave_guard(entry: Arc<NestEntry>, opened: &Opened) {
     if is_dropped_where_it_was_opened(opened) {
         for older in opened.next_older(entry.runtime) {
             let mut entries = lock(&older);

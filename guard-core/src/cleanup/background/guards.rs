@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::vec::Vec;
 
-use super::entry::Entry;
+use super::nest_entry::NestEntry;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{AtomicUsize, Mutex, Ordering, global, lock};
 
 /// The clean-ups for which a guard waits.
-pub(super) type Entries = Mutex<Vec<Arc<Entry>>>;
+pub(super) type Entries = Mutex<Vec<Arc<NestEntry>>>;
 
 /// The guards that were opened while one nest was the current one.
 #[derive(Clone, Default)]

@@ -7,12 +7,12 @@ use std::boxed::Box;
 use std::sync::Arc;
 
 use super::dropping::{Notes, notes};
-use super::entry::Entry;
 use super::guard_nest::leave_guard;
 use super::kind::Kind;
 use super::nest::{Nest, leave, listener};
+use super::nest_entry::NestEntry;
 use super::registry::register;
-use super::task::Task;
+use super::task::CleanupTask;
 use crate::cleanup::Runtime;
 use crate::platform::panics::{catch_panic, contained};
 use crate::report::{Identity, ReportSource};
@@ -34,7 +34,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             // Its destructor reports that it has run out of time.
             return drop(exit);
         }
-        let entry = Arc::new(Entry::new(
+        let entry = Arc::new(NestEntry::new(
             identity,
             E::id(runtime),
             exit.is_in_set_up(),
@@ -42,7 +42,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
             listener(),
         ));
         let limit = limit.map(|limit| limit.for_cleanup());
-        let mut task = Task::new(
+        let mut task = CleanupTask::new(
             entry.clone(),
             Nest::of(inside, guards),
             exit,

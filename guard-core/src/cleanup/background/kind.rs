@@ -6,9 +6,9 @@
 use std::boxed::Box;
 use std::collections::BTreeMap;
 
-use super::entry::{Entry, LastPoll};
+use super::nest_entry::{LastPoll, NestEntry};
 use super::spawner;
-use super::task::{Task, Work};
+use super::task::{CleanupTask, Work};
 use crate::cleanup::{Runtime, RuntimeId, Unfinished};
 
 /// A kind of clean-ups.
@@ -24,11 +24,11 @@ pub(crate) trait Kind: Unfinished + 'static {
     fn has_place(runtime: &Runtime) -> bool;
 
     /// Goes on with the clean-up in the background. Drops it if there is no place for it.
-    fn spawn(task: Task<Self>, runtime: &Runtime);
+    fn spawn(task: CleanupTask<Self>, runtime: &Runtime);
 
     /// Keeps the clean-up until `inside`, which goes on in the same place, has ended, and then gives it its last
     /// poll. Gives it back if `inside` has ended already.
-    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>>;
+    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &NestEntry) -> Option<Box<Work<Self>>>;
 }
 
 /// Any thread may run it.
@@ -43,13 +43,13 @@ impl Kind for dyn Unfinished + Send {
         runtime.is_some() || spawner::is_set()
     }
 
-    fn spawn(task: Task<Self>, runtime: &Runtime) {
+    fn spawn(task: CleanupTask<Self>, runtime: &Runtime) {
         if let Some(task) = runtime.spawn(task) {
             spawner::spawn(task);
         }
     }
 
-    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>> {
+    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &NestEntry) -> Option<Box<Work<Self>>> {
         inside.after(work)
     }
 }
@@ -66,13 +66,13 @@ impl Kind for dyn Unfinished {
         runtime.is_some() || spawner::is_set_here()
     }
 
-    fn spawn(task: Task<Self>, runtime: &Runtime) {
+    fn spawn(task: CleanupTask<Self>, runtime: &Runtime) {
         if let Some(task) = spawner::spawn_here(task) {
             drop(runtime.spawn_local(task));
         }
     }
 
-    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &Entry) -> Option<Box<Work<Self>>> {
+    fn wait_for_last_poll(work: Box<Work<Self>>, inside: &NestEntry) -> Option<Box<Work<Self>>> {
         // `inside` ends on this thread too. But it can keep only what is `Send`, so it keeps a ticket.
         inside.after(Box::new(kept::keep(work)))?.take()
     }

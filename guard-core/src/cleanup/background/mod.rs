@@ -3,7 +3,6 @@
 mod detached;
 mod drain;
 mod dropping;
-pub(crate) mod entry;
 mod failures;
 mod guard_nest;
 mod guards;
@@ -11,6 +10,7 @@ mod hand_off;
 mod kind;
 mod limit;
 pub(crate) mod nest;
+pub(crate) mod nest_entry;
 mod registry;
 mod settle;
 mod settled;

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::{Entry, add, take_spent, unended};
 use super::failures::Failures;
 use super::guards::{GuardList, OpenGuards, Opened};
 use super::limit::{SharedLimit, Timer, wait_limit};
+use super::nest_entry::{NestEntry, add, take_spent, unended};
 use super::registry::look_again;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{Mutex, global, lock, per_thread};
@@ -27,10 +27,10 @@ pub(crate) struct Nest {
 }
 
 struct Contents {
-    entries: Vec<Arc<Entry>>,
+    entries: Vec<Arc<NestEntry>>,
     /// The entries for which the exit does not wait: they go on in another runtime, or were dropped during their set-up. It
     /// waits for what is inside them, if that goes on in its own runtime.
-    apart: Vec<Arc<Entry>>,
+    apart: Vec<Arc<NestEntry>>,
     /// The guards that were opened while this was the current nest.
     guards: Option<GuardList>,
     /// In the nest of a clean-up: the guards that were opened in the nest of the use that was dropped.
@@ -50,7 +50,7 @@ impl Contents {
     }
 
     /// Takes back the entries that were put apart for which `waits` holds.
-    fn take_back(&mut self, waits: impl Fn(&Entry) -> bool) {
+    fn take_back(&mut self, waits: impl Fn(&NestEntry) -> bool) {
         let apart = mem::take(&mut self.apart).into_iter();
         let (back, apart) = apart.partition::<Vec<_>, _>(|entry| waits(entry));
         self.apart = apart;
@@ -63,7 +63,7 @@ pub(crate) enum Doing {
     /// A use drops its context. A clean-up that is handed off by that waits for `inside` first. There may be guards
     /// among the locals of the context.
     DroppingContext {
-        inside: Vec<Arc<Entry>>,
+        inside: Vec<Arc<NestEntry>>,
         taken: core::cell::Cell<bool>,
         guards: OpenGuards,
     },
@@ -74,7 +74,7 @@ pub(crate) enum Doing {
     /// The time of an exit is up, and it is dropped with the uses in it. The cell says whether that was reported.
     Expiring(Rc<core::cell::Cell<bool>>),
     /// A clean-up is polled.
-    CleaningUp(Arc<Entry>),
+    CleaningUp(Arc<NestEntry>),
     /// Somebody wants the reports of the clean-ups that are handed off here.
     Listening(Arc<Failures>),
     /// What is dropped here belongs to no use.
@@ -101,7 +101,7 @@ impl Nest {
     }
 
     /// A nest for a clean-up, with these entries.
-    pub(super) fn of(entries: Vec<Arc<Entry>>, guards: OpenGuards) -> Self {
+    pub(super) fn of(entries: Vec<Arc<NestEntry>>, guards: OpenGuards) -> Self {
         let mut nest = Self::new();
         if !entries.is_empty() || !guards.is_empty() {
             let left = nest.contents();
@@ -147,12 +147,12 @@ impl Nest {
         left.get_mut()
     }
 
-    fn push(&mut self, entry: Arc<Entry>) {
+    fn push(&mut self, entry: Arc<NestEntry>) {
         drop(add(&mut self.contents().entries, entry));
     }
 
     /// Adds the entries of a guard.
-    pub(super) fn absorb_entries(&mut self, entries: Vec<Arc<Entry>>) {
+    pub(super) fn absorb_entries(&mut self, entries: Vec<Arc<NestEntry>>) {
         // Leaves out the clean-ups that wait for the one whose code runs here, and that one itself: this exit must not
         // wait for them. The use around them has them in its nest too, and waits.
         let owners = owners();
@@ -178,7 +178,7 @@ impl Nest {
     }
 
     /// Takes out what has not ended.
-    pub(super) fn take(&mut self) -> Vec<Arc<Entry>> {
+    pub(super) fn take(&mut self) -> Vec<Arc<NestEntry>> {
         let Some(mut left) = self.left.take() else {
             return Vec::new();
         };
@@ -223,7 +223,7 @@ impl Nest {
     }
 
     /// Adds the entries that an ended clean-up of this nest has left.
-    fn adopt(&mut self, ended: Option<Arc<Entry>>) {
+    fn adopt(&mut self, ended: Option<Arc<NestEntry>>) {
         let left = ended.map_or_else(Vec::new, |ended| unended(ended.left()));
         if !left.is_empty() {
             self.during(|| left.into_iter().for_each(leave));
@@ -241,7 +241,7 @@ impl Nest {
     fn poll_each_ended(
         &mut self,
         cx: &mut Context<'_>,
-        waits: impl Fn(&Entry) -> bool,
+        waits: impl Fn(&NestEntry) -> bool,
     ) -> Poll<()> {
         while let Some(left) = &mut *self.left {
             let waiter = core::ptr::from_ref(&**left).addr();
@@ -264,7 +264,7 @@ impl Nest {
 
     /// [`poll_ended`](Self::poll_ended) that also waits for the uses that were dropped during their set-up.
     pub(super) fn poll_all_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
-        let waits = |entry: &Entry| runtime.waits_for(entry.runtime);
+        let waits = |entry: &NestEntry| runtime.waits_for(entry.runtime);
         if let Some(left) = &mut *self.left {
             left.get_mut().take_back(waits);
         }
@@ -305,7 +305,7 @@ impl Nest {
     }
 
     /// An entry that has to end before an exit that was to go on in the same place.
-    pub(super) fn unended(&mut self, runtime: RuntimeId) -> Option<Arc<Entry>> {
+    pub(super) fn unended(&mut self, runtime: RuntimeId) -> Option<Arc<NestEntry>> {
         loop {
             let left = self.left.as_mut()?.get_mut();
             let entry = left.entries.last()?;
@@ -322,7 +322,7 @@ impl Nest {
 }
 
 /// The clean-ups that a nest had when it ended. If it is dropped, they go to the nest that is current then.
-pub(crate) struct Leftover(Vec<Arc<Entry>>);
+pub(crate) struct Leftover(Vec<Arc<NestEntry>>);
 
 impl Leftover {
     pub(crate) const fn none() -> Self {
@@ -361,7 +361,7 @@ impl Drop for Nest {
 }
 
 /// The clean-ups that this thread is polling, the innermost first.
-pub(crate) fn owners() -> Vec<Arc<Entry>> {
+pub(crate) fn owners() -> Vec<Arc<NestEntry>> {
     let mut owners = Vec::new();
     CURRENT.with(|current| {
         current.outward(|doing, _| {
@@ -375,7 +375,7 @@ pub(crate) fn owners() -> Vec<Arc<Entry>> {
 }
 
 /// The clean-up in whose code this thread is, also if that code is [detached](crate::detached).
-pub(super) fn innermost_owner() -> Option<Arc<Entry>> {
+pub(super) fn innermost_owner() -> Option<Arc<NestEntry>> {
     let mut innermost = None;
     CURRENT.with(|current| {
         current.outward(|doing, _| {
@@ -431,7 +431,7 @@ impl Listener {
 
 /// Puts a clean-up into the nest to which it belongs: the current one, or a nest further out if it would otherwise wait
 /// for itself.
-pub(crate) fn leave(entry: Arc<Entry>) {
+pub(crate) fn leave(entry: Arc<NestEntry>) {
     if entry.has_ended() {
         return unended(std::vec![entry]).into_iter().for_each(leave);
     }
@@ -459,7 +459,7 @@ pub(crate) fn leave(entry: Arc<Entry>) {
     look_again();
 }
 
-fn leave_in_current(entry: Arc<Entry>) {
+fn leave_in_current(entry: Arc<NestEntry>) {
     CURRENT.with(|current| {
         current.with(|nest| {
             if let Some(nest) = nest {
@@ -471,7 +471,7 @@ fn leave_in_current(entry: Arc<Entry>) {
 
 /// Puts `entry` outside the innermost `owners` clean-ups that this thread polls: into the nest that was current when the
 /// outermost of them began to be polled.
-fn leave_outside(owners: usize, entry: &Arc<Entry>) {
+fn leave_outside(owners: usize, entry: &Arc<NestEntry>) {
     let mut seen = 0;
     CURRENT.with(|current| {
         current.outward(|doing, under| {

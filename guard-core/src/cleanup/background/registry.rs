@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::entry::Entry;
+use super::nest_entry::NestEntry;
 use crate::cleanup::RuntimeId;
 use crate::platform::sync::{Mutex, global, lock};
 use crate::platform::wakers::Wakers;
@@ -16,7 +16,7 @@ use crate::platform::wakers::Wakers;
 struct Registry {
     next: u64,
     /// By runtime, in the order of the hand-off. There are few runtimes.
-    entries: Vec<(RuntimeId, BTreeMap<u64, Arc<Entry>>)>,
+    entries: Vec<(RuntimeId, BTreeMap<u64, Arc<NestEntry>>)>,
     drains: Wakers<u64>,
 }
 
@@ -34,7 +34,7 @@ impl Registry {
         self.next
     }
 
-    fn of(&self, runtime: Option<RuntimeId>) -> impl Iterator<Item = &Arc<Entry>> {
+    fn of(&self, runtime: Option<RuntimeId>) -> impl Iterator<Item = &Arc<NestEntry>> {
         let entries = self.entries.iter();
         let entries = entries
             .filter(move |(id, _)| runtime.is_none_or(|runtime| runtime.is_same_runtime(*id)));
@@ -53,7 +53,7 @@ pub(super) struct Registered {
 }
 
 /// Adds a clean-up that goes on in the background.
-pub(super) fn register(entry: &Arc<Entry>) -> Registered {
+pub(super) fn register(entry: &Arc<NestEntry>) -> Registered {
     let mut registry = lock(&REGISTRY);
     let number = registry.number();
     let runtime = entry.runtime;
@@ -119,7 +119,7 @@ pub(super) fn is_any(runtime: Option<RuntimeId>) -> bool {
 }
 
 /// The clean-ups that go on in the runtime `runtime`, or with `None` all.
-pub(super) fn all(runtime: Option<RuntimeId>) -> Vec<Arc<Entry>> {
+pub(super) fn all(runtime: Option<RuntimeId>) -> Vec<Arc<NestEntry>> {
     lock(&REGISTRY).of(runtime).cloned().collect()
 }
 

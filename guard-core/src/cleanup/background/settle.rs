@@ -22,7 +22,7 @@ where
     if nest.is_empty() {
         return Poll::Ready(());
     }
-    poll_wait(context, nest, cx)
+    poll_nest_of(context, nest, cx)
 }
 
 /// [`poll_settle`] before the exit. The context is told the outcome first, so that its exit knows the outcome also if
@@ -43,16 +43,16 @@ where
     if let Some(told) = outcome.take() {
         *outcome = context.as_mut().tell(told);
     }
-    poll_wait(context, nest, cx)
+    poll_nest_of(context, nest, cx)
 }
 
 #[cold]
-fn poll_wait<C, X>(mut context: Pin<&mut C>, nest: &mut Nest, cx: &mut Context<'_>) -> Poll<()>
+fn poll_nest_of<C, X>(mut context: Pin<&mut C>, nest: &mut Nest, cx: &mut Context<'_>) -> Poll<()>
 where
     C: AsyncContext<X>,
 {
     let runtime = context.runtime();
-    let limit = |cx: &mut Context<'_>| context.as_mut().poll_wait_limit(cx);
+    let limit = |cx: &mut Context<'_>| context.as_mut().poll_wait(cx);
     let overtaken = ready!(poll_nest(nest, runtime, cx, limit));
     if !overtaken.is_empty() {
         context.report(ReportKind::Overtook {

@@ -11,8 +11,8 @@ use super::dropping::drop_block;
 use super::failures::Failures;
 use super::nest::{CURRENT, Doing, Nest, listener};
 use crate::cleanup::Runtime;
+use crate::is_err::is_err;
 use crate::report::{Identity, OwnedReport, ReportSource};
-use crate::using::is_err::is_err;
 
 pin_project_lite::pin_project! {
     /// The future of [`settled`].

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::dropping::expire;
-use super::entry::{Entry, LastPoll};
 use super::kind::Kind;
 use super::limit::{CleanupLimit, LimitedPart, Timer, cleanup_timeout};
 use super::nest::{CURRENT, Doing, Nest, leave};
+use super::nest_entry::{LastPoll, NestEntry};
 use super::registry::Registered;
 use super::settle::poll_nest;
 use crate::cleanup::{Runtime, WaitLimit};
@@ -19,10 +19,10 @@ use crate::platform::panics::catch_panic;
 use crate::report::{ReportKind, ReportSource, listen};
 
 /// The future that runs a clean-up to its end. If it is dropped before, the clean-up gets its last poll.
-pub(crate) struct Task<E: ?Sized + Kind>(Option<Box<Work<E>>>);
+pub(crate) struct CleanupTask<E: ?Sized + Kind>(Option<Box<Work<E>>>);
 
 pub(crate) struct Work<E: ?Sized + Kind> {
-    entry: Arc<Entry>,
+    entry: Arc<NestEntry>,
     /// The clean-ups that were handed off inside its use, and by its own code.
     nest: Nest,
     exit: Option<Pin<Box<E>>>,
@@ -45,9 +45,9 @@ enum Phase {
     After,
 }
 
-impl<E: ?Sized + Kind> Task<E> {
+impl<E: ?Sized + Kind> CleanupTask<E> {
     pub(super) fn new(
-        entry: Arc<Entry>,
+        entry: Arc<NestEntry>,
         nest: Nest,
         mut exit: Pin<Box<E>>,
         runtime: Runtime,
@@ -81,9 +81,9 @@ impl<E: ?Sized + Kind> Task<E> {
 }
 
 // The exit is in a box of its own.
-impl<E: ?Sized + Kind> Unpin for Task<E> {}
+impl<E: ?Sized + Kind> Unpin for CleanupTask<E> {}
 
-impl<E: ?Sized + Kind> Future for Task<E> {
+impl<E: ?Sized + Kind> Future for CleanupTask<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -98,7 +98,7 @@ impl<E: ?Sized + Kind> Future for Task<E> {
     }
 }
 
-impl<E: ?Sized + Kind> Drop for Task<E> {
+impl<E: ?Sized + Kind> Drop for CleanupTask<E> {
     fn drop(&mut self) {
         if let Some(work) = self.0.take() {
             work.last_poll();

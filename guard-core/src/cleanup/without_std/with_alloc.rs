@@ -27,11 +27,11 @@ pub(crate) trait Kind: Unfinished + 'static {
     }
 
     /// Goes on with the clean-up, or drops it if there is no place for it.
-    fn spawn(task: Task<Self>);
+    fn spawn(task: CleanupTask<Self>);
 }
 
 impl Kind for dyn Unfinished + Send {
-    fn spawn(task: Task<Self>) {
+    fn spawn(task: CleanupTask<Self>) {
         if let Some(spawner) = SPAWNER.get() {
             spawner(Box::pin(task));
         }
@@ -40,7 +40,7 @@ impl Kind for dyn Unfinished + Send {
 
 impl Kind for dyn Unfinished {
     /// Without `std` there is no spawner for one thread.
-    fn spawn(task: Task<Self>) {
+    fn spawn(task: CleanupTask<Self>) {
         drop(task);
     }
 }
@@ -49,19 +49,19 @@ impl Kind for dyn Unfinished {
 /// spawner.
 pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, _: Identity, _: &Runtime) {
     let is_in_set_up = exit.is_in_set_up();
-    let mut task = Task { exit, is_in_set_up };
+    let mut task = CleanupTask { exit, is_in_set_up };
     let mut cx = Context::from_waker(Waker::noop());
     if Pin::new(&mut task).poll(&mut cx).is_pending() {
         E::spawn(task);
     }
 }
 
-pub(crate) struct Task<E: ?Sized> {
+pub(crate) struct CleanupTask<E: ?Sized> {
     exit: Pin<Box<E>>,
     is_in_set_up: bool,
 }
 
-impl<E: ?Sized + Unfinished> Future for Task<E> {
+impl<E: ?Sized + Unfinished> Future for CleanupTask<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

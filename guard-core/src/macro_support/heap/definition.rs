@@ -3,8 +3,7 @@
 use core::future::Future;
 
 use crate::AsyncContext;
-use crate::coroutine::guaranteed as coroutine;
-use crate::macro_support::Conclude;
+use crate::coroutine::{Conclude, guaranteed as coroutine};
 use crate::raw::Yielder;
 use crate::report::{Origin, Print};
 

@@ -7,4 +7,3 @@ mod stack;
 pub use self::definition::{guaranteed, local};
 pub use self::keep::{Keep, KeepSelf, keep};
 pub use self::stack::StackAndContext;
-pub use crate::adapters::needs_alloc::{JoinError, join};

@@ -7,8 +7,8 @@
     reason = "as for the others that are found so"
 )]
 
-use crate::AsyncExitStack;
-use crate::exit_stack_parts::StackMode;
+use crate::exit_stack::{AsyncExitStack, ExitStackContext, ReportingStack, StackMode};
+use crate::macro_support::IntoReporting;
 use crate::macro_support::classify::Otherwise;
 
 /// The answer for an exit stack by itself.
@@ -49,5 +49,16 @@ where
     #[inline]
     pub fn __guard_unasked(&self) -> IsStack {
         IsStack
+    }
+}
+
+impl<E> IntoReporting for ExitStackContext<E>
+where
+    E: 'static,
+{
+    type Reporting = ReportingStack<E>;
+
+    fn into_reporting(self) -> ReportingStack<E> {
+        self.reporting()
     }
 }

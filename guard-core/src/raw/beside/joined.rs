@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{Beside, EndedBeside, LaterPanics, Node, What};
+use super::{BesidePtr, EndedBeside, LaterPanics, Node, NodeVtable, end_each};
 use crate::platform::panics::Panic;
 
 /// What goes on beside two joined contexts, in a place of its own: the resource of the two is the whole of them.
@@ -14,7 +14,7 @@ pub(crate) struct JoinedBeside(NonNull<Joined>);
 #[repr(C)]
 struct Joined {
     node: Node,
-    parts: [Option<Beside>; 2],
+    parts: [Option<BesidePtr>; 2],
 }
 
 // SAFETY: it points to parts of the two contexts, and is sent with them.
@@ -23,7 +23,7 @@ unsafe impl Send for JoinedBeside {}
 unsafe impl Sync for JoinedBeside {}
 
 impl JoinedBeside {
-    const WHAT: &'static What = &What {
+    const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll,
         end: Self::end,
         refuse: Self::refuse,
@@ -32,13 +32,13 @@ impl JoinedBeside {
     };
 
     /// Joins what goes on beside either, if something does.
-    pub(crate) fn of(first: Option<Beside>, second: Option<Beside>) -> Option<Self> {
+    pub(crate) fn of(first: Option<BesidePtr>, second: Option<BesidePtr>) -> Option<Self> {
         if first.is_none() && second.is_none() {
             return None;
         }
         let joined = Box::new(Joined {
             node: Node {
-                what: Self::WHAT,
+                vtable: Self::VTABLE,
                 next: Cell::new(None),
             },
             parts: [first, second],
@@ -47,8 +47,8 @@ impl JoinedBeside {
         NonNull::new(Box::into_raw(joined)).map(Self)
     }
 
-    pub(crate) fn get(&self) -> Beside {
-        Beside(self.0.cast())
+    pub(crate) fn get(&self) -> BesidePtr {
+        BesidePtr(self.0.cast())
     }
 
     /// # Safety
@@ -77,16 +77,10 @@ impl JoinedBeside {
     unsafe fn end(node: NonNull<Node>, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         // SAFETY: as in `poll`.
         let parts = unsafe { (*node.cast::<Joined>().as_ptr()).parts };
-        let mut ended = Ok(());
-        for beside in parts.into_iter().flatten() {
+        end_each(parts.into_iter().flatten(), later, |beside, later| {
             // SAFETY: as the caller says.
-            match (unsafe { beside.end(later) }, &ended) {
-                (Err(panic), Ok(())) => ended = Err(panic),
-                (Err(second), Err(_)) => later(second),
-                (Ok(()), _) => {}
-            }
-        }
-        ended
+            unsafe { beside.end(later) }
+        })
     }
 
     /// # Safety

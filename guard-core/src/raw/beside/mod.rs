@@ -1,7 +1,7 @@
 //! A future goes on beside a block. Whoever drives the block polls the future too.
 //!
 //! The future lies in the body of a context, which is not polled while its resource is lent. So the driver polls it
-//! by a pointer of its own: see [`Beside`].
+//! by a pointer of its own: see [`BesidePtr`].
 //!
 //! # Aliasing
 //!
@@ -16,11 +16,11 @@
 //! - While a driver polls by the pointer it uses no reference to the context. One that exists meanwhile, as in
 //!   [`poll_beside`], makes no claim, for the same reason.
 
-mod around;
+mod at_yield;
+#[cfg(feature = "alloc")]
+pub(super) mod drive;
 #[cfg(feature = "alloc")]
 pub(super) mod joined;
-#[cfg(feature = "alloc")]
-pub(super) mod place;
 mod yielded;
 
 use core::cell::Cell;
@@ -28,7 +28,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-pub(crate) use self::around::{Around, ENDED, ENDED_AFTER_BLOCK, YIELDS};
+pub(crate) use self::at_yield::BesideAtYield;
 use self::yielded::Head;
 pub(super) use self::yielded::YieldBeside;
 use crate::AsyncContext;
@@ -91,28 +91,45 @@ pub struct EndedBeside {
 /// long the body stays suspended at its yield, and everything in it where it is. A context that answers
 /// [`beside`](AsyncContext::beside) promises that; all of them are in this crate.
 #[derive(Clone, Copy)]
-pub struct Beside(NonNull<Node>);
+pub struct BesidePtr(NonNull<Node>);
 
 // SAFETY: it is polled only through whoever has the context exclusively, whose parts it points to. So it is sent and shared
 // with the context.
-unsafe impl Send for Beside {}
+unsafe impl Send for BesidePtr {}
 // SAFETY: as above.
-unsafe impl Sync for Beside {}
+unsafe impl Sync for BesidePtr {}
 
 /// One thing that goes on beside a block: the first field of what it is a part of.
 pub(super) struct Node {
-    what: &'static What,
+    vtable: &'static NodeVtable,
     next: Cell<Option<NonNull<Node>>>,
 }
 
 /// Receives the panics after the first one.
 pub(crate) type LaterPanics<'a> = dyn FnMut(Panic) + 'a;
 
-/// The first of a list of nodes.
-pub(super) type First = Cell<Option<NonNull<Node>>>;
+/// Ends one after the other, each with `end`. Returns the first panic, and gives the others to `later`.
+pub(crate) fn end_each<T>(
+    all: impl Iterator<Item = T>,
+    later: &mut LaterPanics<'_>,
+    end: impl Fn(T, &mut LaterPanics<'_>) -> Result<(), Panic>,
+) -> Result<(), Panic> {
+    let mut ended = Ok(());
+    for one in all {
+        match (end(one, later), &ended) {
+            (Err(panic), Ok(())) => ended = Err(panic),
+            (Err(second), Err(_)) => later(second),
+            (Ok(()), _) => {}
+        }
+    }
+    ended
+}
 
-/// What can be done with a node. The callers hold what [`Beside`] asks for.
-struct What {
+/// A list of nodes, which holds the first of them.
+pub(super) type NodeList = Cell<Option<NonNull<Node>>>;
+
+/// What can be done with a node. The callers hold what [`BesidePtr`] asks for.
+struct NodeVtable {
     /// Ready when it ends the block. An error that comes `after_block` is for a report only.
     poll: unsafe fn(NonNull<Node>, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>,
     /// Drops the future. If several panic, `later` is given all panics but the first.
@@ -125,10 +142,10 @@ struct What {
     has_early_error: bool,
 }
 
-impl Beside {
+impl BesidePtr {
     #[inline]
-    pub(super) fn of(first: &First) -> Option<Self> {
-        first.get().map(Self)
+    pub(super) fn of(list: &NodeList) -> Option<Self> {
+        list.get().map(Self)
     }
 
     /// Goes on. Ready when something ends the block.
@@ -140,9 +157,9 @@ impl Beside {
         let mut next = Some(self.0);
         while let Some(node) = next {
             // SAFETY: the nodes of the list are valid as long as it is.
-            let (what, after) = unsafe { (node.as_ref().what, node.as_ref().next.get()) };
+            let (vtable, after) = unsafe { (node.as_ref().vtable, node.as_ref().next.get()) };
             // SAFETY: as above, and the caller says that nobody else uses it.
-            if let Poll::Ready(ended) = unsafe { (what.poll)(node, cx, after_block) } {
+            if let Poll::Ready(ended) = unsafe { (vtable.poll)(node, cx, after_block) } {
                 return Poll::Ready(ended);
             }
             next = after;
@@ -158,7 +175,7 @@ impl Beside {
     /// As for [`poll`](Self::poll).
     pub(super) unsafe fn end(self, later: &mut LaterPanics<'_>) -> Result<(), Panic> {
         // SAFETY: as the caller says.
-        unsafe { (self.0.as_ref().what.end)(self.0, later) }
+        unsafe { (self.0.as_ref().vtable.end)(self.0, later) }
     }
 
     /// Called if nothing polls it. Returns whether nothing goes on; if so, nothing can begin to go on later.
@@ -170,9 +187,9 @@ impl Beside {
         let mut next = Some(self.0);
         while let Some(node) = next {
             // SAFETY: as in `poll`.
-            let (what, after) = unsafe { (node.as_ref().what, node.as_ref().next.get()) };
+            let (vtable, after) = unsafe { (node.as_ref().vtable, node.as_ref().next.get()) };
             // SAFETY: as in `poll`.
-            if !unsafe { (what.refuse)(node) } {
+            if !unsafe { (vtable.refuse)(node) } {
                 return false;
             }
             next = after;
@@ -188,7 +205,7 @@ impl Beside {
     pub(super) unsafe fn has_early_error(self) -> bool {
         // SAFETY: the caller says that it is valid.
         let node = unsafe { self.0.as_ref() };
-        node.what.has_early_error && node.next.get().is_none()
+        node.vtable.has_early_error && node.next.get().is_none()
     }
 
     /// Takes the error out with which the context's own future has failed.
@@ -198,7 +215,7 @@ impl Beside {
     /// As for [`poll`](Self::poll). And if the first node is a [`Head`], it is one of this `E`.
     pub(super) unsafe fn failure<E>(self, ask: Ask) -> Option<E> {
         // SAFETY: it is valid.
-        if !unsafe { self.0.as_ref().what.is_own } {
+        if !unsafe { self.0.as_ref().vtable.is_own } {
             return None;
         }
         // SAFETY: it is a `Head`, of this type as the caller says, and nobody else uses it.

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
-use super::{EndedBeside, LaterPanics, Node, What};
+use super::{EndedBeside, LaterPanics, Node, NodeVtable};
 use crate::Outcome;
 use crate::platform::panics::{Panic, catch_panic};
 use crate::platform::tokio::unconstrained;
@@ -59,7 +59,7 @@ impl<E, F> Going<E, F>
 where
     F: Future<Output: Ends<E>>,
 {
-    const WHAT: &'static What = &What {
+    const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll,
         end: Self::end,
         refuse: |_| false,
@@ -71,7 +71,7 @@ where
         Self {
             head: Head {
                 node: Node {
-                    what: Self::WHAT,
+                    vtable: Self::VTABLE,
                     next: Cell::new(None),
                 },
                 catches,

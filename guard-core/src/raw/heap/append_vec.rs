@@ -6,18 +6,18 @@ use core::ptr::NonNull;
 
 use super::{KeptContext, LentContext};
 use crate::AsyncContext;
-use crate::platform::shared::Shared;
+use crate::platform::locked::Locked;
 
 /// A list that can be added to while it is shared. Entries leave it only when it is not shared: so what an entry
 /// lends stays borrowed as long as the list is.
 pub(crate) struct AppendVec<T: ?Sized> {
-    entries: Shared<Vec<Box<T>>>,
+    entries: Locked<Vec<Box<T>>>,
 }
 
 impl<T: ?Sized> AppendVec<T> {
     pub(crate) const fn new() -> Self {
         Self {
-            entries: Shared::new(Vec::new()),
+            entries: Locked::new(Vec::new()),
         }
     }
 

@@ -16,27 +16,27 @@ use core::task::{Context, Poll, Waker, ready};
 use super::held::Held;
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_context};
+use crate::context::report_failures;
+use crate::platform::locked::Locked;
 use crate::platform::panics::{Panic, catch_panic, contained};
-use crate::platform::shared::Shared;
-use crate::raw::beside::place::{Drive, Place};
+use crate::raw::beside::drive::{Drive, DriveNode};
 use crate::raw::beside::{ASK, Ask, EndedBeside, LaterPanics};
-use crate::report::lose_error;
 
 /// An entered context beside which something goes on, while its resource is lent.
 ///
 /// To use the context, the driver or the handle takes it out of here and puts it back, so one of them uses it at a time, and
 /// no lock is held while the context's code runs. If the handle is to exit a context that the driver has taken out, the
 /// handle waits. If the handle is dropped then, the driver drops the context instead of putting it back.
-pub(crate) struct Driven<C, X>(Shared<Whereabouts<C, X>>)
+pub(crate) struct Driven<C, X>(Locked<DrivenState<C, X>>)
 where
     C: AsyncContext<X>;
 
-enum Whereabouts<C, X>
+enum DrivenState<C, X>
 where
     C: AsyncContext<X>,
 {
     Here(Held<C, X>),
-    Away {
+    TakenOut {
         /// The waker of a handle that waits to exit the context.
         waiting: Option<Waker>,
         /// The handle has been dropped, so the driver drops the context.
@@ -47,7 +47,7 @@ where
 }
 
 /// A context that is taken out, and put back when this is dropped.
-struct Away<'a, C, X>
+struct PutBack<'a, C, X>
 where
     C: AsyncContext<X>,
 {
@@ -62,23 +62,23 @@ where
     /// Calls `action` with the context, if that is here.
     fn with<U>(&self, action: impl FnOnce(&mut Held<C, X>) -> U) -> Option<U> {
         let held = self.0.with(|slot| match slot {
-            Whereabouts::Here(_) => {
-                let away = Whereabouts::Away {
+            DrivenState::Here(_) => {
+                let taken_out = DrivenState::TakenOut {
                     waiting: None,
                     is_orphaned: false,
                 };
-                match mem::replace(slot, away) {
-                    Whereabouts::Here(held) => Some(held),
+                match mem::replace(slot, taken_out) {
+                    DrivenState::Here(held) => Some(held),
                     _ => None,
                 }
             }
             _ => None,
         })?;
-        let mut away = Away {
+        let mut put_back = PutBack {
             driven: self,
             held: Some(held),
         };
-        away.held.as_mut().map(action)
+        put_back.held.as_mut().map(action)
     }
 
     /// Takes the context for good. Ready when nobody uses it.
@@ -86,12 +86,12 @@ where
         // Cloned and dropped outside of the lock.
         let mut replaced = Some(waker.clone());
         let taken = self.0.with(|slot| {
-            if let Whereabouts::Away { waiting, .. } = slot {
+            if let DrivenState::TakenOut { waiting, .. } = slot {
                 mem::swap(waiting, &mut replaced);
                 return Poll::Pending;
             }
-            match mem::replace(slot, Whereabouts::Gone) {
-                Whereabouts::Here(held) => Poll::Ready(Some(held)),
+            match mem::replace(slot, DrivenState::Gone) {
+                DrivenState::Here(held) => Poll::Ready(Some(held)),
                 _ => Poll::Ready(None),
             }
         });
@@ -102,12 +102,12 @@ where
     /// The handle is dropped, and with it the context.
     fn orphan(&self) {
         let held = self.0.with(|slot| match slot {
-            Whereabouts::Away { is_orphaned, .. } => {
+            DrivenState::TakenOut { is_orphaned, .. } => {
                 *is_orphaned = true;
                 None
             }
-            _ => match mem::replace(slot, Whereabouts::Gone) {
-                Whereabouts::Here(held) => Some(held),
+            _ => match mem::replace(slot, DrivenState::Gone) {
+                DrivenState::Here(held) => Some(held),
                 _ => None,
             },
         });
@@ -119,14 +119,14 @@ where
     }
 }
 
-impl<C, X> Drop for Away<'_, C, X>
+impl<C, X> Drop for PutBack<'_, C, X>
 where
     C: AsyncContext<X>,
 {
     fn drop(&mut self) {
         let held = &mut self.held;
         let waiting = self.driven.0.with(|slot| {
-            let Whereabouts::Away {
+            let DrivenState::TakenOut {
                 waiting,
                 is_orphaned,
             } = slot
@@ -135,8 +135,8 @@ where
             };
             let waiting = waiting.take();
             *slot = match held.take_if(|_| !*is_orphaned) {
-                Some(held) => Whereabouts::Here(held),
-                None => Whereabouts::Gone,
+                Some(held) => DrivenState::Here(held),
+                None => DrivenState::Gone,
             };
             waiting
         });
@@ -159,20 +159,7 @@ fn lose<C, X>(held: &mut Held<C, X>, nest: &mut Nest)
 where
     C: AsyncContext<X>,
 {
-    let mut panicked = false;
-    loop {
-        match catch_panic(|| held.context.as_mut().failure(ASK)) {
-            Ok(Some(error)) => lose_error(held.context.get(), error),
-            Ok(None) => break,
-            Err(panic) => {
-                panic.report_to(held.context.get().report_source());
-                // As in `report_failures` of the driver.
-                if mem::replace(&mut panicked, true) {
-                    break;
-                }
-            }
-        }
-    }
+    report_failures(held.context.as_mut(), ASK);
     held.end_beside(nest);
 }
 
@@ -256,7 +243,7 @@ where
 {
     /// Nothing goes on beside it.
     Alone(Held<C, X>),
-    Shared(Arc<Place<Driven<C, X>>>),
+    Shared(Arc<DriveNode<Driven<C, X>>>),
     /// The borrow of its resource has ended, and nothing goes on beside it.
     Released(Pin<Box<C>>),
     /// It is just being released.
@@ -386,7 +373,7 @@ where
     /// If something goes on beside it, and there is no driver. `place` says where, and what to do.
     pub(crate) fn new(
         context: Pin<Box<C>>,
-        driver: Option<impl FnOnce(&Arc<Place<Driven<C, X>>>)>,
+        driver: Option<impl FnOnce(&Arc<DriveNode<Driven<C, X>>>)>,
         place: &str,
     ) -> Self {
         let held = Held::new(context);
@@ -410,7 +397,7 @@ where
                 kept: KeptContext::new(State::Alone(held)),
             };
         };
-        let driven = Place::new(Driven(Shared::new(Whereabouts::Here(held))));
+        let driven = DriveNode::new(Driven(Locked::new(DrivenState::Here(held))));
         driver(&driven);
         Self {
             resource,
@@ -422,7 +409,7 @@ where
     pub(crate) fn alone(context: Pin<Box<C>>) -> Self {
         Self::new(
             context,
-            None::<fn(&Arc<Place<Driven<C, X>>>)>,
+            None::<fn(&Arc<DriveNode<Driven<C, X>>>)>,
             "nobody drives",
         )
     }

@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_block};
-use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, Beside, EndedBeside, end_beside};
+use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, BesidePtr, EndedBeside, end_beside};
 use crate::report::{ReportKind, ReportSource};
 
 /// The message if a guard cannot drive what goes on beside its context.
@@ -22,14 +22,14 @@ where
 {
     pub(super) resource: NonNull<C::Resource>,
     /// What goes on beside the one who uses the resource.
-    pub(super) beside: Option<Beside>,
+    pub(super) beside: Option<BesidePtr>,
     pub(super) context: Owner<C>,
     _outcome: PhantomData<fn(X)>,
 }
 
 /// What goes on beside the one who uses the resource of a [`Held`].
 pub(crate) struct HeldBeside<'a> {
-    beside: Option<Beside>,
+    beside: Option<BesidePtr>,
     _held: PhantomData<&'a mut ()>,
 }
 

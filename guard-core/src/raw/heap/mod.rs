@@ -6,8 +6,8 @@ mod driven;
 mod held;
 mod join_resource;
 
+pub(crate) use super::beside::drive::{Drive, DriveNode};
 pub(crate) use super::beside::joined::JoinedBeside;
-pub(crate) use super::beside::place::{Drive, Place};
 pub(crate) use append_vec::AppendVec;
 pub(crate) use boxed::boxed;
 pub(crate) use driven::{Driven, KeptContext, LentContext};

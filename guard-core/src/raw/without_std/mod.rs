@@ -4,8 +4,8 @@
 
 mod fn_cell;
 #[cfg(feature = "alloc")]
-mod spin;
+mod locked;
 
 pub(crate) use fn_cell::FnCell;
 #[cfg(feature = "alloc")]
-pub(crate) use spin::Shared;
+pub(crate) use locked::Locked;

@@ -4,12 +4,13 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::dropping::report_ended;
+use super::reporting::{report_beside, report_ended};
 use super::{BodyEnd, Ending, Runs, Stage, Use};
 use crate::cleanup::{Nest, drop_context};
+use crate::context::{failure_of, lose_error, report_failures};
 use crate::platform::panics::{Panic, catch_panic_rarely};
-use crate::raw::{ASK, ASK_FOR_FIRST, ASK_FOR_LATE, Ask, end_beside, poll_beside};
-use crate::report::{ReportSource, lose_error};
+use crate::raw::{ASK, ASK_FOR_FIRST, ASK_FOR_LATE, end_beside, poll_beside};
+use crate::report::ReportSource;
 use crate::using::form::{Form, Kept};
 use crate::{AsyncContext, Outcome};
 
@@ -230,57 +231,6 @@ where
             lose_error(&*parts.as_mut().context(), error);
         }
         parts.finish_outer();
-    }
-}
-
-/// Takes the error of the future beside the body. Its conversion to the context's error may panic.
-fn failure_of<C, X>(context: Pin<&mut C>, ask: Ask) -> Result<Option<C::Error>, Panic>
-where
-    C: AsyncContext<X>,
-{
-    let (mut context, mut failure) = (context, None);
-    catch_panic_rarely(&mut || failure = context.as_mut().failure(ask))?;
-    Ok(failure)
-}
-
-/// Reports the error with which something beside a body has ended it, if that is how it has ended. Returns what is still
-/// to be reported, also when the context is gone.
-pub(super) fn report_beside<C, X, K>(
-    context: &C,
-    ended: BodyEnd<K, C::Error>,
-) -> BodyEnd<K, C::Error>
-where
-    C: AsyncContext<X>,
-{
-    match ended {
-        BodyEnd::Beside(Some(error)) => {
-            lose_error(context, error);
-            BodyEnd::Beside(None)
-        }
-        ended => ended,
-    }
-}
-
-/// Reports the errors of what is beside, which are not what the use ends with. Several things may have failed.
-#[cold]
-pub(super) fn report_failures<C, X>(mut context: Pin<&mut C>, ask: Ask)
-where
-    C: AsyncContext<X>,
-{
-    let mut panicked = false;
-    loop {
-        match failure_of(context.as_mut(), ask) {
-            // A context that is made of others says which of them has failed.
-            Ok(Some(error)) => lose_error(&*context, error),
-            Ok(None) => return,
-            Err(panic) => {
-                panic.report_to(context.report_source());
-                // One conversion of an error has panicked. If asking itself panics, this does not go on for ever.
-                if mem::replace(&mut panicked, true) {
-                    return;
-                }
-            }
-        }
     }
 }
 

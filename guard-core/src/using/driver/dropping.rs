@@ -4,12 +4,12 @@ use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 
-use super::beside::{report_beside, report_failures};
+use super::reporting::{report_beside, report_ended};
 use super::{BodyEnd, Parts, Stage, Use};
 use crate::cleanup::{Nest, drop_block, drop_context};
+use crate::context::{lose_error, lose_set_up_error, report_failures};
 use crate::platform::panics::catch_panic_rarely;
 use crate::raw::{ASK, end_beside};
-use crate::report::{ReportKind, ReportSource, lose_error, lose_set_up_error};
 use crate::using::form::Kept;
 use crate::{AsyncContext, Outcome};
 
@@ -84,23 +84,6 @@ fn drop_waiting<P, X, K, E>(
     let ended = report_beside(&*context, ended);
     drop(EndContext::of(parts, nest));
     report_ended(source, ended, untold);
-}
-
-/// Reports what a body ended with, whose caller is gone. [`report_beside`] has reported the error of what is beside it.
-pub(super) fn report_ended<X, K, E>(
-    source: ReportSource<E>,
-    ended: BodyEnd<K, E>,
-    untold: Option<X>,
-) where
-    K: Kept,
-{
-    match ended {
-        BodyEnd::Kept(kept) => kept.lost(source, untold),
-        BodyEnd::Panicked(panic) => {
-            panic.inspect(|payload| source.report_body(ReportKind::Panicked(payload)));
-        }
-        BodyEnd::Beside(_) | BodyEnd::Outer => {}
-    }
 }
 
 /// Drops the context when it is dropped: after the body, also when a destructor in that panics.

@@ -4,6 +4,7 @@
 
 mod beside;
 mod dropping;
+mod reporting;
 
 use core::fmt;
 use core::future::Future;
@@ -13,13 +14,15 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use self::beside::{end_beside_in, poll_after_block, report_beside};
-use self::dropping::{end_panicked_body, report_ended};
+use self::beside::{end_beside_in, poll_after_block};
+use self::dropping::end_panicked_body;
+use self::reporting::{report_beside, report_ended};
 use super::form::{Form, Kept};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
+use crate::context::lose_error;
 use crate::platform::panics::{KeptPanic, Panic, catch_panic};
 use crate::raw;
-use crate::report::{ReportSource, drop_before, lose_error};
+use crate::report::{ReportSource, drop_before};
 use crate::{AsyncContext, Outcome};
 
 /// The context of a use and its body, which borrows what the context lends.

@@ -11,8 +11,9 @@ use core::task::{Context, Poll, ready};
 use std::rc::Rc;
 
 use crate::cleanup::{LimitedPart, RuntimeId, SharedLimit, WaitLimit, drop_bounded, expire};
-use crate::raw::{Ask, Beside};
-use crate::report::{ReportKind, ReportSource, describe_type, lose_error};
+use crate::context::lose_error;
+use crate::raw::{Ask, BesidePtr};
+use crate::report::{ReportKind, ReportSource, describe_type};
 use crate::{AsyncContext, Outcome};
 use contained::ContainedClock;
 pub use error::TimeoutError;
@@ -144,7 +145,7 @@ where
         }
     }
 
-    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<Beside> {
+    fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
         self.project().context.as_pin_mut()?.beside(ask)
     }
 
@@ -160,13 +161,13 @@ where
         }
     }
 
-    fn poll_wait_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> WaitLimit {
         let this = self.project();
         let Some(context) = this.context.as_pin_mut() else {
             return WaitLimit::GivenUp;
         };
         // This limit holds instead of the context's own.
-        let _ = context.poll_wait_limit(cx);
+        let _ = context.poll_wait(cx);
         this.clock.poll_wait_limit(cx)
     }
 

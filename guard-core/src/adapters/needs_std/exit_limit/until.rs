@@ -73,15 +73,15 @@ where
 
     fn into_limit(self, who: ReportSource<Infallible>) -> Rc<dyn SharedLimit> {
         let limit = match self.limit {
-            State::Set(limit) => SharedState::Waiting(Box::pin(limit)),
-            State::Running(limit) => SharedState::Waiting(limit),
+            State::Set(limit) => LimitState::Waiting(Box::pin(limit)),
+            State::Running(limit) => LimitState::Waiting(limit),
             State::Over(limit) => {
                 who.discard(limit);
-                SharedState::Over
+                LimitState::Over
             }
         };
-        Rc::new(UntilSource(Arc::new(Shared {
-            state: Mutex::new(Sharing { limit, next: 0 }),
+        Rc::new(UntilSource(Arc::new(SharedUntil {
+            state: Mutex::new(SharedUntilState { limit, next: 0 }),
             waiting: Arc::default(),
             who,
         })))
@@ -91,20 +91,20 @@ where
 type BoxedLimit = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The limit of what goes on in the background, which may be several clean-ups.
-struct UntilSource(Arc<Shared>);
+struct UntilSource(Arc<SharedUntil>);
 
-struct Shared {
-    state: Mutex<Sharing>,
+struct SharedUntil {
+    state: Mutex<SharedUntilState>,
     waiting: Arc<LimitWaiters>,
     who: ReportSource<Infallible>,
 }
 
-struct Sharing {
-    limit: SharedState,
+struct SharedUntilState {
+    limit: LimitState,
     next: usize,
 }
 
-enum SharedState {
+enum LimitState {
     Waiting(BoxedLimit),
     /// One of the clean-ups polls it.
     Polled,
@@ -114,7 +114,8 @@ enum SharedState {
     Broken,
 }
 
-/// Those who wait for the limit. The limit is polled with this as its waker, so it must not own the limit.
+/// Those who wait for the limit. The waker of the limit holds this, so this must not own the limit: the two would keep each
+/// other.
 #[derive(Default)]
 struct LimitWaiters(Mutex<Wakers<usize>>);
 
@@ -131,7 +132,7 @@ impl SharedLimit for UntilSource {
 
 /// The limit as one of the clean-ups has it.
 struct CleanupUntil {
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<SharedUntil>>,
     number: usize,
 }
 
@@ -151,15 +152,15 @@ impl CleanupLimit for CleanupUntil {
         drop(replaced);
         let mut limit = {
             let state = &mut lock(&shared.state).limit;
-            match core::mem::replace(state, SharedState::Polled) {
-                SharedState::Waiting(limit) => limit,
-                SharedState::Polled => return Some(Poll::Pending),
-                SharedState::Over => {
-                    *state = SharedState::Over;
+            match core::mem::replace(state, LimitState::Polled) {
+                LimitState::Waiting(limit) => limit,
+                LimitState::Polled => return Some(Poll::Pending),
+                LimitState::Over => {
+                    *state = LimitState::Over;
                     return Some(Poll::Ready(()));
                 }
-                SharedState::Broken => {
-                    *state = SharedState::Broken;
+                LimitState::Broken => {
+                    *state = LimitState::Broken;
                     return None;
                 }
             }
@@ -168,18 +169,18 @@ impl CleanupLimit for CleanupUntil {
         let polled = catch_panic(|| limit.as_mut().poll(&mut Context::from_waker(&waker)));
         match polled {
             Ok(Poll::Pending) => {
-                lock(&shared.state).limit = SharedState::Waiting(limit);
+                lock(&shared.state).limit = LimitState::Waiting(limit);
                 Some(Poll::Pending)
             }
             Ok(Poll::Ready(())) => {
-                lock(&shared.state).limit = SharedState::Over;
+                lock(&shared.state).limit = LimitState::Over;
                 shared.who.discard(limit);
                 waker.wake();
                 Some(Poll::Ready(()))
             }
             // A clock that fails is no reason to lose the clean-up.
             Err(panic) => {
-                lock(&shared.state).limit = SharedState::Broken;
+                lock(&shared.state).limit = LimitState::Broken;
                 panic.report_to(shared.who);
                 shared.who.discard(limit);
                 // The others go on without it too.

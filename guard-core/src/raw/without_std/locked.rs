@@ -4,18 +4,18 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// A value behind a lock that spins: what is done under it is a few instructions long.
-pub(crate) struct Shared<T> {
-    locked: AtomicBool,
+pub(crate) struct Locked<T> {
+    is_locked: AtomicBool,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: `with` gives access to one thread at a time, so sharing it sends the value around.
-unsafe impl<T: Send> Sync for Shared<T> {}
+unsafe impl<T: Send> Sync for Locked<T> {}
 
-impl<T> Shared<T> {
+impl<T> Locked<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self {
-            locked: AtomicBool::new(false),
+            is_locked: AtomicBool::new(false),
             value: UnsafeCell::new(value),
         }
     }
@@ -28,10 +28,10 @@ impl<T> Shared<T> {
             }
         }
 
-        while self.locked.swap(true, Ordering::Acquire) {
+        while self.is_locked.swap(true, Ordering::Acquire) {
             core::hint::spin_loop();
         }
-        let _unlock = Unlock(&self.locked);
+        let _unlock = Unlock(&self.is_locked);
         // SAFETY: the lock was free and is held until `_unlock` is dropped, after `action`; nobody
         // else gets at the value meanwhile.
         action(unsafe { &mut *self.value.get() })

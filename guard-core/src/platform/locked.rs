@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Shared between threads.
-pub(crate) struct Shared<T>(Mutex<T>);
+/// A value that threads share.
+pub(crate) struct Locked<T>(Mutex<T>);
 
-impl<T> Shared<T> {
+impl<T> Locked<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }

@@ -1,11 +1,11 @@
-//! What goes on beside a handle, in a place that the driver and the handle share, so that the handle may be moved.
+//! What goes on beside a handle, in a node that the driver and the handle share, so that the handle may be moved.
 
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::{Beside, EndedBeside, LaterPanics, Node, What};
+use super::{BesidePtr, EndedBeside, LaterPanics, Node, NodeVtable};
 use crate::platform::panics::Panic;
 
 /// Something that a driver polls through a shared reference. Its owner may add to it, end it or be moved meanwhile.
@@ -20,24 +20,24 @@ pub(crate) trait Drive {
     fn refuse(&self) -> bool;
 }
 
-/// What a driver goes on with, in a place of its own, which stays where it is.
+/// The node of something that a driver polls. It is on the heap, so it stays where it is when the handle is moved.
 #[repr(C)]
-pub(crate) struct Place<D> {
+pub(crate) struct DriveNode<D> {
     node: Node,
     drive: D,
 }
 
-// SAFETY: of the node only `what` and `next` are read, and `next` is never set: nothing lists a `Place`.
-unsafe impl<D: Send> Send for Place<D> {}
+// SAFETY: of the node only `vtable` and `next` are read, and `next` is never set: nothing lists a `DriveNode`.
+unsafe impl<D: Send> Send for DriveNode<D> {}
 // SAFETY: as above.
-unsafe impl<D: Sync> Sync for Place<D> {}
+unsafe impl<D: Sync> Sync for DriveNode<D> {}
 
-// A panic of the future that goes on is caught where the future is polled, so nobody sees a place in the middle of a change.
-impl<D> core::panic::UnwindSafe for Place<D> {}
-impl<D> core::panic::RefUnwindSafe for Place<D> {}
+// A panic of the future that goes on is caught where the future is polled, so nobody sees it in the middle of a change.
+impl<D> core::panic::UnwindSafe for DriveNode<D> {}
+impl<D> core::panic::RefUnwindSafe for DriveNode<D> {}
 
-impl<D: Drive> Place<D> {
-    const WHAT: &'static What = &What {
+impl<D: Drive> DriveNode<D> {
+    const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll_node,
         end: Self::end_node,
         refuse: Self::refuse_node,
@@ -48,7 +48,7 @@ impl<D: Drive> Place<D> {
     pub(crate) fn new(drive: D) -> Arc<Self> {
         Arc::new(Self {
             node: Node {
-                what: Self::WHAT,
+                vtable: Self::VTABLE,
                 next: Cell::new(None),
             },
             drive,
@@ -56,15 +56,15 @@ impl<D: Drive> Place<D> {
     }
 
     /// For the driver. The context that answers with it keeps `this` as long as it is to be valid.
-    pub(crate) fn beside(this: &Arc<Self>) -> Beside {
-        let place = Arc::as_ptr(this).cast_mut();
+    pub(crate) fn beside(this: &Arc<Self>) -> BesidePtr {
+        let node = Arc::as_ptr(this).cast_mut();
         // SAFETY: a pointer to what is shared is not null.
-        Beside(unsafe { NonNull::new_unchecked(place) }.cast())
+        BesidePtr(unsafe { NonNull::new_unchecked(node) }.cast())
     }
 
     /// # Safety
     ///
-    /// `node` is that of a `Place` of this type, which is there.
+    /// `node` is that of a `DriveNode` of this type, which is there.
     unsafe fn poll_node(
         node: NonNull<Node>,
         cx: &mut Context<'_>,
@@ -94,7 +94,7 @@ impl<D: Drive> Place<D> {
     }
 }
 
-impl<D> core::ops::Deref for Place<D> {
+impl<D> core::ops::Deref for DriveNode<D> {
     type Target = D;
 
     fn deref(&self) -> &D {
@@ -102,7 +102,7 @@ impl<D> core::ops::Deref for Place<D> {
     }
 }
 
-impl<D: Drive> Drive for Place<D> {
+impl<D: Drive> Drive for DriveNode<D> {
     fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         self.drive.poll(cx, after_block)
     }

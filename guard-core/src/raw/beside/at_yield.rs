@@ -6,8 +6,8 @@ use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, ready};
 
-use super::{Beside, EndedBeside, First, Node, What};
-use crate::raw::in_place::Marks;
+use super::{BesidePtr, EndedBeside, Node, NodeList, NodeVtable};
+use crate::raw::marks::{ENDED, ENDED_AFTER_BLOCK, Marks, YIELDS};
 use crate::raw::slot::{Slot, Yielder};
 
 /// Lists what goes on beside the use of a context whose block has a yield in it: in a context made of contexts.
@@ -19,21 +19,21 @@ use crate::raw::slot::{Slot, Yielder};
 /// failed, whoever drives the outer context would never hear of it, and the block there would run to its own end. So from
 /// [`enter`](Self::enter) on the use goes on only by a [`Gate`], which is closed while the yield lends.
 #[repr(C)]
-pub struct Around<'a> {
+pub struct BesideAtYield<'a> {
     node: Node,
     gate: Gate<'a>,
     /// Where the use finds what goes on beside it.
-    place: &'a Cell<Option<Beside>>,
+    place: &'a Cell<Option<BesidePtr>>,
     /// The list of the outer context, if it is on that.
-    list: Option<NonNull<First>>,
+    list: Option<NonNull<NodeList>>,
     _pinned: PhantomPinned,
 }
 
-/// What goes on beside the use, for that use itself.
+/// What the use itself goes on with, in place of what is beside it.
 #[repr(C)]
 struct Gate<'a> {
     node: Node,
-    beside: Option<Beside>,
+    beside: Option<BesidePtr>,
     marks: &'a Marks,
     /// The slot of the outer context.
     slot: NonNull<()>,
@@ -41,22 +41,13 @@ struct Gate<'a> {
     is_lent: unsafe fn(NonNull<()>) -> bool,
 }
 
-/// Mark of a use: the future beside its block has ended the block.
-pub(crate) const ENDED: u16 = 0x100;
-/// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended. Or it has
-/// panicked. An error of it is only reported.
-pub(crate) const ENDED_AFTER_BLOCK: u16 = 0x200;
-/// Mark of a use: the yield in its block has lent. The code after a yield always runs, so the block is not dropped. Only a
-/// use has it that something goes on beside: no other one is ended there.
-pub(crate) const YIELDS: u16 = 0x400;
-
 // SAFETY: it points to parts of the same body, which is sent as a whole.
-unsafe impl Send for Around<'_> {}
-// SAFETY: `&Around` gives access to nothing.
-unsafe impl Sync for Around<'_> {}
+unsafe impl Send for BesideAtYield<'_> {}
+// SAFETY: `&BesideAtYield` gives access to nothing.
+unsafe impl Sync for BesideAtYield<'_> {}
 
-impl<'a> Around<'a> {
-    const WHAT: &'static What = &What {
+impl<'a> BesideAtYield<'a> {
+    const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll,
         end: |_, _| Ok(()),
         refuse: Self::refuse,
@@ -66,15 +57,15 @@ impl<'a> Around<'a> {
 
     /// `place` is where the use finds what goes on beside it.
     #[inline]
-    pub(crate) fn new(place: &'a Cell<Option<Beside>>, marks: &'a Marks) -> Self {
+    pub(crate) fn new(place: &'a Cell<Option<BesidePtr>>, marks: &'a Marks) -> Self {
         Self {
             node: Node {
-                what: Self::WHAT,
+                vtable: Self::VTABLE,
                 next: Cell::new(None),
             },
             gate: Gate {
                 node: Node {
-                    what: Gate::WHAT,
+                    vtable: Gate::VTABLE,
                     next: Cell::new(None),
                 },
                 beside: place.get(),
@@ -88,7 +79,7 @@ impl<'a> Around<'a> {
         }
     }
 
-    /// Is listed for the yield that follows.
+    /// Goes on the list of the outer context, for the yield that follows.
     #[inline]
     pub fn enter<R: ?Sized, X, E>(self: Pin<&mut Self>, yielder: &Yielder<R, X, E>) {
         if self.gate.beside.is_none() {
@@ -108,19 +99,19 @@ impl<'a> Around<'a> {
         list.set(NonNull::new(this.cast()));
         // SAFETY: it points to the field of what was just borrowed.
         let gate = unsafe { &raw mut (*this).gate };
-        place.set(NonNull::new(gate.cast()).map(Beside));
+        place.set(NonNull::new(gate.cast()).map(BesidePtr));
     }
 
     /// # Safety
     ///
-    /// `node` is that of a pinned `Around`, whose yield lends.
+    /// `node` is that of a pinned `BesideAtYield`, whose yield lends.
     unsafe fn poll(
         node: NonNull<Node>,
         cx: &mut Context<'_>,
         after_block: bool,
     ) -> Poll<EndedBeside> {
         // SAFETY: the node is the first field, with the layout of C, and the pointer was made from one to all of it.
-        let this = unsafe { node.cast::<Around<'_>>().as_ref() };
+        let this = unsafe { node.cast::<BesideAtYield<'_>>().as_ref() };
         let Some(beside) = this.gate.beside else {
             return Poll::Pending;
         };
@@ -142,7 +133,7 @@ impl<'a> Around<'a> {
     /// As for [`poll`](Self::poll).
     unsafe fn refuse(node: NonNull<Node>) -> bool {
         // SAFETY: as in `poll`.
-        let this = unsafe { node.cast::<Around<'_>>().as_ref() };
+        let this = unsafe { node.cast::<BesideAtYield<'_>>().as_ref() };
         let beside = this.gate.beside;
         // SAFETY: as in `poll`.
         beside.is_none_or(|beside| unsafe { beside.refuse() })
@@ -150,9 +141,9 @@ impl<'a> Around<'a> {
 }
 
 impl Gate<'_> {
-    const WHAT: &'static What = &What {
+    const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll,
-        // Its own driver ends and refuses the future beside the inner use, through the inner context.
+        // Not here: the driver of the inner use ends and refuses the future beside it through the inner context.
         end: |_, _| Ok(()),
         refuse: |_| false,
         is_own: false,
@@ -161,7 +152,7 @@ impl Gate<'_> {
 
     /// # Safety
     ///
-    /// `node` is that of a `Gate` in a pinned `Around` that has entered. The body of its slot is being polled.
+    /// `node` is that of a `Gate` in a pinned `BesideAtYield` that has entered. The body of its slot is being polled.
     unsafe fn poll(
         node: NonNull<Node>,
         cx: &mut Context<'_>,
@@ -177,7 +168,7 @@ impl Gate<'_> {
             this.marks.add(YIELDS);
             return Poll::Pending;
         }
-        // SAFETY: as in `Around::poll`.
+        // SAFETY: as in `BesideAtYield::poll`.
         unsafe { beside.poll(cx, after_block) }
     }
 }
@@ -192,7 +183,7 @@ unsafe fn is_lent<R: ?Sized, X, E>(slot: NonNull<()>) -> bool {
     unsafe { &(*slot).lent }.get().is_some()
 }
 
-impl Drop for Around<'_> {
+impl Drop for BesideAtYield<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(list) = self.list {

@@ -17,7 +17,7 @@ use crate::platform::wakers::Wakers;
 use crate::report::Identity;
 
 /// One clean-up. It is shared between its task, the nest in which it was left, and the registry.
-pub(crate) struct Entry {
+pub(crate) struct NestEntry {
     pub(super) identity: Identity,
     /// Where it goes on.
     pub(crate) runtime: RuntimeId,
@@ -44,15 +44,15 @@ struct State {
     /// What gets its last poll when this clean-up has ended.
     after: Vec<Box<dyn LastPoll + Send>>,
     /// The entries that it waits for, or will wait for. Since it has ended: those that it left.
-    inside: Vec<Arc<Entry>>,
+    inside: Vec<Arc<NestEntry>>,
     /// Of those that wait for it, the one that was added last. It does not wait for that one: there are no rings.
-    outer: Weak<Entry>,
+    outer: Weak<NestEntry>,
     /// How many `drain`s wait in its code.
     drains: usize,
 }
 
 impl State {
-    fn unended_inside(&self) -> Vec<Arc<Entry>> {
+    fn unended_inside(&self) -> Vec<Arc<NestEntry>> {
         let unended = self.inside.iter().filter(|entry| !entry.has_ended());
         unended.cloned().collect()
     }
@@ -63,12 +63,12 @@ pub(crate) trait LastPoll {
     fn last_poll(self: Box<Self>);
 }
 
-impl Entry {
+impl NestEntry {
     pub(crate) fn new(
         identity: Identity,
         runtime: RuntimeId,
         began_in_set_up: bool,
-        inside: Vec<Arc<Entry>>,
+        inside: Vec<Arc<NestEntry>>,
         listener: Option<Arc<Failures>>,
     ) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Entry {
 
     /// What its nest had when it ended: the clean-ups that its code handed off and for which it did not wait. They
     /// belong to whoever waits for it.
-    pub(super) fn left(&self) -> Vec<Arc<Entry>> {
+    pub(super) fn left(&self) -> Vec<Arc<NestEntry>> {
         if self.stage.load(Ordering::Acquire) == LEFT {
             lock(&self.state).inside.clone()
         } else {
@@ -128,7 +128,7 @@ impl Entry {
 
     /// Marks it as ended, and keeps the entries that are left in its nest. Wakes all who wait for it, and then gives the
     /// last poll to the clean-ups that waited for it with theirs.
-    pub(crate) fn end(&self, left: Vec<Arc<Entry>>) {
+    pub(crate) fn end(&self, left: Vec<Arc<NestEntry>>) {
         let stage = if left.is_empty() { ENDED } else { LEFT };
         let (waiting, after, inside) = {
             let mut state = lock(&self.state);
@@ -155,7 +155,7 @@ impl Entry {
     }
 
     /// Notes that it will wait for `other`, which must not [wait for it](Self::waits_for).
-    pub(super) fn add_inside(self: &Arc<Self>, other: &Arc<Entry>) {
+    pub(super) fn add_inside(self: &Arc<Self>, other: &Arc<NestEntry>) {
         let mut state = lock(&self.state);
         if self.has_ended() {
             return;
@@ -167,12 +167,12 @@ impl Entry {
     }
 
     /// The entries that it waits for, or will wait for.
-    pub(super) fn inside(&self) -> Vec<Arc<Entry>> {
+    pub(super) fn inside(&self) -> Vec<Arc<NestEntry>> {
         lock(&self.state).unended_inside()
     }
 
     /// [`inside`](Self::inside), where that may have `owner` in it or further inside.
-    fn inside_that_may_reach(&self, owner: &Arc<Entry>) -> Vec<Arc<Entry>> {
+    fn inside_that_may_reach(&self, owner: &Arc<NestEntry>) -> Vec<Arc<NestEntry>> {
         let state = lock(&self.state);
         if core::ptr::eq(state.outer.as_ptr(), Arc::as_ptr(owner)) {
             return Vec::new();
@@ -180,7 +180,7 @@ impl Entry {
         state.unended_inside()
     }
 
-    fn take_inside(&mut self) -> Vec<Arc<Entry>> {
+    fn take_inside(&mut self) -> Vec<Arc<NestEntry>> {
         core::mem::take(&mut lock(&self.state).inside)
     }
 
@@ -202,14 +202,14 @@ impl Entry {
     }
 
     /// Whether `is_goal` holds for it, or for an entry that it waits for, directly or through others.
-    pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<Entry>) -> bool) -> bool {
+    pub(crate) fn reaches(self: &Arc<Self>, is_goal: impl Fn(&Arc<NestEntry>) -> bool) -> bool {
         self.reaches_by(Self::inside, is_goal)
     }
 
     /// Whether it waits for `owner`, directly or through others, or is that.
     ///
     /// A chain of guards that the code of `owner` drops one by one is not followed each time: `owner` waits for each.
-    pub(super) fn waits_for(self: &Arc<Self>, owner: &Arc<Entry>) -> bool {
+    pub(super) fn waits_for(self: &Arc<Self>, owner: &Arc<NestEntry>) -> bool {
         self.reaches_by(
             |entry| entry.inside_that_may_reach(owner),
             |entry| Arc::ptr_eq(entry, owner),
@@ -237,7 +237,7 @@ impl Entry {
 
 /// Adds an entry to a list. What need not be kept is moved out of the list whenever that would grow, for the caller to
 /// drop.
-pub(super) fn add(entries: &mut Vec<Arc<Entry>>, entry: Arc<Entry>) -> Vec<Arc<Entry>> {
+pub(super) fn add(entries: &mut Vec<Arc<NestEntry>>, entry: Arc<NestEntry>) -> Vec<Arc<NestEntry>> {
     let spent = if entries.len() == entries.capacity() {
         take_spent(entries)
     } else {
@@ -249,7 +249,7 @@ pub(super) fn add(entries: &mut Vec<Arc<Entry>>, entry: Arc<Entry>) -> Vec<Arc<E
 
 /// Moves the spent entries out of a list, and those that are in it already, and makes room for as many as remain, so that
 /// adding stays cheap.
-pub(super) fn take_spent(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+pub(super) fn take_spent(entries: &mut Vec<Arc<NestEntry>>) -> Vec<Arc<NestEntry>> {
     let mut seen = HashSet::new();
     let (spent, rest): (Vec<_>, Vec<_>) = entries
         .drain(..)
@@ -260,7 +260,7 @@ pub(super) fn take_spent(entries: &mut Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
 }
 
 /// The entries that have not ended, with what the others left, each once: several clean-ups may have left the same one.
-pub(super) fn unended(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+pub(super) fn unended(entries: Vec<Arc<NestEntry>>) -> Vec<Arc<NestEntry>> {
     if entries.len() <= 1 && entries.iter().all(|entry| !entry.has_ended()) {
         return entries;
     }
@@ -282,7 +282,7 @@ pub(super) fn unended(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
     unended
 }
 
-impl Drop for Entry {
+impl Drop for NestEntry {
     /// Drops the entries inside without recursion, however long the chain is.
     fn drop(&mut self) {
         let mut entries = self.take_inside();
