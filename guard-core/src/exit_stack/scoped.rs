@@ -176,7 +176,7 @@ where
     pub fn defer<F, Fut>(&self, callback: F) -> Key
     where
         F: FnOnce() -> Fut + 'a,
-        Fut: Future<Output = Result<(), E>> + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a, // not asynchronous? use `callback`
     {
         self.push(deferred(callback, self.stack.source))
     }
@@ -186,7 +186,7 @@ where
     /// Python: `callback`.
     pub fn callback<F>(&self, callback: F) -> Key
     where
-        F: FnOnce() + 'a,
+        F: FnOnce() + 'a, // asynchronous? use `defer`
     {
         self.defer(move || {
             callback();
