@@ -76,7 +76,7 @@ use crate::using::form::{BothErrors, FirstError};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a context, or not one that can be used here",
     label = "not a context for this use",
-    note = "a context is what a function with `#[async_context]` returns, or `manage(value)` for a value that implements `AsyncManager`",
+    note = "a context is what a call of a function with `#[async_context]` makes, which declares what it lends: `-> Result<R, E>`; or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
     note = "nor is a guard, which has been entered: leave out `.enter().await`",
     note = "the type of a context is named `impl AsyncContext<Resource = R, Error = E>`; to store it, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",

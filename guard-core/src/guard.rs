@@ -241,7 +241,9 @@ where
     /// # Cancellation
     ///
     /// Dropping the future drops the context while it is being exited.
-    pub fn exit(self) -> Exit<C, X> {
+    pub fn exit(
+        self, // in a field or a lock: keep an `Option<Guard<…>>`, and `.take()` the guard out of it
+    ) -> Exit<C, X> {
         self.exit_with(Outcome::Completed)
     }
 

@@ -335,6 +335,8 @@ pub use guard_macros::within;
 ///   the loop that the macro brings, or the one around the block. (If the macro declares variables and such a
 ///   jump stands in its arguments, they are not there after it. A `break` that only the definition of the macro
 ///   has does not compile.)
+/// - It waits in place, so it needs no `.await`, and is no future. Where a future is wanted, as in `timeout`, `select!`,
+///   `join!` or `spawn`, write `async { async_with!(…) }`, or use [`with`](crate::AsyncContext::with).
 /// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none, and may have one in any function.

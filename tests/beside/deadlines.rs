@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use guard_core::{AsyncContext, Elapsed, async_with, deadline};
+use guard_core::{
+    AsyncContext, Elapsed, async_context, async_with, deadline, drain, yield_resource,
+};
 use guard_tests::Log;
 use tokio::time::{Instant, sleep};
 
@@ -49,6 +51,32 @@ async fn contexts_inside_a_deadline_exit_before_the_use_fails() {
         log.line(),
         "drop(block) plain:Cancelled closed drop(resource)"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_limits_the_set_up_of_a_context_behind_it() {
+    #[async_context]
+    async fn slow(log: Log) -> io::Result<()> {
+        sleep(SECOND * 60).await;
+        log.push("entered");
+        let outcome = yield_resource!();
+        log.push(format!("{outcome:?}"));
+        Ok(())
+    }
+
+    let start = Instant::now();
+    let log = Log::new();
+    let used = async {
+        async_with!(_limit = deadline(SECOND)?, _slow = slow(log.clone())?, {
+            log.push("block");
+        });
+        Ok::<_, io::Error>(())
+    };
+    assert_eq!(used.await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(start.elapsed(), SECOND);
+    // It is guaranteed, so its set-up goes on, for nobody.
+    drain().await;
+    assert_eq!(log.line(), "entered Cancelled");
 }
 
 /// Further away than a clock can tell.

@@ -407,7 +407,7 @@ where
     pub fn defer<F, Fut>(&self, callback: F) -> Key
     where
         F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static, // not asynchronous? use `callback`
     {
         self.push(deferred(callback, self.stack.source))
     }
@@ -417,7 +417,7 @@ where
     /// Python: `callback`.
     pub fn callback<F>(&self, callback: F) -> Key
     where
-        F: FnOnce() + Send + 'static,
+        F: FnOnce() + Send + 'static, // asynchronous? use `defer`
     {
         self.defer(move || {
             callback();

@@ -175,7 +175,7 @@ where
     pub fn defer<F, Fut>(&self, callback: F) -> Key
     where
         F: FnOnce() -> Fut + 'a,
-        Fut: Future<Output = Result<(), E>> + 'a,
+        Fut: Future<Output = Result<(), E>> + 'a, // not asynchronous? use `callback`
     {
         self.push(deferred(callback, self.stack.source))
     }
@@ -185,7 +185,7 @@ where
     /// Python: `callback`.
     pub fn callback<F>(&self, callback: F) -> Key
     where
-        F: FnOnce() + 'a,
+        F: FnOnce() + 'a, // asynchronous? use `defer`
     {
         self.defer(move || {
             callback();

@@ -148,7 +148,9 @@ impl fmt::Display for Report<'_> {
                 let message = panics::message(payload);
                 write!(f, ": the body panicked, and its caller is gone: {message}")
             }
-            ReportKind::Abandoned => f.write_str(": clean-up abandoned, the context was dropped"),
+            ReportKind::Abandoned => f.write_str(
+                ": clean-up abandoned: its context is `scoped`, or there was nowhere to go on (see `guard_core::drain`)",
+            ),
             ReportKind::Failed(error) => write!(f, ": clean-up failed: {error}"),
             ReportKind::SetUpFailed(error) => write!(f, ": set-up failed: {error}"),
             ReportKind::Panicked(payload) => {

@@ -47,6 +47,9 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// An error or a panic of it ends the whole group: see [`task_group`](crate::task_group). The value is had by awaiting
     /// the handle. The handle may be dropped: the task goes on in its group.
     ///
+    /// The task owns what it uses (`'static`): move an `Arc` or a clone into it. A clone of the group is for a task that
+    /// spawns tasks.
+    ///
     /// If the group is ending (a task has failed, or the block was left with an error), or has ended, `future` is dropped
     /// at once, and the handle results in [`TaskStopped`].
     ///

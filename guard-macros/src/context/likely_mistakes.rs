@@ -36,6 +36,9 @@ pub(super) fn yields_of(block: &mut Block) -> Vec<Macro> {
     struct FindYields(Vec<Macro>);
 
     impl VisitMut for FindYields {
+        // Functions of their own.
+        fn visit_item_mut(&mut self, _: &mut Item) {}
+
         fn visit_macro_mut(&mut self, call: &mut Macro) {
             if is_named_yield(call) {
                 self.0.push(call.clone());

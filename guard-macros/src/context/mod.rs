@@ -121,6 +121,17 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         Some(tokens) => {
             let mut block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
             if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
+                let yields = likely_mistakes::yields_of(&mut block);
+                if let Some((lent, error)) = receiver::lent_field(&yields) {
+                    errors.push(error);
+                    let body = Some(ContextBody::missing(function, Some(lent)));
+                    return Some(Definition {
+                        args,
+                        returns,
+                        body,
+                        is_broken: true,
+                    });
+                }
                 receiver::rename(&mut block);
             }
             let instrumented = instrument::Instrumented::take(&mut block);

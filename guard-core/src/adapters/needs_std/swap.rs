@@ -31,6 +31,8 @@ use crate::{AsyncContext, Outcome};
 /// What goes on [beside](crate::yield_resource#beside-the-block) the current context is driven. If it fails, it ends the block
 /// of this use. When the context is replaced, it is dropped, though some may still read the resource.
 ///
+/// The resource is only read: many may read at once, and none has it alone. What has to change in it needs a lock.
+///
 /// All contexts are of one type: [box](AsyncContext::boxed) them if they are of several kinds. To let tasks use the handle,
 /// share a guard of it: `Arc::new(swap(first).enter().await?)`. A guard that is shared drives nothing.
 ///
@@ -259,7 +261,9 @@ where
     /// The resource of the context that is entered now.
     ///
     /// It stays what it is while this is held, also when it is replaced meanwhile: [`replace`](Self::replace) waits for all
-    /// who hold the former one. So do not hold it across a `replace` in the same task.
+    /// who hold the former one. So do not hold it across a `replace` in the same task, which would wait for ever. What is
+    /// asked in the head of a `match`, an `if let` or a `while let` is held until the end of its arms: ask before it,
+    /// `let expired = handle.current().is_expired();`.
     ///
     /// # Panics
     ///

@@ -11,7 +11,8 @@ use crate::report::PrintDebug;
 /// Ends its block when `after` has passed since it was entered.
 ///
 /// The block is dropped where it waits. Contexts that stand behind the deadline in the same call exit in place, told
-/// [`Cancelled`](crate::Outcome::Cancelled), before the error leaves: a transaction is rolled back by then. Uses deeper
+/// [`Cancelled`](crate::Outcome::Cancelled), before the error leaves: a transaction is rolled back by then. If one of
+/// them is being entered, it is dropped, so its set-up is limited too. Uses deeper
 /// in the block are dropped, and the exit waits for their clean-ups. Exits are not limited:
 /// [`exit_timeout`](AsyncContext::exit_timeout) does that.
 ///

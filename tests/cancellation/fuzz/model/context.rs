@@ -330,7 +330,7 @@ impl Model {
                 self.reports.push(what.into());
             }
             Err(Stop::Dropped) if course.entered => {
-                let what = "clean-up abandoned, the context was dropped";
+                let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (see `guard_core::drain`)";
                 self.reports.push(what.into());
             }
             Err(Stop::Dropped) => {}
