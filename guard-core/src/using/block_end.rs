@@ -86,7 +86,7 @@ pub enum BlockEnd<T> {
     },
     /// It leaves with this.
     Returned {
-        /// What was returned, or what a `?` left with.
+        /// The value of the `return`, or the error of the `?`.
         value: T,
         /// Whether it is a failure.
         failed: bool,

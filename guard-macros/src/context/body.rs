@@ -466,7 +466,7 @@ impl Rewrite for YieldRewrite<'_> {
                 let at = Span::mixed_site().located_at(written.span());
                 let krate = path_at(&self.args.krate, at);
                 let [first, second] = ["first", "second"].map(|name| Ident::new(name, at));
-                // What is lent may be a temporary, so it is borrowed where that lives until the block has ended.
+                // A temporary may be lent. The borrow stands where the temporary lives until the block has ended.
                 quote_spanned! {at=>
                     match (#written,) {
                         #second => {

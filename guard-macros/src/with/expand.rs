@@ -77,7 +77,7 @@ pub(crate) fn expand_function(krate: &Path, with: AsyncWith) -> TokenStream {
         Some(ContextClause::Handled {
             keyword, handling, ..
         }) => {
-            // What is wrong about the return type is shown at the keyword.
+            // rustc shows a wrong return type at the keyword.
             let at = Span::mixed_site().located_at(keyword.span());
             let krate = path_at(krate, at);
             match handling {

@@ -9,7 +9,7 @@ use crate::report::OwnedReport;
 /// The reports of clean-ups, for the `try_settled` that waits for them.
 pub(crate) struct Failures {
     reports: Mutex<Reports>,
-    /// Those of the `try_settled` around it, which waits if this one is dropped.
+    /// The failures of the `try_settled` around this one. If this one is dropped, that one waits for the clean-ups.
     outer: Option<Arc<Failures>>,
 }
 
