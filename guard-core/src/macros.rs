@@ -357,7 +357,8 @@ pub use guard_macros::within;
 /// - `catch(name = context?)` is for a context that catches (`#[async_context(catch)]`). It is handed the error of a `?`
 ///   in the block and of the later contexts, converted by `From`. The value of the whole is an `Option`, `None` if it
 ///   swallowed the error. Only a `?` reaches it. An `Err` that leaves otherwise, by `return` or as the value, tells it
-///   `Cancelled`; rustc warns where the block ends in `Err(…)`. To carry a `Result` out as data, wrap it: `(result,)`. Python: `async with suppress(…):`.
+///   `Cancelled`; rustc warns where the block ends in `Err(…)`. To carry a `Result` out as data, wrap it: `(result,)`.
+///   Python: `async with suppress(…):`.
 /// - `attempt(name = context?)` is for all other contexts. The value of the whole is a `Result`: `Err` with the error of a
 ///   `?`, or of the context itself. Where nothing else tells the type of the error, write
 ///   `attempt::<Error>(name = context?)`.
