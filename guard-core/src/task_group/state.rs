@@ -109,7 +109,14 @@ impl<E> Group<E> {
         left: Leftover,
     ) {
         let has_failed = error.is_some() || panic.is_some();
+        let mut panic = panic;
         let mut state = lock(&self.state);
+        if !state.is_given_up && panic.is_some() && state.panic.is_some() {
+            // Only one panic can go on. The other one is reported before the task counts as ended: the use waits for that.
+            drop(state);
+            self.report(None, panic.take());
+            state = lock(&self.state);
+        }
         state.running.remove(&number);
         if state.is_given_up {
             drop(state);
@@ -118,12 +125,9 @@ impl<E> Group<E> {
         }
         let spent = state.leftover.absorb(left);
         state.errors.extend(error);
-        let second = if state.panic.is_some() {
-            panic
-        } else {
+        if panic.is_some() {
             state.panic = panic;
-            None
-        };
+        }
         let is_last = state.running.is_empty();
         let failing = state.failing.take_if(|_| has_failed);
         let ending = state.ending.take_if(|_| is_last);
@@ -136,8 +140,6 @@ impl<E> Group<E> {
         for waker in failing.into_iter().chain(ending) {
             contained(|| waker.wake());
         }
-        // Only one panic can go on.
-        self.report(None, second);
     }
 
     /// Aborts all tasks. No task begins any more.
