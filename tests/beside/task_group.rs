@@ -141,6 +141,13 @@ async fn who_awaits_the_handle_of_a_task_that_fails_ends_there() {
     assert!(group.exit().await.is_err());
 }
 
+#[test]
+fn a_handle_can_be_shared_between_threads() {
+    fn is_shared<T: Sync + std::panic::UnwindSafe>() {}
+
+    is_shared::<TaskHandle<u32>>();
+}
+
 #[tokio::test]
 async fn tasks_spawn_tasks_also_after_the_block() -> Result<(), Failed> {
     fn descend(group: Group, depth: usize, done: Arc<AtomicUsize>) {

@@ -2,9 +2,8 @@
 
 use core::fmt;
 use core::future::Future;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
-use std::boxed::Box;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -101,14 +100,14 @@ pub struct TaskHandle<T> {
     join: Option<JoinHandle<Option<T>>>,
     /// It has ended without a value. The group's use is polled before this says so: if the task has failed, that ends the
     /// block, and with it the code that awaits the handle there.
-    stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    is_stopped: bool,
 }
 
 impl<T> TaskHandle<T> {
     fn of(join: Option<JoinHandle<Option<T>>>) -> Self {
         Self {
             join,
-            stopped: None,
+            is_stopped: false,
         }
     }
 
@@ -129,19 +128,17 @@ impl<T> Future for TaskHandle<T> {
     type Output = Result<T, TaskStopped>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { join, stopped } = &mut *self;
-        let stopped = match (stopped, join) {
-            (Some(stopped), _) => stopped,
-            (stopped, join) => {
-                if let Some(join) = join {
-                    if let Ok(Some(value)) = ready!(Pin::new(join).poll(cx)) {
-                        return Poll::Ready(Ok(value));
-                    }
-                }
-                stopped.insert(Box::pin(yield_now()))
+        if self.is_stopped {
+            return Poll::Ready(Err(TaskStopped(())));
+        }
+        if let Some(join) = &mut self.join {
+            if let Ok(Some(value)) = ready!(Pin::new(join).poll(cx)) {
+                return Poll::Ready(Ok(value));
             }
-        };
-        stopped.as_mut().poll(cx).map(|()| Err(TaskStopped(())))
+        }
+        self.is_stopped = true;
+        // Has the executor wake this task after all that is to be polled now.
+        pin!(yield_now()).poll(cx).map(|()| Err(TaskStopped(())))
     }
 }
 
