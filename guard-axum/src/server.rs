@@ -144,12 +144,16 @@ where
     L: Listener<Addr: Clone + Sync + 'static>,
 {
     let mut connections = JoinSet::new();
-    loop {
-        let (io, address) = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopped.changed() => break,
-            // Removes connections that have ended from the set.
-            Some(_) = connections.join_next() => continue,
+    'accepting: loop {
+        // Polled to its end: a listener may lose a connection whose handshake is dropped.
+        let mut accepting = pin!(listener.accept());
+        let (io, address) = loop {
+            tokio::select! {
+                accepted = &mut accepting => break accepted,
+                _ = stopped.changed() => break 'accepting,
+                // Removes connections that have ended from the set.
+                Some(_) = connections.join_next() => {}
+            }
         };
         let router = Extension(ConnectInfo(address)).layer(router.clone());
         connections.spawn(connection(io, router, stopped.clone()));

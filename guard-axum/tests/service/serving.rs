@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,12 +11,13 @@ use axum::extract::{ConnectInfo, State};
 use axum::routing::get;
 use guard_axum::{CutOff, Depends, RequestScopeLayer, Serve, ServeError, serve, server};
 use guard_core::{AsyncContext, async_context, async_with, nullcontext, yield_resource};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::sleep;
 
-use crate::support::{B, Log, Refused, Sent, is_pending, mark, memory, quiet_panic};
+use crate::support::{B, Log, Memory, Refused, Sent, is_pending, mark, memory, quiet_panic};
 
 /// A lifespan that logs its entering, its exit and the outcome.
 #[async_context]
@@ -432,5 +434,54 @@ async fn a_server_that_is_used_by_itself_says_how_many_connections_it_dropped() 
     assert_eq!(
         used.unwrap_err().to_string(),
         "3 connections were cut off after 5s"
+    );
+}
+
+/// What a client that is being accepted has sent is lost if the future of `accept` is dropped, as in a TLS handshake.
+#[tokio::test]
+async fn a_connection_that_ends_does_not_drop_one_that_is_being_accepted() {
+    struct Handshakes(Memory, Arc<Notify>);
+
+    impl axum::serve::Listener for Handshakes {
+        type Io = DuplexStream;
+        type Addr = &'static str;
+
+        async fn accept(&mut self) -> (DuplexStream, &'static str) {
+            let (mut stream, address) = self.0.accept().await;
+            self.1.notify_one();
+            // The hello of the client.
+            stream.read_u8().await.unwrap();
+            (stream, address)
+        }
+
+        fn local_addr(&self) -> std::io::Result<&'static str> {
+            self.0.local_addr()
+        }
+    }
+
+    let log = Log::default();
+    let (listener, connect) = memory();
+    let begun = Arc::new(Notify::new());
+    let listener = Handshakes(listener, begun.clone());
+    let router = routes().with_state(log.clone());
+    async_with!(
+        _running = server(listener, router, LONG).expect("no request runs at the end"),
+        {
+            let mut first = connect.connect();
+            first.write_u8(b'!').await.unwrap();
+            begun.notified().await;
+            let first = Sent::through(first, "/").await;
+
+            let mut second = connect.connect();
+            begun.notified().await;
+            assert_eq!(first.answer().await, (200, "fine".to_owned()));
+            // The server sees that the first connection has ended.
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            second.write_u8(b'!').await.unwrap();
+            let second = Sent::through(second, "/").await;
+            assert_eq!(second.answer().await, (200, "fine".to_owned()));
+        }
     );
 }
