@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -10,7 +12,8 @@ use axum::middleware::AddExtension;
 use axum::serve::Listener;
 use axum::{Extension, Router};
 use guard_core::{PendingCleanup, async_context, drain, pending_cleanups, yield_resource};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -144,6 +147,7 @@ where
     L: Listener<Addr: Clone + Sync + 'static>,
 {
     let mut connections = JoinSet::new();
+    let requests = Requests::default();
     'accepting: loop {
         // Polled to its end: a listener may lose a connection whose handshake is dropped.
         let mut accepting = pin!(listener.accept());
@@ -156,27 +160,71 @@ where
             }
         };
         let router = Extension(ConnectInfo(address)).layer(router.clone());
-        connections.spawn(connection(io, router, stopped.clone()));
+        connections.spawn(connection(io, router, requests.clone(), stopped.clone()));
     }
     drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        requests.ended().await;
+    };
     if timeout(grace, ended).await.is_ok() {
         return 0;
     }
     let cut = connections.len();
     connections.shutdown().await;
+    requests.abort();
+    requests.ended().await;
     cut
+}
+
+/// The tasks that hyper spawns for connections: the requests of HTTP/2. Clones share them.
+///
+/// Their connection does not wait for them when it is dropped or when its client has gone away.
+#[derive(Clone, Default)]
+struct Requests(Arc<Mutex<JoinSet<()>>>);
+
+impl Requests {
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abort(&self) {
+        self.tasks().abort_all();
+    }
+
+    /// Waits until all have been dropped.
+    async fn ended(&self) {
+        while poll_fn(|cx| self.tasks().poll_join_next(cx))
+            .await
+            .is_some()
+        {}
+    }
+}
+
+impl<F> Executor<F> for Requests
+where
+    F: Future + Send + 'static,
+{
+    fn execute(&self, request: F) {
+        let mut tasks = self.tasks();
+        // Removes those that have ended.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            request.await;
+        });
+    }
 }
 
 /// Serves one connection. When `stopped`, it ends with the request that runs.
 async fn connection<I>(
     io: I,
     service: AddExtension<Router, ConnectInfo<impl Clone + Send + Sync + 'static>>,
+    requests: Requests,
     mut stopped: watch::Receiver<()>,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let builder = builder();
+    let builder = builder(requests);
     let service = TowerToHyperService::new(service);
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
     // Errors are about clients that are gone or that speak something else.
@@ -187,12 +235,12 @@ async fn connection<I>(
     let _ended = connection.await;
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(requests: Requests) -> Builder<Requests> {
     #[cfg_attr(
         not(feature = "http2"),
         allow(unused_mut, reason = "only that sets something")
     )]
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(requests);
     // WebSockets over HTTP/2 need it.
     #[cfg(feature = "http2")]
     builder.http2().enable_connect_protocol();

@@ -5,6 +5,8 @@ mod support;
 mod bodies;
 mod cancellation;
 mod failure;
+#[cfg(feature = "http2")]
+mod http2;
 mod layers;
 mod misuse;
 mod order;
