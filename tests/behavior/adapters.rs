@@ -2,16 +2,16 @@
 
 use std::future::pending;
 use std::num::ParseIntError;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::mpsc;
 
 use futures::FutureExt;
 use guard_core::{
-    AsyncClose, AsyncContext, AsyncManager, BoxContext, LocalBoxContext, Outcome, async_context,
-    async_with, blocking, blocking_catch, closing, drain, from_fns, manage, manage_scoped,
-    nullcontext, yield_resource,
+    AsyncClose, AsyncContext, AsyncManager, BoxContext, LocalBoxContext, Outcome, TimeoutError,
+    async_context, async_with, blocking, blocking_catch, closing, drain, from_fns, manage,
+    manage_scoped, nullcontext, yield_resource,
 };
 use guard_tests::{Log, block_on, payload_message, poll_once, yield_once};
 use tokio::runtime::Builder;
@@ -216,6 +216,67 @@ async fn a_panic_of_a_blocking_function_unwinds_in_the_task() {
     );
     let used = AssertUnwindSafe(release.with(async |()| Ok::<_, &str>(()))).catch_unwind();
     assert_eq!(payload_message(used.await.unwrap_err()), "release");
+}
+
+/// An error that tells when it is dropped.
+#[derive(Debug)]
+struct Late {
+    _dropped: mpsc::Sender<()>,
+}
+
+#[tokio::test]
+async fn what_a_blocking_release_fails_with_after_it_was_given_up_is_reported() {
+    for panics in [false, true] {
+        let reports = guard_core::testing::reports();
+        let (go_on, waits) = mpsc::channel::<()>();
+        let (late, is_dropped) = mpsc::channel();
+        let context = blocking(
+            || Ok(()),
+            move |(), _| {
+                assert!(waits.recv().is_err());
+                let late = Late { _dropped: late };
+                if panics {
+                    resume_unwind(Box::new(late));
+                }
+                Err(late)
+            },
+        );
+        let limited = context.exit_until(std::future::ready(()));
+        let used = limited.with(async |()| Ok::<_, TimeoutError<Late>>(()));
+        assert!(matches!(used.await, Err(TimeoutError::TimedOut)));
+        assert_eq!(reports.take().len(), 1);
+        drop(go_on);
+        assert!(is_dropped.recv().is_err());
+        let reported = reports.take();
+        assert_eq!(reported.len(), 1, "{panics}");
+        let expected = if panics { "panicked" } else { "Late" };
+        assert!(reported[0].to_string().contains(expected), "{reported:?}");
+    }
+}
+
+#[test]
+fn what_is_acquired_after_its_set_up_was_given_up_is_released() {
+    let (go_on, waits) = mpsc::channel::<()>();
+    let (release, released) = mpsc::channel();
+    let context = blocking(
+        move || {
+            assert!(waits.recv().is_err());
+            Ok::<_, &str>("resource")
+        },
+        move |resource, outcome| {
+            release.send((resource, outcome)).unwrap();
+            Ok(())
+        },
+    );
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let used = context.with(async |_| Ok::<_, &str>(()));
+        assert!(poll_once(pin!(used)).is_pending());
+    });
+    // Nobody goes on with the set-up, which is on its thread.
+    runtime.shutdown_background();
+    drop(go_on);
+    assert_eq!(released.recv(), Ok(("resource", Outcome::Cancelled)));
 }
 
 #[test]

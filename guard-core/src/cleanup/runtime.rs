@@ -77,12 +77,12 @@ impl Runtime {
     }
 
     /// Whether [`inside`](Self::inside) works on this thread. It does not while the thread-locals are destroyed.
-    pub(super) fn is_reachable(&self) -> bool {
+    pub(crate) fn is_reachable(&self) -> bool {
         self.tokio.is_none() || Handle::is_reachable()
     }
 
     /// Calls `action` inside this runtime. See [`Handle::inside`].
-    pub(super) fn inside<T>(&self, mut action: impl FnMut() -> T) -> T {
+    pub(crate) fn inside<T>(&self, mut action: impl FnMut() -> T) -> T {
         match &self.tokio {
             Some(tokio) => tokio.inside(action),
             None => action(),

@@ -2,13 +2,21 @@
 
 use alloc::boxed::Box;
 use core::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
+use crate::cleanup::Runtime;
 use crate::context::Checked;
 use crate::coroutine::guaranteed::guaranteed;
 use crate::coroutine::started_on_enter::{Start, StartedOnEnter, started_on_enter};
+use crate::platform::panics::{Panic, catch_panic};
+use crate::platform::sync::{Mutex, lock};
 use crate::raw::Yielder;
-use crate::report::{Origin, PrintDebug};
+use crate::report::{Origin, PrintDebug, ReportSource, Source};
 use crate::{BoxContext, Outcome};
 
 /// Makes a context of a blocking `acquire` and a blocking `release`, for libraries without async.
@@ -19,7 +27,9 @@ use crate::{BoxContext, Outcome};
 /// `tokio::task::block_in_place` and `spawn_blocking` are for.
 ///
 /// A guaranteed context: it is released also when its user is cancelled. Since a blocking call cannot be
-/// interrupted, one that is cancelled while it is acquired is released as soon as it has been.
+/// interrupted, one that is cancelled while it is acquired is released as soon as it has been. Both functions run to their end
+/// also if nobody waits for them any more, since a time limit was over or the runtime has shut down; what they fail with is
+/// reported then.
 ///
 /// Python: a synchronous context manager in a worker thread, as `FastAPI` runs them.
 ///
@@ -164,51 +174,155 @@ where
         let Self { acquire, release } = self;
         Box::pin(guaranteed(
             move |yielder: Yielder<R, X, E>| async move {
-                let acquired = tokio::task::spawn_blocking(acquire).await;
-                let mut resource = match acquired {
-                    Ok(acquired) => acquired?,
-                    Err(error) => match error.try_into_panic() {
-                        Ok(panic) => resume_unwind(panic),
-                        Err(error) => panic!("the blocking pool is gone: {error}"),
-                    },
+                let late = Late {
+                    runtime: Runtime::current(),
+                    source: origin.report_source(),
+                };
+                let release = Arc::new(Mutex::new(Some(release)));
+                let unheard = {
+                    let (late, release) = (late.clone(), release.clone());
+                    move |acquired| match acquired {
+                        Ok(Ok(resource)) => {
+                            if let Some(release) = lock(&release).take() {
+                                late.release(move || release(resource, Outcome::Cancelled));
+                            }
+                        }
+                        Ok(Err(error)) => late.lose_set_up(error),
+                        Err(panic) => late.report(Err(panic)),
+                    }
+                };
+                let (acquired, acquire) = Answer::of(acquire, unheard);
+                drop(tokio::task::spawn_blocking(acquire));
+                let mut resource = match acquired.await {
+                    Ok(Ok(acquired)) => acquired?,
+                    Ok(Err(panic)) => panic.resume(),
+                    Err(gone) => panic!("the blocking pool is gone: {gone}"),
                 };
                 let outcome = yielder.token().lend(&yielder, &mut resource).await;
-                on_own_thread(move || release(resource, outcome)).await
+                let release = lock(&release).take().expect("it was acquired");
+                match late.release(move || release(resource, outcome)).await {
+                    Ok(Ok(released)) => released,
+                    Ok(Err(panic)) => panic.resume(),
+                    Err(gone) => panic!("the thread of a release is gone: {gone}"),
+                }
             },
             origin,
         ))
     }
 }
 
-/// Runs `action` on a new thread, or here if there can be none: late is better than never.
-async fn on_own_thread<T: Send + 'static>(action: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    // The action waits in a slot, so that it is still here if the thread cannot be started.
-    let slot = std::sync::Arc::new(std::sync::Mutex::new(Some(action)));
-    let take = {
-        let slot = slot.clone();
-        move || crate::platform::sync::lock(&slot).take()
-    };
-    let run = {
-        let take = take.clone();
-        move || {
-            if let Some(action) = take() {
-                // Nobody may be waiting any more; then the result is of no use to anyone.
-                let _ = sender.send(catch_unwind(AssertUnwindSafe(action)));
+/// What becomes of a function that ends when nobody waits for it any more.
+struct Late<E> {
+    /// Where the context was entered.
+    runtime: Runtime,
+    source: ReportSource<E>,
+}
+
+impl<E> Clone for Late<E> {
+    fn clone(&self) -> Self {
+        Self {
+            runtime: self.runtime.clone(),
+            source: self.source,
+        }
+    }
+}
+
+impl<E: Send + 'static> Late<E> {
+    /// Runs `release` on a thread of its own. It runs, and its failure is reported, also if the answer is dropped.
+    fn release(
+        &self,
+        release: impl FnOnce() -> Result<(), E> + Send + 'static,
+    ) -> Answer<Result<(), E>> {
+        let late = self.clone();
+        let (answer, release) = Answer::of(release, move |released| late.report(released));
+        on_own_thread(release);
+        answer
+    }
+
+    fn report(&self, ended: Result<Result<(), E>, Panic>) {
+        self.inside(|source| match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => source.lose(error),
+            Err(panic) => panic.report_to(source),
+        });
+    }
+
+    fn lose_set_up(&self, error: E) {
+        self.inside(|source| source.lose_set_up(error));
+    }
+
+    fn inside(&self, report: impl FnOnce(ReportSource<E>)) {
+        if !self.runtime.is_reachable() {
+            return report(self.source);
+        }
+        let mut report = Some(report);
+        self.runtime
+            .inside(|| report.take().map(|report| report(self.source)));
+    }
+}
+
+/// What a function on another thread returns. If nobody waits for it any more, `unheard` is given that.
+struct Answer<T> {
+    receiver: oneshot::Receiver<Result<T, Panic>>,
+    unheard: Arc<dyn Fn(Result<T, Panic>) + Send + Sync>,
+}
+
+impl<T: Send + 'static> Answer<T> {
+    /// The answer of `action`, and what gives it.
+    fn of(
+        action: impl FnOnce() -> T + Send + 'static,
+        unheard: impl Fn(Result<T, Panic>) + Send + Sync + 'static,
+    ) -> (Self, impl FnOnce() + Send + 'static) {
+        let (sender, receiver) = oneshot::channel();
+        let unheard: Arc<dyn Fn(_) + Send + Sync> = Arc::new(unheard);
+        let answer = Self {
+            receiver,
+            unheard: unheard.clone(),
+        };
+        let run = move || {
+            if let Err(result) = sender.send(catch_panic(action)) {
+                unheard(result);
             }
+        };
+        (answer, run)
+    }
+}
+
+impl<T> Future for Answer<T> {
+    type Output = Result<Result<T, Panic>, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.receiver).poll(cx)
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(result) = self.receiver.try_recv() {
+            (self.unheard)(result);
+        }
+    }
+}
+
+/// Runs `action` on a new thread, or here if there can be none: late is better than never.
+fn on_own_thread(action: impl FnOnce() + Send + 'static) {
+    // The action waits in a slot, so that it is still here if the thread cannot be started.
+    let slot = Arc::new(Mutex::new(Some(action)));
+    let run = {
+        let slot = slot.clone();
+        move || {
+            let action = lock(&slot).take();
+            action.map(|action| action())
         }
     };
     let started = std::thread::Builder::new()
         .name("guard-release".into())
         .spawn(run);
     if started.is_err() {
-        if let Some(action) = take() {
-            return action();
+        let action = lock(&slot).take();
+        if let Some(action) = action {
+            action();
         }
-    }
-    match receiver.await {
-        Ok(Ok(value)) => value,
-        Ok(Err(panic)) => resume_unwind(panic),
-        Err(gone) => panic!("the thread of a release is gone: {gone}"),
     }
 }
