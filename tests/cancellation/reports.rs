@@ -355,6 +355,34 @@ fn a_reporter_that_panics_is_contained() {
 }
 
 #[test]
+fn a_reporter_whose_panic_has_a_destructor_that_panics_is_contained() {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("the destructor's panic"));
+        }
+    }
+
+    #[async_context]
+    async fn reported_to_a_panicking_reporter() {
+        yield_resource!();
+        std::future::pending::<()>().await;
+    }
+
+    in_own_process(|| {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        guard_core::set_reporter(|_| {
+            CALLS.fetch_add(1, Ordering::Relaxed);
+            std::panic::panic_any(Bomb);
+        });
+        drop(block_on(reported_to_a_panicking_reporter().enter()));
+        assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+        assert_eq!(guard_core::pending_cleanups().len(), 0);
+    });
+}
+
+#[test]
 fn a_reporter_may_set_another_one() {
     #[async_context(scoped)]
     async fn reported_twice() {

@@ -1,7 +1,7 @@
 //! The reports of one test.
 
 use core::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::vec::Vec;
 
 use crate::cleanup::background::nest::owners;
 use crate::cleanup::{Runtime, RuntimeId};
+use crate::platform::panics::catch_panic;
 use crate::report::{OwnedReport, Report};
 
 static COLLECTORS: Mutex<Vec<Collector>> = Mutex::new(Vec::new());
@@ -73,9 +74,12 @@ pub(crate) fn collect(report: &Report<'_>) -> bool {
         return false;
     }
     // To print an error is the user's code, and a report may come from a destructor during an unwind.
-    let owned = catch_unwind(AssertUnwindSafe(|| OwnedReport::from(report)));
-    let Ok(owned) = owned else {
-        return false;
+    let owned = match catch_panic(|| OwnedReport::from(report)) {
+        Ok(owned) => owned,
+        Err(panic) => {
+            panic.discard();
+            return false;
+        }
     };
     for receiver in receivers {
         lock(&receiver).push(owned.clone());

@@ -3,12 +3,12 @@
 mod owned;
 
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Vec;
 
 use super::Report;
 use super::span::sent_to_subscriber;
+use crate::platform::panics::contained;
 use crate::platform::sync::{Installed, Mutex, global};
 use crate::raw::Current;
 pub use owned::OwnedReport;
@@ -50,7 +50,7 @@ pub(crate) fn listen<T>(kept: &mut Vec<OwnedReport>, action: impl FnOnce() -> T)
 }
 
 pub(super) fn deliver(report: &Report<'_>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         LISTENER.with(|listener| {
             listener.with(|kept| {
                 if let Some(kept) = kept {
@@ -58,17 +58,17 @@ pub(super) fn deliver(report: &Report<'_>) {
                 }
             });
         });
-    }));
+    });
     #[cfg(feature = "testing")]
     if crate::testing::collect(report) {
         return;
     }
     let reporter = REPORTER.get();
     // A report may come from a destructor during an unwind, where a panic would abort.
-    let _ = catch_unwind(AssertUnwindSafe(|| match reporter {
+    contained(|| match reporter {
         Some(reporter) => reporter(report),
         None => by_default(report),
-    }));
+    });
 }
 
 fn by_default(report: &Report<'_>) {
