@@ -12,7 +12,7 @@ use futures::FutureExt;
 use guard_core::testing::reports;
 use guard_core::{AsyncContext as _, GroupError, TaskGroup, async_with, task_group};
 use guard_tests::{CountingWaker, payload_message};
-use tokio::task::yield_now;
+use tokio::task::{block_in_place, yield_now};
 
 type Group = TaskGroup<&'static str>;
 type Failed = GroupError<&'static str>;
@@ -24,16 +24,19 @@ fn spawn_in_order(group: &Group, first: fn() -> End, second: fn() -> End) {
     group.spawn({
         let barrier = barrier.clone();
         async move {
-            barrier.wait();
+            // Another thread goes on with the worker's queue, where the other task may be.
+            block_in_place(|| barrier.wait());
             first()
         }
     });
     let both = group.clone();
     group.spawn(async move {
-        barrier.wait();
-        while both.len() == 2 {
-            std::thread::yield_now();
-        }
+        block_in_place(|| {
+            barrier.wait();
+            while both.len() == 2 {
+                std::thread::yield_now();
+            }
+        });
         second()
     });
 }

@@ -12,7 +12,7 @@ use guard_core::{
     AsyncContext as _, GroupError, Outcome, TaskGroup, TaskHandle, TaskStopped, TimeoutError,
     TryWithError, async_context, async_with, drain, task_group, yield_resource,
 };
-use tokio::task::yield_now;
+use tokio::task::{block_in_place, yield_now};
 
 type Group = TaskGroup<&'static str>;
 type Failed = GroupError<&'static str>;
@@ -221,7 +221,8 @@ fn spawn_two(group: &Group, ends: [fn() -> Result<(), &'static str>; 2]) {
     for end in ends {
         let barrier = barrier.clone();
         group.spawn(async move {
-            barrier.wait();
+            // Another thread goes on with the worker's queue, where the other task may be.
+            block_in_place(|| barrier.wait());
             end()
         });
     }

@@ -13,7 +13,7 @@ use guard_core::{
     task_group, yield_resource,
 };
 use guard_tests::{Log, poll_once};
-use tokio::task::yield_now;
+use tokio::task::{block_in_place, yield_now};
 
 type Group = TaskGroup<&'static str>;
 type End = Result<(), &'static str>;
@@ -30,7 +30,7 @@ async fn stuck(group: &Group) -> (Sender<End>, TaskHandle<()>) {
     let (begins, begun) = tokio::sync::oneshot::channel();
     let task = group.spawn(async move {
         begins.send(()).unwrap();
-        match released.recv().unwrap() {
+        match block_in_place(|| released.recv()).unwrap() {
             Err("panic") => resume_unwind(Box::new("a late panic")),
             end => end,
         }
