@@ -56,6 +56,7 @@ use crate::diag::path_at;
 /// as a `break` is.
 pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
     let inside = with.inside.clone();
+    let at = with.block.brace_token.span.join();
     let (first, rest) = with.split_first(Names::new().link);
     let block = match rest {
         // Several contexts are nested uses of one.
@@ -67,6 +68,7 @@ pub(crate) fn expand(krate: &Path, with: AsyncWith) -> TokenStream {
         &first,
         &BlockBody::new(krate, block, &first),
         inside.as_ref(),
+        at,
     )
 }
 
@@ -101,6 +103,7 @@ fn expand_clause(
     first: &ContextClause,
     body: &BlockBody,
     inside: Option<&Ident>,
+    at: Span,
 ) -> TokenStream {
     let [used, block, error, next, returned] = ["used", "block", "error", "next", "returned"]
         .map(|name| Ident::new(name, Span::mixed_site()));
@@ -121,6 +124,8 @@ fn expand_clause(
     // The braces of the user's block, so that coverage counts its lines.
     let mut braces = Group::new(Delimiter::Brace, run);
     braces.set_span(body.braces.span.join());
+    // At the block of the user: rustc names the type of an `async` block by the place of this word.
+    let keyword = Ident::new("async", Span::mixed_site().located_at(at));
     let jump = body.jump();
     // Bound, so that rustc says of a value of the wrong type what it is, and not what it is carried in; and shows the block.
     let out = Ident::new("out", Span::mixed_site());
@@ -191,7 +196,7 @@ fn expand_clause(
                 let #used = #core::pin::pin!(#core::option::Option::Some(#used));
                 let #tie = #private::Tie::new();
                 let (#used, #link) = #private::#tied;
-                let #block = #core::pin::pin!(#core::option::Option::Some(async #braces));
+                let #block = #core::pin::pin!(#core::option::Option::Some(#keyword #braces));
                 let #next = #private::#drive(#used, #block, &#link).await;
                 #next
             }
