@@ -166,7 +166,7 @@ macro_rules! __yield_resource {
     }};
     ($($place:expr),* $(,)?) => {
         $crate::__private::core::compile_error!(
-            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and is written by that name"
+            "`yield_resource!` belongs directly in the body of an `async fn` with `#[async_context]`, and keeps its name: no `as` in its `use`, but `use guard_core::yield_resource;`, and then `yield_resource!(resource)`"
         )
     };
 }
