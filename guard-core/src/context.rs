@@ -9,7 +9,7 @@ use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-pub use self::body::Body;
+pub use self::body::{Body, DriveBody};
 pub(crate) use self::lost::{failure_of, lose_error, lose_set_up_error, report_failures};
 #[cfg(feature = "tokio")]
 pub use crate::adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout};
@@ -19,7 +19,7 @@ pub use crate::using::{Catch, Run, TryWith, Use, With};
 pub use crate::{
     adapters::needs_alloc::{Closing, FromFns, Join, JoinError, Optional, OptionalResource},
     context::boxed::{BoxContext, LocalBoxContext},
-    guard::{Enter, Exit},
+    guard::{Drive, Enter, Exit},
     manager::Managed,
     raw::JoinResource,
 };

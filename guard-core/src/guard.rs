@@ -3,12 +3,13 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
-use crate::context::lose_error;
+use crate::context::{Checked, DriveBody, lose_error};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
 use crate::report::{ReportKind, ReportSource, drop_before};
@@ -50,6 +51,45 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enter").finish_non_exhaustive()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Guard::drive`].
+    ///
+    /// Its output is known before `F` is. If the body is no async closure, `F` does not exist, so rustc reports that once.
+    #[must_use = "the body is run when this is awaited: `.await`"]
+    pub struct Drive<F, T, E> {
+        #[pin]
+        future: F,
+        output: PhantomData<fn() -> (T, E)>,
+    }
+}
+
+impl<F, T, E> Drive<F, T, E> {
+    fn new(future: F) -> Self {
+        Self {
+            future,
+            output: PhantomData,
+        }
+    }
+}
+
+impl<F, T, E> Future for Drive<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Result<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().future.poll(cx)
+    }
+}
+
+impl<F, T, E> fmt::Debug for Drive<F, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drive").finish_non_exhaustive()
     }
 }
 
@@ -192,44 +232,50 @@ where
     /// # Cancellation
     ///
     /// Dropping the future drops `body`; the guard is still to be exited.
-    pub async fn drive<T>(
+    #[allow(
+        clippy::type_complexity,
+        reason = "no future if `body` is no async closure"
+    )]
+    pub fn drive<T>(
         &mut self,
-        body: impl AsyncFnOnce(&mut C::Resource) -> T,
-    ) -> Result<T, C::Error> {
-        let Self { held, nest, .. } = self;
-        let held = held.as_mut().expect("only its end takes it");
-        let (resource, beside) = held.drive();
-        let driven = DrivenBody {
-            body: Some(body(resource)),
-            beside,
-            nest,
-        };
-        let panic = match driven.await {
-            (Ok(value), None) => return Ok(value),
-            (Ok(value), Some(panic)) => {
-                Value::new(value).lost(held.report_source(), None::<X>);
-                panic.resume()
-            }
-            // The first panic goes on.
-            (Err(Some(first)), second) => {
-                if let Some(second) = second {
-                    second.report_body_to(held.report_source());
+        body: impl DriveBody<C::Resource, T>,
+    ) -> Drive<Checked<impl Future<Output = Result<T, C::Error>>, T>, T, C::Error> {
+        Drive::new(async move {
+            let Self { held, nest, .. } = self;
+            let held = held.as_mut().expect("only its end takes it");
+            let (resource, beside) = held.drive();
+            let driven = DrivenBody {
+                body: Some(body(resource)),
+                beside,
+                nest,
+            };
+            let panic = match driven.await {
+                (Ok(value), None) => return Ok(value),
+                (Ok(value), Some(panic)) => {
+                    Value::new(value).lost(held.report_source(), None::<X>);
+                    panic.resume()
                 }
-                Some(first)
-            }
-            (Err(None), dropped) => dropped,
-        };
-        let failure = held.failure();
-        match (panic, failure) {
-            (None, Some(error)) => Err(error),
-            (None, None) => panic!("{}", crate::raw::GUARD_CANNOT_DRIVE),
-            (Some(panic), failure) => {
-                if let Some(error) = failure {
-                    held.report(ReportKind::Failed(&error));
+                // The first panic goes on.
+                (Err(Some(first)), second) => {
+                    if let Some(second) = second {
+                        second.report_body_to(held.report_source());
+                    }
+                    Some(first)
                 }
-                panic.resume()
+                (Err(None), dropped) => dropped,
+            };
+            let failure = held.failure();
+            match (panic, failure) {
+                (None, Some(error)) => Err(error),
+                (None, None) => panic!("{}", crate::raw::GUARD_CANNOT_DRIVE),
+                (Some(panic), failure) => {
+                    if let Some(error) = failure {
+                        held.report(ReportKind::Failed(&error));
+                    }
+                    panic.resume()
+                }
             }
-        }
+        })
     }
 
     /// Exits with [`Outcome::Completed`].

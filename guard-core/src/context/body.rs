@@ -28,3 +28,13 @@ where
     type Fut = Fut;
     type Out = Fut::Output;
 }
+
+/// The body of [`Guard::drive`](crate::Guard::drive): [`AsyncFnOnce`], with a message.
+#[diagnostic::on_unimplemented(
+    message = "the body is an async closure: write `async |resource| …`",
+    label = "not an async closure that takes the resource"
+)]
+pub trait DriveBody<R: ?Sized, T>: AsyncFnOnce(&mut R) -> T {}
+
+#[diagnostic::do_not_recommend]
+impl<R: ?Sized, T, F: AsyncFnOnce(&mut R) -> T> DriveBody<R, T> for F {}
