@@ -3,6 +3,20 @@
 use core::fmt;
 use std::vec::{self, Vec};
 
+/// What can be the error of the tasks of a [`task_group`](crate::task_group): what is `Debug + Send + 'static`.
+///
+/// It is implemented for every such type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a task group",
+    label = "not `Debug + Send + 'static`",
+    note = "for errors of any kind: `Box<dyn Error + Send + Sync>`, and not `Box<dyn Error>`",
+    note = "an error of one's own needs `#[derive(Debug)]`"
+)]
+pub trait TaskError: fmt::Debug + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: fmt::Debug + Send + 'static> TaskError for E {}
+
 /// The errors of the tasks of a [`task_group`](crate::task_group), at least one, in the order in which they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupError<E> {

@@ -10,15 +10,15 @@ mod handle;
 mod state;
 mod task;
 
-use core::fmt;
+use std::boxed::Box;
 use std::sync::Arc;
 
-pub use error::GroupError;
+pub use error::{GroupError, TaskError};
 pub use handle::{TaskGroup, TaskHandle, TaskStopped};
 use state::{CloseOnDrop, Group};
 use tokio::task::AbortHandle;
 
-use crate::AsyncContext;
+use crate::BoxContext;
 use crate::macro_support::guaranteed;
 use crate::raw::Yielder;
 use crate::report::{PrintDebug, ReportSource, describe_debug};
@@ -90,13 +90,13 @@ use crate::report::{PrintDebug, ReportSource, describe_debug};
 ///
 /// `asyncio.TaskGroup`, and the nursery of Trio. There the errors come as an `ExceptionGroup`.
 #[track_caller]
-pub fn task_group<E>()
--> impl AsyncContext<Resource = TaskGroup<E>, Error = GroupError<E>> + Send + 'static
+pub fn task_group<E>() -> BoxContext<'static, TaskGroup<E>, GroupError<E>>
 where
-    E: fmt::Debug + Send + 'static,
+    E: TaskError,
 {
     let source = ReportSource::here::<TaskGroup<E>>(describe_debug);
-    guaranteed(
+    // Boxed, since an `impl AsyncContext` would have the bound of `E`, and rustc would tell of it again at each use.
+    Box::pin(guaranteed(
         move |yielder: Yielder<TaskGroup<E>, (), GroupError<E>>| async move {
             let group = Group::<E>::new(source);
             let mut lent = TaskGroup::in_current_runtime(group.clone());
@@ -117,7 +117,7 @@ where
             GroupError::new(errors).map_or(Ok(()), Err)
         },
         PrintDebug,
-    )
+    ))
 }
 
 /// Ends the block when a task has failed or panicked.
