@@ -11,8 +11,6 @@ use core::task::{Context, Poll};
 
 pub use self::body::{Body, DriveBody};
 pub(crate) use self::lost::{failure_of, lose_error, lose_set_up_error, report_failures};
-#[cfg(feature = "tokio")]
-pub use crate::adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
 pub use crate::using::{Catch, Run, TryWith, Use, With};
 #[cfg(feature = "alloc")]
@@ -28,6 +26,11 @@ pub use crate::{
     adapters::needs_std::{Bounded, Clock, ExitUntil, Until},
     adapters::needs_std::{Current, Lazy, LazyResource, Swap, SwapResource},
     cleanup::background::{Detached, Drain, Settled, TrySettled},
+};
+#[cfg(feature = "tokio")]
+pub use crate::{
+    adapters::needs_tokio::{Blocking, BlockingCatch, ExitTimeout, Timeout},
+    task_group::TaskError,
 };
 
 // Here because rustc names them in what it says: by this path, and not by that of what only generated code calls.

@@ -92,7 +92,7 @@ pub use self::{
 #[cfg(feature = "tokio")]
 pub use self::{
     adapters::needs_tokio::{Elapsed, blocking, blocking_catch, deadline},
-    task_group::{GroupError, TaskError, TaskGroup, TaskHandle, TaskStopped, task_group},
+    task_group::{GroupError, TaskGroup, TaskHandle, TaskStopped, task_group},
 };
 pub use adapters::{nullcontext, suppress};
 pub use context::AsyncContext;
