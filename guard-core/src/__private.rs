@@ -6,7 +6,7 @@ pub use crate::AsyncContext;
 #[cfg(feature = "alloc")]
 pub use crate::adapters::needs_alloc::{JoinError, join};
 pub use crate::macro_support::*;
-pub use crate::raw::{Tie, YieldToken, Yielder};
+pub use crate::raw::{DroppedByUse, Tie, YieldToken, Yielder};
 pub use crate::using::block::{Link, attempting, catching, in_function, tied, tied_inside};
 pub use crate::using::form::Next;
 pub use crate::{__cancellable as cancellable, __yield_resource as yield_resource};

@@ -407,9 +407,9 @@ pub use guard_macros::within;
 /// let next = match open(path) { // its temporaries live until the exit
 ///     used => {
 ///         let file = Tie::new(); // what is lent must not outlive it
-///         let used = pin!(Some(used));
+///         let used = pin!(DroppedByUse::new(used));
 ///         let (used, link) = tied(used, &file);
-///         let block = pin!(Some(async {
+///         let block = pin!(DroppedByUse::new(async {
 ///             let file = link.resource();
 ///             value = Some(link.leaves_with({ /* the block */ }));
 ///             match link.finish().await {}

@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
@@ -79,26 +80,42 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
     }
 }
 
-/// What becomes of a context.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A context or a block that is a local of the function around its use, and that the use drops.
+///
+/// The function itself does not drop it. So there is no code that would ask a second time whether it is there.
+pub struct DroppedByUse<T>(ManuallyDrop<T>);
+
+impl<T> DroppedByUse<T> {
+    /// Generated code pins one, and hands it to one use.
+    #[must_use]
+    #[inline]
+    pub const fn new(value: T) -> Self {
+        Self(ManuallyDrop::new(value))
+    }
+}
+
+/// What is there, and who uses it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
-    /// Nobody uses it.
-    Free,
-    /// The block may be using what it lends.
+    /// A context and a block. Nobody uses the context.
+    NotLent,
+    /// A context, and no block.
+    BlockDropped,
+    /// A context and a block, which may be using what the context lends.
     Lent,
-    /// It is not there any more.
+    /// Neither.
     Dropped,
 }
 
 /// A context and a block, pinned where they stand. It drops both.
 pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     /// No reference, since that would claim that the block does not use what the context lends.
-    context: NonNull<Option<C>>,
-    block: Pin<&'a mut Option<B>>,
+    context: NonNull<C>,
+    block: Pin<&'a mut DroppedByUse<B>>,
     /// No other context and no other block has it.
     lending: &'a Lending<'r, R, O>,
     state: State,
-    _context: PhantomData<&'a mut Option<C>>,
+    _context: PhantomData<&'a mut C>,
 }
 
 // SAFETY: it is references to a context, a block and their lending, and the block holds the resource.
@@ -106,24 +123,28 @@ unsafe impl<C: Send, R: ?Sized + Send, B: Send, O: Sync> Send for InPlace<'_, '_
 // SAFETY: without a `&mut` to it nothing can be reached but the marks, which are atomic.
 unsafe impl<C, R: ?Sized, B, O: Sync> Sync for InPlace<'_, '_, C, R, B, O> {}
 
+impl<C, R: ?Sized, B, O> Drop for InPlace<'_, '_, C, R, B, O> {
+    #[inline]
+    fn drop(&mut self) {
+        self.end_context();
+    }
+}
+
 impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     /// `lending` is new: no other context has it.
     #[inline]
     pub(crate) fn new(
-        context: Pin<&'a mut Option<C>>,
-        block: Pin<&'a mut Option<B>>,
+        context: Pin<&'a mut DroppedByUse<C>>,
+        block: Pin<&'a mut DroppedByUse<B>>,
         lending: &'a Lending<'r, R, O>,
     ) -> Self {
+        // SAFETY: the pointer is used as a pinned reference only.
+        let context = unsafe { context.get_unchecked_mut() };
         Self {
-            state: if context.is_some() {
-                State::Free
-            } else {
-                State::Dropped
-            },
-            // SAFETY: the pointer is used as a pinned reference only.
-            context: NonNull::from(unsafe { context.get_unchecked_mut() }),
+            context: NonNull::from(&mut *context.0),
             block,
             lending,
+            state: State::NotLent,
             _context: PhantomData,
         }
     }
@@ -136,13 +157,12 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     /// The context, while the block does not borrow from it.
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
-        if self.state != State::Free {
+        if self.state >= State::Lent {
             self.is_not_free();
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
-        // a copy. The block does not use what the context lends. And there is a context: there was one at the
-        // beginning, and where it is dropped the state says so before.
-        unsafe { Pin::new_unchecked(self.context.as_mut().as_mut().unwrap_unchecked()) }
+        // a copy. The block does not use what the context lends. And the context has not been dropped.
+        unsafe { Pin::new_unchecked(self.context.as_mut()) }
     }
 
     /// Gives the block what the context lends. Whether something goes on beside the block.
@@ -174,32 +194,37 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         }
     }
 
-    /// The block.
+    /// The block, while it has what the context lends.
     #[inline]
     pub(crate) fn block(&mut self) -> Pin<&mut B> {
-        self.block
-            .as_mut()
-            .as_pin_mut()
-            .expect("the block was dropped")
+        if self.state != State::Lent {
+            self.is_not_lent();
+        }
+        // SAFETY: the block is pinned where the reference to it points.
+        unsafe { self.block.as_mut().map_unchecked_mut(|block| &mut *block.0) }
     }
 
     /// Drops the block, and with it what it was lent.
     #[inline]
     pub(crate) fn end_block(&mut self) {
-        self.block.set(None);
-        if self.state == State::Lent {
-            self.state = State::Free;
+        if let State::NotLent | State::Lent = self.state {
+            // Before it is dropped, since a destructor in it may panic.
+            self.state = State::BlockDropped;
+            // SAFETY: the state said that it has not been dropped, and now says that it has. It is dropped where it is pinned.
+            unsafe { ManuallyDrop::drop(&mut self.block.as_mut().get_unchecked_mut().0) };
         }
     }
 
     /// Drops the context, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
-        self.end_block();
-        if self.state == State::Free {
+        if self.state != State::BlockDropped {
+            self.end_block();
+        }
+        if self.state == State::BlockDropped {
             self.state = State::Dropped;
-            // SAFETY: as in `context`.
-            unsafe { Pin::new_unchecked(self.context.as_mut()) }.set(None);
+            // SAFETY: as in `end_block`. The block is gone, and with it what was lent.
+            unsafe { self.context.drop_in_place() };
         }
     }
 
@@ -213,5 +238,10 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
                 "the context was dropped"
             }
         );
+    }
+
+    #[cold]
+    fn is_not_lent(&self) -> ! {
+        panic!("a block runs while its context lends")
     }
 }

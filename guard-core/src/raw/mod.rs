@@ -47,7 +47,7 @@ pub(crate) use current::Current;
 pub(crate) use exclusive::Exclusive;
 #[cfg(feature = "alloc")]
 pub use heap::*;
-pub use in_place::Tie;
+pub use in_place::{DroppedByUse, Tie};
 pub(crate) use in_place::{InPlace, Lending};
 pub(crate) use marks::{ENDED, ENDED_AFTER_BLOCK, Marks, YIELDS};
 pub(crate) use slot::{Slot, is_not_driven};

@@ -17,7 +17,8 @@ use super::form::{AttemptBlock, CatchBlock, CatchEnd, FunctionBlock};
 use super::{Parts, Runs, Use};
 use crate::is_err::{is_err, is_ok_or_unit};
 use crate::raw::{
-    BesideAtYield, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks, Tie, YIELDS,
+    BesideAtYield, DroppedByUse, ENDED, ENDED_AFTER_BLOCK, EndedBeside, InPlace, Lending, Marks,
+    Tie, YIELDS,
 };
 use crate::{AsyncContext, Outcome};
 
@@ -28,8 +29,8 @@ use crate::{AsyncContext, Outcome};
 )]
 #[inline]
 pub fn in_function<'a, 'r, C, B, O>(
-    context: Pin<&'a mut Option<C>>,
-    block: Pin<&'a mut Option<B>>,
+    context: Pin<&'a mut DroppedByUse<C>>,
+    block: Pin<&'a mut DroppedByUse<B>>,
     link: &'a Link<'r, C::Resource, O>,
 ) -> Use<InBlock<'a, 'r, C, C::Resource, B, O>, (), BlockEnd<B::Output>, C::Error, FunctionBlock>
 where
@@ -47,8 +48,8 @@ where
 )]
 #[inline]
 pub fn catching<'a, 'r, C, X, B>(
-    context: Pin<&'a mut Option<C>>,
-    block: Pin<&'a mut Option<B>>,
+    context: Pin<&'a mut DroppedByUse<C>>,
+    block: Pin<&'a mut DroppedByUse<B>>,
     link: &'a Link<'r, C::Resource>,
 ) -> Use<InBlock<'a, 'r, C, C::Resource, B>, X, CatchEnd, C::Error, CatchBlock>
 where
@@ -65,8 +66,8 @@ where
 )]
 #[inline]
 pub fn attempting<'a, 'r, C, E, B>(
-    context: Pin<&'a mut Option<C>>,
-    block: Pin<&'a mut Option<B>>,
+    context: Pin<&'a mut DroppedByUse<C>>,
+    block: Pin<&'a mut DroppedByUse<B>>,
     link: &'a Link<'r, C::Resource>,
 ) -> Use<InBlock<'a, 'r, C, C::Resource, B>, (), BlockEnd<E>, C::Error, AttemptBlock>
 where
@@ -79,9 +80,9 @@ where
 /// A link for the use of `context`, which is given back. What is lent does not outlive `tie`.
 #[inline]
 pub fn tied<'a, 'r, C, X>(
-    context: Pin<&'a mut Option<C>>,
+    context: Pin<&'a mut DroppedByUse<C>>,
     tie: &'r Tie,
-) -> (Pin<&'a mut Option<C>>, Link<'r, C::Resource>)
+) -> (Pin<&'a mut DroppedByUse<C>>, Link<'r, C::Resource>)
 where
     C: AsyncContext<X>,
 {
@@ -96,10 +97,13 @@ where
 )]
 #[inline]
 pub fn tied_inside<'a, 'r, C, X, R: ?Sized, O>(
-    context: Pin<&'a mut Option<C>>,
+    context: Pin<&'a mut DroppedByUse<C>>,
     tie: &'r Tie,
     outer: &'r Link<'_, R, O>,
-) -> (Pin<&'a mut Option<C>>, Link<'r, C::Resource, Inside<'r>>)
+) -> (
+    Pin<&'a mut DroppedByUse<C>>,
+    Link<'r, C::Resource, Inside<'r>>,
+)
 where
     C: AsyncContext<X>,
 {
@@ -157,8 +161,8 @@ pub struct InBlock<'a, 'r, C, R: ?Sized, B, O = Outermost>(InPlace<'a, 'r, C, R,
 impl<'a, 'r, C, R: ?Sized, B, O> InBlock<'a, 'r, C, R, B, O> {
     #[inline]
     fn new(
-        context: Pin<&'a mut Option<C>>,
-        block: Pin<&'a mut Option<B>>,
+        context: Pin<&'a mut DroppedByUse<C>>,
+        block: Pin<&'a mut DroppedByUse<B>>,
         link: &'a Link<'r, R, O>,
     ) -> Self {
         Self(InPlace::new(context, block, &link.0))

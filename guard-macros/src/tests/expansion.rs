@@ -566,12 +566,12 @@ fn a_use() {
                 } {
                     used => {
                         let used = guard_core::__private::core::pin::pin!(
-                            guard_core::__private::core::option::Option::Some(used)
+                            guard_core::__private::DroppedByUse::new(used)
                         );
                         let file = guard_core::__private::Tie::new();
                         let (used, link) = guard_core::__private::tied(used, &file);
                         let block = guard_core::__private::core::pin::pin!(
-                            guard_core::__private::core::option::Option::Some(async {
+                            guard_core::__private::DroppedByUse::new(async {
                             #[allow(clippy::needless_return)] if false { return
                             guard_core::__private::Returns:: <
                             guard_core::__private::core::convert::Infallible > ::new().never(); } {
@@ -650,12 +650,12 @@ fn a_use_that_is_left_in_every_way() {
                 } {
                     used => {
                         let used = guard_core::__private::core::pin::pin!(
-                            guard_core::__private::core::option::Option::Some(used)
+                            guard_core::__private::DroppedByUse::new(used)
                         );
                         let number = guard_core::__private::Tie::new();
                         let (used, link) = guard_core::__private::tied(used, &number);
                         let block = guard_core::__private::core::pin::pin!(
-                            guard_core::__private::core::option::Option::Some(async {
+                            guard_core::__private::DroppedByUse::new(async {
                             #[allow(clippy::needless_return)] if false { return returns.never(); }
                             'the_block_itself : { match link.resource() { number => match { if a {
                             return Ok(1); } if b { return Err(error); } if c { { carried_1 =

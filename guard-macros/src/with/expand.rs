@@ -26,10 +26,10 @@ use crate::diag::path_at;
 ///     if false { return returns.never(); }
 ///     let next = match context(open(path)) { // temporaries of the expression live until the exit
 ///         used => {
-///             let used = pin!(Some(used)); // at once, so that it is written where it stands
+///             let used = pin!(DroppedByUse::new(used)); // at once, so that it is written where it stands
 ///             let file = Tie::new(); // see `tie_of`
 ///             let (used, link) = tied(used, &file);
-///             let block = pin!(Some(async {
+///             let block = pin!(DroppedByUse::new(async {
 ///                 if false { return returns.never(); }
 ///                 {
 ///                     let file = link.resource();
@@ -193,10 +193,10 @@ fn expand_clause(
         #declarations
         let #next = match #context {
             #used => {
-                let #used = #core::pin::pin!(#core::option::Option::Some(#used));
+                let #used = #core::pin::pin!(#private::DroppedByUse::new(#used));
                 let #tie = #private::Tie::new();
                 let (#used, #link) = #private::#tied;
-                let #block = #core::pin::pin!(#core::option::Option::Some(#keyword #braces));
+                let #block = #core::pin::pin!(#private::DroppedByUse::new(#keyword #braces));
                 let #next = #private::#drive(#used, #block, &#link).await;
                 #next
             }
