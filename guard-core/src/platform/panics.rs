@@ -15,6 +15,7 @@ pub(crate) struct Panic(
 );
 
 /// A panic in one word, for what is always there and seldom has one.
+#[repr(packed)] // So that it needs no padding.
 pub(crate) struct KeptPanic(Box<Panic>);
 
 impl KeptPanic {
@@ -25,12 +26,14 @@ impl KeptPanic {
 
     /// Shows the payload to `inspect`, then discards it.
     pub(crate) fn inspect(self, inspect: impl FnOnce(&(dyn Any + Send))) {
-        self.0.inspect(inspect);
+        let Self(panic) = self;
+        panic.inspect(inspect);
     }
 
     /// Goes on with the panic.
     pub(crate) fn resume(self) -> ! {
-        self.0.resume()
+        let Self(panic) = self;
+        panic.resume()
     }
 }
 
