@@ -1,5 +1,6 @@
 //! The state machine behind every `#[async_context]`: a body future that stops at its yield, and its slot.
 
+use core::cell::Cell;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -9,7 +10,7 @@ use crate::cleanup::Unfinished;
 use crate::cleanup::dropped;
 use crate::platform::panics::Panic;
 use crate::platform::panics::catch_panic_rarely;
-use crate::raw::{ASK_FOR_ALL, Ask, BesidePtr, Slot, Yielder};
+use crate::raw::{ASK_FOR_ALL, Ask, BesidePtr, Phase, Slot, Yielder};
 use crate::report::ReportKind;
 use crate::report::Span;
 use crate::report::{ReportSource, Source};
@@ -29,7 +30,6 @@ pin_project_lite::pin_project! {
         body: CoroutineFuture<F, Fut>,
         #[pin]
         slot: Slot<R, X, E>,
-        phase: Phase,
         // Whether the context is guaranteed: then a drop during the set-up loses something too.
         guaranteed: bool,
         origin: O,
@@ -58,19 +58,6 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// How far a context has come, while its body is there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// In its set-up, or before that.
-    Entering,
-    /// At its yield.
-    Lent,
-    /// Told how its use ended, in its clean-up.
-    Exiting,
-    /// Its body panicked. There is nothing left in it.
-    Panicked,
-}
-
 impl Phase {
     #[cold]
     fn has_ended(self) -> ! {
@@ -90,7 +77,6 @@ where
         Self {
             body: CoroutineFuture::Start { start },
             slot: Slot::new(),
-            phase: Phase::Entering,
             guaranteed,
             origin,
             span: Span::none(),
@@ -106,7 +92,7 @@ where
     #[cold]
     fn cannot_enter(&self) -> ! {
         match self.body {
-            CoroutineFuture::Running { .. } if self.phase != Phase::Panicked => {
+            CoroutineFuture::Running { .. } if self.slot.phase() != Phase::Panicked => {
                 panic!("a context was entered that is already entered")
             }
             _ => panic!("a context was entered that has ended"),
@@ -115,7 +101,7 @@ where
 
     #[cold]
     fn cannot_exit(&self) -> ! {
-        match self.phase {
+        match self.slot.phase() {
             Phase::Entering if !matches!(self.body, CoroutineFuture::Ended) => {
                 panic!("a context was exited that is not entered")
             }
@@ -132,7 +118,7 @@ where
     #[cold]
     fn would_lose(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        match this.phase {
+        match this.slot.phase() {
             Phase::Panicked => false,
             Phase::Entering => *this.guaranteed && !this.slot.in_window(),
             Phase::Lent | Phase::Exiting => true,
@@ -190,7 +176,7 @@ where
     /// Takes the errors that the body was to be told, and will not be: that of the block, and that of the future beside the
     /// block.
     fn take_untold(self: Pin<&mut Self>) -> (Option<X>, Option<E>) {
-        if !self.is_running() || !matches!(self.phase, Phase::Lent | Phase::Exiting) {
+        if !self.is_running() || !matches!(self.slot.phase(), Phase::Lent | Phase::Exiting) {
             return (None, None);
         }
         let mut slot = self.project().slot;
@@ -225,19 +211,19 @@ where
     #[inline]
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         /// Forgotten where the body does not panic, so that nothing is written at a poll.
-        struct MarkPanic<'a>(&'a mut Phase);
+        struct MarkPanic<'a>(&'a Cell<Phase>);
 
         impl Drop for MarkPanic<'_> {
             fn drop(&mut self) {
-                *self.0 = Phase::Panicked;
+                self.0.set(Phase::Panicked);
             }
         }
 
         let mut this = self.project();
         let BodyProjection::Running { future } = this.body.as_mut().project() else {
-            this.phase.has_ended();
+            this.slot.phase().has_ended();
         };
-        let mark = MarkPanic(this.phase);
+        let mark = MarkPanic(this.slot.phase_to_set());
         let polled = this.span.inside(|| future.poll(cx));
         core::mem::forget(mark);
         if polled.is_ready() {
@@ -260,14 +246,14 @@ where
     fn poll_enter(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if matches!(self.body, CoroutineFuture::Start { .. }) {
             self.as_mut().start();
-        } else if self.phase != Phase::Entering {
+        } else if self.slot.phase() != Phase::Entering {
             self.cannot_enter();
         }
         let polled = self.as_mut().poll_body(cx);
-        let this = self.project();
+        let mut this = self.project();
         match polled {
-            Poll::Pending if this.slot.is_lent() => {
-                *this.phase = Phase::Lent;
+            Poll::Pending if this.slot.as_mut().is_lent() => {
+                this.slot.phase_to_set().set(Phase::Lent);
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => Poll::Pending,
@@ -293,11 +279,11 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), E>> {
-        if self.phase == Phase::Lent {
-            let this = self.as_mut().project();
-            *this.phase = Phase::Exiting;
+        if self.slot.phase() == Phase::Lent {
+            let mut this = self.as_mut().project();
+            this.slot.as_mut().phase_to_set().set(Phase::Exiting);
             this.slot.tell(outcome);
-        } else if self.phase != Phase::Exiting {
+        } else if self.slot.phase() != Phase::Exiting {
             self.cannot_exit();
         }
         self.poll_body(cx)
@@ -305,20 +291,20 @@ where
 
     #[inline]
     fn tell(mut self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
-        if self.phase != Phase::Lent {
+        if self.slot.phase() != Phase::Lent {
             return Some(outcome);
         }
-        let this = self.as_mut().project();
-        *this.phase = Phase::Exiting;
+        let mut this = self.as_mut().project();
+        this.slot.as_mut().phase_to_set().set(Phase::Exiting);
         this.slot.tell(outcome);
         None
     }
 
     #[inline]
     fn beside(self: Pin<&mut Self>, _: Ask) -> Option<BesidePtr> {
-        let this = self.project();
-        let beside = this.slot.beside()?;
-        match this.phase {
+        let mut this = self.project();
+        let beside = this.slot.as_mut().beside()?;
+        match this.slot.phase() {
             // It stays at its yield when it has been told, until it is polled.
             Phase::Lent | Phase::Exiting => Some(beside),
             Phase::Entering | Phase::Panicked => None,
@@ -327,7 +313,7 @@ where
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
         let this = self.project();
-        match this.phase {
+        match this.slot.phase() {
             Phase::Lent | Phase::Exiting => this.slot.failure(ask),
             Phase::Entering | Phase::Panicked => None,
         }
@@ -347,12 +333,12 @@ where
     Fut: Future<Output: Conclude<Error = E>>,
 {
     fn is_in_set_up(&self) -> bool {
-        self.is_running() && self.phase == Phase::Entering
+        self.is_running() && self.slot.phase() == Phase::Entering
     }
 
     fn has_begun(self: Pin<&mut Self>) -> bool {
         // Told how its use ended, it stays at its yield until it is polled.
-        self.phase == Phase::Exiting && !self.project().slot.is_told()
+        self.slot.phase() == Phase::Exiting && !self.project().slot.is_told()
     }
 
     fn poll_set_up(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {

@@ -50,5 +50,5 @@ pub use heap::*;
 pub use in_place::{DroppedByUse, Tie};
 pub(crate) use in_place::{InPlace, Lending};
 pub(crate) use marks::{ENDED, ENDED_AFTER_BLOCK, Marks, YIELDS};
-pub(crate) use slot::{Slot, is_not_driven};
+pub(crate) use slot::{Phase, Slot, is_not_driven};
 pub use slot::{YieldToken, Yielder};

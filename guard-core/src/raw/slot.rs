@@ -11,6 +11,19 @@ use core::task::{Context, Poll, Waker};
 use super::beside::{Ask, BesidePtr, NodeList, YieldBeside};
 use crate::Outcome;
 
+/// How far a context has come, while its body is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// In its set-up, or before that.
+    Entering,
+    /// At its yield.
+    Lent,
+    /// Told how its use ended, in its clean-up.
+    Exiting,
+    /// Its body panicked. There is nothing left in it.
+    Panicked,
+}
+
 /// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
 /// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
 pub(crate) struct Slot<R: ?Sized, X, E> {
@@ -24,6 +37,8 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
     /// The driver has asked for `beside`, so it polls what is there.
     asked: Cell<bool>,
     window: AtomicBool,
+    /// The driver's own. It is here because it needs no padding here.
+    phase: Cell<Phase>,
     _error: PhantomData<fn(E) -> E>,
     _pinned: PhantomPinned,
 }
@@ -31,7 +46,7 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
 // SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`); sending it sends
 // those. What goes on beside the block is a part of the body that lies beside the slot, and is sent with it.
 unsafe impl<R: ?Sized + Send, X: Send, E> Send for Slot<R, X, E> {}
-// SAFETY: every method needs exclusive access, so `&Slot` gives access to nothing.
+// SAFETY: every method but one needs exclusive access, and that one only reads what is written with exclusive access.
 unsafe impl<R: ?Sized, X, E> Sync for Slot<R, X, E> {}
 
 impl<R: ?Sized, X, E> Slot<R, X, E> {
@@ -44,6 +59,7 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
             beside: Cell::new(None),
             asked: Cell::new(false),
             window: AtomicBool::new(false),
+            phase: Cell::new(Phase::Entering),
             _error: PhantomData,
             _pinned: PhantomPinned,
         }
@@ -59,6 +75,21 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
             slot,
             _invariant: PhantomData,
         }
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// To write the phase, also while the body, which knows the slot, is polled.
+    #[inline]
+    pub(crate) fn phase_to_set<'a>(self: Pin<&'a mut Self>) -> &'a Cell<Phase>
+    where
+        X: 'a,
+        E: 'a,
+    {
+        &self.into_ref().get_ref().phase
     }
 
     /// Whether the body stands at its yield.
