@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::conclude::Conclude;
-use super::state_machine::Coroutine;
+use super::state_machine::{Coroutine, GuaranteedKind};
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Kind, Runtime, Unfinished, hand_off};
 use crate::raw::{Ask, BesidePtr, Yielder, boxed};
@@ -57,13 +57,13 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
 {
     state: State<R, E, X, F, Fut, O>,
     threads: PhantomData<T>,
 }
 
-type Boxed<R, E, X, F, Fut, O> = Pin<Box<Coroutine<R, E, X, F, Fut, O>>>;
+type Boxed<R, E, X, F, Fut, O> = Pin<Box<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>>;
 
 enum State<R: ?Sized, E, X, F, Fut, O>
 where
@@ -84,7 +84,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
 {
 }
 
@@ -96,15 +96,15 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
 {
     /// Moves the coroutine to the heap.
     #[inline(never)] // So that the polls after the first one are inlined.
-    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O>> {
+    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, GuaranteedKind>> {
         let runtime = Runtime::current();
         // The box is allocated before the start is taken out, so the start moves once.
         let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
-            State::Start(start, origin) => Coroutine::new(start, origin, true),
+            State::Start(start, origin) => Coroutine::new(start, origin),
             _ => unreachable!("the state was `Start`"),
         });
         let running = State::Running(Box::into_pin(coroutine), runtime);
@@ -123,7 +123,7 @@ where
     }
 
     #[inline]
-    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut, O>> {
+    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, GuaranteedKind>> {
         match &mut self.get_mut().state {
             State::Running(coroutine, _) => coroutine.as_mut(),
             _ => panic!("a context was used that is not entered"),
@@ -139,7 +139,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
 {
     type Resource = R;
     type Error = E;
@@ -206,7 +206,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
 {
     #[inline]
     fn drop(&mut self) {

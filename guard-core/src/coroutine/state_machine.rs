@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -21,24 +22,26 @@ pin_project_lite::pin_project! {
     ///
     /// This is the `scoped` form: it borrows what it likes, allocates nothing, and when it is dropped
     /// half-way, so is its body.
-    pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut, O>
+    pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut, O, G>
     where
         O: Source<E>,
+    G: Kind,
+        G: Kind,
     {
         // Before the slot, which it points to, also when dropped.
         #[pin]
         body: CoroutineFuture<F, Fut>,
         #[pin]
         slot: Slot<R, X, E>,
-        // Whether the context is guaranteed: then a drop during the set-up loses something too.
-        guaranteed: bool,
         origin: O,
         span: Span,
+        _kind: PhantomData<fn() -> G>,
     }
 
-    impl<R: ?Sized, E, X, F, Fut, O> PinnedDrop for Coroutine<R, E, X, F, Fut, O>
+    impl<R: ?Sized, E, X, F, Fut, O, G> PinnedDrop for Coroutine<R, E, X, F, Fut, O, G>
     where
         O: Source<E>,
+    G: Kind,
     {
         fn drop(mut this: Pin<&mut Self>) {
             if this.as_mut().is_unfinished() {
@@ -46,6 +49,26 @@ pin_project_lite::pin_project! {
             }
         }
     }
+}
+
+/// What becomes of a context that is dropped half-way.
+pub(crate) trait Kind {
+    /// Whether something finishes it. Then a drop during the set-up loses something too.
+    const GUARANTEED: bool;
+}
+
+/// Nothing finishes it.
+pub(crate) enum ScopedKind {}
+
+impl Kind for ScopedKind {
+    const GUARANTEED: bool = false;
+}
+
+/// It goes on in the background.
+pub(crate) enum GuaranteedKind {}
+
+impl Kind for GuaranteedKind {
+    const GUARANTEED: bool = true;
 }
 
 pin_project_lite::pin_project! {
@@ -68,18 +91,19 @@ impl Phase {
     }
 }
 
-impl<R: ?Sized, E, X, F, Fut, O> Coroutine<R, E, X, F, Fut, O>
+impl<R: ?Sized, E, X, F, Fut, O, G> Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
+    G: Kind,
 {
     #[inline]
-    pub(crate) fn new(start: F, origin: O, guaranteed: bool) -> Self {
+    pub(crate) fn new(start: F, origin: O) -> Self {
         Self {
             body: CoroutineFuture::Start { start },
             slot: Slot::new(),
-            guaranteed,
             origin,
             span: Span::none(),
+            _kind: PhantomData,
         }
     }
 
@@ -120,7 +144,7 @@ where
         let this = self.project();
         match this.slot.phase() {
             Phase::Panicked => false,
-            Phase::Entering => *this.guaranteed && !this.slot.in_window(),
+            Phase::Entering => G::GUARANTEED && !this.slot.in_window(),
             Phase::Lent | Phase::Exiting => true,
         }
     }
@@ -165,7 +189,7 @@ where
             panic.report_to(source);
         }
         if let Err(panic) = dropped {
-            if unfinished && *this.guaranteed {
+            if unfinished && G::GUARANTEED {
                 panic.report_to(source);
             } else {
                 panic.resume();
@@ -188,9 +212,10 @@ where
     }
 }
 
-impl<R: ?Sized, E, X, F, Fut, O> Coroutine<R, E, X, F, Fut, O>
+impl<R: ?Sized, E, X, F, Fut, O, G> Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
+    G: Kind,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -233,9 +258,10 @@ where
     }
 }
 
-impl<R: ?Sized, E, X, F, Fut, O> AsyncContext<X> for Coroutine<R, E, X, F, Fut, O>
+impl<R: ?Sized, E, X, F, Fut, O, G> AsyncContext<X> for Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
+    G: Kind,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -326,9 +352,10 @@ where
 }
 
 /// Goes on although nobody uses the context any more.
-impl<R: ?Sized, E, X, F, Fut, O> Unfinished for Coroutine<R, E, X, F, Fut, O>
+impl<R: ?Sized, E, X, F, Fut, O, G> Unfinished for Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
+    G: Kind,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -382,12 +409,15 @@ where
 
 /// A context that borrows: `#[async_context(scoped)]`.
 #[inline]
-pub(crate) fn scoped<R, E, X, F, Fut, O>(start: F, origin: O) -> Coroutine<R, E, X, F, Fut, O>
+pub(crate) fn scoped<R, E, X, F, Fut, O>(
+    start: F,
+    origin: O,
+) -> Coroutine<R, E, X, F, Fut, O, ScopedKind>
 where
     O: Source<E>,
     R: ?Sized,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
-    Coroutine::new(start, origin, false)
+    Coroutine::new(start, origin)
 }
