@@ -158,7 +158,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     #[inline]
     pub(crate) fn context(&mut self) -> Pin<&mut C> {
         if self.state >= State::Lent {
-            self.is_not_free();
+            self.is_misused();
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
         // a copy. The block does not use what the context lends. And the context has not been dropped.
@@ -198,7 +198,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     #[inline]
     pub(crate) fn block(&mut self) -> Pin<&mut B> {
         if self.state != State::Lent {
-            self.is_not_lent();
+            self.is_misused();
         }
         // SAFETY: the block is pinned where the reference to it points.
         unsafe { self.block.as_mut().map_unchecked_mut(|block| &mut *block.0) }
@@ -229,19 +229,14 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
     }
 
     #[cold]
-    fn is_not_free(&self) -> ! {
+    fn is_misused(&self) -> ! {
         panic!(
             "{}",
-            if self.state == State::Lent {
-                "the block borrows the context"
-            } else {
-                "the context was dropped"
+            match self.state {
+                State::NotLent | State::BlockDropped => "the block has nothing lent",
+                State::Lent => "the block borrows the context",
+                State::Dropped => "the context was dropped",
             }
         );
-    }
-
-    #[cold]
-    fn is_not_lent(&self) -> ! {
-        panic!("a block runs while its context lends")
     }
 }
