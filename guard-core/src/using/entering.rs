@@ -62,6 +62,7 @@ where
 {
     type Output = Result<(Pin<Box<C>>, Nest), C::Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let context = this.context.as_mut();

@@ -263,6 +263,7 @@ where
 
     /// Ends the borrow of the resource, and gives the context, which stays here. What goes on is dropped, and the exit is to
     /// wait for what that leaves in `nest`. Ready when no driver is using it.
+    #[inline]
     pub(crate) fn poll_release(&mut self, cx: &Context<'_>, nest: &mut Nest) -> Poll<Pin<&mut C>> {
         if let State::Shared(driven) = &self.state {
             let held = ready!(driven.poll_take(cx.waker()));
@@ -371,6 +372,7 @@ where
     /// # Panics
     ///
     /// If something goes on beside it, and there is no driver. `place` says where, and what to do.
+    #[inline]
     pub(crate) fn new(
         context: Pin<Box<C>>,
         driver: Option<impl FnOnce(&Arc<DriveNode<Driven<C, X>>>)>,
