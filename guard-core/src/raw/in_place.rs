@@ -72,8 +72,9 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
             // pinned context, which nobody else uses while that block exists. That the lifetime is longer
             // does no harm: it ends with the `Tie`, which generated code declares in the scope in which it
             // awaits the use, before that. So nothing outside of the block can hold what was lent when the
-            // block is gone, but the locals of this scope; and those are the expansion's own, which does not
-            // look at them before it has left the scope.
+            // block is gone, but the locals of this scope. Those are the expansion's own, which does not look at
+            // them before it has left the scope. And the context, one of them, cannot hold it: its `Drop`, that of
+            // `DroppedByUse`, comes after the end of the `Tie`.
             Some(mut resource) => unsafe { resource.as_mut() },
             None => unreachable!("a block begins when its context has been entered"),
         }
@@ -92,6 +93,14 @@ impl<T> DroppedByUse<T> {
     pub const fn new(value: T) -> Self {
         Self(ManuallyDrop::new(value))
     }
+}
+
+/// Does nothing, but for the borrow checker the value is dropped here: at the end of the scope, when the [`Tie`] is gone. So
+/// what is lent for the lifetime of the tie cannot be stored in the context itself. If it could, a destructor in the
+/// context would find references to what has been dropped before it.
+impl<T> Drop for DroppedByUse<T> {
+    #[inline]
+    fn drop(&mut self) {}
 }
 
 /// What is there, and who uses it.
