@@ -6,7 +6,10 @@
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
 use std::future::{Future, pending};
+use std::marker::PhantomPinned;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, mpsc};
 use std::task::{Context, Poll};
@@ -558,4 +561,291 @@ fn a_destructor_that_panics_leaves_no_use_behind() {
     guard.set(4);
     drop(guard);
     block_on(guard_core::drain_all());
+}
+
+/// Values that count how many of them are there, and log that they are dropped. The one of this name then panics.
+#[derive(Default)]
+struct Tally {
+    log: Log,
+    there: Cell<isize>,
+    panics: Cell<&'static str>,
+    /// Not a panic, since those of the futures are caught.
+    has_moved: Cell<bool>,
+}
+
+impl Tally {
+    fn value(&self, name: &'static str) -> Counted<'_> {
+        self.there.set(self.there.get() + 1);
+        Counted {
+            tally: self,
+            name,
+            heap: Box::new(0),
+        }
+    }
+
+    /// Drops the future after that many polls, and checks that every value was dropped once. Returns whether the future had
+    /// ended, and the log. There is a `|` where it was dropped.
+    fn dropped_after(&self, polls: usize, future: impl Future) -> (bool, String) {
+        let mut future = Box::pin(future);
+        let mut ended = false;
+        for _ in 0..polls {
+            let polled = catch_unwind(AssertUnwindSafe(|| poll_once(future.as_mut()).map(drop)));
+            ended = !matches!(polled, Ok(Poll::Pending));
+            if ended {
+                break;
+            }
+        }
+        self.log.push("|");
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        let line = self.log.line();
+        let fault = self.panics.get();
+        assert_eq!(self.there.get(), 0, "where `{fault}` panics: {line}");
+        assert!(!self.has_moved.get(), "where `{fault}` panics: {line}");
+        (ended, line)
+    }
+}
+
+struct Counted<'a> {
+    tally: &'a Tally,
+    name: &'static str,
+    /// Written to by destructors, for the sanitizers.
+    heap: Box<u8>,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        *self.heap += 1;
+        self.tally.log.push(self.name);
+        self.tally.there.set(self.tally.there.get() - 1);
+        if self.tally.panics.get() == self.name && !thread::panicking() {
+            std::panic::resume_unwind(Box::new(self.name));
+        }
+    }
+}
+
+/// A context that must not move once it was polled, also where it is dropped.
+struct Immovable<'a> {
+    lent: Counted<'a>,
+    _other: Counted<'a>,
+    fails: bool,
+    polls: u8,
+    at: Option<NonNull<Self>>,
+    _pinned: PhantomPinned,
+}
+
+impl<'a> Immovable<'a> {
+    /// The context does not borrow the argument.
+    fn new(tally: &'a Tally, _: &Counted<'_>, fails: bool) -> Self {
+        Self {
+            lent: tally.value("lent"),
+            _other: tally.value("other"),
+            fails,
+            polls: 0,
+            at: None,
+            _pinned: PhantomPinned,
+        }
+    }
+
+    fn poll(self: Pin<&mut Self>) -> Poll<()> {
+        // SAFETY: nothing is moved.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.at = Some(NonNull::from(&mut *this));
+        this.polls += 1;
+        // Set-up and exit wait once each.
+        if this.polls % 2 == 1 {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Immovable<'_> {
+    fn drop(&mut self) {
+        let here = NonNull::from(&mut *self);
+        if self.at.is_some_and(|at| at != here) {
+            self.lent.tally.has_moved.set(true);
+        }
+    }
+}
+
+impl<'a> AsyncContext for Immovable<'a> {
+    type Resource = Counted<'a>;
+    type Error = &'static str;
+
+    fn poll_enter(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        std::task::ready!(self.as_mut().poll());
+        Poll::Ready(if self.fails { Err("set-up") } else { Ok(()) })
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut Counted<'a> {
+        // SAFETY: the resource is not pinned.
+        unsafe { &mut self.get_unchecked_mut().lent }
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: Outcome,
+    ) -> Poll<Result<(), &'static str>> {
+        self.poll().map(Ok)
+    }
+}
+
+/// How the block of a use ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Value,
+    Return,
+    Jump,
+    Fails,
+    Panics,
+    NotEntered,
+}
+
+const WAYS: [Way; 6] = [
+    Way::Value,
+    Way::Return,
+    Way::Jump,
+    Way::Fails,
+    Way::Panics,
+    Way::NotEntered,
+];
+
+/// The block moves `captured` when it begins, and writes to the resource when it is dropped.
+async fn uses_in_place(tally: &Tally, way: Way) -> Result<(), &'static str> {
+    struct Writes<'b, 'a>(&'b mut Counted<'a>);
+    impl Drop for Writes<'_, '_> {
+        fn drop(&mut self) {
+            *self.0.heap += 1;
+        }
+    }
+
+    let _before = tally.value("before");
+    let captured = tally.value("captured");
+    let fails = way == Way::NotEntered;
+    'jump: {
+        async_with!(
+            lent = Immovable::new(tally, &tally.value("temporary"), fails)?,
+            {
+                let _writes = Writes(lent);
+                let _local = tally.value("local");
+                let _moved = captured;
+                yield_once().await;
+                match way {
+                    Way::Return => return Ok(()),
+                    Way::Jump => break 'jump,
+                    Way::Fails => Err("block")?,
+                    Way::Panics => std::panic::resume_unwind(Box::new("block")),
+                    Way::Value | Way::NotEntered => (),
+                }
+            }
+        );
+        return Ok(());
+    }
+    Err("jump")
+}
+
+async fn uses_inside_another(tally: &Tally, way: Way) -> Result<(), &'static str> {
+    let captured = tally.value("captured");
+    let fails = way == Way::NotEntered;
+    let outer = tally.value("outer");
+    async_with!(
+        _outer = Immovable::new(tally, &outer, false)?,
+        _inner = Immovable::new(tally, &outer, fails)?,
+        {
+            let _moved = captured;
+            yield_once().await;
+            match way {
+                Way::Fails => Err("block")?,
+                Way::Panics => std::panic::resume_unwind(Box::new("block")),
+                _ => return Ok(()),
+            }
+        }
+    )
+}
+
+/// What goes on beside the outer block ends it, and so the inner use.
+async fn uses_that_are_ended(tally: &Tally, way: Way) -> Result<(), &'static str> {
+    #[async_context(scoped)]
+    async fn ends_its_block(tally: &Tally, way: Way) -> Result<Counted<'_>, &'static str> {
+        let mut lent = tally.value("outer lent");
+        let beside = tally.value("beside");
+        let own = async {
+            let _beside = beside;
+            // In the set-up of the inner use, or in its block.
+            for _ in 0..(way as u8) {
+                yield_once().await;
+            }
+            Err("beside")
+        };
+        yield_resource!(lent, own);
+        Ok(())
+    }
+    let captured = tally.value("captured");
+    async_with!(
+        _outer = ends_its_block(tally, way)?,
+        _inner = Immovable::new(tally, &captured, false)?,
+        {
+            let _local = tally.value("local");
+            pending::<()>().await;
+            drop(captured);
+        }
+    );
+    Ok(())
+}
+
+/// The use drops the block and the context, which nothing else drops: at its end, or where it is dropped.
+#[test]
+fn a_block_and_its_context_are_dropped_once_whatever_panics() {
+    const NAMES: [&str; 10] = [
+        "",
+        "before",
+        "captured",
+        "lent",
+        "other",
+        "temporary",
+        "local",
+        "outer",
+        "outer lent",
+        "beside",
+    ];
+
+    fn tried<'a, F: Future>(tally: &'a Tally, program: impl Fn(&'a Tally, Way) -> F) {
+        for panics in NAMES {
+            tally.panics.set(panics);
+            for way in WAYS {
+                let mut polls = 0;
+                while !tally.dropped_after(polls, program(tally, way)).0 {
+                    polls += 1;
+                    assert!(polls < 20, "{way:?} does not end");
+                }
+            }
+        }
+    }
+
+    // Keeps the reports about scoped contexts off the terminal.
+    let _reports = guard_core::testing::reports();
+    let tally = &Tally::default();
+    tried(tally, uses_in_place);
+    tried(tally, uses_inside_another);
+    tried(tally, uses_that_are_ended);
+}
+
+/// The resource names are references. They have no destructors.
+#[test]
+fn a_use_drops_its_block_then_its_context_and_temporaries_of_the_expression_come_after() {
+    let _reports = guard_core::testing::reports();
+    let tally = &Tally::default();
+    for way in WAYS {
+        let after = |polls| tally.dropped_after(polls, uses_in_place(tally, way)).1;
+        assert_eq!(after(0), "|");
+        assert_eq!(after(1), "| captured lent other temporary before");
+        if way == Way::NotEntered {
+            assert_eq!(after(2), "captured lent other temporary before |");
+            continue;
+        }
+        assert_eq!(after(2), "| captured local lent other temporary before");
+        assert_eq!(after(3), "captured local | lent other temporary before");
+        assert_eq!(after(4), "captured local lent other temporary before |");
+    }
 }

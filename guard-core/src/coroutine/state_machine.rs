@@ -25,7 +25,6 @@ pin_project_lite::pin_project! {
     pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut, O, G>
     where
         O: Source<E>,
-    G: Kind,
         G: Kind,
     {
         // Before the slot, which it points to, also when dropped.
@@ -41,7 +40,7 @@ pin_project_lite::pin_project! {
     impl<R: ?Sized, E, X, F, Fut, O, G> PinnedDrop for Coroutine<R, E, X, F, Fut, O, G>
     where
         O: Source<E>,
-    G: Kind,
+        G: Kind,
     {
         fn drop(mut this: Pin<&mut Self>) {
             if this.as_mut().is_unfinished() {
@@ -248,7 +247,7 @@ where
         let BodyProjection::Running { future } = this.body.as_mut().project() else {
             this.slot.phase().has_ended();
         };
-        let mark = MarkPanic(this.slot.phase_to_set());
+        let mark = MarkPanic(this.slot.phase_cell());
         let polled = this.span.inside(|| future.poll(cx));
         core::mem::forget(mark);
         if polled.is_ready() {
@@ -279,7 +278,7 @@ where
         let mut this = self.project();
         match polled {
             Poll::Pending if this.slot.as_mut().is_lent() => {
-                this.slot.phase_to_set().set(Phase::Lent);
+                this.slot.phase_cell().set(Phase::Lent);
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => Poll::Pending,
@@ -307,7 +306,7 @@ where
     ) -> Poll<Result<(), E>> {
         if self.slot.phase() == Phase::Lent {
             let mut this = self.as_mut().project();
-            this.slot.as_mut().phase_to_set().set(Phase::Exiting);
+            this.slot.as_mut().phase_cell().set(Phase::Exiting);
             this.slot.tell(outcome);
         } else if self.slot.phase() != Phase::Exiting {
             self.cannot_exit();
@@ -321,7 +320,7 @@ where
             return Some(outcome);
         }
         let mut this = self.as_mut().project();
-        this.slot.as_mut().phase_to_set().set(Phase::Exiting);
+        this.slot.as_mut().phase_cell().set(Phase::Exiting);
         this.slot.tell(outcome);
         None
     }

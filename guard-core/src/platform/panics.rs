@@ -15,7 +15,7 @@ pub(crate) struct Panic(
 );
 
 /// A panic in one word, for what is always there and seldom has one.
-#[repr(Rust, packed)] // So that it needs no padding.
+#[repr(Rust, packed)] // No alignment, so that what keeps it needs no padding.
 pub(crate) struct KeptPanic(Box<Panic>);
 
 impl KeptPanic {

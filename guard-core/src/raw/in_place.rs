@@ -72,17 +72,20 @@ impl<'r, R: ?Sized, O> Lending<'r, R, O> {
             // pinned context, which nobody else uses while that block exists. That the lifetime is longer
             // does no harm: it ends with the `Tie`, which generated code declares in the scope in which it
             // awaits the use, before that. So nothing outside of the block can hold what was lent when the
-            // block is gone, but the locals of this scope; and those are the expansion's own, which does not
-            // look at them before it has left the scope.
+            // block is gone, but the locals of this scope. Those are the expansion's own, which does not look at
+            // them before it has left the scope. And the context, one of them, cannot hold it: its `Drop`, that of
+            // `DroppedByUse`, comes after the end of the `Tie`.
             Some(mut resource) => unsafe { resource.as_mut() },
             None => unreachable!("a block begins when its context has been entered"),
         }
     }
 }
 
-/// A context or a block that is a local of the function around its use, and that the use drops.
+/// A context or a block that is a local of the function around its use. The use drops it, and the function does not: so
+/// the function needs no code for a local that may have been dropped before.
 ///
-/// The function itself does not drop it. So there is no code that would ask a second time whether it is there.
+/// Not public API. If two uses had it, it would be dropped twice; if a use is leaked, it is not dropped. Generated code
+/// keeps it in a local whose name nothing else can write, and awaits its use at once.
 pub struct DroppedByUse<T>(ManuallyDrop<T>);
 
 impl<T> DroppedByUse<T> {
@@ -94,7 +97,15 @@ impl<T> DroppedByUse<T> {
     }
 }
 
-/// What is there, and who uses it.
+/// Does nothing, but for the borrow checker the value is dropped here: at the end of the scope, when the [`Tie`] is gone. So
+/// what is lent for the lifetime of the tie cannot be stored in the context itself. If it could, a destructor in the
+/// context would find references to what has been dropped before it.
+impl<T> Drop for DroppedByUse<T> {
+    #[inline]
+    fn drop(&mut self) {}
+}
+
+/// What is there, and who uses it. In the first two states the use may reach the context.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     /// A context and a block. Nobody uses the context.
@@ -107,7 +118,7 @@ enum State {
     Dropped,
 }
 
-/// A context and a block, pinned where they stand. It drops both.
+/// A context and a block, pinned where they stand. It drops both, since the function around them does not.
 pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<C>,
@@ -126,6 +137,9 @@ unsafe impl<C, R: ?Sized, B, O: Sync> Sync for InPlace<'_, '_, C, R, B, O> {}
 impl<C, R: ?Sized, B, O> Drop for InPlace<'_, '_, C, R, B, O> {
     #[inline]
     fn drop(&mut self) {
+        if self.state != State::BlockDropped {
+            self.end_block_then_context();
+        }
         self.end_context();
     }
 }
@@ -138,7 +152,7 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         block: Pin<&'a mut DroppedByUse<B>>,
         lending: &'a Lending<'r, R, O>,
     ) -> Self {
-        // SAFETY: the pointer is used as a pinned reference only.
+        // SAFETY: the context is not moved. The pointer is used as a pinned reference, and to drop the context in its place.
         let context = unsafe { context.get_unchecked_mut() };
         Self {
             context: NonNull::from(&mut *context.0),
@@ -161,7 +175,8 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
             self.is_misused();
         }
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
-        // a copy. The block does not use what the context lends. And the context has not been dropped.
+        // a copy. The state says that the block does not use what the context lends, and that the context has not been
+        // dropped.
         unsafe { Pin::new_unchecked(self.context.as_mut()) }
     }
 
@@ -200,22 +215,22 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         if self.state != State::Lent {
             self.is_misused();
         }
-        // SAFETY: the block is pinned where the reference to it points.
+        // SAFETY: the block is pinned as a part of what is pinned. The state says that it has not been dropped.
         unsafe { self.block.as_mut().map_unchecked_mut(|block| &mut *block.0) }
     }
 
-    /// Drops the block, and with it what it was lent.
+    /// Drops the block, if it is there, and with it what it was lent. If a destructor in it panics, it is gone all the same.
     #[inline]
     pub(crate) fn end_block(&mut self) {
         if let State::NotLent | State::Lent = self.state {
             // Before it is dropped, since a destructor in it may panic.
             self.state = State::BlockDropped;
-            // SAFETY: the state said that it has not been dropped, and now says that it has. It is dropped where it is pinned.
+            // SAFETY: the state said that it has not been dropped, and now says that it has. It is dropped in its place.
             unsafe { ManuallyDrop::drop(&mut self.block.as_mut().get_unchecked_mut().0) };
         }
     }
 
-    /// Drops the context, and before it the block.
+    /// Drops the context, if it is there, and before it the block.
     #[inline]
     pub(crate) fn end_context(&mut self) {
         if self.state != State::BlockDropped {
@@ -223,9 +238,24 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         }
         if self.state == State::BlockDropped {
             self.state = State::Dropped;
-            // SAFETY: as in `end_block`. The block is gone, and with it what was lent.
+            // SAFETY: as in `end_block`, and the pointer is valid, as in `context`. The block is gone, and with it what was
+            // lent.
             unsafe { self.context.drop_in_place() };
         }
+    }
+
+    /// The same, also if a destructor in the block panics: the context is pinned, so it must not be leaked.
+    #[cold]
+    fn end_block_then_context(&mut self) {
+        struct ThenContext<'i, 'a, 'r, C, R: ?Sized, B, O>(&'i mut InPlace<'a, 'r, C, R, B, O>);
+
+        impl<C, R: ?Sized, B, O> Drop for ThenContext<'_, '_, '_, C, R, B, O> {
+            fn drop(&mut self) {
+                self.0.end_context();
+            }
+        }
+
+        ThenContext(self).0.end_block();
     }
 
     #[cold]
@@ -233,7 +263,8 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         panic!(
             "{}",
             match self.state {
-                State::NotLent | State::BlockDropped => "the block has nothing lent",
+                State::NotLent => "the block was not lent its resource",
+                State::BlockDropped => "the block was dropped",
                 State::Lent => "the block borrows the context",
                 State::Dropped => "the context was dropped",
             }

@@ -25,7 +25,8 @@ pub(crate) enum Phase {
 }
 
 /// Where a coroutine and whoever drives it meet. It lies beside the body future, outlives it, and is
-/// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively.
+/// only touched while the driver polls or drops that body, or holds the whole coroutine exclusively. The phase is read at
+/// other times too.
 pub(crate) struct Slot<R: ?Sized, X, E> {
     /// Set while the body stands at its yield, by the [`Yield`] that holds the resource.
     pub(super) lent: Cell<Option<NonNull<R>>>,
@@ -37,7 +38,7 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
     /// The driver has asked for `beside`, so it polls what is there.
     asked: Cell<bool>,
     window: AtomicBool,
-    /// The driver's own. It is here because it needs no padding here.
+    /// The driver's: the body does not use it. It is stored here because it fits into the padding.
     phase: Cell<Phase>,
     _error: PhantomData<fn(E) -> E>,
     _pinned: PhantomPinned,
@@ -46,7 +47,7 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
 // SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`); sending it sends
 // those. What goes on beside the block is a part of the body that lies beside the slot, and is sent with it.
 unsafe impl<R: ?Sized + Send, X: Send, E> Send for Slot<R, X, E> {}
-// SAFETY: every method but one needs exclusive access, and that one only reads what is written with exclusive access.
+// SAFETY: every method but `phase` needs exclusive access. `phase` reads only what is written with exclusive access.
 unsafe impl<R: ?Sized, X, E> Sync for Slot<R, X, E> {}
 
 impl<R: ?Sized, X, E> Slot<R, X, E> {
@@ -82,9 +83,9 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         self.phase.get()
     }
 
-    /// To write the phase, also while the body, which knows the slot, is polled.
+    /// To write the phase. Nothing else is borrowed, so the body may use the rest of the slot meanwhile.
     #[inline]
-    pub(crate) fn phase_to_set<'a>(self: Pin<&'a mut Self>) -> &'a Cell<Phase>
+    pub(crate) fn phase_cell<'a>(self: Pin<&'a mut Self>) -> &'a Cell<Phase>
     where
         X: 'a,
         E: 'a,
@@ -320,7 +321,7 @@ impl<R: ?Sized, X, E> Yield<'_, R, X, E> {
     pub(super) fn slot(&self) -> &Slot<R, X, E> {
         // SAFETY: a `Yield` borrows its yielder, which lives in a body future beside this slot
         // and is dropped before it. It is reached only while the driver polls or drops that body,
-        // during which the driver itself does not touch the slot.
+        // during which the driver itself touches nothing in the slot but the phase, which is a `Cell`.
         unsafe { self.slot.as_ref() }
     }
 }

@@ -107,10 +107,6 @@ where
         this.nest.during_rarely(&mut || {
             dropped = catch_panic_rarely(&mut || parts.as_mut().end_body());
         });
-        if dropped.is_err() {
-            // It is gone all the same.
-            parts.as_mut().end_body();
-        }
         let ended = match (ended, dropped) {
             (ended, Ok(())) => ended,
             (BodyEnd::Panicked(first), Err(second)) => {

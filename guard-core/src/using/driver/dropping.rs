@@ -114,7 +114,7 @@ where
     P: Parts<X>,
 {
     fn drop(&mut self) {
-        // It is there still if a destructor in it has panicked.
+        // It is there still if the use was not entered.
         self.parts.as_mut().end_body();
         let mut context = self.parts.as_mut().context();
         // The future beside the body may have failed while a yield in the body lent. The use was not polled after that, so
@@ -136,8 +136,6 @@ where
     P: Parts<X>,
 {
     if let Err(second) = catch_panic_rarely(&mut || parts.as_mut().end_body()) {
-        // The body is gone all the same.
-        parts.as_mut().end_body();
         second.report_body_to(parts.context().report_source());
     }
 }

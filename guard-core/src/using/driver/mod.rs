@@ -39,7 +39,7 @@ pub trait Parts<X> {
         false
     }
 
-    /// Drops the body, if it is there.
+    /// Drops the body, if it is there. If a destructor in it panics, it is gone all the same.
     fn end_body(self: Pin<&mut Self>);
 
     /// Drops the context, if it is there. The body has been dropped.
@@ -120,7 +120,7 @@ pin_project_lite::pin_project! {
     {
         #[inline]
         fn drop(this: Pin<&mut Self>) {
-            // A use that is over has nothing to exit or to hand off: its owner drops the context.
+            // A use that is over has nothing to exit or to hand off: its parts drop the context.
             if !matches!(*this.stage, Stage::Over) {
                 this.drop_unfinished();
             }
