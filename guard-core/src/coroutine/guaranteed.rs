@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::conclude::Conclude;
-use super::state_machine::{Coroutine, GuaranteedKind};
+use super::state_machine::{Coroutine, IsGuaranteed};
 use crate::cleanup::RuntimeId;
 use crate::cleanup::{Kind, Runtime, Unfinished, hand_off};
 use crate::raw::{Ask, BesidePtr, Yielder, boxed};
@@ -57,13 +57,13 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>,
 {
     state: State<R, E, X, F, Fut, O>,
     threads: PhantomData<T>,
 }
 
-type Boxed<R, E, X, F, Fut, O> = Pin<Box<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>>;
+type Boxed<R, E, X, F, Fut, O> = Pin<Box<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>>;
 
 enum State<R: ?Sized, E, X, F, Fut, O>
 where
@@ -84,7 +84,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>,
 {
 }
 
@@ -96,11 +96,11 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>,
 {
     /// Moves the coroutine to the heap.
     #[inline(never)] // So that the polls after the first one are inlined.
-    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, GuaranteedKind>> {
+    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, IsGuaranteed>> {
         let runtime = Runtime::current();
         // The box is allocated before the start is taken out, so the start moves once.
         let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
@@ -123,7 +123,7 @@ where
     }
 
     #[inline]
-    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, GuaranteedKind>> {
+    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, IsGuaranteed>> {
         match &mut self.get_mut().state {
             State::Running(coroutine, _) => coroutine.as_mut(),
             _ => panic!("a context was used that is not entered"),
@@ -139,7 +139,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>,
 {
     type Resource = R;
     type Error = E;
@@ -206,7 +206,7 @@ where
     F: FnOnce(Yielder<R, X, E>) -> Fut + 'static,
     Fut: Future<Output: Conclude<Error = E>> + 'static,
     O: Source<E> + 'static,
-    T: Threads<Coroutine<R, E, X, F, Fut, O, GuaranteedKind>>,
+    T: Threads<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>,
 {
     #[inline]
     fn drop(&mut self) {

@@ -25,7 +25,7 @@ pin_project_lite::pin_project! {
     pub(crate) struct Coroutine<R: ?Sized, E, X, F, Fut, O, G>
     where
         O: Source<E>,
-        G: Kind,
+        G: Guarantee,
     {
         // Before the slot, which it points to, also when dropped.
         #[pin]
@@ -34,13 +34,13 @@ pin_project_lite::pin_project! {
         slot: Slot<R, X, E>,
         origin: O,
         span: Span,
-        _kind: PhantomData<fn() -> G>,
+        _guarantee: PhantomData<fn() -> G>,
     }
 
     impl<R: ?Sized, E, X, F, Fut, O, G> PinnedDrop for Coroutine<R, E, X, F, Fut, O, G>
     where
         O: Source<E>,
-        G: Kind,
+        G: Guarantee,
     {
         fn drop(mut this: Pin<&mut Self>) {
             if this.as_mut().is_unfinished() {
@@ -51,22 +51,22 @@ pin_project_lite::pin_project! {
 }
 
 /// What becomes of a context that is dropped half-way.
-pub(crate) trait Kind {
+pub(crate) trait Guarantee {
     /// Whether something finishes it. Then a drop during the set-up loses something too.
     const GUARANTEED: bool;
 }
 
 /// Nothing finishes it.
-pub(crate) enum ScopedKind {}
+pub(crate) enum NotGuaranteed {}
 
-impl Kind for ScopedKind {
+impl Guarantee for NotGuaranteed {
     const GUARANTEED: bool = false;
 }
 
 /// It goes on in the background.
-pub(crate) enum GuaranteedKind {}
+pub(crate) enum IsGuaranteed {}
 
-impl Kind for GuaranteedKind {
+impl Guarantee for IsGuaranteed {
     const GUARANTEED: bool = true;
 }
 
@@ -93,7 +93,7 @@ impl Phase {
 impl<R: ?Sized, E, X, F, Fut, O, G> Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
-    G: Kind,
+    G: Guarantee,
 {
     #[inline]
     pub(crate) fn new(start: F, origin: O) -> Self {
@@ -102,7 +102,7 @@ where
             slot: Slot::new(),
             origin,
             span: Span::none(),
-            _kind: PhantomData,
+            _guarantee: PhantomData,
         }
     }
 
@@ -214,7 +214,7 @@ where
 impl<R: ?Sized, E, X, F, Fut, O, G> Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
-    G: Kind,
+    G: Guarantee,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -260,7 +260,7 @@ where
 impl<R: ?Sized, E, X, F, Fut, O, G> AsyncContext<X> for Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
-    G: Kind,
+    G: Guarantee,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -354,7 +354,7 @@ where
 impl<R: ?Sized, E, X, F, Fut, O, G> Unfinished for Coroutine<R, E, X, F, Fut, O, G>
 where
     O: Source<E>,
-    G: Kind,
+    G: Guarantee,
     F: FnOnce(Yielder<R, X, E>) -> Fut,
     Fut: Future<Output: Conclude<Error = E>>,
 {
@@ -411,7 +411,7 @@ where
 pub(crate) fn scoped<R, E, X, F, Fut, O>(
     start: F,
     origin: O,
-) -> Coroutine<R, E, X, F, Fut, O, ScopedKind>
+) -> Coroutine<R, E, X, F, Fut, O, NotGuaranteed>
 where
     O: Source<E>,
     R: ?Sized,
