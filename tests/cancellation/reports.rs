@@ -321,14 +321,15 @@ fn a_report_says_whether_it_is_about_the_body() {
     });
 }
 
+/// Nothing finishes its clean-up, so it is reported when it is dropped.
+#[async_context]
+async fn reported_to_a_panicking_reporter() {
+    yield_resource!();
+    std::future::pending::<()>().await;
+}
+
 #[test]
 fn a_reporter_that_panics_is_contained() {
-    #[async_context]
-    async fn reported_to_a_panicking_reporter() {
-        yield_resource!();
-        std::future::pending::<()>().await;
-    }
-
     in_own_process(|| {
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         guard_core::set_reporter(|_| {
@@ -362,12 +363,6 @@ fn a_reporter_whose_panic_has_a_destructor_that_panics_is_contained() {
         fn drop(&mut self) {
             std::panic::resume_unwind(Box::new("the destructor's panic"));
         }
-    }
-
-    #[async_context]
-    async fn reported_to_a_panicking_reporter() {
-        yield_resource!();
-        std::future::pending::<()>().await;
     }
 
     in_own_process(|| {

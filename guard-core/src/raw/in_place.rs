@@ -105,7 +105,8 @@ impl<T> Drop for DroppedByUse<T> {
     fn drop(&mut self) {}
 }
 
-/// What is there, and who uses it. In the first two states the use may reach the context.
+/// Whether the context and the block have been dropped, and whether the block may be using the context. The driver may use the
+/// context in the states that come before [`Lent`](State::Lent).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     /// A context and a block. Nobody uses the context.
