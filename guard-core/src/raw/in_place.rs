@@ -120,14 +120,18 @@ enum State {
 }
 
 /// A context and a block, pinned where they stand. It drops both, since the function around them does not.
+///
+/// It is packed, so that the state, which is one byte, takes no more of the future of a use. So its fields are copied, and
+/// never borrowed.
+#[repr(C, packed)]
 pub(crate) struct InPlace<'a, 'r, C, R: ?Sized, B, O> {
     /// No reference, since that would claim that the block does not use what the context lends.
     context: NonNull<C>,
-    block: Pin<&'a mut DroppedByUse<B>>,
+    block: NonNull<B>,
     /// No other context and no other block has it.
     lending: &'a Lending<'r, R, O>,
     state: State,
-    _context: PhantomData<&'a mut C>,
+    _pinned: PhantomData<(&'a mut C, &'a mut B)>,
 }
 
 // SAFETY: it is references to a context, a block and their lending, and the block holds the resource.
@@ -153,14 +157,14 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         block: Pin<&'a mut DroppedByUse<B>>,
         lending: &'a Lending<'r, R, O>,
     ) -> Self {
-        // SAFETY: the context is not moved. The pointer is used as a pinned reference, and to drop the context in its place.
-        let context = unsafe { context.get_unchecked_mut() };
+        // SAFETY: neither is moved. The pointers are used as pinned references, and to drop both in their places.
+        let (context, block) = unsafe { (context.get_unchecked_mut(), block.get_unchecked_mut()) };
         Self {
             context: NonNull::from(&mut *context.0),
-            block,
+            block: NonNull::from(&mut *block.0),
             lending,
             state: State::NotLent,
-            _context: PhantomData,
+            _pinned: PhantomData,
         }
     }
 
@@ -175,10 +179,11 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         if self.state >= State::Lent {
             self.is_misused();
         }
+        let mut context = self.context;
         // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
         // a copy. The state says that the block does not use what the context lends, and that the context has not been
         // dropped.
-        unsafe { Pin::new_unchecked(self.context.as_mut()) }
+        unsafe { Pin::new_unchecked(context.as_mut()) }
     }
 
     /// Gives the block what the context lends. Whether something goes on beside the block.
@@ -216,8 +221,10 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         if self.state != State::Lent {
             self.is_misused();
         }
-        // SAFETY: the block is pinned as a part of what is pinned. The state says that it has not been dropped.
-        unsafe { self.block.as_mut().map_unchecked_mut(|block| &mut *block.0) }
+        let mut block = self.block;
+        // SAFETY: the pointer comes from a pinned reference that lives as long as `self`, and of which nobody else has
+        // a copy. The state says that the block has not been dropped.
+        unsafe { Pin::new_unchecked(block.as_mut()) }
     }
 
     /// Drops the block, if it is there, and with it what it was lent. If a destructor in it panics, it is gone all the same.
@@ -226,8 +233,10 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         if let State::NotLent | State::Lent = self.state {
             // Before it is dropped, since a destructor in it may panic.
             self.state = State::BlockDropped;
-            // SAFETY: the state said that it has not been dropped, and now says that it has. It is dropped in its place.
-            unsafe { ManuallyDrop::drop(&mut self.block.as_mut().get_unchecked_mut().0) };
+            let block = self.block;
+            // SAFETY: the pointer is valid, as in `block`. The state said that the block has not been dropped, and now says that
+            // it has. It is dropped in its place.
+            unsafe { block.drop_in_place() };
         }
     }
 
@@ -239,9 +248,10 @@ impl<'a, 'r, C, R: ?Sized, B, O> InPlace<'a, 'r, C, R, B, O> {
         }
         if self.state == State::BlockDropped {
             self.state = State::Dropped;
+            let context = self.context;
             // SAFETY: as in `end_block`, and the pointer is valid, as in `context`. The block is gone, and with it what was
             // lent.
-            unsafe { self.context.drop_in_place() };
+            unsafe { context.drop_in_place() };
         }
     }
 
