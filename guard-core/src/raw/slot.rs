@@ -6,7 +6,7 @@ use core::marker::{PhantomData, PhantomPinned};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 use super::beside::{Ask, BesidePtr, NodeList, YieldBeside};
 use crate::Outcome;
@@ -31,8 +31,6 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
     /// Set while the body stands at its yield, by the [`Yield`] that holds the resource.
     pub(super) lent: Cell<Option<NonNull<R>>>,
     told: Cell<Option<Outcome<X>>>,
-    /// For a yield inside a foreign combinator that only polls what was woken: the waker of a [`WakingYield`].
-    pub(super) waker: Cell<Option<NonNull<Waker>>>,
     /// What goes on beside the block, while the body stands at its yield.
     pub(super) beside: NodeList,
     /// The driver has asked for `beside`, so it polls what is there.
@@ -44,8 +42,8 @@ pub(crate) struct Slot<R: ?Sized, X, E> {
     _pinned: PhantomPinned,
 }
 
-// SAFETY: the slot is a place to hand over a `&mut R`, an `Outcome<X>` and a `&Waker` (which is `Send`); sending it sends
-// those. What goes on beside the block is a part of the body that lies beside the slot, and is sent with it.
+// SAFETY: the slot is a place to hand over a `&mut R` and an `Outcome<X>`; sending it sends those. What goes on beside the
+// block is a part of the body that lies beside the slot, and is sent with it.
 unsafe impl<R: ?Sized + Send, X: Send, E> Send for Slot<R, X, E> {}
 // SAFETY: every method but `phase` needs exclusive access. `phase` reads only what is written with exclusive access.
 unsafe impl<R: ?Sized, X, E> Sync for Slot<R, X, E> {}
@@ -56,7 +54,6 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         Self {
             lent: Cell::new(None),
             told: Cell::new(None),
-            waker: Cell::new(None),
             beside: Cell::new(None),
             asked: Cell::new(false),
             window: AtomicBool::new(false),
@@ -161,12 +158,6 @@ impl<R: ?Sized, X, E> Slot<R, X, E> {
         self.told.set(Some(outcome));
         // The resource is not lent any more: the next call polls the body.
         self.lent.set(None);
-        if let Some(waker) = self.waker.take() {
-            // SAFETY: `waker` is set by a `WakingYield` to a pinned field of its own, and unset when that is written
-            // or dropped. The body, of which it is a part, can neither be polled nor dropped meanwhile: both need
-            // the coroutine that is borrowed here.
-            unsafe { waker.as_ref() }.wake_by_ref();
-        }
     }
 }
 
@@ -224,23 +215,6 @@ impl<'s, R: ?Sized, X, E> YieldToken<'s, R, X, E> {
             slot: yielder.slot,
             resource: NonNull::from(resource),
             _borrow: PhantomData,
-        }
-    }
-
-    /// [`lend`](Self::lend) for a yield inside another macro, which may poll it only when it is woken.
-    #[inline]
-    pub fn lend_waking<'a>(
-        self,
-        yielder: &'a Yielder<R, X, E>,
-        resource: &'a mut R,
-    ) -> WakingYield<'a, R, X, E>
-    where
-        's: 'a,
-    {
-        WakingYield {
-            lend: self.lend(yielder, resource),
-            waker: None,
-            _pinned: PhantomPinned,
         }
     }
 
@@ -347,36 +321,6 @@ impl<R: ?Sized, X, E> Drop for Yield<'_, R, X, E> {
     #[inline]
     fn drop(&mut self) {
         self.slot().lent.set(None);
-    }
-}
-
-/// The suspension of a body at a yield inside another macro.
-pub struct WakingYield<'a, R: ?Sized, X, E> {
-    lend: Yield<'a, R, X, E>,
-    waker: Option<Waker>,
-    // The slot points to `waker`.
-    _pinned: PhantomPinned,
-}
-
-impl<R: ?Sized, X, E> Future for WakingYield<'_, R, X, E> {
-    type Output = Outcome<X>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
-        // SAFETY: neither field is moved: `lend` is `Unpin`, and `waker` is written in place.
-        let this = unsafe { self.get_unchecked_mut() };
-        this.lend.slot().waker.set(None);
-        let polled = Pin::new(&mut this.lend).poll(cx);
-        if polled.is_pending() {
-            let waker = NonNull::from(this.waker.insert(cx.waker().clone()));
-            this.lend.slot().waker.set(Some(waker));
-        }
-        polled
-    }
-}
-
-impl<R: ?Sized, X, E> Drop for WakingYield<'_, R, X, E> {
-    fn drop(&mut self) {
-        self.lend.slot().waker.set(None);
     }
 }
 

@@ -442,12 +442,11 @@ impl Rewrite for YieldRewrite<'_> {
         };
         let token = self.proof.token(span);
         let site = Span::mixed_site().located_at(span);
-        let lend = match (&beside, position) {
-            (Some(_), _) if !self.is_fallible => "lend_beside_unfailing",
-            (Some(_), _) if self.args.catch => "lend_beside_catching",
-            (Some(_), _) => "lend_beside",
-            (None, Position::InMacro) => "lend_waking",
-            (None, Position::Direct | Position::InAsyncWith) => "lend",
+        let lend = match beside {
+            Some(_) if !self.is_fallible => "lend_beside_unfailing",
+            Some(_) if self.args.catch => "lend_beside_catching",
+            Some(_) => "lend_beside",
+            None => "lend",
         };
         // If the second argument is no such future, rustc reports that at this name, and shows the second argument.
         let lend = Ident::new(lend, site);

@@ -446,8 +446,8 @@ fn yields_in_a_use_and_in_another_macro() {
                                         clippy::diverging_sub_expression, clippy::empty_loop)] if
                                         false { break 'yield_in_the_context_itself loop {} } {
                                         yield_resource!(@ imported);
-                                        ::guard_core::__private::yield_resource!(@ lend_waking
-                                        the_one_yield __guard_yielder; & mut 1) } }).is_completed()
+                                        ::guard_core::__private::yield_resource!(@ lend the_one_yield
+                                        __guard_yielder; & mut 1) } }).is_completed()
                                     )
                                 };
                             }

@@ -5,7 +5,7 @@ use core::future::Future;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 use super::{EndedBeside, LaterPanics, Node, NodeVtable};
 use crate::Outcome;
@@ -152,9 +152,7 @@ pub struct YieldBeside<'a, R: ?Sized, X, E, F> {
     is_listed: bool,
     /// What the yield tells.
     resume: fn(Outcome<X>, Option<E>) -> Outcome<X>,
-    /// For a yield inside another macro.
-    waker: Option<Waker>,
-    // The slot points to `going` and `waker`.
+    // The slot points to `going`.
     _pinned: PhantomPinned,
 }
 
@@ -181,7 +179,6 @@ where
             going,
             is_listed: false,
             resume,
-            waker: None,
             _pinned: PhantomPinned,
         }
     }
@@ -203,9 +200,8 @@ impl<R: ?Sized, X, E, F> YieldBeside<'_, R, X, E, F> {
     fn leave_list(&mut self) {
         if self.is_listed {
             self.is_listed = false;
-            let slot = self.lend.slot();
-            slot.beside.set(self.going.head.node.next.get());
-            slot.waker.set(None);
+            let list = &self.lend.slot().beside;
+            list.set(self.going.head.node.next.get());
         }
     }
 }
@@ -214,9 +210,8 @@ impl<R: ?Sized, X, E, F> Future for YieldBeside<'_, R, X, E, F> {
     type Output = Outcome<X>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<X>> {
-        // SAFETY: nothing is moved: `lend` is `Unpin`, `waker` is written in place, the future is dropped in place.
+        // SAFETY: nothing is moved: `lend` is `Unpin`, the future is dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        this.lend.slot().waker.set(None);
         if let Poll::Ready(outcome) = Pin::new(&mut this.lend).poll(cx) {
             this.leave_list();
             // SAFETY: it is pinned with `self`. Usually the driver has dropped the future, where it can catch a panic.
@@ -225,18 +220,15 @@ impl<R: ?Sized, X, E, F> Future for YieldBeside<'_, R, X, E, F> {
             let error = head.error.take().filter(|_| !head.is_after_block);
             return Poll::Ready((this.resume)(outcome, error));
         }
-        let waker = NonNull::from(this.waker.insert(cx.waker().clone()));
-        let slot = this.lend.slot();
-        slot.waker.set(Some(waker));
+        let list = &this.lend.slot().beside;
         if !this.is_listed {
             this.is_listed = true;
             this.going.span = Span::current();
-            this.going.head.node.next.set(slot.beside.get());
+            this.going.head.node.next.set(list.get());
         }
         // It becomes the first of the list. The nodes after it are those of the inner contexts whose blocks are around this
         // yield. The pointer is made at each poll, so that it comes from the reference that was used last.
-        let going = ptr::addr_of_mut!(this.going);
-        slot.beside.set(NonNull::new(going.cast()));
+        list.set(NonNull::new(ptr::addr_of_mut!(this.going).cast()));
         Poll::Pending
     }
 }
