@@ -223,13 +223,23 @@ where
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BlockOutput<B::Output>> {
         let place = &mut self.get_mut().0;
         let polled = place.block().poll(cx);
-        let marks = place.lending().marks.get();
         let output = match polled {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending if marks & FINISHED != 0 => None,
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                let marks = place.lending().marks.get();
+                if marks & FINISHED == 0 {
+                    return Poll::Pending;
+                }
+                BlockOutput {
+                    output: None,
+                    marks,
+                }
+            }
+            Poll::Ready(output) => BlockOutput {
+                output: Some(output),
+                marks: place.lending().marks.get(),
+            },
         };
-        Poll::Ready(BlockOutput { output, marks })
+        Poll::Ready(output)
     }
 
     fn poll_beside(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndedBeside> {
