@@ -243,7 +243,10 @@ where
             }
             match self.as_mut().run(cx) {
                 Poll::Ready(outcome) => outcome,
-                Poll::Pending => ready!(self.as_mut().wait(cx)),
+                Poll::Pending if matches!(*self.stage, Stage::Beside) => {
+                    ready!(self.as_mut().go_on_beside(cx))
+                }
+                Poll::Pending => return Poll::Pending,
             }
         };
         let outcome = match outcome {
@@ -324,15 +327,6 @@ where
         }
         stage.set(Stage::Before(Some(outcome), ended));
         Poll::Ready(None)
-    }
-
-    /// Waits for the body, and polls what is beside it. Returns what [`run`](Self::run) returns.
-    #[inline]
-    fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome<X>>> {
-        match *self.stage {
-            Stage::Beside => self.go_on_beside(cx),
-            _ => Poll::Pending,
-        }
     }
 
     /// The body has panicked, and is gone. Returns what [`run`](Self::run) returns.
