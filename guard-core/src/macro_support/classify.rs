@@ -25,6 +25,17 @@ use core::task::{Context, Poll};
 use crate::context::{Expect, MapErr};
 use crate::{AsyncContext, Outcome};
 
+/// The methods by which generated code asks what an expression is, each with its answer.
+macro_rules! answers {
+    ($($visibility:vis fn $question:ident($($receiver:tt)+) -> $Answer:ident;)+) => {$(
+        /// Asked by generated code.
+        #[inline]
+        $visibility fn $question($($receiver)+) -> $Answer {
+            $Answer
+        }
+    )+};
+}
+
 /// Stands for an expression of type `C`.
 pub struct Probe<C>(PhantomData<fn() -> C>, Otherwise<C>);
 
@@ -65,10 +76,8 @@ impl Right {
 }
 
 impl<C: AsyncContext> Probe<C> {
-    /// A context with a `?` after it.
-    #[inline]
-    pub fn __guard_asked(self) -> Right {
-        Right
+    answers! {
+        pub fn __guard_asked(self) -> Right;
     }
 }
 
@@ -96,16 +105,9 @@ impl OnlyTold {
 }
 
 impl<C: AsyncContext> Probe<C> {
-    /// A context that does not catch.
-    #[inline]
-    pub fn __guard_asked_to_catch(self) -> OnlyTold {
-        OnlyTold
-    }
-
-    /// A context that does not catch.
-    #[inline]
-    pub fn __guard_unasked_to_catch(self) -> OnlyTold {
-        OnlyTold
+    answers! {
+        pub fn __guard_asked_to_catch(self) -> OnlyTold;
+        pub fn __guard_unasked_to_catch(self) -> OnlyTold;
     }
 }
 
@@ -133,10 +135,8 @@ impl IsAwaited {
 
 /// Found by value, and so before [`ProbeFallible`]: a context may be a future as well.
 pub trait ProbeAwaited: Sized {
-    /// A future, which may be awaited.
-    #[inline]
-    fn __guard_awaited(self) -> Right {
-        Right
+    answers! {
+        fn __guard_awaited(self) -> Right;
     }
 }
 
@@ -165,10 +165,8 @@ impl IsAskedTooEarly {
 }
 
 impl<C: AsyncContext> Probe<C> {
-    /// A context with a `?` after it, and something after that.
-    #[inline]
-    pub fn __guard_asked_inside(self) -> IsAskedTooEarly {
-        IsAskedTooEarly
+    answers! {
+        pub fn __guard_asked_inside(self) -> IsAskedTooEarly;
     }
 }
 
@@ -193,10 +191,8 @@ pub trait IntoReporting {
 }
 
 impl<C: IntoReporting> Probe<C> {
-    /// An exit stack without a `?` after it.
-    #[inline]
-    pub fn __guard_unasked(self) -> RightAndReporting {
-        RightAndReporting
+    answers! {
+        pub fn __guard_unasked(self) -> RightAndReporting;
     }
 }
 
@@ -205,10 +201,8 @@ pub struct Safe;
 
 /// Found by reference: see the module.
 pub trait ProbeSafe: Sized {
-    /// A context that needs no `?`, without one.
-    #[inline]
-    fn __guard_unasked(self) -> Safe {
-        Safe
+    answers! {
+        fn __guard_unasked(self) -> Safe;
     }
 }
 
@@ -231,23 +225,17 @@ impl Safe {
     }
 }
 
-// From here on: the answers for wrong uses. Nothing of this is ever called.
+// From here on: the answers for wrong uses. Nothing of this is ever called. What rustc shows with an error is not written by a
+// macro, so that rustc does not show that macro too.
 
 /// The answer for a context that can fail, without a `?` after it.
 pub struct CanFail;
 
 /// Found by reference: see the module.
 pub trait ProbeFallible {
-    /// A context that can fail, without a `?` after it.
-    #[inline]
-    fn __guard_unasked(&self) -> CanFail {
-        CanFail
-    }
-
-    /// A context that is awaited.
-    #[inline]
-    fn __guard_awaited(&self) -> IsAwaited {
-        IsAwaited
+    answers! {
+        fn __guard_unasked(&self) -> CanFail;
+        fn __guard_awaited(&self) -> IsAwaited;
     }
 }
 
@@ -288,40 +276,13 @@ pub struct Catches;
 
 /// Found by reference: see the module.
 pub trait ProbeCatches<X> {
-    /// A context that catches.
-    #[inline]
-    fn __guard_asked(&mut self) -> Catches {
-        Catches
-    }
-
-    /// A context that catches.
-    #[inline]
-    fn __guard_unasked(&mut self) -> Catches {
-        Catches
-    }
-
-    /// A context that catches, in `catch(…)`.
-    #[inline]
-    fn __guard_asked_to_catch(&mut self) -> Right {
-        Right
-    }
-
-    /// A context that catches, in `catch(…)`.
-    #[inline]
-    fn __guard_unasked_to_catch(&mut self) -> Right {
-        Right
-    }
-
-    /// A context that catches and is awaited.
-    #[inline]
-    fn __guard_awaited(&mut self) -> IsAwaited {
-        IsAwaited
-    }
-
-    /// A context that catches, with a `?` after it, and something after that.
-    #[inline]
-    fn __guard_asked_inside(&mut self) -> IsAskedTooEarly {
-        IsAskedTooEarly
+    answers! {
+        fn __guard_asked(&mut self) -> Catches;
+        fn __guard_unasked(&mut self) -> Catches;
+        fn __guard_asked_to_catch(&mut self) -> Right;
+        fn __guard_unasked_to_catch(&mut self) -> Right;
+        fn __guard_awaited(&mut self) -> IsAwaited;
+        fn __guard_asked_inside(&mut self) -> IsAskedTooEarly;
     }
 }
 
@@ -352,28 +313,11 @@ pub struct IsFuture;
 
 /// Found by reference: see the module.
 pub trait ProbeFuture {
-    /// A future.
-    #[inline]
-    fn __guard_asked(&self) -> IsFuture {
-        IsFuture
-    }
-
-    /// A future.
-    #[inline]
-    fn __guard_unasked(&self) -> IsFuture {
-        IsFuture
-    }
-
-    /// A future.
-    #[inline]
-    fn __guard_asked_to_catch(&self) -> IsFuture {
-        IsFuture
-    }
-
-    /// A future.
-    #[inline]
-    fn __guard_unasked_to_catch(&self) -> IsFuture {
-        IsFuture
+    answers! {
+        fn __guard_asked(&self) -> IsFuture;
+        fn __guard_unasked(&self) -> IsFuture;
+        fn __guard_asked_to_catch(&self) -> IsFuture;
+        fn __guard_unasked_to_catch(&self) -> IsFuture;
     }
 }
 
@@ -403,28 +347,11 @@ impl IsFuture {
 pub struct IsResultOfContext;
 
 impl<C: AsyncContext, E> Otherwise<Result<C, E>> {
-    /// A `Result` of a context.
-    #[inline]
-    pub fn __guard_asked(&self) -> IsResultOfContext {
-        IsResultOfContext
-    }
-
-    /// A `Result` of a context.
-    #[inline]
-    pub fn __guard_unasked(&self) -> IsResultOfContext {
-        IsResultOfContext
-    }
-
-    /// A `Result` of a context.
-    #[inline]
-    pub fn __guard_asked_to_catch(&self) -> IsResultOfContext {
-        IsResultOfContext
-    }
-
-    /// A `Result` of a context.
-    #[inline]
-    pub fn __guard_unasked_to_catch(&self) -> IsResultOfContext {
-        IsResultOfContext
+    answers! {
+        pub fn __guard_asked(&self) -> IsResultOfContext;
+        pub fn __guard_unasked(&self) -> IsResultOfContext;
+        pub fn __guard_asked_to_catch(&self) -> IsResultOfContext;
+        pub fn __guard_unasked_to_catch(&self) -> IsResultOfContext;
     }
 }
 
@@ -450,16 +377,9 @@ impl IsResultOfContext {
 pub struct IsOptionOfContext;
 
 impl<C: AsyncContext> Otherwise<Option<C>> {
-    /// An `Option` of a context.
-    #[inline]
-    pub fn __guard_asked(&self) -> IsOptionOfContext {
-        IsOptionOfContext
-    }
-
-    /// An `Option` of a context.
-    #[inline]
-    pub fn __guard_unasked(&self) -> IsOptionOfContext {
-        IsOptionOfContext
+    answers! {
+        pub fn __guard_asked(&self) -> IsOptionOfContext;
+        pub fn __guard_unasked(&self) -> IsOptionOfContext;
     }
 }
 
@@ -485,30 +405,16 @@ impl IsOptionOfContext {
 pub struct IsReferenceToContext;
 
 impl<C: AsyncContext> Otherwise<&C> {
-    /// A reference to a context.
-    #[inline]
-    pub fn __guard_asked(&self) -> IsReferenceToContext {
-        IsReferenceToContext
-    }
-
-    /// A reference to a context.
-    #[inline]
-    pub fn __guard_unasked(&self) -> IsReferenceToContext {
-        IsReferenceToContext
+    answers! {
+        pub fn __guard_asked(&self) -> IsReferenceToContext;
+        pub fn __guard_unasked(&self) -> IsReferenceToContext;
     }
 }
 
 impl<C: AsyncContext> Otherwise<&mut C> {
-    /// A reference to a context.
-    #[inline]
-    pub fn __guard_asked(&self) -> IsReferenceToContext {
-        IsReferenceToContext
-    }
-
-    /// A reference to a context.
-    #[inline]
-    pub fn __guard_unasked(&self) -> IsReferenceToContext {
-        IsReferenceToContext
+    answers! {
+        pub fn __guard_asked(&self) -> IsReferenceToContext;
+        pub fn __guard_unasked(&self) -> IsReferenceToContext;
     }
 }
 
@@ -535,28 +441,11 @@ pub struct IsResult;
 
 /// Found by reference: see the module.
 pub trait ProbeResult {
-    /// A `Result`.
-    #[inline]
-    fn __guard_asked(&self) -> IsResult {
-        IsResult
-    }
-
-    /// A `Result`.
-    #[inline]
-    fn __guard_unasked(&self) -> IsResult {
-        IsResult
-    }
-
-    /// A `Result`.
-    #[inline]
-    fn __guard_asked_to_catch(&self) -> IsResult {
-        IsResult
-    }
-
-    /// A `Result`.
-    #[inline]
-    fn __guard_unasked_to_catch(&self) -> IsResult {
-        IsResult
+    answers! {
+        fn __guard_asked(&self) -> IsResult;
+        fn __guard_unasked(&self) -> IsResult;
+        fn __guard_asked_to_catch(&self) -> IsResult;
+        fn __guard_unasked_to_catch(&self) -> IsResult;
     }
 }
 
@@ -587,40 +476,13 @@ pub struct IsNone;
 
 /// Found by reference: see the module.
 pub trait ProbeAnything {
-    /// Anything else.
-    #[inline]
-    fn __guard_asked(&mut self) -> IsNone {
-        IsNone
-    }
-
-    /// Anything else.
-    #[inline]
-    fn __guard_unasked(&mut self) -> IsNone {
-        IsNone
-    }
-
-    /// Anything else.
-    #[inline]
-    fn __guard_asked_to_catch(&mut self) -> IsNone {
-        IsNone
-    }
-
-    /// Anything else.
-    #[inline]
-    fn __guard_unasked_to_catch(&mut self) -> IsNone {
-        IsNone
-    }
-
-    /// Anything else may be awaited.
-    #[inline]
-    fn __guard_awaited(&mut self) -> Right {
-        Right
-    }
-
-    /// Anything else may have a `?` after it.
-    #[inline]
-    fn __guard_asked_inside(&mut self) -> Right {
-        Right
+    answers! {
+        fn __guard_asked(&mut self) -> IsNone;
+        fn __guard_unasked(&mut self) -> IsNone;
+        fn __guard_asked_to_catch(&mut self) -> IsNone;
+        fn __guard_unasked_to_catch(&mut self) -> IsNone;
+        fn __guard_awaited(&mut self) -> Right;
+        fn __guard_asked_inside(&mut self) -> Right;
     }
 }
 
@@ -656,16 +518,9 @@ impl<C: AsyncContext, M> Adapted for Expect<C, M> {
 macro_rules! is_told {
     ($Adapter:ident) => {
         impl<C: AsyncContext, T> Otherwise<$Adapter<C, T>> {
-            /// An adapter that is no context.
-            #[inline]
-            pub fn __guard_asked(&self) -> IsTold {
-                IsTold
-            }
-
-            /// An adapter that is no context.
-            #[inline]
-            pub fn __guard_unasked(&self) -> IsTold {
-                IsTold
+            answers! {
+                pub fn __guard_asked(&self) -> IsTold;
+                pub fn __guard_unasked(&self) -> IsTold;
             }
         }
     };
