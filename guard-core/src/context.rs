@@ -43,6 +43,9 @@ pub use crate::macro_support::{
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
 pub use crate::macro_support::{KeepSelf, StackAndContext, guaranteed, local};
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::misnamed::{EndedByAclose, EndedByExit, LimitedBeforeEntering};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 

@@ -52,6 +52,8 @@ mod macro_support;
 #[cfg(feature = "macros")]
 mod macros;
 mod manager;
+#[cfg(feature = "alloc")]
+mod misnamed;
 mod outcome;
 mod platform;
 mod raw;
