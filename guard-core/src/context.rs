@@ -89,7 +89,10 @@ use crate::using::form::{BothErrors, FirstError};
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
-pub trait AsyncContext<X = ()> {
+pub trait AsyncContext<
+    X = (), // not `AsyncContext<R, E>`, but `AsyncContext<Resource = R, Error = E>`
+>
+{
     /// What the context lends.
     type Resource: ?Sized;
     /// What can go wrong in entering or exiting; [`Infallible`] if nothing can.
@@ -716,7 +719,8 @@ impl<F: Body<A>, A> Called for (F, A) {}
 #[diagnostic::on_unimplemented(
     message = "this context catches the body's error, so it is used with `.catch(…)`",
     label = "a context that catches decides what becomes of the error",
-    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
+    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed",
+    note = "if `{Self}` is what it lends, its type is `AsyncContext<Resource = {Self}, Error = E>`: `AsyncContext<{Self}>` is one that catches"
 )]
 pub trait Untyped: Default + sealed::Sealed {
     /// How [`with`](AsyncContext::with) ends.
