@@ -224,7 +224,8 @@ where
     /// poll in which it has been entered.
     pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
     where
-        C: AsyncContext + FailsInto<E> + Send + 'static, // it borrows? `scoped_exit_stack`
+        C: AsyncContext + FailsInto<E> + Send,
+        C: 'static, // it borrows? `scoped_exit_stack`
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
@@ -312,7 +313,8 @@ where
     /// As for [`enter`](Self::enter).
     pub fn enter_keyed<C>(&self, context: C) -> EnterKeyed<'_, Self, C, E>
     where
-        C: AsyncContext + FailsInto<E> + Send + 'static, // it borrows? `scoped_exit_stack`
+        C: AsyncContext + FailsInto<E> + Send,
+        C: 'static, // it borrows? `scoped_exit_stack`
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
@@ -500,7 +502,8 @@ where
     /// As for [`enter`](Self::enter).
     pub fn enter_catch<C>(&self, context: C) -> EnterLent<'_, Self, C, E, E>
     where
-        C: AsyncContext<E, Error = E> + Send + 'static, // it borrows? `scoped_exit_stack`
+        C: AsyncContext<E, Error = E> + Send,
+        C: 'static, // it borrows? `scoped_exit_stack`
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, identity, |this, context, nest| {
