@@ -37,8 +37,9 @@ pub use crate::{
 #[doc(hidden)]
 pub use crate::macro_support::{
     AskedTooEarly, Awaited, AwaitedBefore, DeclaredAs, EndOfContext, ErrIsNotCaught, Fallible,
-    FromFailed, FutureAndContext, GoesOnBeside, LentByItself, NeedsNoQuestionMark, Owned, Returns,
-    Swallowed, TakesError, Undeclared, UsedWithoutCatch, caught, owned_generic, owned_locally,
+    FromFailed, FutureAndContext, GoesOnBeside, LentByItself, LentByReference, NeedsNoQuestionMark,
+    Owned, Returns, Swallowed, TakesError, Undeclared, UsedWithoutCatch, caught, owned_generic,
+    owned_locally,
 };
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
@@ -720,7 +721,7 @@ impl<F: Body<A>, A> Called for (F, A) {}
     message = "this context catches the body's error, so it is used with `.catch(…)`",
     label = "a context that catches decides what becomes of the error",
     note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed",
-    note = "if `{Self}` is what it lends, its type is `AsyncContext<Resource = {Self}, Error = E>`: `AsyncContext<{Self}>` is one that catches"
+    note = "the type of one that lends a `{Self}` is `AsyncContext<Resource = {Self}, Error = E>`"
 )]
 pub trait Untyped: Default + sealed::Sealed {
     /// How [`with`](AsyncContext::with) ends.
