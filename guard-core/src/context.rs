@@ -43,7 +43,7 @@ pub use crate::macro_support::{
 };
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::macro_support::{BoxAndContext, KeepSelf, StackAndContext, guaranteed, local};
+pub use crate::macro_support::{BoxAndContext, Keep, KeepSelf, StackAndContext, guaranteed, local};
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
 pub use crate::misnamed::{EndedByAclose, EndedByExit, LimitedBeforeEntering};
