@@ -66,6 +66,9 @@ use crate::using::form::{BothErrors, FirstError};
 /// [`#[async_context]`](crate::async_context) or implement [`AsyncManager`](crate::AsyncManager).
 /// Use one with [`async_with!`](crate::async_with) or one of the methods below.
 ///
+/// It is no future: `.await`, `join!` and `timeout` are for what uses or enters it. The guide has a list of
+/// [what rustc says](crate::guide::using#what-rustc-says) of such mistakes.
+///
 /// Python: an *asynchronous context manager*, the object with `__aenter__` and `__aexit__`.
 ///
 /// # The protocol

@@ -81,6 +81,7 @@ macro_rules! methods {
             ///
             /// Dropping the future drops the stack, whose remaining entries are told
             /// [`Cancelled`](Outcome::Cancelled).
+            #[doc(alias = "exit")]
             pub async fn aclose(mut self) -> Result<(), E> {
                 let mut outcome = Some(Outcome::Completed);
                 let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
