@@ -37,12 +37,16 @@ pub use crate::{
 #[doc(hidden)]
 pub use crate::macro_support::{
     AskedTooEarly, Awaited, AwaitedBefore, DeclaredAs, EndOfContext, ErrIsNotCaught, Fallible,
-    FromFailed, FutureAndContext, GoesOnBeside, LentByItself, NeedsNoQuestionMark, Owned, Returns,
-    Swallowed, TakesError, Undeclared, UsedWithoutCatch, caught, owned_generic, owned_locally,
+    FromFailed, FutureAndContext, GoesOnBeside, LentByItself, LentByReference, NeedsNoQuestionMark,
+    Owned, Returns, Swallowed, TakesError, Undeclared, UsedWithoutCatch, caught, owned_generic,
+    owned_locally,
 };
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::macro_support::{KeepSelf, StackAndContext, guaranteed, local};
+pub use crate::macro_support::{BoxAndContext, Keep, KeepSelf, StackAndContext, guaranteed, local};
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::misnamed::{EndedByAclose, EndedByExit, LimitedBeforeEntering};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 
@@ -61,6 +65,9 @@ use crate::using::form::{BothErrors, FirstError};
 /// see [`BoxContext`]. It is rarely implemented by hand: write a function with
 /// [`#[async_context]`](crate::async_context) or implement [`AsyncManager`](crate::AsyncManager).
 /// Use one with [`async_with!`](crate::async_with) or one of the methods below.
+///
+/// It is no future: `.await`, `join!` and `timeout` are for what uses or enters it. The guide has a list of
+/// [what rustc says](crate::guide::using#what-rustc-says) of such mistakes.
 ///
 /// Python: an *asynchronous context manager*, the object with `__aenter__` and `__aexit__`.
 ///
@@ -86,7 +93,10 @@ use crate::using::form::{BothErrors, FirstError};
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]
-pub trait AsyncContext<X = ()> {
+pub trait AsyncContext<
+    X = (), // not `AsyncContext<R, E>`, but `AsyncContext<Resource = R, Error = E>`
+>
+{
     /// What the context lends.
     type Resource: ?Sized;
     /// What can go wrong in entering or exiting; [`Infallible`] if nothing can.
@@ -713,7 +723,8 @@ impl<F: Body<A>, A> Called for (F, A) {}
 #[diagnostic::on_unimplemented(
     message = "this context catches the body's error, so it is used with `.catch(…)`",
     label = "a context that catches decides what becomes of the error",
-    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed"
+    note = "write `context.catch(async |resource| …).await?`, whose value is `None` if the error was swallowed",
+    note = "the type of one that lends a `{Self}` is `AsyncContext<Resource = {Self}, Error = E>`"
 )]
 pub trait Untyped: Default + sealed::Sealed {
     /// How [`with`](AsyncContext::with) ends.

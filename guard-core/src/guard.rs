@@ -287,6 +287,9 @@ where
     /// # Cancellation
     ///
     /// Dropping the future drops the context while it is being exited.
+    #[doc(alias = "aclose")]
+    #[doc(alias = "close")]
+    #[doc(alias = "release")]
     pub fn exit(
         self, // in a field or a lock: keep an `Option<Guard<…>>`, and `.take()` the guard out of it
     ) -> Exit<C, X> {

@@ -36,6 +36,7 @@
 extern crate alloc;
 
 mod adapters;
+#[cfg(feature = "macros")]
 mod body_macros;
 mod call_order;
 mod cleanup;
@@ -52,6 +53,8 @@ mod macro_support;
 #[cfg(feature = "macros")]
 mod macros;
 mod manager;
+#[cfg(feature = "alloc")]
+mod misnamed;
 mod outcome;
 mod platform;
 mod raw;
@@ -61,6 +64,8 @@ mod task_group;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod using;
+#[cfg(not(feature = "macros"))]
+mod without_macros;
 
 #[doc(hidden)]
 pub mod __private;

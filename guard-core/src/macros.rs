@@ -326,7 +326,8 @@ pub use guard_macros::within;
 /// - The value is the value of the block.
 /// - `?`, `return`, `break` and `continue` in the block mean what they mean around it, after the exits have
 ///   run. (For the borrow checker the block is an `async` block, all the same: it cannot initialise a variable
-///   that was declared before it, and what it moves is moved on every path.)
+///   that was declared before it, for which there is its value, `let n = async_with!(…)`; and what it moves is moved on
+///   every path.)
 /// - A use has failed if it is left by `?`, or if what it is left with is a `Result` that is `Err`: the value of the
 ///   block, of a `return`, of a `break`. Then the contexts exit with `Failed`, else with `Completed`. The type of the
 ///   value decides, never how it is spelt, also where it is generic. `None`, `ControlFlow::Break` or a response with an error
@@ -336,7 +337,8 @@ pub use guard_macros::within;
 ///   jump stands in its arguments, they are not there after it. A `break` that only the definition of the macro
 ///   has does not compile.)
 /// - It waits in place, so it needs no `.await`, and is no future. Where a future is wanted, as in `timeout`, `select!`,
-///   `join!` or `spawn`, write `async { async_with!(…) }`, or use [`with`](crate::AsyncContext::with).
+///   `join!` or `spawn`, write `async { async_with!(…) }`, or use [`with`](crate::AsyncContext::with). The guide has a list of
+///   [what rustc says](crate::guide::using#what-rustc-says) of such mistakes.
 /// - rustfmt formats a call like that of a function, contexts and block. A comma after the block is accepted.
 /// - The `?` after a context is where its own errors leave, of entering and of exiting. A context that cannot
 ///   fail needs none, and may have one in any function.

@@ -55,7 +55,10 @@ macro_rules! methods {
             /// next `close` goes on from there, with the outcome of the first; an error that the next one is told
             /// is added. If the stack is dropped instead,
             /// the entry goes on, and the others are told `Cancelled`.
-            pub async fn close(&mut self, outcome: Outcome<M::Caught>) -> Result<(), ExitErrors<E>> {
+            // rustc shows the first line if the outcome is missing.
+            #[rustfmt::skip]
+            pub async fn close(&mut self, outcome: Outcome<M::Caught>) // all went well? `stack.aclose().await?`
+            -> Result<(), ExitErrors<E>> {
                 let mut outcome = Some(outcome);
                 let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;
                 state.finish(None)
@@ -78,6 +81,7 @@ macro_rules! methods {
             ///
             /// Dropping the future drops the stack, whose remaining entries are told
             /// [`Cancelled`](Outcome::Cancelled).
+            #[doc(alias = "exit")]
             pub async fn aclose(mut self) -> Result<(), E> {
                 let mut outcome = Some(Outcome::Completed);
                 let state = core::future::poll_fn(|cx| self.poll_close(cx, &mut outcome)).await;

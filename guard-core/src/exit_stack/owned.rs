@@ -222,9 +222,11 @@ where
     ///
     /// Dropping the future drops the context while it is being entered. It is on the stack from the very
     /// poll in which it has been entered.
+    #[doc(alias = "enter_async_context")]
     pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
     where
-        C: AsyncContext + FailsInto<E> + Send + 'static,
+        C: AsyncContext + FailsInto<E> + Send,
+        C: 'static, // it borrows? `scoped_exit_stack`
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
@@ -312,7 +314,8 @@ where
     /// As for [`enter`](Self::enter).
     pub fn enter_keyed<C>(&self, context: C) -> EnterKeyed<'_, Self, C, E>
     where
-        C: AsyncContext + FailsInto<E> + Send + 'static,
+        C: AsyncContext + FailsInto<E> + Send,
+        C: 'static, // it borrows? `scoped_exit_stack`
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, C::into_error, |this, context, nest| {
@@ -393,6 +396,7 @@ where
     /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
     ///
     /// Python: `enter_context`.
+    #[doc(alias = "enter_context")]
     pub fn keep<T>(&self, value: T) -> &mut T
     where
         T: Send + 'static,
@@ -404,6 +408,7 @@ where
     /// Adds an asynchronous callback. It is not told the outcome.
     ///
     /// Python: `push_async_callback`.
+    #[doc(alias = "push_async_callback")]
     pub fn defer<F, Fut>(&self, callback: F) -> Key
     where
         F: FnOnce() -> Fut + Send + 'static,
@@ -430,6 +435,7 @@ where
     ///
     /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
     /// it or another. Python: `push_async_exit`.
+    #[doc(alias = "push_async_exit")]
     pub fn push_exit<F, Fut>(&self, exit: F) -> Key
     where
         F: FnOnce(Outcome<M::Caught>) -> Fut + Send + 'static,
@@ -500,7 +506,8 @@ where
     /// As for [`enter`](Self::enter).
     pub fn enter_catch<C>(&self, context: C) -> EnterLent<'_, Self, C, E, E>
     where
-        C: AsyncContext<E, Error = E> + Send + 'static,
+        C: AsyncContext<E, Error = E> + Send,
+        C: 'static, // it borrows? `scoped_exit_stack`
         C::Resource: Send + 'static,
     {
         EnterOnStack::new(self, context, identity, |this, context, nest| {

@@ -102,6 +102,7 @@ where
     ///
     /// Dropping the future drops the context while it is being entered. It is on the stack from the very
     /// poll in which it has been entered.
+    #[doc(alias = "enter_async_context")]
     pub fn enter<C>(&self, context: C) -> EnterLent<'_, Self, C, (), E>
     where
         C: AsyncContext + FailsInto<E> + 'a,
@@ -161,6 +162,7 @@ where
     /// Adds a value that cleans up when it is dropped, to be dropped in its turn, and lends it.
     ///
     /// Python: `enter_context`.
+    #[doc(alias = "enter_context")]
     pub fn keep<T>(&self, value: T) -> &mut T
     where
         T: 'a,
@@ -172,6 +174,7 @@ where
     /// Adds an asynchronous callback. It is not told the outcome.
     ///
     /// Python: `push_async_callback`.
+    #[doc(alias = "push_async_callback")]
     pub fn defer<F, Fut>(&self, callback: F) -> Key
     where
         F: FnOnce() -> Fut + 'a,
@@ -197,6 +200,7 @@ where
     ///
     /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
     /// it or another. Python: `push_async_exit`.
+    #[doc(alias = "push_async_exit")]
     pub fn push_exit<F, Fut>(&self, exit: F) -> Key
     where
         F: FnOnce(Outcome<M::Caught>) -> Fut + 'a,

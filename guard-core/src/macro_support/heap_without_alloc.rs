@@ -55,12 +55,18 @@ pub use self::guaranteed as local;
 /// In place of the copies that `owned` makes. That the feature is missing, the context itself says.
 pub struct OwnedArgument<'a, T: ?Sized>(&'a T);
 
-/// In place of an owned value of an argument.
-pub fn keep<T: ?Sized>(_: &T) -> OwnedArgument<'static, T> {
+/// In place of an argument.
+pub fn argument<T: ?Sized>(_: &T) -> OwnedArgument<'static, T> {
     unreachable!("the program does not compile")
 }
 
 impl<T: ?Sized> OwnedArgument<'_, T> {
+    /// In place of an owned value of the argument.
+    #[must_use]
+    pub fn keep(self) -> Self {
+        self
+    }
+
     /// The reference that the body of the context sees.
     #[must_use]
     pub fn lent(&self) -> &T {

@@ -26,4 +26,7 @@ pub use owned::{Owned, owned_generic, owned_locally};
 pub use question_mark::{FromFailed, MayHaveFailed, TakesError, how_failed};
 pub use returns::{Returns, carried};
 pub use window::{AwaitedBefore, WaitsForAnything, waits_for};
-pub use yielded::{DeclaredAs, GoesOnAnything, GoesOnBeside, LentByItself, Undeclared, goes_on};
+pub use yielded::{
+    DeclaredAs, GoesOnAnything, GoesOnBeside, LentByItself, LentByReference, Undeclared, goes_on,
+    is_lent,
+};

@@ -4,9 +4,14 @@
     clippy::unused_self,
     reason = "generated code calls these methods, and only their place matters"
 )]
+#![allow(
+    clippy::mismatching_type_param_order,
+    reason = "`IsLent` compares its parameters"
+)]
 
 use core::future::Future;
 use core::marker::PhantomData;
+use core::ops::Deref;
 
 /// The resource of a context that declares no return type.
 #[diagnostic::on_unimplemented(
@@ -60,6 +65,60 @@ impl<R> LentByItself<R> for R {
     fn lent_by_itself(&mut self) -> &mut R {
         self
     }
+}
+
+/// No type implements it: its message is the error of a name that is a shared reference.
+#[diagnostic::on_unimplemented(
+    message = "`yield_resource!` lends the `&mut` of what the context owns, and this is a `{Self}`",
+    label = "a reference, behind which nothing can be changed",
+    note = "lend a value: `let mut lent = reference.clone();`, and `yield_resource!(lent)`",
+    note = "a `scoped` context may lend the reference, and then declares that: `-> {Self}`"
+)]
+pub trait LentByReference {}
+
+/// Asks whether a name of the type `T` is a shared reference to what is declared, an `R`.
+///
+/// rustc looks for the method by value first. So of a type that is not known yet it concludes that it is the declared one.
+#[inline]
+pub const fn is_lent<T: ?Sized, R: ?Sized>(_: &&mut T) -> IsLent<T, R> {
+    IsLent(PhantomData, MayBeLent)
+}
+
+/// See [`is_lent`].
+pub struct IsLent<T: ?Sized, R: ?Sized>(PhantomData<fn(*const T, *const R)>, MayBeLent);
+
+impl<R: ?Sized> IsLent<R, R> {
+    /// What is declared.
+    #[inline]
+    pub fn __guard_lent(self) {}
+}
+
+impl<'a, R: ?Sized> IsLent<&'a R, R> {
+    /// A shared reference to it: does not compile.
+    #[inline]
+    pub fn __guard_lent(&self)
+    where
+        &'a R: LentByReference,
+    {
+    }
+}
+
+impl<T: ?Sized, R: ?Sized> Deref for IsLent<T, R> {
+    type Target = MayBeLent;
+
+    #[inline]
+    fn deref(&self) -> &MayBeLent {
+        &self.1
+    }
+}
+
+/// The answer for everything else: rustc itself knows how to lend it, or why not.
+pub struct MayBeLent;
+
+impl MayBeLent {
+    /// Anything else.
+    #[inline]
+    pub fn __guard_lent(&self) {}
 }
 
 /// What may go on beside a block: a future. No type implements it: its message is the error of all that is none.

@@ -335,9 +335,17 @@ impl YieldRewrite<'_> {
             Type::TraitObject(_) => quote_spanned!(declared=> &mut (#resource)),
             _ => quote_spanned!(declared=> &mut #resource),
         };
+        let asked = is_named(place).then(|| {
+            quote_spanned! {at=>
+                if false {
+                    #krate::__private::is_lent::<_, #resource>(&#name).__guard_lent();
+                }
+            }
+        });
         quote_spanned! {at=>
             match #lent {
                 #name => {
+                    #asked
                     let #name: #reference = #name;
                     #name
                 }

@@ -297,7 +297,7 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                     let krate = path_at(&args.krate, start);
                     quote_spanned! {start=>
                         #(#quiet)*
-                        let #name = #krate::__private::keep(#referred);
+                        let #name = #krate::__private::argument(#referred).keep();
                     }
                 });
                 let reference = if is_kept {

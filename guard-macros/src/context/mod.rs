@@ -10,7 +10,7 @@ mod returns;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Block, Error};
+use syn::{Block, Error, Macro};
 
 use crate::args::Args;
 use crate::diag::Errors;
@@ -73,6 +73,23 @@ struct Definition {
     is_broken: bool,
 }
 
+impl Definition {
+    /// After an error about the declaration, of which the body would only cause more. It has this yield.
+    fn without_body(
+        args: Args,
+        returns: Returns,
+        function: &Function,
+        call: Option<&Macro>,
+    ) -> Self {
+        Self {
+            args,
+            returns,
+            body: Some(ContextBody::missing(function, call)),
+            is_broken: true,
+        }
+    }
+}
+
 fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
@@ -113,24 +130,30 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.push(borrow);
         }
     }
-    if !args.scoped {
-        errors.take(returns.compare_reference());
-    }
+    let lends_a_reference = !args.scoped && errors.take(returns.compare_reference()).is_none();
     let body = match &function.body {
         None => None,
         Some(tokens) => {
             let mut block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
+            if lends_a_reference {
+                let yields = likely_mistakes::yields_of(&mut block);
+                return Some(Definition::without_body(
+                    args,
+                    returns,
+                    function,
+                    yields.first(),
+                ));
+            }
             if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
                 let yields = likely_mistakes::yields_of(&mut block);
                 if let Some((lent, error)) = receiver::lent_field(&yields) {
                     errors.push(error);
-                    let body = Some(ContextBody::missing(function, Some(lent)));
-                    return Some(Definition {
+                    return Some(Definition::without_body(
                         args,
                         returns,
-                        body,
-                        is_broken: true,
-                    });
+                        function,
+                        Some(lent),
+                    ));
                 }
                 receiver::rename(&mut block);
             }
@@ -139,13 +162,12 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             if let Err(error) = returns.compare_failure(sig, &mut block) {
                 errors.push(error);
                 let yields = likely_mistakes::yields_of(&mut block);
-                let body = Some(ContextBody::missing(function, yields.first()));
-                return Some(Definition {
+                return Some(Definition::without_body(
                     args,
                     returns,
-                    body,
-                    is_broken: true,
-                });
+                    function,
+                    yields.first(),
+                ));
             }
             errors.take(returns.compare_end(&sig.output, &mut block));
             likely_mistakes::mend(&mut block, &args.krate, &returns, errors);

@@ -226,7 +226,7 @@ impl Returns {
             format!(
                 "a context that is not `scoped` owns what it lends, and `yield_resource!` makes the `&mut` of it: write `{}` \
                  instead of this reference",
-                written(&lent)
+                written(&owned_form(&lent))
             ),
         );
         *resource = lent;
@@ -337,6 +337,22 @@ impl Returns {
             Self::Plain(_) => quote!(()),
             Self::Fallible { output, .. } => output.to_token_stream(),
         }
+    }
+}
+
+/// What owns a value of this type, by the name of the type.
+fn owned_form(borrowed: &Type) -> Type {
+    match borrowed {
+        Type::Group(group) => owned_form(&group.elem),
+        Type::Paren(paren) => owned_form(&paren.elem),
+        Type::Slice(slice) => {
+            let item = &slice.elem;
+            parse_quote!(Vec<#item>)
+        }
+        Type::Path(path) if path.path.is_ident("str") => parse_quote!(String),
+        Type::Path(path) if path.path.is_ident("Path") => parse_quote!(PathBuf),
+        Type::TraitObject(_) => parse_quote!(Box<#borrowed>),
+        _ => borrowed.clone(),
     }
 }
 

@@ -86,7 +86,9 @@ fn a_guaranteed_context() {
                                 yield_resource!(@ imported);
                                 ::guard_core::__private::yield_resource!(
                                     @ lend the_one_yield __guard_yielder; match & mut file { resource
-                                    => { let resource : & mut File = resource; resource } }
+                                    => { if false { ::guard_core::__private::is_lent:: < _, File > (&
+                                    resource).__guard_lent(); } let resource : & mut File = resource;
+                                    resource } }
                                 )
                             } {
                                 Outcome::Completed => file.sync_all().await,
@@ -428,9 +430,10 @@ fn yields_in_a_use_and_in_another_macro() {
                                         ::guard_core::__private::Yielded; } yield_resource!(@
                                         imported); ::guard_core::__private::yield_resource!(@
                                         ['yield_in_the_context_itself] lend the_one_yield
-                                        __guard_yielder; match & mut * inner { resource => { let
-                                        resource : & mut u32 = resource; resource } }) }; } {
-                                        #[allow(unreachable_code)] out =>
+                                        __guard_yielder; match & mut * inner { resource => { if false
+                                        { ::guard_core::__private::is_lent:: < _, u32 > (& resource)
+                                        .__guard_lent(); } let resource : & mut u32 = resource;
+                                        resource } }) }; } { #[allow(unreachable_code)] out =>
                                         ::guard_core::__private::finish(out, a_yield_on_every_path),
                                         } }
                                     )

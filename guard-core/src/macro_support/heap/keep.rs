@@ -1,34 +1,22 @@
 //! Makes owned copies of the arguments of a context with `owned`.
 
-/// What `#[async_context(owned)]` can make an owned value of: `ToOwned`, for references of any kind.
-#[diagnostic::on_unimplemented(
-    message = "`owned` cannot make an owned value of a `&{Self}`",
-    label = "`{Self}` is neither `Clone` nor `ToOwned`",
-    note = "derive `Clone` for it, or take it by value, such as in an `Arc`, or write `#[async_context(scoped)]` for a context that borrows"
+#![allow(
+    clippy::unused_self,
+    reason = "generated code calls these methods, and only their place matters"
 )]
-pub trait Keep {
-    /// The owned form.
-    type Owned;
 
-    /// Makes the owned form.
-    fn keep(&self) -> Self::Owned;
+use alloc::borrow::ToOwned;
+use core::borrow::Borrow;
+use core::marker::PhantomData;
+use core::ops::Deref;
 
-    /// Borrows the owned form as the type of the argument.
-    fn lend(owned: &Self::Owned) -> &Self;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: alloc::borrow::ToOwned + ?Sized> Keep for T {
-    type Owned = T::Owned;
-
-    fn keep(&self) -> T::Owned {
-        self.to_owned()
-    }
-
-    fn lend(owned: &T::Owned) -> &T {
-        core::borrow::Borrow::borrow(owned)
-    }
-}
+/// No type implements it: its message is the error of an argument of which no owned value can be made.
+#[diagnostic::on_unimplemented(
+    message = "`owned` cannot make an owned value of a `&{T}`",
+    label = "`{T}` is neither `Clone` nor `ToOwned`",
+    note = "take an `Arc<{T}>`, or derive `Clone` for the type, or write `#[async_context(scoped)]` for a context that borrows"
+)]
+pub trait Keep<T: ?Sized> {}
 
 /// What `#[async_context(owned)]` can make an owned value of as `&self`: `Clone`.
 #[diagnostic::on_unimplemented(
@@ -49,19 +37,65 @@ impl<T: Clone> KeepSelf for T {
     }
 }
 
-/// An owned value of what was a reference.
+/// An argument that is a reference.
 ///
-/// Its methods have no bounds, so that a type which cannot be owned causes one error.
+/// Generated code calls its method `keep`. If the bound of that is not met, rustc finds the one of [`NotKept`], which has the
+/// message. So there is one error, also if the type has no size.
+pub struct Argument<'a, T: ?Sized>(&'a T, NotKept<T>);
+
+/// An argument of which no owned value can be made.
+pub struct NotKept<T: ?Sized>(PhantomData<fn(*const T)>);
+
+/// An owned value of what was a reference.
 pub struct OwnedArgument<T: ?Sized, O> {
     owned: O,
     lend: fn(&O) -> &T,
 }
 
-/// An owned value of an argument.
-pub fn keep<T: Keep + ?Sized>(argument: &T) -> OwnedArgument<T, T::Owned> {
-    OwnedArgument {
-        owned: argument.keep(),
-        lend: T::lend,
+/// An argument of a context with `owned`.
+pub const fn argument<T: ?Sized>(argument: &T) -> Argument<'_, T> {
+    Argument(argument, NotKept(PhantomData))
+}
+
+impl<T: ToOwned + ?Sized> Argument<'_, T> {
+    /// An owned value of it.
+    #[must_use]
+    pub fn keep(self) -> OwnedArgument<T, T::Owned> {
+        OwnedArgument {
+            owned: self.0.to_owned(),
+            lend: T::Owned::borrow,
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for Argument<'_, T> {
+    type Target = NotKept<T>;
+
+    fn deref(&self) -> &NotKept<T> {
+        &self.1
+    }
+}
+
+impl<T: ?Sized> NotKept<T> {
+    /// Does not compile.
+    #[must_use]
+    pub fn keep(&self) -> Self
+    where
+        (): Keep<T>,
+    {
+        unreachable!("the program does not compile")
+    }
+
+    /// As that of [`OwnedArgument`].
+    #[must_use]
+    pub fn lent(&self) -> &T {
+        unreachable!("the program does not compile")
+    }
+
+    /// As that of [`OwnedArgument`].
+    #[must_use]
+    pub fn owned(&self) -> &() {
+        &()
     }
 }
 

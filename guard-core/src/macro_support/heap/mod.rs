@@ -3,7 +3,9 @@
 mod definition;
 mod keep;
 mod stack;
+mod unpinned;
 
 pub use self::definition::{guaranteed, local};
-pub use self::keep::{Keep, KeepSelf, keep};
+pub use self::keep::{Keep, KeepSelf, argument};
 pub use self::stack::StackAndContext;
+pub use self::unpinned::BoxAndContext;

@@ -1,0 +1,92 @@
+//! What `docs/using.md` says to write, where rustc does not.
+#![deny(warnings)]
+
+use guard_core::{
+    AsyncContext, async_context, async_with, nullcontext, optional, scoped_exit_stack,
+    yield_resource,
+};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[async_context]
+async fn connect(name: String) -> io::Result<String> {
+    let mut name = name;
+    yield_resource!(name);
+    Ok(())
+}
+
+#[async_context(scoped)]
+async fn logged(log: &mut Vec<u32>) -> io::Result<usize> {
+    let mut length = log.len();
+    yield_resource!(length);
+    log.push(1);
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Pool {
+    name: String,
+}
+
+impl Pool {
+    #[async_context(owned)]
+    async fn acquire(&self, suffix: &str) -> io::Result<String> {
+        let mut name = self.name.clone();
+        name.push_str(suffix);
+        yield_resource!(name);
+        Ok(())
+    }
+}
+
+trait Storage: Send + Sync {
+    #[async_context(owned, boxed)]
+    async fn session(&self) -> io::Result<String>;
+}
+
+fn orders() -> impl AsyncContext<Resource = String, Error = io::Error> {
+    let pool = Pool { name: String::new() };
+    pool.acquire("orders").boxed()
+}
+
+async fn futures(name: String) -> io::Result<()> {
+    tokio::time::timeout(Duration::from_secs(1), async {
+        async_with!(first = connect(name.clone())?, { first.clear() });
+        Ok::<_, io::Error>(())
+    })
+    .await??;
+    let entered = tokio::try_join!(connect(name.clone()).enter(), connect(name.clone()).enter());
+    let (first, second) = entered?;
+    first.exit().await?;
+    second.exit().await?;
+    async_with!(join(a = connect(name.clone())?, b = connect(name)?), { a.push_str(b) });
+    Ok(())
+}
+
+async fn entries() -> io::Result<()> {
+    let mut log = vec![];
+    async_with!(stack = scoped_exit_stack::<io::Error>()?, {
+        stack.enter(logged(&mut log)).await?;
+    });
+    Ok(())
+}
+
+async fn branches(known: bool, storage: Arc<dyn Storage>, name: String) -> io::Result<usize> {
+    let context = if known {
+        connect(name.clone()).boxed()
+    } else {
+        nullcontext(String::new()).with_error().boxed()
+    };
+    async_with!(text = context?, { text.clear() });
+    async_with!(text = optional(known.then(|| connect(name.clone())))?, { drop(text.get_mut()) });
+    for _ in 0..2 {
+        async_with!(text = connect(name.clone())?, { text.clear() });
+    }
+    let length = async_with!(text = storage.session()?, { text.len() });
+    Ok(length)
+}
+
+fn main() {
+    let _ = (orders(), futures(String::new()), entries());
+    let _ = |storage| branches(true, storage, String::new());
+}
