@@ -711,7 +711,7 @@ const WAYS: [Way; 6] = [
     Way::NotEntered,
 ];
 
-/// The block moves `captured` when it begins, and writes to the resource when it is dropped.
+/// The block moves `captured` when it begins, has `held` until it is dropped, and writes to the resource then.
 async fn uses_in_place(tally: &Tally, way: Way) -> Result<(), &'static str> {
     struct Writes<'b, 'a>(&'b mut Counted<'a>);
     impl Drop for Writes<'_, '_> {
@@ -722,6 +722,7 @@ async fn uses_in_place(tally: &Tally, way: Way) -> Result<(), &'static str> {
 
     let _before = tally.value("before");
     let captured = tally.value("captured");
+    let held = tally.value("held");
     let fails = way == Way::NotEntered;
     'jump: {
         async_with!(
@@ -736,7 +737,8 @@ async fn uses_in_place(tally: &Tally, way: Way) -> Result<(), &'static str> {
                     Way::Jump => break 'jump,
                     Way::Fails => Err("block")?,
                     Way::Panics => std::panic::resume_unwind(Box::new("block")),
-                    Way::Value | Way::NotEntered => (),
+                    Way::Value => (),
+                    Way::NotEntered => drop(held),
                 }
             }
         );
@@ -797,10 +799,11 @@ async fn uses_that_are_ended(tally: &Tally, way: Way) -> Result<(), &'static str
 /// The use drops the block and the context, which nothing else drops: at its end, or where it is dropped.
 #[test]
 fn a_block_and_its_context_are_dropped_once_whatever_panics() {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "",
         "before",
         "captured",
+        "held",
         "lent",
         "other",
         "temporary",
@@ -839,13 +842,22 @@ fn a_use_drops_its_block_then_its_context_and_temporaries_of_the_expression_come
     for way in WAYS {
         let after = |polls| tally.dropped_after(polls, uses_in_place(tally, way)).1;
         assert_eq!(after(0), "|");
-        assert_eq!(after(1), "| captured lent other temporary before");
+        assert_eq!(after(1), "| captured held lent other temporary before");
         if way == Way::NotEntered {
-            assert_eq!(after(2), "captured lent other temporary before |");
+            assert_eq!(after(2), "captured held lent other temporary before |");
             continue;
         }
-        assert_eq!(after(2), "| captured local lent other temporary before");
-        assert_eq!(after(3), "captured local | lent other temporary before");
-        assert_eq!(after(4), "captured local lent other temporary before |");
+        assert_eq!(
+            after(2),
+            "| captured local held lent other temporary before"
+        );
+        assert_eq!(
+            after(3),
+            "captured local held | lent other temporary before"
+        );
+        assert_eq!(
+            after(4),
+            "captured local held lent other temporary before |"
+        );
     }
 }

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -285,4 +286,91 @@ async fn a_yield_in_a_handler_of_select_belongs_to_the_context() {
     }
     let used: Result<u32, String> = in_a_use_in_a_handler().with(async |n| Ok(*n)).await;
     assert_eq!(used, Ok(1));
+}
+
+/// It exits with this, and then its destructor panics.
+struct PanicsAtItsEnd(Result<(), &'static str>);
+
+impl AsyncContext for PanicsAtItsEnd {
+    type Resource = Self;
+    type Error = &'static str;
+
+    fn poll_enter(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn resource(self: Pin<&mut Self>) -> &mut Self {
+        self.get_mut()
+    }
+
+    fn poll_exit(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: Outcome,
+    ) -> Poll<Result<(), &'static str>> {
+        Poll::Ready(self.0)
+    }
+}
+
+impl Drop for PanicsAtItsEnd {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("in a destructor"));
+    }
+}
+
+/// What is reported of a use whose context panics in its destructor.
+fn reported(used: impl Future) -> Vec<String> {
+    reports::collect();
+    let used = async { drop(used.await) };
+    let payload = block_on(AssertUnwindSafe(used).catch_unwind())
+        .err()
+        .expect("the destructor panics");
+    assert_eq!(payload.downcast_ref(), Some(&"in a destructor"));
+    reports::take()
+}
+
+#[test]
+fn the_error_of_a_body_is_reported_if_the_destructor_of_its_context_panics() {
+    async fn fails<T>() -> Result<T, &'static str> {
+        Err("body")
+    }
+    async fn with_a_block() -> Result<(), &'static str> {
+        async_with!(_panics = PanicsAtItsEnd(Ok(()))?, { fails().await? });
+        Ok(())
+    }
+    async fn with_a_value() -> Result<(), &'static str> {
+        async_with!(_panics = PanicsAtItsEnd(Ok(()))?, { fails().await })
+    }
+    async fn with_an_attempt() {
+        let attempt: Result<(), &'static str> =
+            async_with!(attempt(_panics = PanicsAtItsEnd(Ok(()))?), {
+                fails().await?
+            });
+        let _ = attempt;
+    }
+    const ERROR: &str = "Failed(an error of type `&str`)";
+    const RESULT: &str = "Failed(an error of type `core::result::Result<(), &str>`)";
+    const VALUE: &str = "Failed(with an `Err` as its value)";
+    const EXIT: &str = ERROR;
+
+    let context = || PanicsAtItsEnd(Ok(()));
+    let cannot_fail = || context().map_err(|error| -> Infallible { unreachable!("{error}") });
+    let fails_to_exit = || PanicsAtItsEnd(Err("exit"));
+    let body = async |_: &mut PanicsAtItsEnd| fails::<()>().await;
+    assert_eq!(reported(context().with(body)), [ERROR]);
+    assert_eq!(reported(context().try_with(body)), [ERROR]);
+    assert_eq!(reported(cannot_fail().run(body)), [RESULT]);
+    assert_eq!(reported(with_a_block()), [RESULT]);
+    assert_eq!(reported(with_a_value()), [VALUE]);
+    assert_eq!(reported(with_an_attempt()), [ERROR]);
+    assert_eq!(reported(fails_to_exit().with(body)), [EXIT, ERROR]);
+    assert_eq!(reported(fails_to_exit().try_with(body)), [EXIT, ERROR]);
+}
+
+#[test]
+fn nothing_is_reported_of_a_body_that_did_not_fail_if_the_destructor_of_its_context_panics() {
+    let context = || PanicsAtItsEnd(Ok(()));
+    let body = async |_: &mut PanicsAtItsEnd| Ok::<_, &str>(());
+    assert!(reported(context().with(body)).is_empty());
+    assert!(reported(context().try_with(body)).is_empty());
 }

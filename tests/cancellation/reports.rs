@@ -62,7 +62,7 @@ fn an_abandoned_clean_up_is_reported() {
     drop(block_on(entering));
     let report = the_report("abandoned_here");
     let name = "an_abandoned_clean_up_is_reported::abandoned_here";
-    let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (see `guard_core::drain`)";
+    let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (await each task, also an aborted one, and then `guard_core::drain`)";
     assert_eq!(report, report_of(name, line, 20, what));
 }
 
@@ -251,7 +251,7 @@ fn a_manager_is_named_by_its_type_and_located_where_it_was_managed() {
     drop(block_on(entering));
     simulation::drop_background();
     let name = "a_manager_is_named_by_its_type_and_located_where_it_was_managed::Managed";
-    let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (see `guard_core::drain`)";
+    let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (await each task, also an aborted one, and then `guard_core::drain`)";
     assert_eq!(the_report("Managed"), report_of(name, line, 20, what));
 }
 

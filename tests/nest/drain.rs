@@ -294,3 +294,33 @@ fn drain_in_the_clean_up_of_a_guard_does_not_wait_for_the_exit_that_waits_for_it
     assert_eq!(log.line(), "+use +older -drains -older -owner -use");
     assert_eq!(reports.line(), "");
 }
+
+#[test]
+fn the_report_about_a_task_that_is_aborted_and_not_awaited_says_what_to_do() {
+    for awaited in [false, true] {
+        let runtime = paused();
+        let reports = runtime.block_on(async {
+            let reports = guard_core::testing::reports();
+            let used = step(Log::new(), "it", 3).run(async |()| forever().await);
+            let task = tokio::spawn(used);
+            tokio::task::yield_now().await;
+            task.abort();
+            if awaited {
+                assert!(task.await.unwrap_err().is_cancelled());
+            }
+            drain().await;
+            reports
+        });
+        drop(runtime);
+        let reported = reports.take();
+        if awaited {
+            assert!(reported.is_empty(), "{reported:?}");
+            continue;
+        }
+        let [report] = reported.as_slice() else {
+            panic!("{reported:?}")
+        };
+        let what = "await each task, also an aborted one, and then `guard_core::drain`";
+        assert!(report.to_string().contains(what), "{report}");
+    }
+}

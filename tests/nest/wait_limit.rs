@@ -66,6 +66,28 @@ fn the_wait_limit_is_thirty_seconds_for_an_exit_and_for_a_clean_up() {
 }
 
 #[test]
+fn a_use_that_is_cancelled_while_it_waits_has_the_rest_of_its_time() {
+    for way in WAYS.into_iter().filter(|way| *way != Way::Join) {
+        let (log, reports) = logs();
+        paused().block_on(async {
+            let block = {
+                let log = log.clone();
+                async move { hand_off_a_hung_one(&log) }
+            };
+            let whole = using(way, log.clone(), "outer", 0, Box::pin(block));
+            let cancelled = tokio::time::timeout(SECOND * 20, whole).await;
+            assert!(cancelled.is_err(), "{way:?}");
+            tokio::time::sleep(SECOND * 9).await;
+            assert_eq!(log.line(), "+outer ~hung", "{way:?}");
+            tokio::time::sleep(SECOND * 2).await;
+            assert_eq!(log.line(), "-outer", "{way:?}");
+            let reports = reports.line();
+            assert!(reports.ends_with(" overtook never"), "{way:?}: {reports}");
+        });
+    }
+}
+
+#[test]
 fn the_report_names_every_clean_up_that_is_still_pending() {
     let (log, reports) = logs();
     paused().block_on(async {

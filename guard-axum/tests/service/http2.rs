@@ -11,6 +11,9 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 
 use crate::support::{B, Log, Refused, mark, memory};
 
+/// No test waits for it.
+const LONG: Duration = Duration::from_secs(60);
+
 #[async_context]
 async fn lifespan(log: Log) -> Result<Log, Refused> {
     let mut lent = log.clone();
@@ -63,5 +66,30 @@ async fn a_request_that_does_not_end_in_time_is_cancelled_before_the_lifespan_ex
     assert_eq!(
         log.line(),
         "+A +B stuck -B:cancelled -A:cancelled -lifespan:failed"
+    );
+}
+
+/// The task of a request is told when its connection has ended, and is dropped after that. One worker: as above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_request_whose_client_hangs_up_is_cancelled_before_the_lifespan_exits() {
+    let log = Log::default();
+    let (listener, connect) = memory();
+    let routes = Router::new()
+        .route("/", get(stuck))
+        .layer(RequestScopeLayer::new());
+    let mut client = connect.connect();
+    let shutdown = {
+        let log = log.clone();
+        async move { log.until("stuck").await }
+    };
+    let service = serve(listener, lifespan(log.clone()), routes, shutdown);
+    let served = tokio::spawn(service.grace(LONG).into_future());
+    send_request(&mut client).await;
+    connect.closed().await;
+    drop(client);
+    served.await.unwrap().unwrap();
+    assert_eq!(
+        log.line(),
+        "+A +B stuck -B:cancelled -A:cancelled -lifespan"
     );
 }

@@ -253,6 +253,11 @@ impl Connect {
         drop(self.0.send(server));
         client
     }
+
+    /// Waits until nobody accepts any more.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
 }
 
 impl axum::serve::Listener for Memory {

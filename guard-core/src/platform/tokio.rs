@@ -102,6 +102,12 @@ impl Handle {
 /// Ends when a time is up.
 pub(crate) type Sleep = Pin<Box<time::Sleep>>;
 
+/// How much time is left until it ends.
+pub(crate) fn time_left(sleep: &Sleep) -> Duration {
+    let now = time::Instant::now();
+    sleep.deadline().saturating_duration_since(now)
+}
+
 /// Ends when `duration` has passed. `None` outside a tokio runtime with timers.
 pub(crate) fn sleep(duration: Duration) -> Option<Sleep> {
     /// The runtimes known to have no timers. To ask is a panic, which the panic hook is to see once for each.

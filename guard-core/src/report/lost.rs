@@ -4,15 +4,15 @@
 use super::ReportSource;
 use crate::platform::panics::catch_panic_rarely;
 
-/// Drops a context before its caller is told its error. If that panics, the caller is told the panic, and nobody would hear
+/// Drops a context before its caller is told an error. If that panics, the caller is told the panic, and nobody would hear
 /// of the error: so `lose` reports it.
 #[cold]
-pub(crate) fn drop_before<E>(
-    error: E,
+pub(crate) fn drop_before<E, T>(
+    error: T,
     source: ReportSource<E>,
-    lose: fn(ReportSource<E>, E),
+    lose: fn(ReportSource<E>, T),
     drop_it: &mut dyn FnMut(),
-) -> E {
+) -> T {
     if let Err(panic) = catch_panic_rarely(drop_it) {
         lose(source, error);
         panic.resume();

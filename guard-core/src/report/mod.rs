@@ -149,7 +149,7 @@ impl fmt::Display for Report<'_> {
                 write!(f, ": the body panicked, and its caller is gone: {message}")
             }
             ReportKind::Abandoned => f.write_str(
-                ": clean-up abandoned: its context is `scoped`, or there was nowhere to go on (see `guard_core::drain`)",
+                ": clean-up abandoned: its context is `scoped`, or there was nowhere to go on (await each task, also an aborted one, and then `guard_core::drain`)",
             ),
             ReportKind::Failed(error) => write!(f, ": clean-up failed: {error}"),
             ReportKind::SetUpFailed(error) => write!(f, ": set-up failed: {error}"),

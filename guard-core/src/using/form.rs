@@ -20,11 +20,9 @@ where
 
     /// Tells how the body ended.
     fn split(output: O) -> (Outcome<X>, Self::Kept);
-    /// Whether the use returns the body's error, also if the exit fails. The error of the exit is then reported.
-    #[inline]
-    fn comes_first(_: &Self::Kept) -> bool {
-        false
-    }
+    /// Whether the use returns the body's error alone, also if the exit fails. The error of the exit is then reported.
+    const BODY_FIRST: bool = true;
+
     /// The context has exited.
     fn finish(kept: Self::Kept) -> Self::Output;
     /// The use fails with an error of the context. The three methods below return this, unless the form tells them apart.
@@ -55,6 +53,13 @@ where
 
 /// The part of a body's output that the use keeps until it ends.
 pub trait Kept {
+    /// Whether a use whose body failed exits in a stage of its own, so that the others need not look how it ended. Where that
+    /// is cheaper, `false`: then each looks.
+    const HAS_STAGE: bool = false;
+
+    /// Whether the body failed, and the use is to tell its caller.
+    fn is_failure(&self) -> bool;
+
     /// Reports how the body failed: the caller that would have received it is gone. `untold` is an error that was meant
     /// for the context, and did not reach it.
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>);
@@ -80,6 +85,11 @@ fn outcome_of<T, E, X: Default>(result: &Result<T, E>) -> Outcome<X> {
 }
 
 impl<T, E> Kept for Result<T, E> {
+    #[inline]
+    fn is_failure(&self) -> bool {
+        self.is_err()
+    }
+
     fn lost<C, X>(self, source: ReportSource<C>, _: Option<X>) {
         if let Err(error) = self {
             report_lost(source, error);
@@ -110,11 +120,6 @@ where
     }
 
     #[inline]
-    fn comes_first(kept: &Self::Kept) -> bool {
-        kept.is_err()
-    }
-
-    #[inline]
     fn finish(kept: Self::Kept) -> Self::Output {
         kept.map_err(BodyOrContext::Body)
     }
@@ -135,6 +140,8 @@ where
 {
     type Kept = Result<T, E>;
     type Output = Result<T, TryWithError<T, E, C::Error>>;
+
+    const BODY_FIRST: bool = false;
 
     #[inline]
     fn split(output: Result<T, E>) -> (Outcome<X>, Self::Kept) {
@@ -177,14 +184,24 @@ impl<T> Value<T> {
 }
 
 impl<T> Kept for Value<T> {
+    #[inline]
+    fn is_failure(&self) -> bool {
+        is_err(&self.0)
+    }
+
     fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
-        if is_err(&self.0) {
+        if self.is_failure() {
             report_lost(source, self.0);
         }
     }
 }
 
 impl<T> Kept for Option<T> {
+    #[inline]
+    fn is_failure(&self) -> bool {
+        false
+    }
+
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         if let Some(error) = untold {
             report_lost(source, error);
@@ -245,16 +262,17 @@ impl<T, E> Next<T, E> {
     }
 }
 
-impl<T> BlockEnd<T> {
-    fn has_failed(&self) -> bool {
+impl<T> Kept for BlockEnd<T> {
+    const HAS_STAGE: bool = true;
+
+    #[inline]
+    fn is_failure(&self) -> bool {
         matches!(
             self,
             Self::Finished { failed: true } | Self::Returned { failed: true, .. }
         )
     }
-}
 
-impl<T> Kept for BlockEnd<T> {
     fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         match self {
             Self::Returned {
@@ -299,11 +317,6 @@ where
     }
 
     #[inline]
-    fn comes_first(ended: &BlockEnd<T>) -> bool {
-        ended.has_failed()
-    }
-
-    #[inline]
     fn finish(ended: BlockEnd<T>) -> Self::Output {
         Next::after(ended)
     }
@@ -341,11 +354,6 @@ where
     }
 
     #[inline]
-    fn comes_first(ended: &BlockEnd<E>) -> bool {
-        ended.has_failed()
-    }
-
-    #[inline]
     fn finish(ended: BlockEnd<E>) -> Self::Output {
         Next::after(ended)
     }
@@ -365,6 +373,13 @@ pub enum CatchEnd {
 }
 
 impl Kept for CatchEnd {
+    const HAS_STAGE: bool = true;
+
+    #[inline]
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Finished { failed: true })
+    }
+
     fn lost<E, X>(self, source: ReportSource<E>, untold: Option<X>) {
         match self {
             Self::Finished { failed: true } => report_lost_value(source),
@@ -405,11 +420,6 @@ where
                 (outcome, CatchEnd::Finished { failed })
             }
         }
-    }
-
-    #[inline]
-    fn comes_first(ended: &CatchEnd) -> bool {
-        matches!(ended, CatchEnd::Finished { failed: true })
     }
 
     #[inline]

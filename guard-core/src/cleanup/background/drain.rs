@@ -19,8 +19,9 @@ use crate::cleanup::{Runtime, RuntimeId};
 /// drives that set: `local.run_until(guard_core::drain()).await`.
 ///
 /// Await it before the runtime ends, when everything that uses contexts has ended or been dropped:
-/// guards in local variables, and tasks that still run, have nothing in the background yet. So let
-/// `main` only call what does the work, and drain on every way out of it:
+/// guards in local variables, and tasks that still run, have nothing in the background yet. A task that is aborted still runs
+/// until its runtime drops it: await its handle first. So let `main` only call what does the work, and drain on every way out
+/// of it:
 ///
 /// ```
 /// # async fn run() -> std::io::Result<()> { Ok(()) }

@@ -1,6 +1,7 @@
 //! Notes that a thread keeps during a drop, for the clean-ups that the drop hands off.
 
 use core::cell::Cell;
+use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -39,6 +40,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
         }
     }
 
+    let time_left = nest.time_left();
     let (guards, inside) = (nest.guards(), nest.take());
     if inside.is_empty() && guards.is_empty() {
         return drop_it();
@@ -47,6 +49,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
         inside,
         taken: Cell::new(false),
         guards,
+        time_left,
     });
     CURRENT.with(|current| current.framed(&doing.0, drop_it));
 }
@@ -80,26 +83,29 @@ pub(crate) fn drop_block(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
 /// nest with what the use has left in its own: the first part waits for that.
 pub(crate) fn begin_parts() -> Nest {
     let (mut left, mut open) = (Vec::new(), OpenGuards::default());
+    let mut time = None;
     in_force(|doing| {
         if let Doing::DroppingContext {
             inside,
             taken,
             guards,
+            time_left,
         } = doing
         {
             taken.set(true);
             left.extend(inside.iter().cloned());
             open.add(guards);
+            time = time.or(*time_left);
         }
         true
     });
-    Nest::of(left, open)
+    Nest::of(left, open, time)
 }
 
 /// Drops the next part of a context. What it hands off waits for the entries of `above`, which those parts have left that
 /// were dropped before. Then `above` has what is left.
 pub(crate) fn drop_part(above: &mut Nest, drop_it: &mut dyn FnMut()) {
-    let mut left = Nest::of(Vec::new(), above.guards());
+    let mut left = Nest::of(Vec::new(), above.guards(), None);
     drop_block(&mut left, &mut || drop_context(above, drop_it));
     *above = left;
 }
@@ -167,6 +173,8 @@ fn in_force(mut visit: impl FnMut(&Doing) -> bool) {
 pub(super) struct Notes {
     /// The clean-ups that it waits for first.
     pub(super) inside: Vec<Arc<NestEntry>>,
+    /// How much of the time for that is left, if its use has begun to wait.
+    pub(super) time_left: Option<Duration>,
     pub(super) limit: Option<Rc<dyn SharedLimit>>,
     /// Guards that may be among the locals of its context.
     pub(super) guards: OpenGuards,
@@ -179,6 +187,7 @@ pub(super) struct Notes {
 pub(super) fn notes() -> Notes {
     let mut notes = Notes {
         inside: Vec::new(),
+        time_left: None,
         limit: None,
         guards: OpenGuards::default(),
         guard: None,
@@ -195,9 +204,11 @@ pub(super) fn notes() -> Notes {
                     inside,
                     taken,
                     guards,
+                    time_left,
                 } => {
                     taken.set(true);
                     notes.inside.extend(inside.iter().cloned());
+                    notes.time_left = notes.time_left.or(*time_left);
                     if !apart {
                         notes.guards.add(guards);
                     }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::boxed::Box;
 
 use crate::platform::panics::catch_panic;
-use crate::platform::tokio::{Sleep, sleep};
+use crate::platform::tokio::{Sleep, sleep, time_left};
 
 /// What a limit bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) enum Timer {
     /// Not polled yet.
     #[default]
     Set,
+    /// The same, and so much time is left: it goes on for one that was running.
+    Left(Duration),
     Running(Sleep),
     /// The time is up.
     Over,
@@ -47,18 +49,32 @@ pub(super) enum Timer {
 }
 
 impl Timer {
+    /// How much time is left, if it runs.
+    pub(super) fn left(&self) -> Option<Duration> {
+        match self {
+            Self::Running(sleep) => Some(time_left(sleep)),
+            Self::Left(left) => Some(*left),
+            Self::Set | Self::Over | Self::Off => None,
+        }
+    }
+
     /// Ready when `duration` has passed since the first poll.
     pub(super) fn poll(&mut self, duration: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(duration) = duration else {
             return Poll::Pending;
         };
-        if let Self::Set = self {
+        let starts = match self {
+            Self::Set => Some(duration),
+            Self::Left(left) => Some(*left),
+            _ => None,
+        };
+        if let Some(duration) = starts {
             *self = sleep(duration).map_or(Self::Off, Self::Running);
         }
         let sleep = match self {
             Self::Running(sleep) => sleep,
             Self::Over => return Poll::Ready(()),
-            Self::Set | Self::Off => return Poll::Pending,
+            Self::Set | Self::Left(_) | Self::Off => return Poll::Pending,
         };
         match catch_panic(|| Pin::new(&mut *sleep).poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,

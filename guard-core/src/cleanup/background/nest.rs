@@ -2,6 +2,7 @@
 
 use core::mem::{self, ManuallyDrop};
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::boxed::Box;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub(crate) enum Doing {
         inside: Vec<Arc<NestEntry>>,
         taken: core::cell::Cell<bool>,
         guards: OpenGuards,
+        /// How much of the time is left that the use waits for `inside`, if it has begun to wait.
+        time_left: Option<Duration>,
     },
     /// A guard is dropped, and with it its context.
     DroppingGuard(Option<Opened>),
@@ -100,13 +103,18 @@ impl Nest {
         }
     }
 
-    /// A nest for a clean-up, with these entries.
-    pub(super) fn of(entries: Vec<Arc<NestEntry>>, guards: OpenGuards) -> Self {
+    /// A nest for a clean-up, with these entries. If there is a `time_left`, that is how long it waits for them.
+    pub(super) fn of(
+        entries: Vec<Arc<NestEntry>>,
+        guards: OpenGuards,
+        time_left: Option<Duration>,
+    ) -> Self {
         let mut nest = Self::new();
         if !entries.is_empty() || !guards.is_empty() {
             let left = nest.contents();
             left.entries = entries;
             left.guards_of_use = guards.into_lists();
+            left.timer = time_left.map_or(Timer::Set, Timer::Left);
         }
         nest
     }
@@ -275,6 +283,11 @@ impl Nest {
     /// [`set_wait_limit`](crate::set_wait_limit) says, since the first call.
     pub(super) fn poll_wait_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.contents().timer.poll(wait_limit(), cx)
+    }
+
+    /// How much of the time is left that [`poll_wait_limit`](Self::poll_wait_limit) waits, if it has begun to.
+    pub(super) fn time_left(&mut self) -> Option<Duration> {
+        self.left.as_mut()?.get_mut().timer.left()
     }
 
     /// Gives up waiting, and returns the names of those that have not ended.

@@ -154,6 +154,8 @@ enum Stage<X, K, E> {
     Interrupted(BodyEnd<K, E>),
     /// The body has ended, and has been dropped. The use exits.
     Exit(BodyEnd<K, E>),
+    /// The same, and the body has failed. A stage of its own, so that a use which goes well does not look.
+    ExitFailed(BodyEnd<K, E>),
     /// The body has ended, and has been dropped. The use waits for its nest, and then exits. The outcome is for the first
     /// poll of the exit.
     Before(Option<Outcome<X>>, BodyEnd<K, E>),
@@ -322,7 +324,7 @@ where
             }
         };
         if this.nest.is_empty() {
-            stage.set(Stage::Exit(ended));
+            stage.set(Stage::exit(ended));
             return Poll::Ready(Some(outcome));
         }
         stage.set(Stage::Before(Some(outcome), ended));
@@ -362,7 +364,10 @@ where
             Err(panic) => self.as_mut().exit_panicked(panic),
         };
         let this = self.as_mut().project();
-        let ended = this.stage.end_exit();
+        let Some(ended) = this.stage.end_exit() else {
+            assert!(F::Kept::HAS_STAGE, "the stage says that it exits");
+            return self.end_exit_of_failed(cx, exited);
+        };
         if this.nest.is_empty() {
             return self.end(ended, exited);
         }
@@ -395,9 +400,12 @@ where
             panic.report_to(source);
             return Ok(());
         }
-        if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::OverWithNest) {
-            let ended = report_beside(&*context, ended);
-            report_ended(source, ended, None::<X>);
+        match mem::replace(&mut **this.stage, Stage::OverWithNest) {
+            Stage::Exit(ended) | Stage::ExitFailed(ended) => {
+                let ended = report_beside(&*context, ended);
+                report_ended(source, ended, None::<X>);
+            }
+            _ => {}
         }
         panic.resume()
     }
@@ -426,14 +434,17 @@ where
             Stage::NotEntered(_) | Stage::After(..) => {
                 ready!(poll_settle(parts.context(), nest, cx));
             }
+            Stage::ExitFailed(_) => {
+                return Poll::Ready(ControlFlow::Continue(Outcome::Cancelled));
+            }
             _ => panic!("a future was polled after its end"),
         }
         Poll::Ready(match mem::replace(&mut **this.stage, Stage::OverWithNest) {
             Stage::Before(outcome, ended) => {
-                this.stage.set(Stage::Exit(ended));
+                this.stage.set(Stage::exit(ended));
                 ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))
             }
-            Stage::After(ended, exited) => ControlFlow::Break(self.end(ended, exited)),
+            Stage::After(ended, exited) => ControlFlow::Break(self.end_looking(ended, exited)),
             Stage::NotEntered(error) => {
                 let error = self.end_context(error, ReportSource::lose_set_up);
                 ControlFlow::Break(Poll::Ready(F::not_entered(error)))
@@ -453,9 +464,25 @@ where
             return self.end_otherwise(ended, exited);
         };
         Poll::Ready(match exited {
+            Ok(()) if !F::Kept::HAS_STAGE && kept.is_failure() => self.end_body_failed(kept),
             Ok(()) => F::finish(kept),
             Err(error) => self.end_failed(kept, error),
         })
+    }
+
+    /// [`end`](Self::end) of a body that may have failed.
+    #[cold]
+    fn end_looking(
+        self: Pin<&mut Self>,
+        ended: BodyEnd<F::Kept, E>,
+        exited: Result<(), E>,
+    ) -> Poll<F::Output> {
+        match (ended, exited) {
+            (BodyEnd::Kept(kept), Ok(())) if kept.is_failure() => {
+                Poll::Ready(self.end_body_failed(kept))
+            }
+            (ended, exited) => self.end(ended, exited),
+        }
     }
 
     /// The result of a use whose body did not end by itself.
@@ -476,41 +503,80 @@ where
         })
     }
 
+    /// [`exit`](Self::exit) after a body that failed: the exit has ended.
+    #[cold]
+    fn end_exit_of_failed(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        exited: Result<(), E>,
+    ) -> Poll<F::Output> {
+        let this = self.as_mut().project();
+        let Stage::ExitFailed(ended) = mem::replace(&mut **this.stage, Stage::Over) else {
+            unreachable!("the stage says that it exits");
+        };
+        if this.nest.is_empty() {
+            return self.end_looking(ended, exited);
+        }
+        this.stage.set(Stage::After(ended, exited));
+        match ready!(self.settle(cx)) {
+            ControlFlow::Break(output) => output,
+            ControlFlow::Continue(_) => unreachable!("it has exited"),
+        }
+    }
+
     /// The result of a use whose exit failed.
     #[cold]
     fn end_failed(mut self: Pin<&mut Self>, kept: F::Kept, error: E) -> F::Output {
-        if F::comes_first(&kept) {
+        if F::BODY_FIRST && kept.is_failure() {
             lose_error(&*self.as_mut().project().parts.context(), error);
-            return F::finish(kept);
+            return self.end_body_failed(kept);
         }
-        let error = self.end_context(error, ReportSource::lose);
+        let (kept, error) = self.end_context((kept, error), |source, (kept, error)| {
+            source.lose(error);
+            kept.lost(source, None::<X>);
+        });
         F::exit_failed(kept, error)
     }
 
-    /// Drops the context before the caller is told its error, and gives the error back.
+    /// The result of a use whose body failed.
     #[cold]
-    fn end_context(self: Pin<&mut Self>, error: E, lose: fn(ReportSource<E>, E)) -> E {
+    fn end_body_failed(self: Pin<&mut Self>, kept: F::Kept) -> F::Output {
+        F::finish(self.end_context(kept, |source, kept| kept.lost(source, None::<X>)))
+    }
+
+    /// Drops the context before the caller is told `error`, and gives that back.
+    #[cold]
+    fn end_context<T>(self: Pin<&mut Self>, error: T, lose: fn(ReportSource<E>, T)) -> T {
         let mut parts = self.project().parts;
         let source = parts.as_mut().context().report_source();
         drop_before(error, source, lose, &mut || parts.as_mut().end_context())
     }
 }
 
-impl<X, K, E> Stage<X, K, E> {
+impl<X, K: Kept, E> Stage<X, K, E> {
+    /// The stage of a use that exits.
+    #[inline]
+    fn exit(ended: BodyEnd<K, E>) -> Self {
+        match ended {
+            BodyEnd::Kept(ref kept) if K::HAS_STAGE && kept.is_failure() => Self::ExitFailed(ended),
+            _ => Self::Exit(ended),
+        }
+    }
+
     /// Goes on from a stage that keeps nothing. The compiler does not see that there is nothing to drop.
     #[inline]
     fn set(&mut self, next: Self) {
         mem::forget(mem::replace(self, next));
     }
 
-    /// Goes on from [`Stage::Exit`] to [`Stage::Over`].
+    /// Goes on from [`Stage::Exit`] to [`Stage::Over`]. `None` in another stage.
     #[inline]
-    fn end_exit(&mut self) -> BodyEnd<K, E> {
+    fn end_exit(&mut self) -> Option<BodyEnd<K, E>> {
         let Self::Exit(ended) = self else {
-            unreachable!("the stage says that it exits");
+            return None;
         };
         let ended = mem::replace(ended, BodyEnd::Outer);
         self.set(Self::Over);
-        ended
+        Some(ended)
     }
 }

@@ -330,7 +330,7 @@ impl Model {
                 self.reports.push(what.into());
             }
             Err(Stop::Dropped) if course.entered => {
-                let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (see `guard_core::drain`)";
+                let what = "clean-up abandoned: its context is `scoped`, or there was nowhere to go on (await each task, also an aborted one, and then `guard_core::drain`)";
                 self.reports.push(what.into());
             }
             Err(Stop::Dropped) => {}
