@@ -80,15 +80,23 @@ impl<T> BlockOutput<T> {
 /// How a block ended, as far as it matters after the exit.
 pub enum BlockEnd<T> {
     /// It reached its end, or left by a jump.
-    Finished {
-        /// What it leaves with is a failure, which comes before one of the exit.
-        failed: bool,
-    },
-    /// It leaves with this.
-    Returned {
-        /// The value of the `return`, or the error of the `?`.
-        value: T,
-        /// Whether it is a failure.
-        failed: bool,
-    },
+    Finished,
+    /// It leaves with this: the value of a `return`.
+    Returned(T),
+    /// It reached its end, or left by a jump, with a failure, which comes before one of the exit.
+    FinishedFailed,
+    /// It leaves with this failure: the value of a `return`, or the error of a `?`.
+    ReturnedFailure(T),
+}
+
+impl<T> BlockEnd<T> {
+    #[inline]
+    pub(super) fn new(returned: Option<T>, failed: bool) -> Self {
+        match (returned, failed) {
+            (None, false) => Self::Finished,
+            (Some(value), false) => Self::Returned(value),
+            (None, true) => Self::FinishedFailed,
+            (Some(value), true) => Self::ReturnedFailure(value),
+        }
+    }
 }

@@ -53,10 +53,6 @@ where
 
 /// The part of a body's output that the use keeps until it ends.
 pub trait Kept {
-    /// Whether a use whose body failed exits in a stage of its own, so that the others need not look how it ended. Where that
-    /// is cheaper, `false`: then each looks.
-    const HAS_STAGE: bool = false;
-
     /// Whether the body failed, and the use is to tell its caller.
     fn is_failure(&self) -> bool;
 
@@ -256,31 +252,23 @@ impl<T, E> Next<T, E> {
     #[inline]
     fn after(ended: BlockEnd<T>) -> Self {
         match ended {
-            BlockEnd::Finished { .. } => Self::Finished,
-            BlockEnd::Returned { value, .. } => Self::Returned(value),
+            BlockEnd::Finished | BlockEnd::FinishedFailed => Self::Finished,
+            BlockEnd::Returned(value) | BlockEnd::ReturnedFailure(value) => Self::Returned(value),
         }
     }
 }
 
 impl<T> Kept for BlockEnd<T> {
-    const HAS_STAGE: bool = true;
-
     #[inline]
     fn is_failure(&self) -> bool {
-        matches!(
-            self,
-            Self::Finished { failed: true } | Self::Returned { failed: true, .. }
-        )
+        matches!(self, Self::FinishedFailed | Self::ReturnedFailure(_))
     }
 
     fn lost<E, X>(self, source: ReportSource<E>, _: Option<X>) {
         match self {
-            Self::Returned {
-                value,
-                failed: true,
-            } => report_lost(source, value),
-            Self::Finished { failed: true } => report_lost_value(source),
-            _ => {}
+            Self::ReturnedFailure(value) => report_lost(source, value),
+            Self::FinishedFailed => report_lost_value(source),
+            Self::Finished | Self::Returned(_) => {}
         }
     }
 }
@@ -298,7 +286,7 @@ where
     #[inline]
     fn split(left: BlockOutput<T>) -> (Outcome, BlockEnd<T>) {
         if left.is_plain() {
-            return (Outcome::Completed, BlockEnd::Finished { failed: false });
+            return (Outcome::Completed, BlockEnd::Finished);
         }
         let failed = match &left.output {
             Some(returned) => left.has_returned_failure(returned),
@@ -309,11 +297,7 @@ where
         } else {
             left.told()
         };
-        let ended = match left.output {
-            Some(value) => BlockEnd::Returned { value, failed },
-            None => BlockEnd::Finished { failed },
-        };
-        (outcome, ended)
+        (outcome, BlockEnd::new(left.output, failed))
     }
 
     #[inline]
@@ -345,12 +329,8 @@ where
         } else {
             left.told()
         };
-        let ended = match left.output {
-            Some(Err(value)) => BlockEnd::Returned { value, failed },
-            Some(Ok(never)) => match never {},
-            None => BlockEnd::Finished { failed },
-        };
-        (outcome, ended)
+        let error = left.output.map(|Err(error)| error);
+        (outcome, BlockEnd::new(error, failed))
     }
 
     #[inline]
@@ -373,8 +353,6 @@ pub enum CatchEnd {
 }
 
 impl Kept for CatchEnd {
-    const HAS_STAGE: bool = true;
-
     #[inline]
     fn is_failure(&self) -> bool {
         matches!(self, Self::Finished { failed: true })

@@ -172,7 +172,7 @@ where
             }
         }
         if nest.is_empty() {
-            stage.set(Stage::exit(ended));
+            stage.set(Stage::Exit(ended));
             return Poll::Ready(Some(outcome));
         }
         stage.set(Stage::Before(Some(outcome), ended));

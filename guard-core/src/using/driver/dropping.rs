@@ -41,9 +41,7 @@ where
                 drop(ending);
                 report_ended(source, ended, None::<X>);
             }
-            Stage::Exit(ended) | Stage::ExitFailed(ended) => {
-                drop_waiting(this.parts, nest, ended, None);
-            }
+            Stage::Exit(ended) => drop_waiting(this.parts, nest, ended, None),
             Stage::Before(outcome, ended) => {
                 // Not every context takes it before its exit.
                 let untold = match outcome {

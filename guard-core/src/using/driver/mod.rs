@@ -154,8 +154,6 @@ enum Stage<X, K, E> {
     Interrupted(BodyEnd<K, E>),
     /// The body has ended, and has been dropped. The use exits.
     Exit(BodyEnd<K, E>),
-    /// The same, and the body has failed. A stage of its own, so that a use which goes well does not look.
-    ExitFailed(BodyEnd<K, E>),
     /// The body has ended, and has been dropped. The use waits for its nest, and then exits. The outcome is for the first
     /// poll of the exit.
     Before(Option<Outcome<X>>, BodyEnd<K, E>),
@@ -324,7 +322,7 @@ where
             }
         };
         if this.nest.is_empty() {
-            stage.set(Stage::exit(ended));
+            stage.set(Stage::Exit(ended));
             return Poll::Ready(Some(outcome));
         }
         stage.set(Stage::Before(Some(outcome), ended));
@@ -364,10 +362,7 @@ where
             Err(panic) => self.as_mut().exit_panicked(panic),
         };
         let this = self.as_mut().project();
-        let Some(ended) = this.stage.end_exit() else {
-            assert!(F::Kept::HAS_STAGE, "the stage says that it exits");
-            return self.end_exit_of_failed(cx, exited);
-        };
+        let ended = this.stage.end_exit();
         if this.nest.is_empty() {
             return self.end(ended, exited);
         }
@@ -400,12 +395,9 @@ where
             panic.report_to(source);
             return Ok(());
         }
-        match mem::replace(&mut **this.stage, Stage::OverWithNest) {
-            Stage::Exit(ended) | Stage::ExitFailed(ended) => {
-                let ended = report_beside(&*context, ended);
-                report_ended(source, ended, None::<X>);
-            }
-            _ => {}
+        if let Stage::Exit(ended) = mem::replace(&mut **this.stage, Stage::OverWithNest) {
+            let ended = report_beside(&*context, ended);
+            report_ended(source, ended, None::<X>);
         }
         panic.resume()
     }
@@ -434,17 +426,14 @@ where
             Stage::NotEntered(_) | Stage::After(..) => {
                 ready!(poll_settle(parts.context(), nest, cx));
             }
-            Stage::ExitFailed(_) => {
-                return Poll::Ready(ControlFlow::Continue(Outcome::Cancelled));
-            }
             _ => panic!("a future was polled after its end"),
         }
         Poll::Ready(match mem::replace(&mut **this.stage, Stage::OverWithNest) {
             Stage::Before(outcome, ended) => {
-                this.stage.set(Stage::exit(ended));
+                this.stage.set(Stage::Exit(ended));
                 ControlFlow::Continue(outcome.unwrap_or(Outcome::Cancelled))
             }
-            Stage::After(ended, exited) => ControlFlow::Break(self.end_looking(ended, exited)),
+            Stage::After(ended, exited) => ControlFlow::Break(self.end(ended, exited)),
             Stage::NotEntered(error) => {
                 let error = self.end_context(error, ReportSource::lose_set_up);
                 ControlFlow::Break(Poll::Ready(F::not_entered(error)))
@@ -464,25 +453,10 @@ where
             return self.end_otherwise(ended, exited);
         };
         Poll::Ready(match exited {
-            Ok(()) if !F::Kept::HAS_STAGE && kept.is_failure() => self.end_body_failed(kept),
+            Ok(()) if kept.is_failure() => self.end_body_failed(kept),
             Ok(()) => F::finish(kept),
             Err(error) => self.end_failed(kept, error),
         })
-    }
-
-    /// [`end`](Self::end) of a body that may have failed.
-    #[cold]
-    fn end_looking(
-        self: Pin<&mut Self>,
-        ended: BodyEnd<F::Kept, E>,
-        exited: Result<(), E>,
-    ) -> Poll<F::Output> {
-        match (ended, exited) {
-            (BodyEnd::Kept(kept), Ok(())) if kept.is_failure() => {
-                Poll::Ready(self.end_body_failed(kept))
-            }
-            (ended, exited) => self.end(ended, exited),
-        }
     }
 
     /// The result of a use whose body did not end by itself.
@@ -501,27 +475,6 @@ where
                 return Poll::Pending;
             }
         })
-    }
-
-    /// [`exit`](Self::exit) after a body that failed: the exit has ended.
-    #[cold]
-    fn end_exit_of_failed(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        exited: Result<(), E>,
-    ) -> Poll<F::Output> {
-        let this = self.as_mut().project();
-        let Stage::ExitFailed(ended) = mem::replace(&mut **this.stage, Stage::Over) else {
-            unreachable!("the stage says that it exits");
-        };
-        if this.nest.is_empty() {
-            return self.end_looking(ended, exited);
-        }
-        this.stage.set(Stage::After(ended, exited));
-        match ready!(self.settle(cx)) {
-            ControlFlow::Break(output) => output,
-            ControlFlow::Continue(_) => unreachable!("it has exited"),
-        }
     }
 
     /// The result of a use whose exit failed.
@@ -553,30 +506,21 @@ where
     }
 }
 
-impl<X, K: Kept, E> Stage<X, K, E> {
-    /// The stage of a use that exits.
-    #[inline]
-    fn exit(ended: BodyEnd<K, E>) -> Self {
-        match ended {
-            BodyEnd::Kept(ref kept) if K::HAS_STAGE && kept.is_failure() => Self::ExitFailed(ended),
-            _ => Self::Exit(ended),
-        }
-    }
-
+impl<X, K, E> Stage<X, K, E> {
     /// Goes on from a stage that keeps nothing. The compiler does not see that there is nothing to drop.
     #[inline]
     fn set(&mut self, next: Self) {
         mem::forget(mem::replace(self, next));
     }
 
-    /// Goes on from [`Stage::Exit`] to [`Stage::Over`]. `None` in another stage.
+    /// Goes on from [`Stage::Exit`] to [`Stage::Over`].
     #[inline]
-    fn end_exit(&mut self) -> Option<BodyEnd<K, E>> {
+    fn end_exit(&mut self) -> BodyEnd<K, E> {
         let Self::Exit(ended) = self else {
-            return None;
+            unreachable!("the stage says that it exits");
         };
         let ended = mem::replace(ended, BodyEnd::Outer);
         self.set(Self::Over);
-        Some(ended)
+        ended
     }
 }
