@@ -255,6 +255,7 @@ impl Connect {
     }
 
     /// Waits until nobody accepts any more.
+    #[cfg(feature = "http2")]
     pub(crate) async fn closed(&self) {
         self.0.closed().await;
     }
