@@ -10,7 +10,7 @@ use std::time::Duration;
 use guard_core::testing::{Reports, reports};
 use guard_core::{
     AsyncContext as _, GroupError, TaskGroup, TaskHandle, TimeoutError, async_context, async_with,
-    task_group, yield_resource,
+    drain, task_group, try_settled, yield_resource,
 };
 use guard_tests::{Log, poll_once};
 use tokio::task::{block_in_place, yield_now};
@@ -135,7 +135,7 @@ async fn outer(log: Log) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_use_around_a_group_that_is_given_up_waits_for_what_its_tasks_have_left() {
     let log = Log::new();
-    let stuck = async_with!(_outer = outer(log.clone()), {
+    async_with!(_outer = outer(log.clone()), {
         give_up(async |group| {
             let log = log.clone();
             group.spawn(async move {
@@ -145,7 +145,46 @@ async fn the_use_around_a_group_that_is_given_up_waits_for_what_its_tasks_have_l
             });
         })
         .await
+        .ends(Ok(()))
+        .await;
     });
     assert_eq!(log.line(), "-slow -outer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_use_around_a_group_that_is_given_up_waits_for_its_tasks() {
+    let log = Log::new();
+    let (send, sent) = tokio::sync::oneshot::channel();
+    let used = async {
+        async_with!(_outer = outer(log.clone()), {
+            assert!(send.send(give_up(async |_| ()).await).is_ok());
+        });
+    };
+    let release = async {
+        let stuck = sent.await.unwrap();
+        log.push("released");
+        stuck.ends(Ok(())).await;
+    };
+    tokio::join!(used, release);
+    assert_eq!(log.line(), "released -outer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drain_waits_for_the_tasks_of_a_group_that_is_given_up() {
+    let stuck = give_up(async |_| ()).await;
+    let mut draining = pin!(drain());
+    assert!(poll_once(draining.as_mut()).is_pending());
     stuck.ends(Ok(())).await;
+    draining.await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_error_of_a_task_whose_group_is_given_up_is_returned_by_try_settled() {
+    let settled = try_settled(async {
+        let stuck = give_up(async |_| ()).await;
+        stuck.release.send(Err("late")).unwrap();
+    });
+    let failures = settled.await.unwrap_err().failures;
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0].error(), Some("\"late\""));
 }

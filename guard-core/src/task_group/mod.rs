@@ -86,6 +86,8 @@ use crate::report::{PrintDebug, ReportSource, describe_debug};
 /// The tasks are aborted at once, in the destructor. What is left to wait for goes on in the background, and the use around
 /// it waits, as for any [guaranteed](crate::guide::cancellation) context.
 ///
+/// If a limit on the exit gives it up, the tasks are aborted, and the use around it waits for those that still run.
+///
 /// # In Python
 ///
 /// `asyncio.TaskGroup`, and the nursery of Trio. There the errors come as an `ExceptionGroup`.

@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 // Not from tokio: the models of threads have one of their own.
 use super::AbortHandle;
-use crate::cleanup::{Leftover, Listener};
+use crate::cleanup::{Elsewhere, Leftover, Listener, Runtime, RuntimeId};
 use crate::platform::panics::{Panic, contained};
 use crate::platform::sync::{Mutex, lock};
 use crate::report::ReportSource;
@@ -17,6 +17,8 @@ use crate::report::ReportSource;
 pub(super) struct Group<E> {
     /// Reports the failures that nobody takes out.
     source: ReportSource<E>,
+    /// Where the tasks run.
+    runtime: RuntimeId,
     /// Who waits for the use of the group, and wants the reports of what the tasks leave.
     pub(super) listener: Listener,
     // Never held while a future, a destructor or a waker runs.
@@ -28,6 +30,8 @@ struct State<E> {
     is_open: bool,
     /// Whether the context is gone. Then nobody takes out what a task fails with or leaves.
     is_given_up: bool,
+    /// The tasks that had not ended then, for those who wait.
+    elsewhere: Option<Elsewhere>,
     next: u64,
     /// The tasks that have not ended. Without a handle before `spawn` has returned.
     running: BTreeMap<u64, Option<AbortHandle>>,
@@ -41,8 +45,14 @@ struct State<E> {
     ending: Option<Waker>,
 }
 
+impl<E> State<E> {
+    fn take_leftover(&mut self) -> Leftover {
+        core::mem::replace(&mut self.leftover, Leftover::none())
+    }
+}
+
 /// Closes the group when it is dropped, and aborts what is left of it. If the exit was given up, reports the failures
-/// that it would have returned, and leaves what it would have waited for to the enclosing use.
+/// that it would have returned, and leaves what it would have waited for to the enclosing use, tasks included.
 pub(super) struct CloseOnDrop<E>(pub(super) Arc<Group<E>>);
 
 impl<E> Drop for CloseOnDrop<E> {
@@ -55,10 +65,12 @@ impl<E> Group<E> {
     pub(super) fn new(source: ReportSource<E>) -> Arc<Self> {
         Arc::new(Self {
             source,
+            runtime: Runtime::current().id(),
             listener: Listener::current(),
             state: Mutex::new(State {
                 is_open: true,
                 is_given_up: false,
+                elsewhere: None,
                 next: 0,
                 running: BTreeMap::new(),
                 errors: Vec::new(),
@@ -109,21 +121,38 @@ impl<E> Group<E> {
         left: Leftover,
     ) {
         let has_failed = error.is_some() || panic.is_some();
-        let mut panic = panic;
+        let (mut error, mut panic) = (error, panic);
         let mut state = lock(&self.state);
-        if !state.is_given_up && panic.is_some() && state.panic.is_some() {
-            // Only one panic can go on. The other one is reported before the task counts as ended: the use waits for that.
+        loop {
+            let untold = if state.is_given_up {
+                (error.take(), panic.take())
+            } else if state.panic.is_some() {
+                // Only one panic can go on.
+                (None, panic.take())
+            } else {
+                (None, None)
+            };
+            if let (None, None) = untold {
+                break;
+            }
+            // Before the task counts as ended: the use waits for that.
             drop(state);
-            self.report(None, panic.take());
+            self.listener.observed(|| self.report(untold.0, untold.1));
             state = lock(&self.state);
         }
         state.running.remove(&number);
-        if state.is_given_up {
-            drop(state);
-            left.leave();
-            return self.report(error, panic);
-        }
         let spent = state.leftover.absorb(left);
+        if state.is_given_up {
+            let is_last = state.running.is_empty();
+            let last = state.elsewhere.take_if(|_| is_last);
+            let left = last.map(|last| (last, state.take_leftover()));
+            drop(state);
+            drop(spent);
+            if let Some((last, left)) = left {
+                last.end(left);
+            }
+            return;
+        }
         state.errors.extend(error);
         if panic.is_some() {
             state.panic = panic;
@@ -154,18 +183,27 @@ impl<E> Group<E> {
         }
     }
 
-    /// Aborts all tasks, and does what is due for those that have ended. The others do it themselves when they end.
+    /// Aborts all tasks, and does what is due for those that have ended. The others do it themselves when they end, and the
+    /// enclosing use waits for that.
     fn give_up(&self) {
         self.abort();
+        let runs = self.running() > 0;
+        let mut elsewhere = runs.then(|| Elsewhere::begin(self.source.identity(), self.runtime));
         let (errors, panic, leftover) = {
             let mut state = lock(&self.state);
             state.is_given_up = true;
+            if !state.running.is_empty() {
+                state.elsewhere = elsewhere.take();
+            }
             (
                 core::mem::take(&mut state.errors),
                 state.panic.take(),
-                core::mem::replace(&mut state.leftover, Leftover::none()),
+                state.take_leftover(),
             )
         };
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.end(Leftover::none());
+        }
         leftover.leave();
         self.report(errors, panic);
     }
@@ -207,7 +245,7 @@ impl<E> Group<E> {
             let mut state = lock(&self.state);
             if state.running.is_empty() {
                 state.is_open = false;
-                return Poll::Ready(core::mem::replace(&mut state.leftover, Leftover::none()));
+                return Poll::Ready(state.take_leftover());
             }
             let replaced = state.ending.replace(waker);
             drop(state);

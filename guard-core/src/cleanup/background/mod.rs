@@ -3,6 +3,7 @@
 mod detached;
 mod drain;
 mod dropping;
+mod elsewhere;
 mod failures;
 mod guard_nest;
 mod guards;
@@ -17,6 +18,7 @@ mod settled;
 mod spawner;
 mod task;
 
+pub(crate) use self::elsewhere::Elsewhere;
 pub use self::{
     detached::{Detached, detached},
     drain::{Drain, drain, drain_all},

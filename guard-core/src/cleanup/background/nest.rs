@@ -352,6 +352,11 @@ impl Leftover {
         Self(spent)
     }
 
+    /// For the entry of what has left them.
+    pub(super) fn into_entries(mut self) -> Vec<Arc<NestEntry>> {
+        mem::take(&mut self.0)
+    }
+
     /// Puts them into the current nest.
     pub(crate) fn leave(self) {
         drop(self);
@@ -439,6 +444,16 @@ impl Listener {
             }
             None => action(),
         }
+    }
+
+    /// Calls `report`, and gives this listener a copy of what that reports.
+    pub(crate) fn observed(&self, report: impl FnOnce()) {
+        let Some(failures) = &self.0 else {
+            return report();
+        };
+        let mut reports = Vec::new();
+        crate::report::listen(&mut reports, report);
+        failures.add(reports);
     }
 }
 
