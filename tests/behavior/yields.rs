@@ -402,3 +402,28 @@ fn the_yield_can_be_in_the_block_of_another_context() {
     }));
     assert_eq!((number, log.line().as_str()), (42, "inner outer"));
 }
+
+#[test]
+fn a_method_with_a_mutable_self_lends_it() {
+    #[derive(Debug, PartialEq)]
+    struct Rows(Vec<u32>);
+
+    impl Rows {
+        #[async_context(scoped)]
+        async fn savepoint(&mut self) -> Result<Self, fmt::Error> {
+            let before = self.0.len();
+            if !yield_resource!(self).is_completed() {
+                self.0.truncate(before);
+            }
+            Ok(())
+        }
+    }
+
+    let mut rows = Rows(vec![1]);
+    let failed = block_on(rows.savepoint().with(async |rows| {
+        rows.0.push(2);
+        Err::<(), _>(fmt::Error)
+    }));
+    assert!(failed.is_err());
+    assert_eq!(rows, Rows(vec![1]));
+}

@@ -14,6 +14,7 @@ use syn::{
 
 use super::instrument::{self, Instrumented};
 use super::likely_mistakes::{is_ok, yields_of};
+use super::ownership::is_lent_receiver;
 use super::returns::Returns;
 use crate::args::Args;
 use crate::diag::{Errors, ends, path_at};
@@ -143,6 +144,7 @@ impl ContextBody {
             args,
             resource: returns.written_resource(),
             output: &function.sig.output,
+            self_is_lent: function.sig.receiver().is_some_and(is_lent_receiver),
             caught: &returns.caught(args),
             proof: &proof,
             found: false,
@@ -192,6 +194,8 @@ struct YieldRewrite<'a> {
     resource: Option<&'a Type>,
     /// What the function declares.
     output: &'a ReturnType,
+    /// Whether the receiver is `&mut self`.
+    self_is_lent: bool,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
     proof: &'a Proof,
@@ -288,6 +292,10 @@ impl YieldRewrite<'_> {
             }
         };
         let at = site.located_at(place.span());
+        if self.self_is_lent && matches!(&place, Expr::Path(path) if path.path.is_ident("self")) {
+            // What it refers to: `self` itself cannot be `mut`, as another argument can.
+            return Ok((quote_spanned!(at=> &mut *#place), at));
+        }
         let lent = Expr::Reference(ExprReference {
             attrs: Vec::new(),
             and_token: Token![&](at),

@@ -76,6 +76,11 @@ pub(crate) fn is_borrowed_receiver(receiver: &Receiver) -> bool {
     }
 }
 
+/// Whether a receiver is `&mut self`.
+pub(crate) fn is_lent_receiver(receiver: &Receiver) -> bool {
+    matches!(receiver.kind, ReceiverKind::Reference(.., Some(_)))
+}
+
 /// The reference that a type is, unless it is `'static`, which borrows from nobody.
 fn referred(ty: &Type) -> Option<&TypeReference> {
     match ty {
