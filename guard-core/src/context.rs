@@ -46,7 +46,7 @@ pub use crate::macro_support::{
 pub use crate::macro_support::{BoxAndContext, Keep, KeepSelf, StackAndContext, guaranteed, local};
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::misnamed::{EndedByAclose, EndedByExit, LimitedBeforeEntering};
+pub use crate::misnamed::{AskedForCompletion, EndedByAclose, EndedByExit, LimitedBeforeEntering};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 

@@ -3,9 +3,9 @@
 //! Each is in an `impl` with a bound that no type meets. So rustc never chooses it, and looks further: a resource, to which a
 //! guard dereferences, may have a method of that name. Only if there is none, the message of the bound is the error.
 
-use crate::AsyncContext;
 use crate::exit_stack::{AsyncExitStack, StackMode};
 use crate::guard::Guard;
+use crate::{AsyncContext, Outcome};
 
 /// No guard is one.
 #[doc(hidden)]
@@ -34,6 +34,15 @@ pub trait LimitedBeforeEntering {}
 )]
 pub trait EndedByAclose {}
 
+/// No outcome is one.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an `Outcome` is no `Result`: whether the use has succeeded is `.is_completed()`",
+    label = "write `is_completed`",
+    note = "`match` tells how it has failed: `Outcome::Failed(_)`, `Outcome::Panicked`, `Outcome::Cancelled`"
+)]
+pub trait AskedForCompletion {}
+
 macro_rules! misnamed {
     (impl [$($generics:tt)*] $Type:ty where [$($where:tt)*] $Reason:ident { $($name:ident)+ }) => {
         impl<$($generics)*> $Type
@@ -59,4 +68,8 @@ misnamed! {
 
 misnamed! {
     impl [E, M] AsyncExitStack<E, M> where [E: 'static, M: StackMode<E> + 'static] EndedByAclose { exit }
+}
+
+misnamed! {
+    impl [X] Outcome<X> where [X: Sized] AskedForCompletion { is_ok is_err unwrap }
 }

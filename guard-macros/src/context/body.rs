@@ -9,7 +9,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    Block, Error, Expr, ExprReference, Lifetime, Macro, Path, ReturnType, Stmt, Token, Type,
+    Block, Error, Expr, ExprReference, Lifetime, Macro, Path, Receiver, ReturnType, Stmt, Token,
+    Type,
 };
 
 use super::instrument::{self, Instrumented};
@@ -144,7 +145,7 @@ impl ContextBody {
             args,
             resource: returns.written_resource(),
             output: &function.sig.output,
-            self_is_lent: function.sig.receiver().is_some_and(is_lent_receiver),
+            receiver: function.sig.receiver(),
             caught: &returns.caught(args),
             proof: &proof,
             found: false,
@@ -194,8 +195,7 @@ struct YieldRewrite<'a> {
     resource: Option<&'a Type>,
     /// What the function declares.
     output: &'a ReturnType,
-    /// Whether the receiver is `&mut self`.
-    self_is_lent: bool,
+    receiver: Option<&'a Receiver>,
     /// The type of the body's error, as the outcome has it.
     caught: &'a TokenStream,
     proof: &'a Proof,
@@ -292,7 +292,8 @@ impl YieldRewrite<'_> {
             }
         };
         let at = site.located_at(place.span());
-        if self.self_is_lent && matches!(&place, Expr::Path(path) if path.path.is_ident("self")) {
+        let is_self = matches!(&place, Expr::Path(path) if path.path.is_ident("self"));
+        if is_self && self.receiver.is_some_and(is_lent_receiver) {
             // What it refers to: `self` itself cannot be `mut`, as another argument can.
             return Ok((quote_spanned!(at=> &mut *#place), at));
         }

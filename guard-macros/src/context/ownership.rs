@@ -172,7 +172,8 @@ impl ArgumentBorrows {
                 borrow?,
                 format!(
                     "{name} is a `&mut`, and `owned` would change a copy: take what can be shared (an \
-                     `Arc<Mutex<…>>`), or write `#[async_context(scoped)]` for a context that borrows"
+                     `Arc<Mutex<…>>`), or write `#[async_context(scoped)]` for a context \
+                     that is dropped where it stands when its user is cancelled"
                 ),
             ));
         }
@@ -180,7 +181,8 @@ impl ArgumentBorrows {
             self.inside?,
             format!(
                 "{name} has a reference inside another type, of which `owned` can make no owned value: \
-                 take an owned type, or write `#[async_context(scoped)]` for a context that borrows"
+                 take an owned type, or write `#[async_context(scoped)]` for a context \
+                     that is dropped where it stands when its user is cancelled"
             ),
         ))
     }

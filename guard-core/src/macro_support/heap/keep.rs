@@ -14,7 +14,7 @@ use core::ops::Deref;
 #[diagnostic::on_unimplemented(
     message = "`owned` cannot make an owned value of a `&{T}`",
     label = "`{T}` is neither `Clone` nor `ToOwned`",
-    note = "take an `Arc<{T}>`, or derive `Clone` for the type, or write `#[async_context(scoped)]` for a context that borrows"
+    note = "take an `Arc<{T}>`, or derive `Clone` for the type, or write `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled"
 )]
 pub trait Keep<T: ?Sized> {}
 
@@ -22,7 +22,7 @@ pub trait Keep<T: ?Sized> {}
 #[diagnostic::on_unimplemented(
     message = "`owned` cannot make an owned value of `&self`",
     label = "`{Self}` is not `Clone`",
-    note = "derive `Clone` for it, or take `self: Arc<Self>`, or write `#[async_context(scoped)]` for a context that borrows"
+    note = "derive `Clone` for it, or take `self: Arc<Self>`, or write `#[async_context(scoped)]` for a context that is dropped where it stands when its user is cancelled"
 )]
 pub trait KeepSelf: Sized {
     /// An owned value of what was `&self`.
