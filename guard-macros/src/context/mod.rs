@@ -4,6 +4,7 @@ mod body;
 mod expand;
 mod instrument;
 mod likely_mistakes;
+mod one_yield;
 mod ownership;
 mod receiver;
 mod returns;
@@ -171,6 +172,9 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             errors.take(returns.compare_end(&sig.output, &mut block));
             likely_mistakes::mend(&mut block, &args.krate, &returns, errors);
+            if errors.is_empty() {
+                one_yield::check(&mut block, &returns, errors);
+            }
             let body = ContextBody::new(block, &args, &returns, function, errors);
             Some(ContextBody {
                 instrumented,
