@@ -141,16 +141,12 @@ macro_rules! __yield_resource {
     // Only uses the import of the macro, so that no lint calls it unused.
     (@imported) => {};
     // Tokens, and no expression, for editors: it need not parse while it is typed.
-    // The token is moved by a `let`, since of a method rustc would show the definition beside the error for a second yield.
-    (@$lend:ident $token:ident $yielder:ident; $($resource:tt)*) => {{
-        let token = $token;
-        token.$lend(&$yielder, $($resource)*).await
-    }};
+    // The token is moved by a method without arguments: beside the error of a second yield rustc shows the line of its `self`.
+    (@$lend:ident $token:ident $yielder:ident; $($resource:tt)*) => {
+        $token.once().$lend(&$yielder, $($resource)*).await
+    };
     (@$lend:ident $token:ident $yielder:ident catch; $($resource:tt)*) => {
-        $crate::__private::caught({
-            let token = $token;
-            token.$lend(&$yielder, $($resource)*).await
-        })
+        $crate::__private::caught($token.once().$lend(&$yielder, $($resource)*).await)
     };
     // In another macro than the `async_with!` that it was taken for.
     (@[$($label:lifetime)+] $($lent:tt)*) => {{

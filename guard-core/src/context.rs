@@ -12,6 +12,12 @@ use core::task::{Context, Poll};
 pub use self::body::{Body, DriveBody};
 pub(crate) use self::lost::{failure_of, lose_error, lose_set_up_error, report_failures};
 pub use crate::adapters::{Expect, MapErr, NullContext, Suppress, WithError};
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub use crate::cleanup::background::FutureItself;
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use crate::coroutine::guaranteed::LocalContextStaysOnItsThread;
 pub use crate::using::{Catch, Run, TryWith, Use, With};
 #[cfg(feature = "alloc")]
 pub use crate::{
@@ -88,8 +94,8 @@ use crate::using::form::{BothErrors, FirstError};
     label = "not a context for this use",
     note = "a context is what a call of a function with `#[async_context]` makes, which declares what it lends: `-> Result<R, E>`; or `manage(value)` for a value that implements `AsyncManager`",
     note = "a future is not one: annotate the `async fn` with `#[async_context]`, or `.await` the future",
-    note = "nor is a guard, which has been entered: leave out `.enter().await`",
-    note = "the type of a context is named `impl AsyncContext<Resource = R, Error = E>`; to store it, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard` of one",
+    note = "nor is a guard, which has been entered: leave out `.enter().await`, or use the guard itself, which is used as the resource is",
+    note = "the type of a context is named `impl AsyncContext<Resource = R, Error = E>`; to store it, or to mix contexts: `.boxed()` makes a `BoxContext<'static, R, E>`, and `.boxed().enter()` a `Guard<BoxContext<'static, R, E>>`",
     note = "a context that catches errors is used with `.catch(…)`, or with `.enter_catch(…)` on a stack that catches"
 )]
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`, or `.enter().await`"]

@@ -158,7 +158,7 @@ impl<F, T, E> fmt::Debug for Drive<F, T, E> {
 #[must_use = "a guard that is dropped at once cleans up in the background: call `.exit().await`"]
 pub struct Guard<C, X = ()>
 where
-    C: AsyncContext<X>,
+    C: AsyncContext<X>, // of a context, not of what it lends. As a field: `Guard<BoxContext<'static, R, E>>`
 {
     /// `None` when it is being exited.
     held: Option<Held<C, X>>,

@@ -214,15 +214,15 @@
 ///     guaranteed(move |yielder| async move {
 ///         let name = name;
 ///         let the_one_yield = yielder.token();
-///         let a_yield_on_every_path;
+///         let a_yield_or_err_on_every_path;
 ///         let out: io::Result<()> = {
 ///             let mut path = std::env::temp_dir().join(name);
 ///             tokio::fs::create_dir(&path).await?;
-///             a_yield_on_every_path = Yielded;
+///             a_yield_or_err_on_every_path = Yielded;
 ///             the_one_yield.lend(&yielder, &mut path).await; // moves it, so there is only one
 ///             tokio::fs::remove_dir_all(&path).await
 ///         };
-///         finish(out, a_yield_on_every_path) // and there is one
+///         finish(out, a_yield_or_err_on_every_path) // and there is one
 ///     })
 /// }
 /// ```

@@ -2,8 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, parse_quote};
+use syn::{GenericArgument, PathArguments, ReturnType, Token, Type, TypeParamBound, parse_quote};
 
 /// The type as it can be written in a body, where `impl Trait` is left to be inferred.
 pub(crate) fn in_body(ty: TokenStream) -> TokenStream {
@@ -32,14 +33,30 @@ pub(crate) fn future_of(output: &ReturnType) -> Option<&Type> {
         return None;
     };
     let boxed = argument_of(argument_of(output, "Pin")?, "Box")?;
-    let Type::TraitObject(object) = boxed else {
-        return None;
-    };
-    object.bounds.iter().find_map(|bound| {
+    match boxed {
+        Type::TraitObject(object) => output_of(&object.bounds),
+        _ => None,
+    }
+}
+
+/// The output of an `impl Future`.
+pub(crate) fn impl_future_of(declared: &Type) -> Option<&Type> {
+    match declared {
+        Type::ImplTrait(future) => output_of(&future.bounds),
+        _ => None,
+    }
+}
+
+/// `T` of `Future<Output = T>`.
+fn output_of(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&Type> {
+    bounds.iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
             return None;
         };
         let last = bound.path.segments.last()?;
+        if last.ident != "Future" {
+            return None;
+        }
         let PathArguments::AngleBracketed(arguments) = &last.arguments else {
             return None;
         };

@@ -11,7 +11,7 @@ mod names {
     #[allow(clippy::too_many_arguments)]
     async fn parameters(
         the_one_yield: u32,
-        a_yield_on_every_path: u32,
+        a_yield_or_err_on_every_path: u32,
         yielder: u32,
         out: u32,
         argument_0: u32,
@@ -20,7 +20,7 @@ mod names {
         proof: u32,
     ) -> Result<u32, fmt::Error> {
         let mut sum = the_one_yield
-            + a_yield_on_every_path
+            + a_yield_or_err_on_every_path
             + yielder
             + out
             + argument_0
@@ -30,8 +30,8 @@ mod names {
             + proof;
         yield_resource!(sum);
         let the_one_yield = sum;
-        let a_yield_on_every_path = the_one_yield;
-        if a_yield_on_every_path == 46 {
+        let a_yield_or_err_on_every_path = the_one_yield;
+        if a_yield_or_err_on_every_path == 46 {
             Ok(())
         } else {
             Err(fmt::Error)
@@ -40,8 +40,8 @@ mod names {
 
     #[async_context]
     async fn locals() -> u32 {
-        let (yielder, out, the_one_yield, a_yield_on_every_path) = (1, 2, 3, 4);
-        let mut resource = yielder + out + the_one_yield + a_yield_on_every_path;
+        let (yielder, out, the_one_yield, a_yield_or_err_on_every_path) = (1, 2, 3, 4);
+        let mut resource = yielder + out + the_one_yield + a_yield_or_err_on_every_path;
         yield_resource!(resource);
         let (yielder, out) = (out, yielder);
         assert_eq!((yielder, out, resource), (2, 1, 11));
@@ -118,8 +118,8 @@ mod names {
             ($value:expr) => {{
                 let value = $value;
                 let the_one_yield = value + 1;
-                let a_yield_on_every_path = the_one_yield;
-                a_yield_on_every_path
+                let a_yield_or_err_on_every_path = the_one_yield;
+                a_yield_or_err_on_every_path
             }};
         }
         #[async_context]

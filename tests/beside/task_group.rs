@@ -1,6 +1,7 @@
 //! `task_group`: tasks beside a block, none of which outlives it.
 
 use std::future::pending;
+use std::io;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier, Mutex};
@@ -435,6 +436,19 @@ async fn a_group_that_has_ended_takes_no_task() -> Result<(), Failed> {
     let stopped: TaskStopped = late.await.unwrap_err();
     assert!(stopped.to_string().contains("its group"));
     Ok(())
+}
+
+#[tokio::test]
+async fn a_task_that_was_aborted_is_an_io_error_to_a_question_mark() {
+    let total = async {
+        async_with!(group = task_group().map_err(GroupError::into_first)?, {
+            let task = group.spawn(pending::<io::Result<()>>());
+            task.abort();
+            task.await?;
+        });
+        io::Result::Ok(())
+    };
+    assert!(total.await.unwrap_err().to_string().contains("aborted"));
 }
 
 #[tokio::test]

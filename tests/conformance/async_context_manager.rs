@@ -382,13 +382,13 @@ impl Base {
         yielder: u32,
         out: u32,
         the_one_yield: u32,
-        a_yield_on_every_path: u32,
+        a_yield_or_err_on_every_path: u32,
         outcome: u32,
         this: u32,
         r#type: u32,
         core: u32,
     ) -> u32 {
-        let mut sum = self.0 + yielder + out + the_one_yield + a_yield_on_every_path;
+        let mut sum = self.0 + yielder + out + the_one_yield + a_yield_or_err_on_every_path;
         sum += outcome + this + r#type + core;
         yield_resource!(sum);
     }

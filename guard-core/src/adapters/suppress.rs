@@ -30,7 +30,7 @@ use crate::{AsyncContext, Outcome};
 /// ```
 pub fn suppress<E, P>(predicate: P) -> Suppress<E, P>
 where
-    P: Fn(&E) -> bool,
+    P: Fn(&E) -> bool, // a closure that asks an error: `|error: &Error| error.kind() == …`
 {
     Suppress {
         predicate,

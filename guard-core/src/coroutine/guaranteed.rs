@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::mem;
+use core::panic::RefUnwindSafe;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -27,7 +28,11 @@ pub(crate) trait Threads<C> {
 pub(crate) struct AnyThread;
 
 /// Only the thread on which the context was entered. So the context stays there too.
-pub(crate) struct OneThread(PhantomData<*const ()>);
+#[rustfmt::skip] // the comment is for the user to whom rustc shows the line
+pub(crate) struct OneThread(PhantomData<*const dyn LocalContextStaysOnItsThread>); // in `spawn_local`, and with `boxed_local`
+
+/// Of no type: rustc names it where a `local` context is sent to another thread, as by `tokio::spawn`.
+pub trait LocalContextStaysOnItsThread: RefUnwindSafe {}
 
 impl<C: Unfinished + Send + 'static> Threads<C> for AnyThread {
     type Unfinished = dyn Unfinished + Send;

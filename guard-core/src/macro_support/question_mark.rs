@@ -143,7 +143,7 @@ impl HasFailed {
     #[track_caller]
     pub fn failed<E, T>(self, error: E, _: Returns<T>) -> T
     where
-        T: TakesError<Error: FromFailed<E>>,
+        T: TakesError<Error: FromFailed<E>>, // generic? return `C::Error`, or name it: `impl AsyncContext<Resource = R, Error = E>`
     {
         T::failed(From::from(error))
     }

@@ -205,6 +205,15 @@ pub struct YieldToken<'s, R: ?Sized, X, E> {
 }
 
 impl<'s, R: ?Sized, X, E> YieldToken<'s, R, X, E> {
+    /// Moves the token. If that is done twice, rustc prints the line of `self`, whose comment is for the user who reads that.
+    #[must_use]
+    #[inline]
+    pub fn once(
+        self, // a path has one yield: leave a loop after it; lend several values as a tuple, or write a context for each
+    ) -> Self {
+        self
+    }
+
     /// Lends the resource to the driver until it tells how the use ended.
     #[inline]
     pub fn lend<'a>(self, yielder: &'a Yielder<R, X, E>, resource: &'a mut R) -> Yield<'a, R, X, E>

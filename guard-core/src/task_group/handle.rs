@@ -157,7 +157,8 @@ impl<T> fmt::Debug for TaskHandle<T> {
 /// any value until then, as in `handle.await.unwrap_or_default()`. It goes on for longer only if the task was aborted by
 /// [`TaskHandle::abort`].
 ///
-/// A `?` after `handle.await` needs an error that this converts into; else write `handle.await.map_err(…)?`.
+/// A `?` after `handle.await` needs an error that this converts into, as [`io::Error`](std::io::Error) is; else write
+/// `handle.await.map_err(…)?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskStopped(());
 
@@ -168,3 +169,9 @@ impl fmt::Display for TaskStopped {
 }
 
 impl core::error::Error for TaskStopped {}
+
+impl From<TaskStopped> for std::io::Error {
+    fn from(stopped: TaskStopped) -> Self {
+        Self::other(stopped)
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) struct ContextBody {
 /// The locals by which rustc proves that there is one yield on every path.
 ///
 /// Their names are chosen for the messages in which they appear: "use of moved value: `the_one_yield`"
-/// for a second yield, "used binding `a_yield_on_every_path` is possibly-uninitialized" for a path
+/// for a second yield, "used binding `a_yield_or_err_on_every_path` is possibly-uninitialized" for a path
 /// without one. rustc names a local in its messages only if the local is not an external macro's, so
 /// these two have the hygiene of the function itself, unless it mentions one of the names. Code that comes
 /// by a name in another way, such as from `include!`, can do no harm with it: to lend takes the yielder.
@@ -49,7 +49,7 @@ pub(crate) struct Proof {
 
 impl Proof {
     const TOKEN: &'static str = "the_one_yield";
-    const PROOF: &'static str = "a_yield_on_every_path";
+    const PROOF: &'static str = "a_yield_or_err_on_every_path";
     const SET_UP: &'static str = "cancellable_is_only_for_the_set_up";
 
     fn new(function: &Function) -> Self {
@@ -498,7 +498,9 @@ impl Rewrite for YieldRewrite<'_> {
         let prove =
             (position != Position::InMacro).then(|| self.proof.prove(&self.args.krate, span));
         let end_of_set_up = self.proof.end_of_set_up(span);
-        Some(quote_spanned!(site=> { #prove #end_of_set_up #imported; #lend }))
+        // After another error, rustc would only repeat that there are two.
+        let anew = (!self.errors.is_empty()).then(|| quote!(let #token = #yielder.token();));
+        Some(quote_spanned!(site=> { #prove #end_of_set_up #imported; #anew #lend }))
     }
 
     fn label(&mut self, level: usize) -> Option<Lifetime> {

@@ -38,13 +38,13 @@ use crate::types::in_body;
 ///     guaranteed::<_, _, (), _, _>(move |yielder: Yielder<File, (), io::Error>| async move {
 ///         let path = path;
 ///         let the_one_yield = yielder.token();
-///         let a_yield_on_every_path;
+///         let a_yield_or_err_on_every_path;
 ///         let out: io::Result<()> = {
 ///             let mut file = File::open(path).await?;
-///             { a_yield_on_every_path = Yielded; yield_resource!(@lend the_one_yield yielder; file) };
+///             { a_yield_or_err_on_every_path = Yielded; yield_resource!(@lend the_one_yield yielder; file) };
 ///             file.sync_all().await
 ///         };
-///         return finish(out, a_yield_on_every_path);
+///         return finish(out, a_yield_or_err_on_every_path);
 ///     }, …)
 /// }
 /// ```

@@ -280,7 +280,7 @@ fn is_yield(expr: &Expr) -> bool {
     matches!(expr, Expr::Macro(call) if is_named_yield(&call.mac))
 }
 
-fn is_named_yield(call: &Macro) -> bool {
+pub(super) fn is_named_yield(call: &Macro) -> bool {
     let last = call.path.segments.last();
     last.is_some_and(|name| name.ident == "yield_resource")
 }

@@ -4,18 +4,19 @@ mod body;
 mod expand;
 mod instrument;
 mod likely_mistakes;
+mod one_yield;
 mod ownership;
 mod receiver;
 mod returns;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Block, Error, Macro};
+use syn::{Block, Error, Macro, ReturnType, Signature, Type, parse_quote};
 
 use crate::args::Args;
-use crate::diag::Errors;
+use crate::diag::{Errors, written};
 use crate::function::{Function, is_named};
-use crate::types::future_of;
+use crate::types::{future_of, impl_future_of};
 use crate::within::around_a_context;
 
 use body::ContextBody;
@@ -92,14 +93,12 @@ impl Definition {
 
 fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
     let sig = &function.sig;
-    if sig.asyncness.is_none() {
-        let message = if future_of(&sig.output).is_some() {
-            "a context is no future, but an attribute above, such as `#[async_trait]`, has made one of this \
-             function: write the context outside of what that attribute is for"
-        } else {
-            "a context is an `async fn`: write `async` before `fn`"
-        };
-        errors.push(Error::new_spanned(sig.fn_token, message));
+    if let Some(error) = check_async(sig) {
+        errors.push(error);
+        if let Some(output) = declared_future(sig) {
+            let returns = Returns::of(&parse_quote!(-> #output));
+            return Some(Definition::without_body(args, returns, function, None));
+        }
         if future_of(&sig.output).is_some() {
             return None;
         }
@@ -171,6 +170,9 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             }
             errors.take(returns.compare_end(&sig.output, &mut block));
             likely_mistakes::mend(&mut block, &args.krate, &returns, errors);
+            if errors.is_empty() {
+                one_yield::check(&mut block, &returns, errors);
+            }
             let body = ContextBody::new(block, &args, &returns, function, errors);
             Some(ContextBody {
                 instrumented,
@@ -184,4 +186,33 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         body,
         is_broken: !errors.is_empty(),
     })
+}
+
+/// What is wrong about a function that is not `async`.
+fn check_async(sig: &Signature) -> Option<Error> {
+    if sig.asyncness.is_some() {
+        return None;
+    }
+    let message = if let Some(output) = declared_future(sig) {
+        format!(
+            "a context is an `async fn`, and its body has the yield, without an `async` block: write `async fn {}(…) -> {}`",
+            sig.ident,
+            written(output)
+        )
+    } else if future_of(&sig.output).is_some() {
+        "a context is no future, but an attribute above, such as `#[async_trait]`, has made one of this \
+         function: write the context outside of what that attribute is for"
+            .to_owned()
+    } else {
+        "a context is an `async fn`: write `async` before `fn`".to_owned()
+    };
+    Some(Error::new_spanned(sig.fn_token, message))
+}
+
+/// What the `impl Future` results in that a function declares to return.
+fn declared_future(sig: &Signature) -> Option<&Type> {
+    match &sig.output {
+        ReturnType::Type(_, declared) => impl_future_of(declared),
+        ReturnType::Default => None,
+    }
 }

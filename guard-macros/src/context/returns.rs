@@ -13,7 +13,7 @@ use crate::args::Args;
 use crate::diag::written;
 use crate::rewrite::mentions;
 use crate::tails;
-use crate::types::{argument_of, context_of};
+use crate::types::{argument_of, context_of, impl_future_of};
 
 /// The resource, and how the body returns.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
@@ -81,6 +81,9 @@ impl Returns {
             return Ok(());
         };
         if let Some(error) = self.compare_context(declared, body) {
+            return Err(error);
+        }
+        if let Some(error) = self.compare_future(declared, body) {
             return Err(error);
         }
         let name = match &**declared {
@@ -155,6 +158,22 @@ impl Returns {
             error: Some(error),
         };
         Some(Error::new_spanned(declared, message))
+    }
+
+    /// The same for a future. A context that cannot fail may lend one.
+    fn compare_future(&mut self, declared: &Type, body: &Block) -> Option<Error> {
+        let output = impl_future_of(declared)?;
+        if !ends_in_a_result(body) && !asks(&mut body.clone()) {
+            return None;
+        }
+        *self = Self::of(&parse_quote!(-> #output));
+        Some(Error::new_spanned(
+            declared,
+            format!(
+                "a context is no future, and the declared type is what it lends: write `{}`",
+                written(output)
+            ),
+        ))
     }
 
     /// Says that a context which fails returns a `Result`, if it declares none. Its body is then of no use.

@@ -72,7 +72,7 @@ fn a_guaranteed_context() {
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
-                        let mut a_yield_on_every_path;
+                        let mut a_yield_or_err_on_every_path;
                         if false {
                             return ::guard_core::__private::Returns::<io::Result<()>>::new().never();
                         }
@@ -81,7 +81,7 @@ fn a_guaranteed_context() {
                             match {
                                 #[allow(unused_assignments)]
                                 {
-                                    a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                    a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                                 }
                                 yield_resource!(@ imported);
                                 ::guard_core::__private::yield_resource!(
@@ -96,7 +96,7 @@ fn a_guaranteed_context() {
                             }
                         };
                         #[allow(unreachable_code)]
-                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                        return ::guard_core::__private::finish(out, a_yield_or_err_on_every_path);
                     },
                     {
                         #[allow(unused_imports)]
@@ -157,7 +157,7 @@ fn a_scoped_context_that_cannot_fail() {
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
-                        let mut a_yield_on_every_path;
+                        let mut a_yield_or_err_on_every_path;
                         if false {
                             return crate::reexport::__private::Returns::<()>::new().never();
                         }
@@ -166,7 +166,7 @@ fn a_scoped_context_that_cannot_fail() {
                             {
                                 #[allow(unused_assignments)]
                                 {
-                                    a_yield_on_every_path = crate::reexport::__private::Yielded;
+                                    a_yield_or_err_on_every_path = crate::reexport::__private::Yielded;
                                 }
                                 yield_resource!(@ imported);
                                 crate::reexport::__private::yield_resource!(
@@ -174,12 +174,15 @@ fn a_scoped_context_that_cannot_fail() {
                                 )
                             };
                             if key.is_empty() {
-                                return crate::reexport::__private::finish((), a_yield_on_every_path);
+                                return crate::reexport::__private::finish(
+                                    (),
+                                    a_yield_or_err_on_every_path,
+                                );
                             }
                             self.release(key).await;
                         };
                         #[allow(unreachable_code)]
-                        return crate::reexport::__private::finish(out, a_yield_on_every_path);
+                        return crate::reexport::__private::finish(out, a_yield_or_err_on_every_path);
                     },
                     {
                         #[allow(unused_imports)]
@@ -242,7 +245,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                             #[allow(unused_variables)]
                             let the_one_yield = __guard_yielder.token();
                             #[allow(unused_mut, unused_assignments, unused_variables)]
-                            let mut a_yield_on_every_path;
+                            let mut a_yield_or_err_on_every_path;
                             if false {
                                 return ::guard_core::__private::Returns::<()>::new().never();
                             }
@@ -250,7 +253,7 @@ fn a_boxed_context_that_stays_on_its_thread() {
                                 {
                                     #[allow(unused_assignments)]
                                     {
-                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                        a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     yield_resource!(@ imported);
                                     ::guard_core::__private::yield_resource!(
@@ -259,7 +262,10 @@ fn a_boxed_context_that_stays_on_its_thread() {
                                 };
                             };
                             #[allow(unreachable_code)]
-                            return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                            return ::guard_core::__private::finish(
+                                out,
+                                a_yield_or_err_on_every_path,
+                            );
                         },
                         {
                             #[allow(unused_imports)]
@@ -308,7 +314,7 @@ fn a_context_that_catches() {
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
-                        let mut a_yield_on_every_path;
+                        let mut a_yield_or_err_on_every_path;
                         if false {
                             return ::guard_core::__private::Returns::<Result<(), Error>>::new()
                                 .never();
@@ -317,7 +323,7 @@ fn a_context_that_catches() {
                             match {
                                 #[allow(unused_assignments)]
                                 {
-                                    a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                    a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                                 }
                                 yield_resource!(@ imported);
                                 ::guard_core::__private::yield_resource!(
@@ -327,7 +333,7 @@ fn a_context_that_catches() {
                                 Outcome::Failed(error) if error.is_serious() => {
                                     #[allow(unused_assignments)]
                                     {
-                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                        a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     Err(error)
                                 }
@@ -335,7 +341,7 @@ fn a_context_that_catches() {
                             }
                         };
                         #[allow(unreachable_code)]
-                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                        return ::guard_core::__private::finish(out, a_yield_or_err_on_every_path);
                     },
                     {
                         #[allow(unused_imports)]
@@ -412,7 +418,7 @@ fn yields_in_a_use_and_in_another_macro() {
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
-                        let mut a_yield_on_every_path;
+                        let mut a_yield_or_err_on_every_path;
                         if false {
                             return ::guard_core::__private::Returns::<()>::new().never();
                         }
@@ -421,12 +427,13 @@ fn yields_in_a_use_and_in_another_macro() {
                                 {
                                     #[allow(unused_assignments)]
                                     {
-                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                        a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     async_with!(
                                         inner = inner(), { #[allow(unused_mut, unused_assignments,
-                                        unused_variables)] let mut a_yield_on_every_path; match { {
-                                        #[allow(unused_assignments)] { a_yield_on_every_path =
+                                        unused_variables)] let mut a_yield_or_err_on_every_path;
+                                        match { { #[allow(unused_assignments)] {
+                                        a_yield_or_err_on_every_path =
                                         ::guard_core::__private::Yielded; } yield_resource!(@
                                         imported); ::guard_core::__private::yield_resource!(@
                                         ['yield_in_the_context_itself] lend the_one_yield
@@ -434,15 +441,15 @@ fn yields_in_a_use_and_in_another_macro() {
                                         { ::guard_core::__private::is_lent:: < _, u32 > (& resource)
                                         .__guard_lent(); } let resource : & mut u32 = resource;
                                         resource } }) }; } { #[allow(unreachable_code)] out =>
-                                        ::guard_core::__private::finish(out, a_yield_on_every_path),
-                                        } }
+                                        ::guard_core::__private::finish(out,
+                                        a_yield_or_err_on_every_path), } }
                                     )
                                 };
                             } else {
                                 {
                                     #[allow(unused_assignments)]
                                     {
-                                        a_yield_on_every_path = ::guard_core::__private::Yielded;
+                                        a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                                     }
                                     assert!(
                                         ({ #[allow(unreachable_code,
@@ -456,7 +463,7 @@ fn yields_in_a_use_and_in_another_macro() {
                             }
                         };
                         #[allow(unreachable_code)]
-                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                        return ::guard_core::__private::finish(out, a_yield_or_err_on_every_path);
                     },
                     {
                         #[allow(unused_imports)]
@@ -511,7 +518,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                         #[allow(unused_variables)]
                         let the_one_yield = __guard_yielder.token();
                         #[allow(unused_mut, unused_assignments, unused_variables)]
-                        let mut a_yield_on_every_path = ::guard_core::__private::Yielded;
+                        let mut a_yield_or_err_on_every_path = ::guard_core::__private::Yielded;
                         if false {
                             return ::guard_core::__private::Returns::<()>::new().never();
                         }
@@ -519,7 +526,7 @@ fn a_wrong_definition_stays_with_its_errors() {
                             let lend = || yield_resource!(@ misplaced(); text);
                         };
                         #[allow(unreachable_code)]
-                        return ::guard_core::__private::finish(out, a_yield_on_every_path);
+                        return ::guard_core::__private::finish(out, a_yield_or_err_on_every_path);
                     },
                     {
                         #[allow(unused_imports)]

@@ -13,4 +13,10 @@ async fn kind() -> io::Result<()> {
     Ok(())
 }
 
+async fn asynchronous() -> io::Result<()> {
+    let missing = suppress(async |error: &io::Error| error.kind() == io::ErrorKind::NotFound);
+    missing.catch(async |()| std::fs::read_to_string("none")).await?;
+    Ok(())
+}
+
 fn main() {}

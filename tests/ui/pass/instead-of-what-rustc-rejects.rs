@@ -2,8 +2,8 @@
 #![deny(warnings)]
 
 use guard_core::{
-    AsyncContext, async_context, async_with, nullcontext, optional, scoped_exit_stack,
-    yield_resource,
+    AsyncContext, BoxContext, GroupError, Guard, async_context, async_with, lazy, nullcontext,
+    optional, scoped_exit_stack, suppress, swap, task_group, yield_resource,
 };
 use std::io;
 use std::sync::Arc;
@@ -86,7 +86,46 @@ async fn branches(known: bool, storage: Arc<dyn Storage>, name: String) -> io::R
     Ok(length)
 }
 
+struct Client {
+    guard: Guard<BoxContext<'static, String, io::Error>>,
+    next: BoxContext<'static, String, io::Error>,
+}
+
+async fn client(name: String) -> io::Result<usize> {
+    let guard = connect(name.clone()).boxed().enter().await?;
+    let client = Client { guard, next: connect(name).boxed() };
+    drop(client.next);
+    let length = client.guard.len();
+    client.guard.exit().await?;
+    Ok(length)
+}
+
+async fn handles(name: String) -> io::Result<usize> {
+    let connect = || connect(name.clone());
+    async_with!(a = optional(Some(connect()))?, b = lazy(connect)?, {
+        Ok(a.get().map_or(0, String::len) + b.get().await?.len())
+    })
+}
+
+async fn swapped(name: String) -> io::Result<usize> {
+    Ok(async_with!(text = swap(connect(name))?, { text.current().len() }))
+}
+
+async fn tasks() -> Result<u32, GroupError<io::Error>> {
+    Ok(async_with!(group = task_group()?, {
+        let task = group.spawn(async { io::Result::Ok(1) });
+        task.await.unwrap_or_default()
+    }))
+}
+
+async fn missing() -> io::Result<Option<String>> {
+    let missing = suppress(|error: &io::Error| error.kind() == io::ErrorKind::NotFound);
+    missing.catch(async |()| std::fs::read_to_string("none")).await
+}
+
 fn main() {
+    let _ = (client(String::new()), handles(String::new()), swapped(String::new()));
+    let _ = (tasks(), missing());
     let _ = (orders(), futures(String::new()), entries());
     let _ = |storage| branches(true, storage, String::new());
 }

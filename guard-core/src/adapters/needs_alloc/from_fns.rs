@@ -44,9 +44,9 @@ where
     R: Send + 'static,
     E: fmt::Debug + 'static,
     A: FnOnce() -> Acquiring + Send + 'static,
-    Acquiring: Future<Output = Result<R, E>> + Send + 'static,
+    Acquiring: Future<Output = Result<R, E>> + Send + 'static, // an async function; `blocking` takes others
     L: FnOnce(R, Outcome) -> Releasing + Send + 'static,
-    Releasing: Future<Output = Result<(), E>> + Send + 'static,
+    Releasing: Future<Output = Result<(), E>> + Send + 'static, // an async function; `blocking` takes others
 {
     FromFns(StartedOnEnter::new(Fns { acquire, release }))
 }

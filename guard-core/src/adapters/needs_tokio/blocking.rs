@@ -69,8 +69,8 @@ pub fn blocking<R, E, A, L>(acquire: A, release: L) -> Checked<Blocking<A, L>, R
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,
-    A: FnOnce() -> Result<R, E> + Send + 'static,
-    L: FnOnce(R, Outcome) -> Result<(), E> + Send + 'static,
+    A: FnOnce() -> Result<R, E> + Send + 'static, // not `async`: it blocks a thread of its own; `from_fns` takes async functions
+    L: FnOnce(R, Outcome) -> Result<(), E> + Send + 'static, // not `async`: it blocks a thread of its own; `from_fns` takes async functions
 {
     Blocking(StartedOnEnter::new(Fns { acquire, release }))
 }
@@ -133,8 +133,8 @@ pub fn blocking_catch<R, E, A, L>(acquire: A, release: L) -> Checked<BlockingCat
 where
     R: Send + 'static,
     E: fmt::Debug + Send + 'static,
-    A: FnOnce() -> Result<R, E> + Send + 'static,
-    L: FnOnce(R, Outcome<E>) -> Result<(), E> + Send + 'static,
+    A: FnOnce() -> Result<R, E> + Send + 'static, // not `async`: it blocks a thread of its own; `#[async_context(catch)]` is for async code
+    L: FnOnce(R, Outcome<E>) -> Result<(), E> + Send + 'static, // not `async`: it blocks a thread of its own; `#[async_context(catch)]` is for async code
 {
     BlockingCatch(StartedOnEnter::new(Fns { acquire, release }))
 }

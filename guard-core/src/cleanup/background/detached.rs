@@ -6,6 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::nest::{CURRENT, Doing};
+use super::settled::FutureItself;
 
 pin_project_lite::pin_project! {
     /// The future of [`detached`].
@@ -60,7 +61,10 @@ pin_project_lite::pin_project! {
 /// drain().await;
 /// # }
 /// ```
-pub fn detached<F: Future>(future: F) -> Detached<F> {
+pub fn detached<F>(future: F) -> Detached<F>
+where
+    F: FutureItself,
+{
     Detached {
         future: Some(future),
     }

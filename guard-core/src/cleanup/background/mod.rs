@@ -24,7 +24,7 @@ pub use self::{
     drain::{Drain, drain, drain_all},
     limit::{set_cleanup_timeout, set_wait_limit},
     registry::{PendingCleanup, pending_cleanups},
-    settled::{Settled, TrySettled, Unsettled, settled, try_settled},
+    settled::{FutureItself, Settled, TrySettled, Unsettled, settled, try_settled},
     spawner::{LocalCleanup, set_local_spawner, set_spawner},
 };
 pub(crate) use self::{

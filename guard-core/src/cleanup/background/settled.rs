@@ -48,6 +48,18 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// What [`settled`] and others await: every future. A type that is only there for a future, as `Checked`, is not for them: the
+/// output may not be known yet.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this takes a future: write `async {{ … }}`, without the `||` of a closure",
+    label = "no future"
+)]
+pub trait FutureItself: Future {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> FutureItself for F {}
+
 /// Awaits `future`, and then all clean-ups of what was dropped unfinished while it ran, set-ups included.
 ///
 /// In Rust a future that is dropped is gone, while the clean-ups of the contexts in it may go on in the
@@ -84,7 +96,10 @@ pin_project_lite::pin_project! {
 /// Dropped while it waits, it leaves what is not done to the use that encloses it, whose exit waits for it. If `future` has
 /// ended with an `Err` by then, that has no caller any more, and is [reported](crate::set_reporter), as that of a body is.
 #[track_caller]
-pub fn settled<F: Future>(future: F) -> Settled<F> {
+pub fn settled<F>(future: F) -> Settled<F>
+where
+    F: FutureItself,
+{
     Settled::new(future, Identity::named(|| "guard_core::settled"))
 }
 
@@ -179,7 +194,10 @@ pin_project_lite::pin_project! {
 ///
 /// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) too.
 #[track_caller]
-pub fn try_settled<F: Future>(future: F) -> TrySettled<F> {
+pub fn try_settled<F>(future: F) -> TrySettled<F>
+where
+    F: FutureItself,
+{
     TrySettled {
         settled: Settled::new(future, Identity::named(|| "guard_core::try_settled")),
         failures: None,
