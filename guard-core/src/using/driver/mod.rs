@@ -17,7 +17,7 @@ use core::task::{Context, Poll, ready};
 use self::beside::{end_beside_in, poll_after_block};
 use self::dropping::end_panicked_body;
 use self::reporting::{report_beside, report_ended};
-use super::form::{Form, Kept};
+use super::form::{Form, Kept, report_lost_value};
 use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
 use crate::context::lose_error;
 use crate::platform::panics::{KeptPanic, Panic, catch_panic};
@@ -72,6 +72,11 @@ pub trait Runs<X>: Parts<X> {
     /// then.
     fn ending(_: &Self::Output) -> Ending {
         Ending::Own
+    }
+
+    /// Whether the body, which has panicked and is gone, had ended with a failure before: a destructor in it panicked then.
+    fn has_failed(self: Pin<&mut Self>) -> bool {
+        false
     }
 
     /// Whether the outer use of the same `async_with!` ends this one.
@@ -332,7 +337,10 @@ where
     /// The body has panicked, and is gone. Returns what [`run`](Self::run) returns.
     #[cold]
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
-        let this = self.as_mut().project();
+        let mut this = self.as_mut().project();
+        if this.parts.as_mut().has_failed() {
+            report_lost_value(this.parts.as_mut().context().report_source());
+        }
         let ended = match mem::replace(&mut **this.stage, Stage::Beside) {
             Stage::Interrupted(BodyEnd::Panicked(first)) => {
                 panic.report_body_to(this.parts.context().report_source());
