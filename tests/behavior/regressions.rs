@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -428,4 +430,65 @@ fn the_value_of_a_block_is_reported_if_it_is_an_error_and_a_destructor_in_the_bl
     assert_eq!(reported(with_two_contexts()), [VALUE]);
     assert_eq!(reported(with_a_break()), [VALUE]);
     assert!(reported(with_a_success()).is_empty());
+}
+
+/// It is dropped where it stands, and then a destructor in it panics.
+#[async_context(scoped)]
+async fn hangs_at_its_end() -> Result<(), &'static str> {
+    let _bomb = Bomb;
+    yield_resource!();
+    pending().await
+}
+
+/// What is reported of a use that is dropped after some polls, whose context panics in its destructor.
+fn reported_when_dropped(used: impl Future<Output: Debug>, polls: usize) -> Vec<String> {
+    reported(async move {
+        let mut used = Box::pin(used);
+        assert!(poll_times(used.as_mut(), polls).is_pending());
+    })
+}
+
+#[test]
+fn how_a_body_ended_is_reported_if_its_use_is_dropped_and_the_destructor_of_its_context_panics() {
+    let panics = async |_: &mut ()| -> Result<(), &'static str> { resume_unwind(Box::new("body")) };
+    let fails = async |_: &mut ()| Err::<(), _>("body");
+    const ERROR: &str = "Failed(an error of type `&str`)";
+    let used = || hangs_at_its_end();
+    assert_eq!(
+        reported_when_dropped(used().with(fails), 1),
+        ["Abandoned", ERROR]
+    );
+    assert_eq!(
+        reported_when_dropped(used().try_with(fails), 1),
+        ["Abandoned", ERROR]
+    );
+    assert_eq!(
+        reported_when_dropped(used().with(panics), 1),
+        ["Abandoned", "Panicked"]
+    );
+}
+
+/// Otherwise the second one would end the process.
+#[test]
+fn the_first_panic_goes_on_if_the_destructors_of_a_body_and_of_its_context_panic() {
+    let context = || PanicsAtItsEnd(Ok(()));
+    let panics = async |_: &mut PanicsAtItsEnd| -> Result<(), &'static str> {
+        resume_unwind(Box::new("in a destructor"))
+    };
+    let waits = async |_: &mut ()| {
+        let _bomb = Bomb;
+        pending::<Result<(), &'static str>>().await
+    };
+    async fn two_contexts() -> Result<(), &'static str> {
+        async_with!(
+            _outer = PanicsAtItsEnd(Ok(()))?,
+            _inner = PanicsAtItsEnd(Ok(()))?,
+            {}
+        );
+        Ok(())
+    }
+    assert_eq!(reported(context().with(panics)), ["Panicked"]);
+    assert_eq!(reported(two_contexts()), ["Panicked"]);
+    let reported = reported_when_dropped(hangs_at_its_end().with(waits), 1);
+    assert_eq!(reported, ["Abandoned", "Panicked"]);
 }
