@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use guard_core::{
     AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, exit_stack,
-    nullcontext, yield_resource,
+    nullcontext, optional, swap, yield_resource,
 };
 use guard_tests::{Log, block_on, poll_times, yield_once};
 use tokio::sync::Notify;
@@ -491,4 +491,18 @@ fn the_first_panic_goes_on_if_the_destructors_of_a_body_and_of_its_context_panic
     assert_eq!(reported(two_contexts()), ["Panicked"]);
     let reported = reported_when_dropped(hangs_at_its_end().with(waits), 1);
     assert_eq!(reported, ["Abandoned", "Panicked"]);
+}
+
+#[test]
+fn the_error_of_a_replaced_context_is_reported_if_its_destructor_panics() {
+    async fn replaces() -> Result<(), &'static str> {
+        async_with!(
+            handle = swap(optional(Some(PanicsAtItsEnd(Err("exit")))))?,
+            {
+                handle.replace(optional(None)).await?;
+            }
+        );
+        Ok(())
+    }
+    assert_eq!(reported(replaces()), ["Failed(an error of type `&str`)"]);
 }
