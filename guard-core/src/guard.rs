@@ -12,7 +12,7 @@ use crate::cleanup::{GuardNest, Nest, drop_block, drop_context, drop_guard};
 use crate::context::{Checked, DriveBody, lose_error};
 use crate::platform::panics::{Panic, catch_panic};
 use crate::raw::{Held, HeldBeside};
-use crate::report::{ReportKind, ReportSource, drop_before};
+use crate::report::{ReportSource, drop_before};
 use crate::using::entering::Entering;
 use crate::using::exit_steps::ExitSteps;
 use crate::using::form::{Kept, Value};
@@ -264,16 +264,13 @@ where
                 }
                 (Err(None), dropped) => dropped,
             };
-            let failure = held.failure();
-            match (panic, failure) {
-                (None, Some(error)) => Err(error),
-                (None, None) => panic!("{}", crate::raw::GUARD_CANNOT_DRIVE),
-                (Some(panic), failure) => {
-                    if let Some(error) = failure {
-                        held.report(ReportKind::Failed(&error));
-                    }
-                    panic.resume()
-                }
+            if let Some(panic) = panic {
+                held.report_failures();
+                panic.resume();
+            }
+            match held.failure() {
+                Some(error) => Err(error),
+                None => panic!("{}", crate::raw::GUARD_CANNOT_DRIVE),
             }
         })
     }

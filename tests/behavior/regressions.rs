@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
+use std::fmt::Debug;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use guard_core::{
     AsyncContext, AsyncExitStack, Outcome, async_context, async_with, drain, exit_stack,
-    yield_resource,
+    nullcontext, optional, swap, yield_resource,
 };
 use guard_tests::{Log, block_on, poll_times, yield_once};
 use tokio::sync::Notify;
@@ -314,7 +316,7 @@ impl AsyncContext for PanicsAtItsEnd {
 
 impl Drop for PanicsAtItsEnd {
     fn drop(&mut self) {
-        std::panic::resume_unwind(Box::new("in a destructor"));
+        resume_unwind(Box::new("in a destructor"));
     }
 }
 
@@ -322,9 +324,8 @@ impl Drop for PanicsAtItsEnd {
 fn reported(used: impl Future) -> Vec<String> {
     reports::collect();
     let used = async { drop(used.await) };
-    let payload = block_on(AssertUnwindSafe(used).catch_unwind())
-        .err()
-        .expect("the destructor panics");
+    let payload =
+        block_on(AssertUnwindSafe(used).catch_unwind()).expect_err("the destructor panics");
     assert_eq!(payload.downcast_ref(), Some(&"in a destructor"));
     reports::take()
 }
@@ -373,4 +374,135 @@ fn nothing_is_reported_of_a_body_that_did_not_fail_if_the_destructor_of_its_cont
     let body = async |_: &mut PanicsAtItsEnd| Ok::<_, &str>(());
     assert!(reported(context().with(body)).is_empty());
     assert!(reported(context().try_with(body)).is_empty());
+}
+
+/// Panics in its destructor.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("in a destructor"));
+    }
+}
+
+/// It is dropped by the library, which has looked at the value before.
+#[test]
+fn the_value_of_a_block_is_reported_if_it_is_an_error_and_a_destructor_in_the_block_panics() {
+    async fn with_a_value() -> Result<(), &'static str> {
+        let bomb = Bomb;
+        async_with!(_context = nullcontext(1), {
+            let _bomb = &bomb;
+            if false {
+                drop(bomb);
+            }
+            Err("body")
+        })
+    }
+    async fn with_two_contexts() -> Result<(), &'static str> {
+        let bomb = Bomb;
+        async_with!(_outer = nullcontext(1), _inner = nullcontext(1), {
+            if false {
+                drop(bomb);
+            }
+            Err("body")
+        })
+    }
+    async fn with_a_break() -> Result<(), &'static str> {
+        let result: Result<(), &'static str> = 'block: {
+            async_with!(_context = nullcontext(1), {
+                let _bomb = Bomb;
+                break 'block Err("body");
+            })
+        };
+        result
+    }
+    async fn with_a_success() -> Result<(), &'static str> {
+        let bomb = Bomb;
+        async_with!(_context = nullcontext(1), {
+            if false {
+                drop(bomb);
+            }
+            Ok(())
+        })
+    }
+    const VALUE: &str = "Failed(with an `Err` as its value)";
+    assert_eq!(reported(with_a_value()), [VALUE]);
+    assert_eq!(reported(with_two_contexts()), [VALUE]);
+    assert_eq!(reported(with_a_break()), [VALUE]);
+    assert!(reported(with_a_success()).is_empty());
+}
+
+/// It is dropped where it stands, and then a destructor in it panics.
+#[async_context(scoped)]
+async fn hangs_at_its_end() -> Result<(), &'static str> {
+    let _bomb = Bomb;
+    yield_resource!();
+    pending().await
+}
+
+/// What is reported of a use that is dropped after some polls, whose context panics in its destructor.
+fn reported_when_dropped(used: impl Future<Output: Debug>, polls: usize) -> Vec<String> {
+    reported(async move {
+        let mut used = Box::pin(used);
+        assert!(poll_times(used.as_mut(), polls).is_pending());
+    })
+}
+
+#[test]
+fn how_a_body_ended_is_reported_if_its_use_is_dropped_and_the_destructor_of_its_context_panics() {
+    let panics = async |_: &mut ()| -> Result<(), &'static str> { resume_unwind(Box::new("body")) };
+    let fails = async |_: &mut ()| Err::<(), _>("body");
+    const ERROR: &str = "Failed(an error of type `&str`)";
+    let used = || hangs_at_its_end();
+    assert_eq!(
+        reported_when_dropped(used().with(fails), 1),
+        ["Abandoned", ERROR]
+    );
+    assert_eq!(
+        reported_when_dropped(used().try_with(fails), 1),
+        ["Abandoned", ERROR]
+    );
+    assert_eq!(
+        reported_when_dropped(used().with(panics), 1),
+        ["Abandoned", "Panicked"]
+    );
+}
+
+/// Otherwise the second one would end the process.
+#[test]
+fn the_first_panic_goes_on_if_the_destructors_of_a_body_and_of_its_context_panic() {
+    let context = || PanicsAtItsEnd(Ok(()));
+    let panics = async |_: &mut PanicsAtItsEnd| -> Result<(), &'static str> {
+        resume_unwind(Box::new("in a destructor"))
+    };
+    let waits = async |_: &mut ()| {
+        let _bomb = Bomb;
+        pending::<Result<(), &'static str>>().await
+    };
+    async fn two_contexts() -> Result<(), &'static str> {
+        async_with!(
+            _outer = PanicsAtItsEnd(Ok(()))?,
+            _inner = PanicsAtItsEnd(Ok(()))?,
+            {}
+        );
+        Ok(())
+    }
+    assert_eq!(reported(context().with(panics)), ["Panicked"]);
+    assert_eq!(reported(two_contexts()), ["Panicked"]);
+    let reported = reported_when_dropped(hangs_at_its_end().with(waits), 1);
+    assert_eq!(reported, ["Abandoned", "Panicked"]);
+}
+
+#[test]
+fn the_error_of_a_replaced_context_is_reported_if_its_destructor_panics() {
+    async fn replaces() -> Result<(), &'static str> {
+        async_with!(
+            handle = swap(optional(Some(PanicsAtItsEnd(Err("exit")))))?,
+            {
+                handle.replace(optional(None)).await?;
+            }
+        );
+        Ok(())
+    }
+    assert_eq!(reported(replaces()), ["Failed(an error of type `&str`)"]);
 }

@@ -339,3 +339,39 @@ fn an_error_beside_a_guard_is_reported_if_the_destructor_of_the_body_panics() {
     assert!(text.contains("lease") && text.ends_with("Lost"), "{text}");
     block_on(guard.exit()).unwrap();
 }
+
+/// The error is one that panics with a text of its own when it is dropped.
+#[test]
+fn the_panic_of_a_body_beside_a_guard_goes_on_if_the_destructor_of_the_error_panics() {
+    struct PanicsOnDrop;
+
+    impl std::fmt::Debug for PanicsOnDrop {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("lost")
+        }
+    }
+
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            panic!("error");
+        }
+    }
+
+    #[async_context]
+    async fn fails_beside() -> Result<(), PanicsOnDrop> {
+        yield_resource!((), async { Err(PanicsOnDrop) });
+        Ok(())
+    }
+
+    let reports = reports();
+    let mut guard = block_on(fails_beside().enter()).unwrap();
+    let driven = guard.drive(async |()| {
+        let _bomb = InBlock;
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(panic_of(driven), "block");
+    let reported: Vec<_> = reports.take().iter().map(ToString::to_string).collect();
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert!(reported[0].ends_with("lost") && reported[1].ends_with("error"));
+    block_on(guard.exit()).unwrap();
+}

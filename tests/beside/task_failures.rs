@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Wake};
 
 use futures::FutureExt;
 use guard_core::testing::reports;
-use guard_core::{AsyncContext as _, GroupError, TaskGroup, async_with, task_group};
-use guard_tests::{CountingWaker, payload_message};
+use guard_core::{AsyncContext as _, GroupError, TaskGroup, async_with, task_group, try_settled};
+use guard_tests::{CountingWaker, payload_message, poll_once};
 use tokio::task::{block_in_place, yield_now};
 
 type Group = TaskGroup<&'static str>;
@@ -256,4 +256,25 @@ async fn the_waker_of_the_last_poll_is_woken() {
         assert_eq!(woken(), [0, 1]);
         assert_eq!(used.await.is_err(), ends.is_err());
     }
+}
+
+/// A task panics, and then its destructor does. Who waits with `try_settled` is told both.
+#[tokio::test]
+async fn both_panics_of_a_task_are_returned_by_try_settled() {
+    let reports = reports();
+    let settled = try_settled(async {
+        let used = task_group().with(async |group: &mut Group| {
+            group.spawn(Bomb(|| resume_unwind(Box::new("poll"))));
+            pending::<Result<(), Failed>>().await
+        });
+        // It is dropped before it is told that the task has panicked.
+        let mut used = Box::pin(used);
+        assert!(poll_once(used.as_mut()).is_pending());
+        yield_now().await;
+    });
+    let failures = settled.await.unwrap_err().failures;
+    let texts: Vec<_> = failures.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].ends_with("destructor") && texts[1].ends_with("poll"));
+    assert_eq!(reports.take().len(), 2);
 }

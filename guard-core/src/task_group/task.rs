@@ -48,7 +48,7 @@ impl<F, E> GroupTask<F, E> {
         let panic = match (panic, dropped) {
             (panic, Ok(())) => panic,
             (Some(first), Err(second)) => {
-                this.group.report(None, Some(second));
+                listener.observed(|| this.group.report(None, Some(second)));
                 Some(first)
             }
             (None, Err(panic)) => Some(panic),

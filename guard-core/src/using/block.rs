@@ -265,6 +265,10 @@ where
         }
     }
 
+    fn has_failed(self: Pin<&mut Self>) -> bool {
+        self.get_mut().0.lending().marks.get() & FAILED != 0
+    }
+
     #[inline]
     fn is_interrupted(self: Pin<&mut Self>) -> bool {
         self.get_mut().0.lending().outer.is_interrupted()

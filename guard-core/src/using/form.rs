@@ -67,7 +67,7 @@ fn report_lost<E, T>(source: ReportSource<E>, error: T) {
 }
 
 /// [`report_lost`] for a block whose value is an `Err`. The value itself is in a variable of the function around it.
-fn report_lost_value<E>(source: ReportSource<E>) {
+pub(super) fn report_lost_value<E>(source: ReportSource<E>) {
     let source = source.with_error(describe_display);
     source.report_body(ReportKind::Failed(&"with an `Err` as its value"));
 }

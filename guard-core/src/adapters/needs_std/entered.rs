@@ -9,7 +9,7 @@ use crate::cleanup::{Nest, WaitLimit, drop_block, drop_context};
 use crate::context::lose_error;
 use crate::platform::panics::Panic;
 use crate::raw::{Ask, DriveNode, Driven, KeptContext, LentContext};
-use crate::report::ReportSource;
+use crate::report::{ReportSource, drop_before};
 use crate::using::beside_list::HandleSide;
 use crate::using::exit_steps::ExitSteps;
 use crate::{AsyncContext, Outcome};
@@ -209,6 +209,15 @@ where
         self.steps.tell(outcome, Some);
         let context = ready!(kept.poll_release(cx, self.steps.nest()));
         self.steps.poll(context, cx, outcome)
+    }
+
+    /// Drops the context before the caller is told its error.
+    #[cold]
+    pub(super) fn end_failed(&mut self, error: C::Error) -> C::Error {
+        let Some(source) = self.look(AsyncContext::report_source) else {
+            return error;
+        };
+        drop_before(error, source, ReportSource::lose, &mut || self.kept = None)
     }
 }
 

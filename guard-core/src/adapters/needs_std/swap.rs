@@ -332,7 +332,7 @@ where
         }
         let mut exiting = poll_fn(|cx| former.poll_alone(cx)).await;
         let exited = poll_fn(|cx| exiting.poll(cx, Outcome::Completed)).await;
-        exited.map_err(ReplaceError::Exit)
+        exited.map_err(|error| ReplaceError::Exit(exiting.end_failed(error)))
     }
 }
 

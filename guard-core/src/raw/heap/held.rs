@@ -8,8 +8,9 @@ use core::task::{Context, Poll};
 
 use crate::AsyncContext;
 use crate::cleanup::{Nest, drop_block};
+use crate::context::report_failures;
 use crate::raw::beside::{ASK, ASK_FOR_ALL, Ask, BesidePtr, EndedBeside, end_beside};
-use crate::report::{ReportKind, ReportSource};
+use crate::report::ReportSource;
 
 /// The message if a guard cannot drive what goes on beside its context.
 pub(crate) const GUARD_CANNOT_DRIVE: &str = "it is made of a context that goes on beside its block. A guard cannot \
@@ -119,9 +120,10 @@ where
         self.use_context(|context| context.report_source())
     }
 
-    /// Reports in the name of the context.
-    pub(crate) fn report(&mut self, kind: ReportKind<'_, C::Error>) {
-        self.use_context(|context| context.report(kind));
+    /// Reports the errors with which what goes on has failed. A panic of their conversion or of their destructors is reported too.
+    #[cold]
+    pub(crate) fn report_failures(&mut self) {
+        self.use_context(|context| report_failures(context, ASK_FOR_ALL));
     }
 
     /// Uses the context while its resource is lent. Every use of it, also one that only looks at it, ends the validity of the

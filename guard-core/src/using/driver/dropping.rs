@@ -30,47 +30,43 @@ where
             }
             Stage::Body | Stage::Beside => {
                 let mut ending = EndContext::of(this.parts, nest);
+                ending.in_panic = true;
                 let EndContext { parts, nest, .. } = &mut ending;
                 drop_block(nest, &mut || parts.as_mut().end_body());
+                ending.in_panic = false;
             }
-            Stage::Interrupted(ended) => {
-                let mut ending = EndContext::of(this.parts, nest);
-                let EndContext { parts, nest, .. } = &mut ending;
-                drop_block(nest, &mut || parts.as_mut().end_body());
-                let source = parts.as_mut().context().report_source();
-                drop(ending);
-                report_ended(source, ended, None::<X>);
+            Stage::Interrupted(ended) | Stage::Exit(ended) => {
+                drop_parts(this.parts, nest, ended, None);
             }
-            Stage::Exit(ended) => drop_waiting(this.parts, nest, ended, None),
             Stage::Before(outcome, ended) => {
                 // Not every context takes it before its exit.
                 let untold = match outcome {
                     Some(Outcome::Failed(error)) => Some(error),
                     _ => None,
                 };
-                drop_waiting(this.parts, nest, ended, untold);
+                drop_parts(this.parts, nest, ended, untold);
             }
             Stage::After(ended, exited) => {
                 if let Err(error) = exited {
                     let context = this.parts.as_mut().context();
                     lose_error(&*context, error);
                 }
-                drop_waiting(this.parts, nest, ended, None);
+                drop_parts(this.parts, nest, ended, None);
             }
             Stage::NotEntered(error) => {
                 let context = this.parts.as_mut().context();
                 lose_set_up_error(&*context, error);
-                drop(EndContext::of(this.parts, nest));
+                drop_parts(this.parts, nest, BodyEnd::<K, E>::Outer, None);
             }
         }
     }
 }
 
-/// Drops the context of a use that exits or waits, and has no body any more. No caller receives what the body ended with,
-/// so that is reported.
+/// Drops the body, if it is there, and then the context. No caller receives what the body ended with, so that is reported, also
+/// if a destructor panics. The first panic goes on.
 #[cold]
-fn drop_waiting<P, X, K, E>(
-    mut parts: Pin<&mut P>,
+fn drop_parts<P, X, K, E>(
+    parts: Pin<&mut P>,
     nest: &mut Nest,
     ended: BodyEnd<K, E>,
     untold: Option<X>,
@@ -79,20 +75,34 @@ fn drop_waiting<P, X, K, E>(
     P::Context: AsyncContext<X, Error = E>,
     K: Kept,
 {
+    let mut ending = EndContext::of(parts, nest);
+    let EndContext { parts, nest, .. } = &mut ending;
+    let body = catch_panic_rarely(&mut || drop_block(nest, &mut || parts.as_mut().end_body()));
     let context = parts.as_mut().context();
     let source = context.report_source();
     let ended = report_beside(&*context, ended);
-    drop(EndContext::of(parts, nest));
+    let mut ending = Some(ending);
+    let context = catch_panic_rarely(&mut || ending = None);
     report_ended(source, ended, untold);
+    match (body, context) {
+        (Ok(()), Ok(())) => {}
+        (Err(panic), Ok(())) | (Ok(()), Err(panic)) => panic.resume(),
+        (Err(first), Err(second)) => {
+            second.report_to(source);
+            first.resume();
+        }
+    }
 }
 
-/// Drops the context when it is dropped: after the body, also when a destructor in that panics.
+/// Drops the context when it is dropped: after the body, also when a destructor in that panics and no panic can be caught.
 struct EndContext<'a, P, X>
 where
     P: Parts<X>,
 {
     parts: Pin<&'a mut P>,
     nest: &'a mut Nest,
+    /// A destructor in the body panics. That panic goes on, and one that comes now is reported.
+    in_panic: bool,
     _outcome: PhantomData<fn(X)>,
 }
 
@@ -104,6 +114,7 @@ where
         Self {
             parts,
             nest,
+            in_panic: false,
             _outcome: PhantomData,
         }
     }
@@ -114,8 +125,6 @@ where
     P: Parts<X>,
 {
     fn drop(&mut self) {
-        // It is there still if the use was not entered.
-        self.parts.as_mut().end_body();
         let mut context = self.parts.as_mut().context();
         // The future beside the body may have failed while a yield in the body lent. The use was not polled after that, so
         // the error is still there.
@@ -125,7 +134,16 @@ where
         if let Err(panic) = ended {
             panic.report_to(context.report_source());
         }
-        drop_context(self.nest, &mut || self.parts.as_mut().end_context());
+        if !self.in_panic {
+            return drop_context(self.nest, &mut || self.parts.as_mut().end_context());
+        }
+        let source = context.report_source();
+        let (parts, nest) = (&mut self.parts, &mut *self.nest);
+        let ended =
+            catch_panic_rarely(&mut || drop_context(nest, &mut || parts.as_mut().end_context()));
+        if let Err(panic) = ended {
+            panic.report_to(source);
+        }
     }
 }
 

@@ -17,10 +17,10 @@ use core::task::{Context, Poll, ready};
 use self::beside::{end_beside_in, poll_after_block};
 use self::dropping::end_panicked_body;
 use self::reporting::{report_beside, report_ended};
-use super::form::{Form, Kept};
-use crate::cleanup::{Nest, poll_settle, poll_settle_before_exit};
+use super::form::{Form, Kept, report_lost_value};
+use crate::cleanup::{Nest, drop_context, poll_settle, poll_settle_before_exit};
 use crate::context::lose_error;
-use crate::platform::panics::{KeptPanic, Panic, catch_panic};
+use crate::platform::panics::{KeptPanic, Panic, catch_panic, catch_panic_rarely};
 use crate::raw;
 use crate::report::{ReportSource, drop_before};
 use crate::{AsyncContext, Outcome};
@@ -72,6 +72,11 @@ pub trait Runs<X>: Parts<X> {
     /// then.
     fn ending(_: &Self::Output) -> Ending {
         Ending::Own
+    }
+
+    /// Whether the body, which has panicked and is gone, had ended with a failure before: a destructor in it panicked then.
+    fn has_failed(self: Pin<&mut Self>) -> bool {
+        false
     }
 
     /// Whether the outer use of the same `async_with!` ends this one.
@@ -332,7 +337,10 @@ where
     /// The body has panicked, and is gone. Returns what [`run`](Self::run) returns.
     #[cold]
     fn panic_of_body(mut self: Pin<&mut Self>, panic: Panic) -> Poll<Option<Outcome<X>>> {
-        let this = self.as_mut().project();
+        let mut this = self.as_mut().project();
+        if this.parts.as_mut().has_failed() {
+            report_lost_value(this.parts.as_mut().context().report_source());
+        }
         let ended = match mem::replace(&mut **this.stage, Stage::Beside) {
             Stage::Interrupted(BodyEnd::Panicked(first)) => {
                 panic.report_body_to(this.parts.context().report_source());
@@ -387,8 +395,8 @@ where
     /// The exit panicked. If the body has panicked too, the panic of the body is resumed, and this one is reported. Else
     /// this one is resumed, and what the body ended with is reported.
     #[cold]
-    fn exit_panicked(self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
-        let this = self.project();
+    fn exit_panicked(mut self: Pin<&mut Self>, panic: Panic) -> Result<(), E> {
+        let this = self.as_mut().project();
         let context = this.parts.context();
         let source = context.report_source();
         if let Stage::Exit(BodyEnd::Panicked(_)) = **this.stage {
@@ -399,7 +407,21 @@ where
             let ended = report_beside(&*context, ended);
             report_ended(source, ended, None::<X>);
         }
+        self.end_context_of_panicked();
         panic.resume()
+    }
+
+    /// Drops the context before a panic goes on. One that comes now is reported.
+    #[cold]
+    fn end_context_of_panicked(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let (parts, nest) = (&mut this.parts, &mut **this.nest);
+        let source = parts.as_mut().context().report_source();
+        let ended =
+            catch_panic_rarely(&mut || drop_context(nest, &mut || parts.as_mut().end_context()));
+        if let Err(panic) = ended {
+            panic.report_to(source);
+        }
     }
 
     /// Waits for what is in the nest.
@@ -468,7 +490,10 @@ where
     ) -> Poll<F::Output> {
         Poll::Ready(match ended {
             BodyEnd::Kept(_) => unreachable!("it has ended by itself"),
-            BodyEnd::Panicked(panic) => panic.resume(),
+            BodyEnd::Panicked(panic) => {
+                self.end_context_of_panicked();
+                panic.resume()
+            }
             BodyEnd::Beside(error) => self.end_beside(error, exited),
             BodyEnd::Outer => {
                 self.end_outer(exited);
