@@ -67,7 +67,7 @@ fn once(name: &str) -> Run {
 #[bench::closures_of_eleven(args = (never("closures of eleven")), config = limit(8426))]
 #[bench::stack_of_eleven(args = (never("stack of eleven")), config = limit(15869))]
 #[bench::dropped_by_hand(args = (never("dropped by hand")), config = limit(2762))]
-#[bench::dropped_drained(args = (never("dropped, drained")), config = limit(3003))]
+#[bench::dropped_drained(args = (never("dropped, drained")), config = limit(3083))]
 fn never_suspended(run: Run) -> u64 {
     black_box(run(black_box(USES)))
 }
@@ -100,7 +100,7 @@ fn never_suspended(run: Run) -> u64 {
 #[bench::closures_of_eleven(args = (once("closures of eleven")), config = limit(9537))]
 #[bench::stack_of_eleven(args = (once("stack of eleven")), config = limit(19350))]
 #[bench::dropped_by_hand(args = (once("dropped by hand")), config = limit(2762))]
-#[bench::dropped_drained(args = (once("dropped, drained")), config = limit(3003))]
+#[bench::dropped_drained(args = (once("dropped, drained")), config = limit(3083))]
 fn once_suspended(run: Run) -> u64 {
     black_box(run(black_box(USES)))
 }
