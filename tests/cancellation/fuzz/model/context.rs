@@ -131,7 +131,13 @@ impl Model {
                     }
                     (None, _) => return Err(Stop::Dropped),
                 };
-                model.wait_for(nest)?;
+                if let Err(stop) = model.wait_for(nest) {
+                    // It was given the error, and is dropped before it is polled.
+                    if catches && outcome.is_failed() {
+                        model.reports.push("the body failed".into());
+                    }
+                    return Err(stop);
+                }
                 Ok(outcome)
             })
         });
