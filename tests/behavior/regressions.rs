@@ -320,7 +320,7 @@ impl Drop for PanicsAtItsEnd {
     }
 }
 
-/// What is reported of a use whose context panics in its destructor.
+/// Runs a use whose context panics in its destructor. Returns the reports.
 fn reported(used: impl Future) -> Vec<String> {
     reports::collect();
     let used = async { drop(used.await) };
@@ -440,7 +440,7 @@ async fn hangs_at_its_end() -> Result<(), &'static str> {
     pending().await
 }
 
-/// What is reported of a use that is dropped after some polls, whose context panics in its destructor.
+/// Polls a use some times, and drops it. Its context panics in its destructor. Returns the reports.
 fn reported_when_dropped(used: impl Future<Output: Debug>, polls: usize) -> Vec<String> {
     reported(async move {
         let mut used = Box::pin(used);

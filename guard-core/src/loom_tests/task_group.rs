@@ -209,7 +209,7 @@ fn a_task_that_fails_while_the_group_is_given_up_is_reported_once() {
         let had_ended = reports.load(Ordering::Relaxed) == 1;
         BY_GROUP.saw(had_ended);
         BY_TASK.saw(!had_ended);
-        // Whoever reports, what the task has left is not forgotten.
+        // Both the group and the task may report the failure. In either case the nest has the clean-ups that the task left.
         assert!(!nest.is_empty());
         assert_eq!(running.join().unwrap(), None);
         assert_eq!(reports.load(Ordering::Relaxed), 1);

@@ -88,13 +88,13 @@ pub const fn is_lent<T: ?Sized, R: ?Sized>(_: &&mut T) -> IsLent<T, R> {
 pub struct IsLent<T: ?Sized, R: ?Sized>(PhantomData<fn(*const T, *const R)>, MayBeLent);
 
 impl<R: ?Sized> IsLent<R, R> {
-    /// What is declared.
+    /// The name has the declared type.
     #[inline]
     pub fn __guard_lent(self) {}
 }
 
 impl<'a, R: ?Sized> IsLent<&'a R, R> {
-    /// A shared reference to it: does not compile.
+    /// The name is a shared reference to the declared type: does not compile.
     #[inline]
     pub fn __guard_lent(&self)
     where

@@ -188,7 +188,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
     })
 }
 
-/// What is wrong about a function that is not `async`.
+/// The error for a function that is not `async`.
 fn check_async(sig: &Signature) -> Option<Error> {
     if sig.asyncness.is_some() {
         return None;

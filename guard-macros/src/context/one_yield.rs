@@ -156,7 +156,7 @@ fn is_unit(value: &Expr) -> bool {
     matches!(value, Expr::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-/// What is in a statement.
+/// Visits one statement, and notes whether it returns, jumps, or may not come to its end.
 struct Search<F> {
     is_wanted: F,
     /// The first return that is wanted.

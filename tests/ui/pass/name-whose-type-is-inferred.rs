@@ -1,4 +1,5 @@
-//! What is lent by its name may have a type that only the declaration tells, and may be dereferenced to what is declared.
+//! A yield lends a variable by its name. rustc may infer the type of the variable from the declared resource, and may dereference
+//! the variable to that type.
 
 use guard_core::{async_context, async_with, yield_resource};
 use std::io;
