@@ -27,6 +27,12 @@ async fn stuck(State(log): State<Log>, _: Depends<B>) {
     std::future::pending::<()>().await;
 }
 
+fn routes() -> Router<Log> {
+    Router::new()
+        .route("/", get(stuck))
+        .layer(RequestScopeLayer::new())
+}
+
 /// The start of a connection, and a request for `/`.
 async fn send_request(client: &mut DuplexStream) {
     let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
@@ -46,15 +52,12 @@ async fn send_request(client: &mut DuplexStream) {
 async fn a_request_that_does_not_end_in_time_is_cancelled_before_the_lifespan_exits() {
     let log = Log::default();
     let (listener, connect) = memory();
-    let routes = Router::new()
-        .route("/", get(stuck))
-        .layer(RequestScopeLayer::new());
     let mut client = connect.connect();
     let shutdown = {
         let log = log.clone();
         async move { log.until("stuck").await }
     };
-    let service = serve(listener, lifespan(log.clone()), routes, shutdown);
+    let service = serve(listener, lifespan(log.clone()), routes(), shutdown);
     let served = tokio::spawn(service.grace(Duration::ZERO).into_future());
     send_request(&mut client).await;
     let served = served.await.unwrap();
@@ -74,15 +77,12 @@ async fn a_request_that_does_not_end_in_time_is_cancelled_before_the_lifespan_ex
 async fn a_request_whose_client_hangs_up_is_cancelled_before_the_lifespan_exits() {
     let log = Log::default();
     let (listener, connect) = memory();
-    let routes = Router::new()
-        .route("/", get(stuck))
-        .layer(RequestScopeLayer::new());
     let mut client = connect.connect();
     let shutdown = {
         let log = log.clone();
         async move { log.until("stuck").await }
     };
-    let service = serve(listener, lifespan(log.clone()), routes, shutdown);
+    let service = serve(listener, lifespan(log.clone()), routes(), shutdown);
     let served = tokio::spawn(service.grace(LONG).into_future());
     send_request(&mut client).await;
     connect.closed().await;
