@@ -80,6 +80,39 @@ where
     Gone,
 }
 
+impl<R, E, X, F, Fut, O> State<R, E, X, F, Fut, O>
+where
+    R: ?Sized,
+    O: Source<E>,
+{
+    /// Moves the coroutine to the heap.
+    #[inline(never)] // So that the polls after the first one are inlined.
+    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, IsGuaranteed>> {
+        // The box is allocated before the start is taken out, so the start moves once.
+        let coroutine = boxed(|| match mem::replace(self, Self::Gone) {
+            Self::Start(start, origin) => Coroutine::new(start, origin),
+            _ => not_entered(),
+        });
+        let running = Self::Running(Box::into_pin(coroutine), Runtime::current());
+        // The state is `Gone`, so there is nothing to drop, which the compiler does not see.
+        mem::forget(mem::replace(self, running));
+        self.running()
+    }
+
+    #[inline]
+    fn running(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, IsGuaranteed>> {
+        match self {
+            Self::Running(coroutine, _) => coroutine.as_mut(),
+            _ => not_entered(),
+        }
+    }
+}
+
+#[cold]
+fn not_entered() -> ! {
+    panic!("a context was used that is not entered")
+}
+
 // The coroutine, which is pinned, is in a box of its own.
 impl<R, E, X, F, Fut, O, T> Unpin for Guaranteed<R, E, X, F, Fut, O, T>
 where
@@ -103,35 +136,12 @@ where
     O: Source<E> + 'static,
     T: Threads<Coroutine<R, E, X, F, Fut, O, IsGuaranteed>>,
 {
-    /// Moves the coroutine to the heap.
-    #[inline(never)] // So that the polls after the first one are inlined.
-    fn start(&mut self) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, IsGuaranteed>> {
-        let runtime = Runtime::current();
-        // The box is allocated before the start is taken out, so the start moves once.
-        let coroutine = boxed(|| match mem::replace(&mut self.state, State::Gone) {
-            State::Start(start, origin) => Coroutine::new(start, origin),
-            _ => unreachable!("the state was `Start`"),
-        });
-        let running = State::Running(Box::into_pin(coroutine), runtime);
-        // The state is `Gone`, so there is nothing to drop, which the compiler does not see.
-        mem::forget(mem::replace(&mut self.state, running));
-        Pin::new(self).running()
-    }
-
     /// Hands off the exit, which goes on without its user.
     #[cold]
     fn hand_off(&mut self) {
         if let State::Running(coroutine, runtime) = mem::replace(&mut self.state, State::Gone) {
             let identity = coroutine.report_source().identity();
             hand_off(T::erase(coroutine), identity, &runtime);
-        }
-    }
-
-    #[inline]
-    fn running(self: Pin<&mut Self>) -> Pin<&mut Coroutine<R, E, X, F, Fut, O, IsGuaranteed>> {
-        match &mut self.get_mut().state {
-            State::Running(coroutine, _) => coroutine.as_mut(),
-            _ => panic!("a context was used that is not entered"),
         }
     }
 }
@@ -151,17 +161,16 @@ where
 
     #[inline]
     fn poll_enter(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let this = self.get_mut();
-        let coroutine = match this.state {
-            State::Start(..) => this.start(),
-            _ => Pin::new(this).running(),
+        let coroutine = match &mut self.get_mut().state {
+            State::Running(coroutine, _) => coroutine.as_mut(),
+            state => state.start(),
         };
         coroutine.poll_enter(cx)
     }
 
     #[inline]
     fn resource(self: Pin<&mut Self>) -> &mut R {
-        self.running().resource()
+        self.get_mut().state.running().resource()
     }
 
     #[inline]
@@ -170,21 +179,21 @@ where
         cx: &mut Context<'_>,
         outcome: Outcome<X>,
     ) -> Poll<Result<(), E>> {
-        AsyncContext::poll_exit(self.running(), cx, outcome)
+        AsyncContext::poll_exit(self.get_mut().state.running(), cx, outcome)
     }
 
     #[inline]
     fn tell(self: Pin<&mut Self>, outcome: Outcome<X>) -> Option<Outcome<X>> {
-        self.running().tell(outcome)
+        self.get_mut().state.running().tell(outcome)
     }
 
     #[inline]
     fn beside(self: Pin<&mut Self>, ask: Ask) -> Option<BesidePtr> {
-        self.running().beside(ask)
+        self.get_mut().state.running().beside(ask)
     }
 
     fn failure(self: Pin<&mut Self>, ask: Ask) -> Option<E> {
-        self.running().failure(ask)
+        self.get_mut().state.running().failure(ask)
     }
 
     fn runtime(&self) -> RuntimeId {
