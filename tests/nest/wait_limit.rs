@@ -353,6 +353,44 @@ fn the_wait_limit_can_be_set_and_removed() {
 }
 
 #[test]
+fn a_wait_that_has_begun_keeps_its_limit() {
+    in_own_process(|| {
+        for (at_first, later, waits) in [
+            (None, Some(SECOND), 3600 * SECOND),
+            (Some(2 * SECOND), None, 2 * SECOND),
+            (Some(2 * SECOND), Some(SECOND), 2 * SECOND),
+        ] {
+            let (log, _reports) = logs();
+            paused().block_on(async {
+                set_wait_limit(at_first);
+                let start = Instant::now();
+                let used = async {
+                    async_with!(_outer = step(log.clone(), "outer", 0), {
+                        let slow = sleeps(log.clone(), "slow", 3_600_000);
+                        poll_and_drop(slow.run(async |()| forever().await));
+                    });
+                };
+                let mut used = std::pin::pin!(used);
+                assert!(
+                    tokio::time::timeout(Duration::ZERO, used.as_mut())
+                        .await
+                        .is_err()
+                );
+                set_wait_limit(later);
+                assert!(
+                    tokio::time::timeout(Duration::ZERO, used.as_mut())
+                        .await
+                        .is_err()
+                );
+                used.await;
+                assert_eq!(start.elapsed(), waits, "{at_first:?} {later:?}");
+                drain().await;
+            });
+        }
+    });
+}
+
+#[test]
 fn the_cleanup_timeout_ends_an_exit_in_the_background() {
     in_own_process(|| {
         let (log, reports) = logs();

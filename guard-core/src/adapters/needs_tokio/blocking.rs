@@ -183,7 +183,9 @@ where
                     let (late, release) = (late.clone(), release.clone());
                     move |acquired| match acquired {
                         Ok(Ok(resource)) => {
-                            if let Some(release) = lock(&release).take() {
+                            // Taken first, so that the lock is not held while `release` runs.
+                            let release = lock(&release).take();
+                            if let Some(release) = release {
                                 late.release(move || release(resource, Outcome::Cancelled));
                             }
                         }

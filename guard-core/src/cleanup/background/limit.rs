@@ -44,7 +44,7 @@ pub(super) enum Timer {
     Running(Sleep),
     /// The time is up.
     Over,
-    /// There is no clock.
+    /// There is no limit, or no clock.
     Off,
 }
 
@@ -58,18 +58,15 @@ impl Timer {
         }
     }
 
-    /// Ready when `duration` has passed since the first poll.
+    /// Ready when `duration` has passed since the first poll. Later polls do not look at `duration`.
     pub(super) fn poll(&mut self, duration: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(duration) = duration else {
-            return Poll::Pending;
-        };
         let starts = match self {
             Self::Set => Some(duration),
-            Self::Left(left) => Some(*left),
-            _ => None,
+            Self::Left(left) => Some(Some(*left)),
+            Self::Running(_) | Self::Over | Self::Off => None,
         };
         if let Some(duration) = starts {
-            *self = sleep(duration).map_or(Self::Off, Self::Running);
+            *self = duration.and_then(sleep).map_or(Self::Off, Self::Running);
         }
         let sleep = match self {
             Self::Running(sleep) => sleep,
@@ -114,7 +111,7 @@ impl Setting {
 }
 
 /// Says how long an exit waits for the clean-ups of what was dropped inside its use: 30 seconds if this is not
-/// called. With `None` it waits as long as it takes.
+/// called. With `None` it waits as long as it takes. A wait that has begun keeps the limit that it began with.
 ///
 /// When the time is up the exit begins all the same, and that is [reported](crate::set_reporter) as
 /// [`Overtook`](crate::ReportKind::Overtook). [`exit_timeout`](crate::AsyncContext::exit_timeout) and
@@ -133,7 +130,8 @@ pub fn set_wait_limit(limit: Option<Duration>) {
     *WAIT.lock() = limit;
 }
 
-/// Says how long each clean-up in the background may take: without a limit if this is not called.
+/// Says how long each clean-up in the background may take: without a limit if this is not called. One that has begun keeps
+/// the limit that it began with.
 ///
 /// A set-up that is finished in the background has this time from when its use was dropped, an exit from when
 /// it begins. When the time is up the clean-up is dropped, and that is [reported](crate::set_reporter) as
