@@ -129,7 +129,11 @@ impl Model {
                         });
                         Outcome::Cancelled
                     }
-                    (None, _) => return Err(Stop::Dropped),
+                    (None, _) => {
+                        // The contexts that it is made of exit when that is over which was dropped inside it.
+                        let _ = model.wait_for(nest);
+                        return Err(Stop::Dropped);
+                    }
                 };
                 if let Err(stop) = model.wait_for(nest) {
                     // It was given the error, and is dropped before it is polled.
