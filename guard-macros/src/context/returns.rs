@@ -6,9 +6,10 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Signature, Stmt,
-    StmtMacro, Token, Type, parse_quote, parse_quote_spanned,
+    Type, parse_quote, parse_quote_spanned,
 };
 
+use super::likely_mistakes::is_named_yield;
 use crate::args::Args;
 use crate::diag::written;
 use crate::rewrite::mentions;
@@ -261,14 +262,11 @@ impl Returns {
         }
         let message = if self.is_fallible() {
             match body.stmts.last() {
-                Some(Stmt::Expr(Expr::Try(_), Some(_))) => ENDS_WITHOUT_A_VALUE,
-                Some(Stmt::Macro(call))
-                    if is_statement(call, &["yield_resource", "async_with"]) =>
-                {
-                    ENDS_WITHOUT_A_VALUE
-                }
                 Some(last) if is_a_yield_as_the_value(last) => {
                     "this context can fail, and ends in the `Outcome` of its block: write `;` and `Ok(())` after this"
+                }
+                Some(_) if tails::has_no_value(body) => {
+                    "this context can fail, and ends without a value: write `Ok(())` after this"
                 }
                 _ => return Ok(()),
             }
@@ -282,12 +280,7 @@ impl Returns {
         };
         let last = body.stmts.last();
         let error = Error::new_spanned(last, message);
-        if let Some(Stmt::Expr(_, semicolon @ None)) = body.stmts.last_mut() {
-            *semicolon = Some(<Token![;]>::default());
-        }
-        if let Some(Stmt::Macro(call)) = body.stmts.last_mut() {
-            call.semi_token.get_or_insert_default();
-        }
+        tails::end_the_last(body);
         if self.is_fallible() {
             body.stmts.push(Stmt::Expr(
                 parse_quote!(::core::result::Result::Ok(())),
@@ -470,24 +463,9 @@ fn ends_without_a_value(body: &Block) -> bool {
                     | Expr::Try(_)
             )
         }
-        Some(Stmt::Macro(call)) => is_a_yield(call),
+        Some(Stmt::Macro(call)) => call.semi_token.is_some() && is_named_yield(&call.mac),
         _ => false,
     }
-}
-
-const ENDS_WITHOUT_A_VALUE: &str =
-    "this context can fail, and ends without a value: write `Ok(())` after this";
-
-/// Whether this is a yield whose value is not used.
-fn is_a_yield(call: &StmtMacro) -> bool {
-    is_statement(call, &["yield_resource"])
-}
-
-/// Whether this is a call of one of these macros whose value is not used.
-fn is_statement(call: &StmtMacro, names: &[&str]) -> bool {
-    let last = call.mac.path.segments.last();
-    call.semi_token.is_some()
-        && last.is_some_and(|last| names.iter().any(|name| last.ident == name))
 }
 
 /// Whether this is a yield whose value is that of the body.
