@@ -161,12 +161,12 @@ fn lifetime_of_box(sig: &mut syn::Signature, args: &Args) -> TokenStream {
     quote!(#context)
 }
 
-/// The lifetimes in the arguments.
+/// The lifetimes in a signature.
 #[derive(Default)]
-struct Elided {
+pub(super) struct Elided {
     /// What the elided ones are to be called, if they get a name.
-    name: Option<Lifetime>,
-    count: usize,
+    pub(super) name: Option<Lifetime>,
+    pub(super) count: usize,
     named: Vec<Lifetime>,
 }
 

@@ -1,14 +1,15 @@
 //! What the declared return type says about a context.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Signature, Stmt,
-    Type, parse_quote, parse_quote_spanned,
+    Block, Error, Expr, GenericArgument, Item, Lifetime, Path, PathArguments, ReturnType,
+    Signature, Stmt, Type, parse_quote, parse_quote_spanned,
 };
 
+use super::expand::Elided;
 use super::likely_mistakes::is_named_yield;
 use crate::args::Args;
 use crate::diag::written;
@@ -225,7 +226,7 @@ impl Returns {
     }
 
     /// Says that a guaranteed context lends what it owns, if it declares a reference whose lifetime is elided.
-    pub(crate) fn compare_reference(&mut self) -> syn::Result<()> {
+    pub(crate) fn compare_reference(&mut self, sig: &Signature) -> syn::Result<()> {
         let (Self::Plain(resource)
         | Self::Fallible {
             resource: Some(resource),
@@ -235,7 +236,7 @@ impl Returns {
             return Ok(());
         };
         let Type::Reference(reference) = &*resource else {
-            return Ok(());
+            return compare_borrow(resource, sig);
         };
         if reference.lifetime.is_some() {
             return Ok(());
@@ -350,6 +351,26 @@ impl Returns {
             Self::Fallible { output, .. } => output.to_token_stream(),
         }
     }
+}
+
+/// The same for a type with an elided lifetime, as that of a lock's guard.
+fn compare_borrow(resource: &mut Type, sig: &Signature) -> syn::Result<()> {
+    let mut elided = Elided::default();
+    elided.visit_type_mut(&mut resource.clone());
+    // With an argument that is `'static`, so may be what is elided.
+    let from_static = mentions(&sig.inputs.to_token_stream(), &|word| word == "static");
+    if elided.count == 0 || from_static {
+        return Ok(());
+    }
+    let error = Error::new_spanned(
+        &*resource,
+        "a context that is not `scoped` owns what it lends, and this type borrows: write `'static` in the place of `'_` if it \
+         need not. To lend what a lock protects, write the type of that, and `yield_resource!(*guard)`",
+    );
+    let mut owned = Elided::default();
+    owned.name = Some(Lifetime::new("'static", Span::call_site()));
+    owned.visit_type_mut(resource);
+    Err(error)
 }
 
 /// What owns a value of this type, by the name of the type.
