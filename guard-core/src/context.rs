@@ -52,7 +52,10 @@ pub use crate::macro_support::{
 pub use crate::macro_support::{BoxAndContext, Keep, KeepSelf, StackAndContext, guaranteed, local};
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::misnamed::{AskedForCompletion, EndedByAclose, EndedByExit, LimitedBeforeEntering};
+pub use crate::misnamed::{
+    AskedForCompletion, EndedByAclose, EndedByExit, FilledByDefer, FilledByEnter,
+    FilledByOtherNames, FilledByPushExit, LimitedBeforeEntering,
+};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 
