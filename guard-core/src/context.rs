@@ -52,7 +52,10 @@ pub use crate::macro_support::{
 pub use crate::macro_support::{BoxAndContext, Keep, KeepSelf, StackAndContext, guaranteed, local};
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
-pub use crate::misnamed::{AskedForCompletion, EndedByAclose, EndedByExit, LimitedBeforeEntering};
+pub use crate::misnamed::{
+    AskedForCompletion, EndedByAclose, EndedByExit, FilledByDefer, FilledByEnter,
+    FilledByOtherNames, FilledByPushExit, LimitedBeforeEntering,
+};
 #[doc(hidden)]
 pub use crate::raw::YieldToken;
 
@@ -622,7 +625,7 @@ pub trait AsyncContext<
     message = "the error of this context, `{F}`, does not become `{Self}`",
     label = "`{F}` does not convert into `{Self}`",
     note = "a context that cannot fail, whose error is `Infallible`, is given one by `.with_error::<{Self}>()`",
-    note = "one that can fail has its error converted by `.map_err(…)`, or by an implementation of `From<{F}>` for `{Self}`"
+    note = "one that can fail has its error converted: `.map_err(…)`. Or implement `From<{F}>` for `{Self}`, if one of the two is a type of your crate"
 )]
 pub trait FromContext<F>: From<F> {}
 

@@ -414,7 +414,7 @@ where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static, // not asynchronous? use `callback`
     {
-        self.push(deferred(callback, self.stack.source))
+        self.add(deferred(callback, self.stack.source))
     }
 
     /// Adds a synchronous callback.
@@ -441,7 +441,7 @@ where
         F: FnOnce(Outcome<M::Caught>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        self.push(CallEntry::new(exit, self.stack.source))
+        self.add(CallEntry::new(exit, self.stack.source))
     }
 
     fn lend<C>(&self, entered: C) -> &mut C::Resource
@@ -474,7 +474,7 @@ where
         LentContext::new(context, driver, NOT_DRIVEN)
     }
 
-    fn push(&self, entry: impl StackEntry<E, M> + Send + 'static) -> Key {
+    fn add(&self, entry: impl StackEntry<E, M> + Send + 'static) -> Key {
         let key = self.stack.next_key();
         self.stack
             .entries

@@ -180,7 +180,7 @@ where
         F: FnOnce() -> Fut + 'a,
         Fut: Future<Output = Result<(), E>> + 'a, // not asynchronous? use `callback`
     {
-        self.push(deferred(callback, self.stack.source))
+        self.add(deferred(callback, self.stack.source))
     }
 
     /// Adds a synchronous callback.
@@ -206,7 +206,7 @@ where
         F: FnOnce(Outcome<M::Caught>) -> Fut + 'a,
         Fut: Future<Output = Result<(), E>> + 'a,
     {
-        self.push(CallEntry::new(exit, self.stack.source))
+        self.add(CallEntry::new(exit, self.stack.source))
     }
 
     fn lend<C>(&self, entered: C) -> &mut C::Resource
@@ -238,7 +238,7 @@ where
         LentContext::new(context, driver, NOT_DRIVEN)
     }
 
-    fn push(&self, entry: impl StackEntry<E, M> + 'a) -> Key {
+    fn add(&self, entry: impl StackEntry<E, M> + 'a) -> Key {
         let key = self.stack.next_key();
         self.stack
             .entries

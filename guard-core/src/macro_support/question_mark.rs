@@ -127,7 +127,7 @@ impl<T, E> TakesError for Poll<Option<Result<T, E>>> {
 #[diagnostic::on_unimplemented(
     message = "the error of this context, `{F}`, does not become `{Self}`",
     label = "`{F}` does not convert into `{Self}`",
-    note = "have it converted by `context.map_err(…)?`, or by an implementation of `From<{F}>` for `{Self}`"
+    note = "have it converted: `context.map_err(…)?`. Or implement `From<{F}>` for `{Self}`, if one of the two is a type of your crate"
 )]
 pub trait FromFailed<F>: From<F> {}
 

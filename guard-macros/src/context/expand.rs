@@ -92,7 +92,11 @@ pub(super) fn expand(definition: &Definition, function: &Function) -> TokenStrea
             }
         }
     }
-    let arguments = arguments(&mut sig, &definition.args);
+    let arguments = arguments(
+        &mut sig,
+        &definition.args,
+        definition.returns.written_resource(),
+    );
     let body = definition
         .body
         .as_ref()
@@ -161,12 +165,12 @@ fn lifetime_of_box(sig: &mut syn::Signature, args: &Args) -> TokenStream {
     quote!(#context)
 }
 
-/// The lifetimes in the arguments.
+/// The lifetimes in a signature.
 #[derive(Default)]
-struct Elided {
+pub(super) struct Elided {
     /// What the elided ones are to be called, if they get a name.
-    name: Option<Lifetime>,
-    count: usize,
+    pub(super) name: Option<Lifetime>,
+    pub(super) count: usize,
     named: Vec<Lifetime>,
 }
 
@@ -231,12 +235,15 @@ struct Argument {
     attrs: Vec<Attribute>,
     /// Whether what it must be is said by the bounds of a generic parameter.
     is_generic: bool,
+    /// Whether it has the type of what is lent, so that what it must be is asked of that already.
+    is_like_resource: bool,
 }
 
 /// Gives every argument a name in the signature, and its pattern to the body, as an `async fn` does: so
 /// arguments are dropped in the same order, whether the body has been started or not.
-fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
+fn arguments(sig: &mut syn::Signature, args: &Args, resource: Option<&syn::Type>) -> Vec<Argument> {
     let site = Span::mixed_site();
+    let resource = resource.map(|resource| resource.to_token_stream().to_string());
     let generics: Vec<Ident> = sig
         .generics
         .type_params()
@@ -311,6 +318,9 @@ fn arguments(sig: &mut syn::Signature, args: &Args) -> Vec<Argument> {
                     binding,
                     reference,
                     attrs: quiet.clone(),
+                    is_like_resource: resource.as_ref().is_some_and(|resource| {
+                        *resource == typed.ty.to_token_stream().to_string()
+                    }),
                     is_generic: mentions(&typed.ty.to_token_stream(), &|word| {
                         word == "impl" || generics.iter().any(|generic| generic == word)
                     }),
@@ -333,6 +343,7 @@ fn receiver_argument(receiver: &Receiver, is_kept: bool, args: &Args) -> Argumen
             reference: quote_spanned!(span=> &#self_token),
             attrs,
             is_generic: false,
+            is_like_resource: false,
         };
     }
     let this = this(span);
@@ -349,6 +360,7 @@ fn receiver_argument(receiver: &Receiver, is_kept: bool, args: &Args) -> Argumen
         reference: quote_spanned!(span=> &owned_self),
         attrs,
         is_generic: false,
+        is_like_resource: false,
     }
 }
 
@@ -404,7 +416,10 @@ fn expand_body(
     };
     let make = Ident::new(make, declared);
     let from = path_at(named, declared);
-    let owned = arguments.iter().filter(|_| !args.scoped).map(|argument| {
+    // Of a generic type rustc would report it twice.
+    let is_asked =
+        |argument: &&Argument| !(args.scoped || (argument.is_generic && argument.is_like_resource));
+    let owned = arguments.iter().filter(is_asked).map(|argument| {
         let reference = &argument.reference;
         let span = reference.span();
         let krate = path_at(named, span);

@@ -129,7 +129,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.push(borrow);
         }
     }
-    let lends_a_reference = !args.scoped && errors.take(returns.compare_reference()).is_none();
+    let lends_a_reference = !args.scoped && errors.take(returns.compare_reference(sig)).is_none();
     let body = match &function.body {
         None => None,
         Some(tokens) => {

@@ -1,14 +1,16 @@
 //! What the declared return type says about a context.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Error, Expr, GenericArgument, Item, Path, PathArguments, ReturnType, Signature, Stmt,
-    StmtMacro, Token, Type, parse_quote, parse_quote_spanned,
+    Block, Error, Expr, GenericArgument, Item, Lifetime, Path, PathArguments, ReturnType,
+    Signature, Stmt, Type, parse_quote, parse_quote_spanned,
 };
 
+use super::expand::Elided;
+use super::likely_mistakes::is_named_yield;
 use crate::args::Args;
 use crate::diag::written;
 use crate::rewrite::mentions;
@@ -224,7 +226,7 @@ impl Returns {
     }
 
     /// Says that a guaranteed context lends what it owns, if it declares a reference whose lifetime is elided.
-    pub(crate) fn compare_reference(&mut self) -> syn::Result<()> {
+    pub(crate) fn compare_reference(&mut self, sig: &Signature) -> syn::Result<()> {
         let (Self::Plain(resource)
         | Self::Fallible {
             resource: Some(resource),
@@ -234,7 +236,7 @@ impl Returns {
             return Ok(());
         };
         let Type::Reference(reference) = &*resource else {
-            return Ok(());
+            return compare_borrow(resource, sig);
         };
         if reference.lifetime.is_some() {
             return Ok(());
@@ -261,14 +263,11 @@ impl Returns {
         }
         let message = if self.is_fallible() {
             match body.stmts.last() {
-                Some(Stmt::Expr(Expr::Try(_), Some(_))) => ENDS_WITHOUT_A_VALUE,
-                Some(Stmt::Macro(call))
-                    if is_statement(call, &["yield_resource", "async_with"]) =>
-                {
-                    ENDS_WITHOUT_A_VALUE
-                }
                 Some(last) if is_a_yield_as_the_value(last) => {
                     "this context can fail, and ends in the `Outcome` of its block: write `;` and `Ok(())` after this"
+                }
+                Some(_) if tails::has_no_value(body) => {
+                    "this context can fail, and ends without a value: write `Ok(())` after this"
                 }
                 _ => return Ok(()),
             }
@@ -282,12 +281,7 @@ impl Returns {
         };
         let last = body.stmts.last();
         let error = Error::new_spanned(last, message);
-        if let Some(Stmt::Expr(_, semicolon @ None)) = body.stmts.last_mut() {
-            *semicolon = Some(<Token![;]>::default());
-        }
-        if let Some(Stmt::Macro(call)) = body.stmts.last_mut() {
-            call.semi_token.get_or_insert_default();
-        }
+        tails::end_the_last(body);
         if self.is_fallible() {
             body.stmts.push(Stmt::Expr(
                 parse_quote!(::core::result::Result::Ok(())),
@@ -357,6 +351,26 @@ impl Returns {
             Self::Fallible { output, .. } => output.to_token_stream(),
         }
     }
+}
+
+/// The same for a type with an elided lifetime, as that of a lock's guard.
+fn compare_borrow(resource: &mut Type, sig: &Signature) -> syn::Result<()> {
+    let mut elided = Elided::default();
+    elided.visit_type_mut(&mut resource.clone());
+    // With an argument that is `'static`, so may be what is elided.
+    let from_static = mentions(&sig.inputs.to_token_stream(), &|word| word == "static");
+    if elided.count == 0 || from_static {
+        return Ok(());
+    }
+    let error = Error::new_spanned(
+        &*resource,
+        "a context that is not `scoped` owns what it lends, and this type borrows: write `'static` in the place of `'_` if it \
+         need not. To lend what a lock protects, write the type of that, and `yield_resource!(*guard)`",
+    );
+    let mut owned = Elided::default();
+    owned.name = Some(Lifetime::new("'static", Span::call_site()));
+    owned.visit_type_mut(resource);
+    Err(error)
 }
 
 /// What owns a value of this type, by the name of the type.
@@ -470,24 +484,9 @@ fn ends_without_a_value(body: &Block) -> bool {
                     | Expr::Try(_)
             )
         }
-        Some(Stmt::Macro(call)) => is_a_yield(call),
+        Some(Stmt::Macro(call)) => call.semi_token.is_some() && is_named_yield(&call.mac),
         _ => false,
     }
-}
-
-const ENDS_WITHOUT_A_VALUE: &str =
-    "this context can fail, and ends without a value: write `Ok(())` after this";
-
-/// Whether this is a yield whose value is not used.
-fn is_a_yield(call: &StmtMacro) -> bool {
-    is_statement(call, &["yield_resource"])
-}
-
-/// Whether this is a call of one of these macros whose value is not used.
-fn is_statement(call: &StmtMacro, names: &[&str]) -> bool {
-    let last = call.mac.path.segments.last();
-    call.semi_token.is_some()
-        && last.is_some_and(|last| names.iter().any(|name| last.ident == name))
 }
 
 /// Whether this is a yield whose value is that of the body.

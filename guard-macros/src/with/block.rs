@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Block, Expr, Lifetime, Macro, Path, token};
 
 use super::parse::{ContextClause, Handling};
-use crate::diag::ends;
+use crate::diag::{ends, path_at};
 use crate::rewrite::{Jump, OuterLabels, Position, Rewrite, is_err_expr, walk_block};
 use crate::tails;
 use crate::tokens::{is_punct, is_word};
@@ -179,9 +179,15 @@ impl BlockBody {
             } = one;
             let number = Literal::usize_unsuffixed(index);
             let carried = carried(index);
-            let value = value
-                .as_ref()
-                .map(|_| quote!(#krate::__private::carried(#carried)));
+            // Where the value is, so that rustc says there that a loop takes none.
+            let value = value.as_ref().map(|value| {
+                let end = ends(value).1;
+                let site = Span::mixed_site().located_at(end);
+                let krate = path_at(krate, site);
+                let mut kept = Group::new(Delimiter::Parenthesis, carried.to_token_stream());
+                kept.set_span(end);
+                quote_spanned!(site=> #krate::__private::carried #kept)
+            });
             quote!(#number => #keyword #label #value,)
         });
         Some(quote!(match #jump { #(#arms)* _ => {} }))

@@ -7,15 +7,17 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, parse_quote, token,
+    Attribute, Block, Error, Expr, Meta, Pat, Path, ReturnType, Stmt, Token, Type, parse_quote,
+    token,
 };
 
 use self::test_attributes::body_of_a_test;
 use crate::diag::Errors;
 use crate::function::{Function, is_named};
 use crate::rewrite::mentions;
+use crate::tails;
 use crate::tokens::is_punct;
-use crate::types::{future_of, in_body};
+use crate::types::{argument_of, future_of, in_body};
 use crate::with::{AsyncWith, ContextClause, check, expand, read_clauses};
 
 pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -35,7 +37,12 @@ pub(crate) fn within(args: TokenStream, item: &TokenStream) -> TokenStream {
     let args = WithinArgs::read(args, &mut errors);
     if let Some(body) = &function.body {
         // The body is used all the same.
-        errors.take(syn::parse2::<Block>(body.clone()));
+        let block = errors.take(syn::parse2::<Block>(body.clone()));
+        if let Some(block) =
+            block.and_then(|block| ended(&args.krate, &function, block, &mut errors))
+        {
+            function.body = Some(block.into_token_stream());
+        }
     }
     match around_body(&args, &function) {
         Ok(body) => function.body = Some(body),
@@ -54,6 +61,38 @@ pub(crate) fn around_a_context(attr: &Attribute) -> Error {
         "`#[within]` and `#[async_context]` cannot stand on the same function: to make a context of contexts, write \
          `async_with!(name = context?, { … })` in it, around its `yield_resource!`",
     )
+}
+
+/// Says that a function which returns a `Result` ends without a value, if its body does: that body, with an end.
+fn ended(
+    krate: &Path,
+    function: &Function,
+    mut block: Block,
+    errors: &mut Errors,
+) -> Option<Block> {
+    let ReturnType::Type(_, output) = &function.sig.output else {
+        return None;
+    };
+    let value = match argument_of(output, "Result")? {
+        Type::Tuple(unit) if unit.elems.is_empty() => "Ok(())",
+        _ => "Ok(…)",
+    };
+    let last = block.stmts.last()?;
+    if function.sig.asyncness.is_none() || !tails::has_no_value(&block) {
+        return None;
+    }
+    errors.push(Error::new_spanned(
+        last,
+        format!(
+            "this function returns a `Result`, and ends without a value: write `{value}` after this"
+        ),
+    ));
+    tails::end_the_last(&mut block);
+    block.stmts.push(Stmt::Expr(
+        parse_quote!(#krate::__private::Returns::new().never()),
+        None,
+    ));
+    Some(block)
 }
 
 /// Hands the contexts on to the next `#[within]`, if there is one.

@@ -44,6 +44,43 @@ trait Storage: Send + Sync {
     async fn session(&self) -> io::Result<String>;
 }
 
+impl Storage for Pool {
+    #[async_context(owned, boxed)]
+    async fn session(&self) -> io::Result<String> {
+        let mut name = self.name.clone();
+        yield_resource!(name);
+        Ok(())
+    }
+}
+
+#[async_context(scoped)]
+async fn lent(log: &mut Vec<u32>) -> io::Result<Vec<u32>> {
+    yield_resource!(*log);
+    log.push(1);
+    Ok(())
+}
+
+#[async_context]
+async fn boxed_error() -> Result<String, Box<dyn std::error::Error>> {
+    let mut name = String::new();
+    yield_resource!(name);
+    Ok(())
+}
+
+async fn converted() -> anyhow::Result<usize> {
+    let context = boxed_error().map_err(|error| anyhow::anyhow!("{error}"));
+    Ok(async_with!(name = context?, { name.len() }))
+}
+
+async fn values(name: String, log: &mut Vec<u32>) -> io::Result<usize> {
+    async_with!(log = lent(log)?, { log.clear() });
+    let length = connect(name.clone()).with(async |name| Ok::<_, io::Error>(name.len())).await?;
+    let mut name = connect(name).enter().await?;
+    name.clear();
+    name.exit().await?;
+    Ok(length + nullcontext(1).run(async |n| *n).await)
+}
+
 fn orders() -> impl AsyncContext<Resource = String, Error = io::Error> {
     let pool = Pool { name: String::new() };
     pool.acquire("orders").boxed()
@@ -125,7 +162,7 @@ async fn missing() -> io::Result<Option<String>> {
 
 fn main() {
     let _ = (client(String::new()), handles(String::new()), swapped(String::new()));
-    let _ = (tasks(), missing());
+    let _ = (tasks(), missing(), converted(), values(String::new(), &mut Vec::new()));
     let _ = (orders(), futures(String::new()), entries());
     let _ = |storage| branches(true, storage, String::new());
 }
