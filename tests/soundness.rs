@@ -1,5 +1,7 @@
-//! One test for each argument of the `unsafe` code in `guard-core/src/raw`. A sanitizer or valgrind fails a
+//! Tests of the arguments of the `unsafe` code in `guard-core/src/raw`. A sanitizer or valgrind fails a
 //! test whose argument is wrong: `.ci/sanitize` runs them, and `.ci/seeded` checks that they notice.
+//!
+//! `beside/attacks.rs` has those of what goes on beside a block.
 //!
 //! `fixtures/no-std` tests the code that exists only without `std`, such as the spin lock.
 
@@ -17,7 +19,7 @@ use std::thread;
 
 use guard_core::{
     AsyncContext, AsyncExitStack, AsyncManager, Cleanup, Outcome, ScopedExitStack, async_context,
-    async_with, cancellable, exit_stack, manage, manage_scoped, nullcontext, optional,
+    async_with, cancellable, exit_stack, manage, manage_scoped, nullcontext, optional, swap,
     yield_resource,
 };
 use guard_tests::{Dropped, Log, block_on, poll_once, poll_times, yield_once};
@@ -375,7 +377,7 @@ async fn counter() -> Cell<u32> {
     assert_eq!(counter.get(), 4);
 }
 
-/// Covers every `unsafe impl Send`: a coroutine, its resource, and its guard.
+/// Covers `Send` of a coroutine, of what it lends, and of its guard.
 #[test]
 fn a_context_can_be_on_another_thread_at_every_step() {
     let mut entering = counter().enter();
@@ -413,7 +415,74 @@ fn a_context_can_be_on_another_thread_at_every_step() {
     block_on(guard_core::drain());
 }
 
-/// Covers every `unsafe impl Sync`.
+/// Covers `Send` of joined contexts and of what goes on beside them.
+#[test]
+fn joined_contexts_can_be_on_another_thread_at_every_step() {
+    #[async_context]
+    async fn counted() -> Cell<u32> {
+        let (mut counter, mut polls) = (Cell::new(1), 0);
+        let beside = std::future::poll_fn(|_| {
+            polls += 1;
+            Poll::Pending
+        });
+        yield_resource!(counter, beside);
+        yield_once().await;
+        assert_eq!((counter.get(), polls), (2, 1));
+    }
+    let mut using = Box::pin(async {
+        async_with!(join(a = counted(), b = counted()), {
+            a.set(2);
+            yield_once().await;
+            b.set(2);
+        });
+    });
+    let mut polls = 0;
+    let mut ready = false;
+    while !ready {
+        (ready, using) = on_another_thread(move || (poll_once(using.as_mut()).is_ready(), using));
+        polls += 1;
+    }
+    assert_eq!(polls, 3, "body, exits, end");
+}
+
+/// Covers `Sync` of a handle through which several threads have a context: one of them replaces it, and so drops what goes on
+/// beside the one before.
+#[test]
+fn a_swap_can_be_read_and_replaced_by_several_threads() {
+    #[async_context]
+    async fn number(number: usize) -> AtomicUsize {
+        let mut number = AtomicUsize::new(number);
+        let mut polls = 0;
+        let beside = std::future::poll_fn(|_| {
+            polls += 1;
+            Poll::Pending
+        });
+        yield_resource!(number, beside);
+        assert_eq!(polls, 0, "the block never waits");
+    }
+    block_on(async {
+        async_with!(current = swap(number(0)), {
+            let current = &*current;
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        for _ in 0..100 {
+                            current.current().fetch_add(2, Ordering::Relaxed);
+                        }
+                    });
+                }
+                scope.spawn(|| {
+                    for odd in 0..10 {
+                        let Ok(()) = block_on(current.replace(number(odd * 2)));
+                    }
+                });
+            });
+            assert_eq!(current.current().load(Ordering::Relaxed) % 2, 0);
+        });
+    });
+}
+
+/// Covers `Sync` of a guard.
 #[test]
 fn a_guard_can_be_read_from_several_threads() {
     let Ok(mut guard) = block_on(array().enter());

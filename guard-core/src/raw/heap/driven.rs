@@ -355,10 +355,11 @@ where
     C::Resource: Send,
 {
 }
-// SAFETY: as for `Held`: all that can be had through a shared reference is the `&C::Resource`.
+// SAFETY: through a shared reference the `&C::Resource` can be had, as for `Held`, and what goes on beside it can be dropped.
+// That is a part of the context, so the context has to be `Send`; it is taken out for that, so one thread at a time uses it.
 unsafe impl<C, X> Sync for LentContext<C, X>
 where
-    C: AsyncContext<X>,
+    C: AsyncContext<X> + Send,
     C::Resource: Sync,
 {
 }

@@ -58,11 +58,11 @@ where
     C::Resource: Send,
 {
 }
-// SAFETY: all that can be had through a `&Held` is the `&C::Resource` of `resource`, which several threads may
-// have at once if it is `Sync`. The context itself is reached only by value, in `release` and in `Drop`, so by
-// one thread, the one that owns the `Held`; whether that may be another than the one in which the context was
-// entered is what `Send` is about. So nothing is asked of `C`: a boxed context, of which it is not known
-// whether it is `Sync`, can be shared while it is held.
+// SAFETY: through a `&Held` the rest of the crate has only the `&C::Resource` of `resource`, which several threads may have
+// at once if it is `Sync`. Here `KeptContext::look` has a `&C` too, but a `KeptContext` is `Sync` only if `C` is. Whatever
+// else uses the context has the `Held` exclusively or by value, so that is one thread, the one that owns it; whether that may
+// be another than the one in which the context was entered is what `Send` is about. So nothing is asked of `C`: a boxed
+// context, of which it is not known whether it is `Sync`, can be shared while it is held.
 unsafe impl<C, X> Sync for Held<C, X>
 where
     C: AsyncContext<X>,
