@@ -473,6 +473,7 @@ fn pop_all_moves_the_entries() {
     // The old stack is empty: to drop it or to close it does nothing.
     assert_eq!(block_on(stack.close(Outcome::Completed)), Ok(()));
     assert_eq!(log.line(), "");
+    assert_eq!(stack.last_key(), None, "the keys have moved too");
     watch(&stack, &log, "new");
     assert_eq!(
         block_on(stack.release(key)),

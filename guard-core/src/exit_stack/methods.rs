@@ -20,7 +20,8 @@ macro_rules! methods {
         where
             $($where)*
         {
-            /// The key of the entry that was added last, also by [`enter`](Self::enter), which lends instead.
+            /// The key of the entry that was added last, also by [`enter`](Self::enter), which lends instead. It stays so if that
+            /// entry is released or exited. Entries of a handle do not count.
             pub fn last_key(&self) -> Option<Key> {
                 self.stack.last_key()
             }

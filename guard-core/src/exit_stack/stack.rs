@@ -9,9 +9,8 @@ use super::inbox::Inbox;
 use super::unwind_state::{StackMode, UnwindState};
 use crate::Outcome;
 use crate::cleanup::{Nest, begin_parts, drop_context, drop_part, poll_settle_part};
-use crate::platform::locked::Locked;
 use crate::platform::panics::{catch_panic, catch_panic_rarely};
-use crate::raw::{AppendVec, Ask};
+use crate::raw::{AppendVec, Ask, Exclusive};
 use crate::report::ReportSource;
 
 /// Names an entry of an exit stack, to [release](crate::AsyncExitStack::release) it early.
@@ -81,8 +80,7 @@ pub(super) struct Stack<T: ?Sized, E> {
     /// The number of the key of the entry that was added last, or 0.
     last_key: AtomicUsize,
     inbox: Option<Inbox<Keyed<T>>>,
-    /// In a lock only so that a stack can be shared between threads; it is never locked.
-    unwinding: Locked<Unwinding<T, E>>,
+    unwinding: Exclusive<Unwinding<T, E>>,
     pub(super) source: ReportSource<E>,
 }
 
@@ -108,7 +106,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             entries: AppendVec::new(),
             last_key: AtomicUsize::new(0),
             inbox: None,
-            unwinding: Locked::new(Unwinding {
+            unwinding: Exclusive::new(Unwinding {
                 state: None,
                 current: None,
                 has_half_run: false,
@@ -160,7 +158,7 @@ impl<T: ?Sized, E> Stack<T, E> {
         self.inbox.get_or_insert_with(Inbox::new).clone()
     }
 
-    /// The key of the entry that was added last.
+    /// The key of the entry that was added last, but not by a handle. It may have been released.
     pub(super) fn last_key(&self) -> Option<Key> {
         let last = self.last_key.load(Ordering::Relaxed);
         (last != 0).then_some(Key(last))
@@ -174,7 +172,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 
     pub(super) fn take(&mut self) -> Self {
         let mut taken = Self::new(self.source);
-        *taken.last_key.get_mut() = *self.last_key.get_mut();
+        *taken.last_key.get_mut() = core::mem::take(self.last_key.get_mut());
         core::mem::swap(taken.entries.get_mut(), self.entries.get_mut());
         taken.inbox = self.inbox.take();
         core::mem::swap(taken.unwinding.get_mut(), self.unwinding.get_mut());
