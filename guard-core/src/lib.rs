@@ -19,7 +19,7 @@
 //! |---|---|
 //! | `std` (default) | catching panics, exits that wait, [`settled`], [`drain`] |
 //! | `macros` (default) | the macros |
-//! | `tokio` (default) | clean-up in the tokio runtime of the context, [`exit_timeout`](AsyncContext::exit_timeout), [`blocking`] |
+//! | `tokio` (default) | clean-up in the tokio runtime of the context, [`exit_timeout`](AsyncContext::exit_timeout), [`blocking`], [`deadline`], [`task_group`] |
 //! | `alloc` | without `std`: guaranteed contexts, [`enter`](AsyncContext::enter), `join` and the exit stack |
 //! | `testing` | `guard_core::testing`: cancellation at every poll, laws for contexts, reports of one test |
 //! | `tracing` | reports as events, a span around each context |

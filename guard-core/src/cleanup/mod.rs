@@ -49,8 +49,8 @@
 //!   is only discarded.
 //!
 //! Each file uses only those before it in this list: `unfinished`, `runtime`, `wait_limit`, and then in the folder `background`
-//! `spawner`, `limit`, `failures`, `nest_entry`, `registry`, `guards`, `nest`, `guard_nest`, `dropping`, `settle`, `task`
-//! with `kind`, `hand_off`, and then what users call: `drain`, `settled`, `detached`.
+//! `spawner`, `limit`, `failures`, `nest_entry`, `registry`, `guards`, `nest`, `elsewhere`, `guard_nest`, `dropping`, `settle`,
+//! `task` with `kind`, `hand_off`, and then what users call: `drain`, `settled`, `detached`.
 //!
 //! Without `std` there is no thread-local, so there is no nest: each clean-up goes to the spawner by itself, in the
 //! order of dropping, and nobody waits. Then the module `background` is compiled from the folder `without_std`.

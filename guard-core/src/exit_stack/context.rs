@@ -13,7 +13,7 @@ use super::unwind_state::{Catching, Plain, StackMode, UnwindState};
 use crate::call_order::Order;
 use crate::cleanup::{RuntimeId, WaitLimit};
 use crate::context::lose_error;
-use crate::raw::{Ask, BesidePtr, Drive};
+use crate::raw::{Ask, BesidePtr, Driveable};
 use crate::report::{ReportKind, ReportSource, describe_debug};
 use crate::using::beside_list::DriverSide;
 use crate::{AsyncContext, Outcome};
@@ -244,7 +244,7 @@ where
 #[must_use = "a context does nothing until it is entered: use `async_with!` or `.with(…)`"]
 pub struct ScopedExitStackContext<'a, E> {
     stack: ScopedExitStack<'a, E>,
-    beside_list: DriverSide<dyn Drive + 'a>,
+    beside_list: DriverSide<dyn Driveable + 'a>,
     sources: FailureSources<E>,
     /// The outcome has been told.
     is_told: bool,

@@ -6,7 +6,7 @@ use core::future::Future;
 use super::entry::deferred;
 use super::inbox::{Inbox, StackClosed};
 use super::owned::Owned;
-use super::stack::{Key, Keyed};
+use super::stack::{Key, Numbered};
 use super::unwind_state::{Plain, StackMode};
 use crate::cleanup::Nest;
 use crate::report::ReportSource;
@@ -17,7 +17,7 @@ where
     E: 'static,
     M: StackMode<E> + 'static,
 {
-    pub(super) inbox: Inbox<Keyed<Owned<E, M>>>,
+    pub(super) inbox: Inbox<Numbered<Owned<E, M>>>,
     pub(super) source: ReportSource<E>,
 }
 
@@ -55,7 +55,7 @@ where
             let callback = callback.take()?;
             let entry = deferred(callback, self.source);
             let key = Key::UNNAMED;
-            Some(Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>)
+            Some(Box::new(Numbered::new(key, Nest::new(), entry)) as Box<Numbered<Owned<E, M>>>)
         });
         match callback {
             None => Ok(()),

@@ -14,12 +14,12 @@ use super::enter::{EnterKeyed, EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, NOT_DRIVEN, StackEntry, deferred};
 use super::keyed::{EntryKey, KeyedEntry};
 use super::release::{Release, ReleasedBy};
-use super::stack::{Key, Keyed, Stack, position};
+use super::stack::{Key, Numbered, Stack, position};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::{Nest, Runtime};
 use crate::context::FailsInto;
-use crate::raw::{Drive, DriveNode, Driven, LentContext};
+use crate::raw::{DriveNode, Driveable, Driven, LentContext};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::beside_list::HandleSide;
 use crate::{AsyncContext, Outcome};
@@ -27,7 +27,7 @@ use crate::{AsyncContext, Outcome};
 /// The entries of an [`AsyncExitStack`].
 pub(super) type Owned<E, M> = dyn StackEntry<E, M> + Send;
 /// What goes on beside one of them.
-pub(super) type OwnedBeside = dyn Drive + Send + Sync;
+pub(super) type OwnedBeside = dyn Driveable + Send + Sync;
 
 /// What can be the error of an [`AsyncExitStack`]: what is `Debug + Send + 'static`.
 ///
@@ -237,7 +237,7 @@ where
             let lent = this.lend_out(context);
             this.stack.entries.lend(lent, |kept| {
                 let entry = ContextEntry::new(kept, source);
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, M>>>
+                Box::new(Numbered::new(key, nest, entry)) as Box<Numbered<Owned<E, M>>>
             })
         })
     }
@@ -326,7 +326,7 @@ where
             let entry = KeyedEntry::<C, E>::new(this.lend_out(context), source);
             this.stack
                 .entries
-                .push(Box::new(Keyed::new(key, nest, entry)));
+                .push(Box::new(Numbered::new(key, nest, entry)));
             EntryKey::of::<C, E>(key)
         })
     }
@@ -454,7 +454,7 @@ where
         let lent = LentContext::alone(Box::pin(entered));
         self.stack.entries.lend(lent, |kept| {
             let entry = ContextEntry::new(kept, source);
-            Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Owned<E, M>>>
+            Box::new(Numbered::new(key, Nest::new(), entry)) as Box<Numbered<Owned<E, M>>>
         })
     }
 
@@ -478,7 +478,7 @@ where
         let key = self.stack.next_key();
         self.stack
             .entries
-            .push(Box::new(Keyed::new(key, Nest::new(), entry)));
+            .push(Box::new(Numbered::new(key, Nest::new(), entry)));
         key
     }
 }
@@ -516,7 +516,7 @@ where
             let lent = this.lend_out(context);
             this.stack.entries.lend(lent, |kept| {
                 let entry = CatchEntry(ContextEntry::new(kept, source));
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Owned<E, Catching>>>
+                Box::new(Numbered::new(key, nest, entry)) as Box<Numbered<Owned<E, Catching>>>
             })
         })
     }

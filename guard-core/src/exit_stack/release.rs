@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::entry::StackEntry;
-use super::stack::{Key, Keyed, Stack, drop_exited, exit_entry};
+use super::stack::{Key, Numbered, Stack, drop_exited, exit_entry};
 use super::unwind_state::{StackMode, UnwindState};
 
 /// What names an entry of a stack that is released: a [`Key`], or an [`EntryKey`](crate::EntryKey).
@@ -31,7 +31,7 @@ pub struct Release<'s, T: ?Sized, E, M> {
     /// `None` from the first poll on, which looks the entry up.
     key: Option<Key>,
     /// The entry, which goes back to the stack if this is not awaited to its end.
-    exiting: Option<(Box<Keyed<T>>, UnwindState<E>)>,
+    exiting: Option<(Box<Numbered<T>>, UnwindState<E>)>,
     stack: &'s mut Stack<T, E>,
     _mode: PhantomData<fn() -> M>,
 }

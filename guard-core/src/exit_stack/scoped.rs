@@ -12,12 +12,12 @@ use super::adopted::Adopted;
 use super::enter::{EnterLent, EnterOnStack};
 use super::entry::{CallEntry, CatchEntry, ContextEntry, NOT_DRIVEN, StackEntry, deferred};
 use super::release::{Release, ReleasedBy};
-use super::stack::{Key, Keyed, Stack};
+use super::stack::{Key, Numbered, Stack};
 use super::unwind_state::{Catching, Plain, StackMode};
 use crate::adapters::NullContext;
 use crate::cleanup::Nest;
 use crate::context::FailsInto;
-use crate::raw::{Drive, DriveNode, Driven, LentContext};
+use crate::raw::{DriveNode, Driveable, Driven, LentContext};
 use crate::report::{ReportSource, describe_debug};
 use crate::using::beside_list::HandleSide;
 use crate::{AsyncContext, Outcome};
@@ -36,7 +36,7 @@ where
 {
     pub(super) stack: Stack<Borrowed<'a, E, M>, E>,
     /// What goes on beside the entries, in a use.
-    pub(super) beside_list: HandleSide<dyn Drive + 'a>,
+    pub(super) beside_list: HandleSide<dyn Driveable + 'a>,
 }
 
 // As for an `AsyncExitStack`.
@@ -116,7 +116,7 @@ where
             let lent = this.lend_out(context);
             this.stack.entries.lend(lent, |kept| {
                 let entry = ContextEntry::new(kept, source);
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+                Box::new(Numbered::new(key, nest, entry)) as Box<Numbered<Borrowed<'a, E, M>>>
             })
         })
     }
@@ -219,7 +219,7 @@ where
         let lent = LentContext::alone(Box::pin(entered));
         self.stack.entries.lend(lent, |kept| {
             let entry = ContextEntry::new(kept, source);
-            Box::new(Keyed::new(key, Nest::new(), entry)) as Box<Keyed<Borrowed<'a, E, M>>>
+            Box::new(Numbered::new(key, Nest::new(), entry)) as Box<Numbered<Borrowed<'a, E, M>>>
         })
     }
 
@@ -242,7 +242,7 @@ where
         let key = self.stack.next_key();
         self.stack
             .entries
-            .push(Box::new(Keyed::new(key, Nest::new(), entry)));
+            .push(Box::new(Numbered::new(key, Nest::new(), entry)));
         key
     }
 }
@@ -276,7 +276,8 @@ impl<'a, E: 'a> ScopedExitStack<'a, E, Catching> {
             let lent = this.lend_out(context);
             this.stack.entries.lend(lent, |kept| {
                 let entry = CatchEntry(ContextEntry::new(kept, source));
-                Box::new(Keyed::new(key, nest, entry)) as Box<Keyed<Borrowed<'a, E, Catching>>>
+                Box::new(Numbered::new(key, nest, entry))
+                    as Box<Numbered<Borrowed<'a, E, Catching>>>
             })
         })
     }

@@ -29,7 +29,7 @@ impl Key {
 }
 
 /// An entry, its key, and its nest.
-pub(super) struct Keyed<T: ?Sized> {
+pub(super) struct Numbered<T: ?Sized> {
     pub(super) key: Key,
     pub(super) progress: Progress,
     /// The clean-ups of uses that were dropped in the set-up of the entry, by the future beside it, or in its exit.
@@ -47,14 +47,14 @@ pub(super) enum Progress {
     After,
 }
 
-impl<T: ?Sized> Keyed<T> {
+impl<T: ?Sized> Numbered<T> {
     /// Whether its exit has begun.
     fn has_begun(&self) -> bool {
         self.progress != Progress::Before
     }
 }
 
-impl<T> Keyed<T> {
+impl<T> Numbered<T> {
     pub(super) const fn new(key: Key, nest: Nest, entry: T) -> Self {
         Self {
             key,
@@ -66,7 +66,7 @@ impl<T> Keyed<T> {
 }
 
 /// Where the entry with this key is.
-pub(super) fn position<T: ?Sized>(entries: &[Box<Keyed<T>>], key: Key) -> Option<usize> {
+pub(super) fn position<T: ?Sized>(entries: &[Box<Numbered<T>>], key: Key) -> Option<usize> {
     // The keys ascend, unless several threads have added entries at the same time.
     let position = entries.binary_search_by_key(&key.0, |entry| entry.key.0);
     position
@@ -76,10 +76,10 @@ pub(super) fn position<T: ?Sized>(entries: &[Box<Keyed<T>>], key: Key) -> Option
 
 /// The part that both forms of the stack have in common. `T` is the type of the entries, a trait object.
 pub(super) struct Stack<T: ?Sized, E> {
-    pub(super) entries: AppendVec<Keyed<T>>,
+    pub(super) entries: AppendVec<Numbered<T>>,
     /// The number of the key of the entry that was added last, or 0.
     last_key: AtomicUsize,
-    inbox: Option<Inbox<Keyed<T>>>,
+    inbox: Option<Inbox<Numbered<T>>>,
     unwinding: Exclusive<Unwinding<T, E>>,
     pub(super) source: ReportSource<E>,
 }
@@ -87,7 +87,7 @@ pub(super) struct Stack<T: ?Sized, E> {
 /// The unwinding that has begun, and the entry that is being exited.
 struct Unwinding<T: ?Sized, E> {
     state: Option<UnwindState<E>>,
-    current: Option<Box<Keyed<T>>>,
+    current: Option<Box<Numbered<T>>>,
     /// Whether there may be an entry in the list whose exit has begun: it was exited by itself, and that was not awaited to
     /// its end.
     has_half_run: bool,
@@ -140,21 +140,21 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Takes an entry out, for it to be exited by itself.
-    pub(super) fn remove(&mut self, key: Key) -> Option<Box<Keyed<T>>> {
+    pub(super) fn remove(&mut self, key: Key) -> Option<Box<Numbered<T>>> {
         let entries = self.entries.get_mut();
         let index = position(entries, key)?;
         Some(entries.remove(index))
     }
 
     /// The entry with this key, which nobody borrows from.
-    pub(super) fn find(&mut self, key: Key) -> Option<&mut Keyed<T>> {
+    pub(super) fn find(&mut self, key: Key) -> Option<&mut Numbered<T>> {
         let entries = self.entries.get_mut();
         let index = position(entries, key)?;
         Some(&mut *entries[index])
     }
 
     /// Where entries can be added from outside, while the stack unwinds.
-    pub(super) fn inbox(&mut self) -> Inbox<Keyed<T>> {
+    pub(super) fn inbox(&mut self) -> Inbox<Numbered<T>> {
         self.inbox.get_or_insert_with(Inbox::new).clone()
     }
 
@@ -165,7 +165,7 @@ impl<T: ?Sized, E> Stack<T, E> {
     }
 
     /// Puts back an entry whose exit was not awaited to its end: the next to be exited.
-    pub(super) fn put_back(&mut self, entry: Box<Keyed<T>>) {
+    pub(super) fn put_back(&mut self, entry: Box<Numbered<T>>) {
         self.unwinding.get_mut().has_half_run |= entry.has_begun();
         self.entries.get_mut().push(entry);
     }
@@ -190,7 +190,7 @@ impl<T: ?Sized, E> Stack<T, E> {
             is_cancelled,
             ..
         } = self.unwinding.get_mut();
-        let waits = |entry: &Keyed<T>| matches!(entry.progress, Progress::Before);
+        let waits = |entry: &Numbered<T>| matches!(entry.progress, Progress::Before);
         match state {
             Some(_) if !*has_begun => {}
             Some(_) if current.as_deref().is_some_and(waits) => *is_cancelled = true,
@@ -327,9 +327,9 @@ impl<T: ?Sized, E> Stack<T, E> {
     /// Goes on with the exit of an entry that is not its turn. Gives it back if that has not ended.
     fn poll_half_run<M>(
         &mut self,
-        entry: Box<Keyed<T>>,
+        entry: Box<Numbered<T>>,
         cx: &mut Context<'_>,
-    ) -> Option<Box<Keyed<T>>>
+    ) -> Option<Box<Numbered<T>>>
     where
         T: StackEntry<E, M>,
         M: StackMode<E>,
@@ -372,7 +372,7 @@ impl<T: ?Sized, E> Stack<T, E> {
 }
 
 /// Drops an entry that is not exited.
-fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
+fn drop_entry<T: ?Sized>(mut entry: Box<Numbered<T>>) {
     let mut nest = core::mem::take(&mut entry.nest);
     let mut entry = Some(entry);
     drop_context(&mut nest, &mut || entry = None);
@@ -380,7 +380,7 @@ fn drop_entry<T: ?Sized>(mut entry: Box<Keyed<T>>) {
 
 /// Drops an entry that has been exited. What is left in its nest goes to the nest of the stack.
 #[inline]
-pub(super) fn drop_exited<T, E, M>(mut exited: Box<Keyed<T>>, state: &mut UnwindState<E>)
+pub(super) fn drop_exited<T, E, M>(mut exited: Box<Numbered<T>>, state: &mut UnwindState<E>)
 where
     T: StackEntry<E, M> + ?Sized,
 {
@@ -393,7 +393,7 @@ where
 
 /// Goes on with the exit of one entry; its panic is noted in the state.
 pub(super) fn exit_entry<T, E, M>(
-    keyed: &mut Keyed<T>,
+    keyed: &mut Numbered<T>,
     cx: &mut Context<'_>,
     state: &mut UnwindState<E>,
 ) -> Poll<()>
@@ -401,7 +401,7 @@ where
     T: StackEntry<E, M> + ?Sized,
     M: StackMode<E>,
 {
-    let Keyed {
+    let Numbered {
         progress,
         nest,
         entry,

@@ -103,7 +103,7 @@ impl Handle {
 pub(crate) type Sleep = Pin<Box<time::Sleep>>;
 
 /// How much time is left until it ends.
-pub(crate) fn time_left(sleep: &Sleep) -> Duration {
+pub(crate) fn remaining(sleep: &Sleep) -> Duration {
     let now = time::Instant::now();
     sleep.deadline().saturating_duration_since(now)
 }

@@ -51,7 +51,7 @@ impl Handle {
 /// There is no clock.
 pub(crate) type Sleep = Pending<()>;
 
-pub(crate) fn time_left(_: &Sleep) -> Duration {
+pub(crate) fn remaining(_: &Sleep) -> Duration {
     Duration::MAX
 }
 

@@ -12,7 +12,9 @@ use core::task::{Context, Poll};
 
 use crate::platform::locked::Locked;
 use crate::platform::panics::Panic;
-use crate::raw::{BesidePtr, Drive, DriveNode, EndedBeside, LaterPanics, end_each, is_not_driven};
+use crate::raw::{
+    BesidePtr, DriveNode, Driveable, EndedBeside, LaterPanics, end_each, is_not_driven,
+};
 
 /// What goes on beside the block of a use, in the order in which it was added.
 pub(crate) struct BesideList<T: ?Sized> {
@@ -62,9 +64,9 @@ impl<T: ?Sized> BesideList<T> {
     }
 }
 
-impl<T> Drive for BesideList<T>
+impl<T> Driveable for BesideList<T>
 where
-    T: Drive + ?Sized,
+    T: Driveable + ?Sized,
 {
     fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         if self.count.load(Ordering::Relaxed) == 0 {
@@ -108,14 +110,14 @@ const NOWHERE: usize = 0;
 /// The [`BesideList`] of a use, for its driver.
 pub(crate) struct DriverSide<T>(Option<Arc<DriveNode<BesideList<T>>>>)
 where
-    T: Drive + ?Sized;
+    T: Driveable + ?Sized;
 
 /// The [`BesideList`] of a use, for the handle that it lends.
 pub(crate) struct HandleSide<T: ?Sized>(Option<Arc<DriveNode<BesideList<T>>>>);
 
 impl<T> DriverSide<T>
 where
-    T: Drive + ?Sized,
+    T: Driveable + ?Sized,
 {
     /// Until the driver asks.
     pub(crate) const fn new() -> Self {
@@ -169,7 +171,7 @@ where
 
 impl<T> Drop for DriverSide<T>
 where
-    T: Drive + ?Sized,
+    T: Driveable + ?Sized,
 {
     fn drop(&mut self) {
         // The handle may be elsewhere.

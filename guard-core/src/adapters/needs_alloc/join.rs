@@ -235,7 +235,7 @@ impl<C: AsyncContext> Side<C> {
     }
 
     /// Whether it is not being entered any more.
-    fn has_entered(&self) -> bool {
+    fn is_past_set_up(&self) -> bool {
         !matches!(self.state, State::Entering | State::Settling)
     }
 
@@ -293,7 +293,7 @@ where
         this.first.enter(cx);
         this.second.enter(cx);
         self.as_mut().note_who_failed_first();
-        if self.first.has_entered() && self.second.has_entered() {
+        if self.first.is_past_set_up() && self.second.is_past_set_up() {
             Poll::Ready(())
         } else {
             Poll::Pending

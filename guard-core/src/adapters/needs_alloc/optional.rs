@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 use crate::call_order::Order;
 use crate::cleanup::{Nest, Runtime, RuntimeId, WaitLimit, drop_context, poll_settle};
 use crate::raw::{
-    Ask, BesidePtr, Drive, DriveNode, Driven, KeptContext, LentContext, is_not_driven,
+    Ask, BesidePtr, DriveNode, Driveable, Driven, KeptContext, LentContext, is_not_driven,
 };
 use crate::report::{ReportKind, ReportSource};
 use crate::{AsyncContext, Outcome};

@@ -40,7 +40,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
         }
     }
 
-    let time_left = nest.time_left();
+    let remaining = nest.remaining();
     let (guards, inside) = (nest.guards(), nest.take());
     if inside.is_empty() && guards.is_empty() {
         return drop_it();
@@ -49,7 +49,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
         inside,
         taken: Cell::new(false),
         guards,
-        time_left,
+        remaining,
     });
     CURRENT.with(|current| current.framed(&doing.0, drop_it));
 }
@@ -89,13 +89,13 @@ pub(crate) fn begin_parts() -> Nest {
             inside,
             taken,
             guards,
-            time_left,
+            remaining,
         } = doing
         {
             taken.set(true);
             left.extend(inside.iter().cloned());
             open.add(guards);
-            time = time.or(*time_left);
+            time = time.or(*remaining);
         }
         true
     });
@@ -174,7 +174,7 @@ pub(super) struct Notes {
     /// The clean-ups that it waits for first.
     pub(super) inside: Vec<Arc<NestEntry>>,
     /// How much of the time for that is left, if its use has begun to wait.
-    pub(super) time_left: Option<Duration>,
+    pub(super) remaining: Option<Duration>,
     pub(super) limit: Option<Rc<dyn SharedLimit>>,
     /// Guards that may be among the locals of its context.
     pub(super) guards: OpenGuards,
@@ -187,7 +187,7 @@ pub(super) struct Notes {
 pub(super) fn notes() -> Notes {
     let mut notes = Notes {
         inside: Vec::new(),
-        time_left: None,
+        remaining: None,
         limit: None,
         guards: OpenGuards::default(),
         guard: None,
@@ -204,11 +204,11 @@ pub(super) fn notes() -> Notes {
                     inside,
                     taken,
                     guards,
-                    time_left,
+                    remaining,
                 } => {
                     taken.set(true);
                     notes.inside.extend(inside.iter().cloned());
-                    notes.time_left = notes.time_left.or(*time_left);
+                    notes.remaining = notes.remaining.or(*remaining);
                     if !apart {
                         notes.guards.add(guards);
                     }

@@ -25,7 +25,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
     contained(move || {
         let Notes {
             inside,
-            time_left,
+            remaining,
             limit,
             guards,
             guard,
@@ -45,7 +45,7 @@ pub(crate) fn hand_off<E: ?Sized + Kind>(exit: Pin<Box<E>>, identity: Identity, 
         let limit = limit.map(|limit| limit.for_cleanup());
         let mut task = CleanupTask::new(
             entry.clone(),
-            Nest::of(inside, guards, time_left),
+            Nest::of(inside, guards, remaining),
             exit,
             runtime.clone(),
             limit,

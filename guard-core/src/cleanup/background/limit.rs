@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::boxed::Box;
 
 use crate::platform::panics::catch_panic;
-use crate::platform::tokio::{Sleep, sleep, time_left};
+use crate::platform::tokio::{Sleep, remaining, sleep};
 
 /// What a limit bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) enum Timer {
     #[default]
     Set,
     /// The same, and so much time is left: it goes on for one that was running.
-    Left(Duration),
+    Remaining(Duration),
     Running(Sleep),
     /// The time is up.
     Over,
@@ -50,10 +50,10 @@ pub(super) enum Timer {
 
 impl Timer {
     /// How much time is left, if it runs.
-    pub(super) fn left(&self) -> Option<Duration> {
+    pub(super) fn remaining(&self) -> Option<Duration> {
         match self {
-            Self::Running(sleep) => Some(time_left(sleep)),
-            Self::Left(left) => Some(*left),
+            Self::Running(sleep) => Some(remaining(sleep)),
+            Self::Remaining(time) => Some(*time),
             Self::Set | Self::Over | Self::Off => None,
         }
     }
@@ -62,7 +62,7 @@ impl Timer {
     pub(super) fn poll(&mut self, duration: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
         let starts = match self {
             Self::Set => Some(duration),
-            Self::Left(left) => Some(Some(*left)),
+            Self::Remaining(time) => Some(Some(*time)),
             Self::Running(_) | Self::Over | Self::Off => None,
         };
         if let Some(duration) = starts {
@@ -71,7 +71,7 @@ impl Timer {
         let sleep = match self {
             Self::Running(sleep) => sleep,
             Self::Over => return Poll::Ready(()),
-            Self::Set | Self::Left(_) | Self::Off => return Poll::Pending,
+            Self::Set | Self::Remaining(_) | Self::Off => return Poll::Pending,
         };
         match catch_panic(|| Pin::new(&mut *sleep).poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,

@@ -24,7 +24,7 @@ use crate::raw::{Current, Exclusive};
 #[derive(Default)]
 pub(crate) struct Nest {
     // `ManuallyDrop`: `Drop` empties it, so the compiler generates no drop code for it.
-    left: ManuallyDrop<Option<Box<Exclusive<Contents>>>>,
+    contents: ManuallyDrop<Option<Box<Exclusive<Contents>>>>,
 }
 
 struct Contents {
@@ -68,7 +68,7 @@ pub(crate) enum Doing {
         taken: core::cell::Cell<bool>,
         guards: OpenGuards,
         /// How much of the time is left that the use waits for `inside`, if it has begun to wait.
-        time_left: Option<Duration>,
+        remaining: Option<Duration>,
     },
     /// A guard is dropped, and with it its context.
     DroppingGuard(Option<Opened>),
@@ -99,22 +99,22 @@ impl Nest {
     #[inline]
     pub(crate) const fn new() -> Self {
         Self {
-            left: ManuallyDrop::new(None),
+            contents: ManuallyDrop::new(None),
         }
     }
 
-    /// A nest for a clean-up, with these entries. If there is a `time_left`, that is how long it waits for them.
+    /// A nest for a clean-up, with these entries. It waits for them as long as is `remaining`, if that is known.
     pub(super) fn of(
         entries: Vec<Arc<NestEntry>>,
         guards: OpenGuards,
-        time_left: Option<Duration>,
+        remaining: Option<Duration>,
     ) -> Self {
         let mut nest = Self::new();
         if !entries.is_empty() || !guards.is_empty() {
             let left = nest.contents();
             left.entries = entries;
             left.guards_of_use = guards.into_lists();
-            left.timer = time_left.map_or(Timer::Set, Timer::Left);
+            left.timer = remaining.map_or(Timer::Set, Timer::Remaining);
         }
         nest
     }
@@ -123,7 +123,7 @@ impl Nest {
     #[inline]
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
-        self.left.is_none()
+        self.contents.is_none()
     }
 
     /// Makes this the current nest while `action` runs: a part of the use is polled.
@@ -143,7 +143,7 @@ impl Nest {
     }
 
     fn contents(&mut self) -> &mut Contents {
-        let left = self.left.get_or_insert_with(|| {
+        let left = self.contents.get_or_insert_with(|| {
             Box::new(Exclusive::new(Contents {
                 entries: Vec::new(),
                 apart: Vec::new(),
@@ -187,7 +187,7 @@ impl Nest {
 
     /// Takes out what has not ended.
     pub(super) fn take(&mut self) -> Vec<Arc<NestEntry>> {
-        let Some(mut left) = self.left.take() else {
+        let Some(mut left) = self.contents.take() else {
             return Vec::new();
         };
         let left = left.get_mut();
@@ -208,7 +208,7 @@ impl Nest {
 
     /// Whether this guard was opened in it.
     pub(super) fn has(&mut self, opened: &Opened) -> bool {
-        self.left.as_mut().is_some_and(|left| {
+        self.contents.as_mut().is_some_and(|left| {
             let left = left.get_mut();
             let mut lists = left.guards.iter().chain(&left.guards_of_use);
             lists.any(|list| opened.is_in(list))
@@ -217,7 +217,7 @@ impl Nest {
 
     /// The guards that were opened in it.
     pub(super) fn guards(&mut self) -> OpenGuards {
-        let Some(left) = &mut *self.left else {
+        let Some(left) = &mut *self.contents else {
             return OpenGuards::default();
         };
         let left = left.get_mut();
@@ -251,7 +251,7 @@ impl Nest {
         cx: &mut Context<'_>,
         waits: impl Fn(&NestEntry) -> bool,
     ) -> Poll<()> {
-        while let Some(left) = &mut *self.left {
+        while let Some(left) = &mut *self.contents {
             let waiter = core::ptr::from_ref(&**left).addr();
             let left = left.get_mut();
             let Some(entry) = left.entries.last() else {
@@ -266,14 +266,14 @@ impl Nest {
                 return Poll::Pending;
             }
         }
-        self.settled();
+        self.end_wait();
         Poll::Ready(())
     }
 
     /// [`poll_ended`](Self::poll_ended) that also waits for the uses that were dropped during their set-up.
     pub(super) fn poll_all_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
         let waits = |entry: &NestEntry| runtime.waits_for(entry.runtime);
-        if let Some(left) = &mut *self.left {
+        if let Some(left) = &mut *self.contents {
             left.get_mut().take_back(waits);
         }
         self.poll_each_ended(cx, waits)
@@ -286,8 +286,8 @@ impl Nest {
     }
 
     /// How much of the time is left that [`poll_wait_limit`](Self::poll_wait_limit) waits, if it has begun to.
-    pub(super) fn time_left(&mut self) -> Option<Duration> {
-        self.left.as_mut()?.get_mut().timer.left()
+    pub(super) fn remaining(&mut self) -> Option<Duration> {
+        self.contents.as_mut()?.get_mut().timer.remaining()
     }
 
     /// Gives up waiting, and returns the names of those that have not ended.
@@ -297,22 +297,22 @@ impl Nest {
         drop(take_spent(&mut entries));
         let (ended, late): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.has_ended());
-        self.settled();
+        self.end_wait();
         for ended in ended {
             self.adopt(Some(ended));
         }
         late.iter().map(|entry| entry.identity.path()).collect()
     }
 
-    /// Frees the memory if there is no entry left.
-    fn settled(&mut self) {
-        if let Some(left) = &mut *self.left {
+    /// The wait is over: stops its clock, and frees the memory if there is no entry any more.
+    fn end_wait(&mut self) {
+        if let Some(left) = &mut *self.contents {
             let left = left.get_mut();
             left.timer = Timer::default();
             left.apart.retain(|entry| !entry.is_spent());
             let mut guards = left.guards.iter().chain(&left.guards_of_use);
             if left.apart.is_empty() && guards.all(GuardList::is_empty) {
-                *self.left = None;
+                *self.contents = None;
             }
         }
     }
@@ -320,7 +320,7 @@ impl Nest {
     /// An entry that has to end before an exit that was to go on in the same place.
     pub(super) fn unended(&mut self, runtime: RuntimeId) -> Option<Arc<NestEntry>> {
         loop {
-            let left = self.left.as_mut()?.get_mut();
+            let left = self.contents.as_mut()?.get_mut();
             let entry = left.entries.last()?;
             if entry.has_ended() {
                 let ended = left.entries.pop();
@@ -372,7 +372,7 @@ impl Drop for Leftover {
 impl Drop for Nest {
     #[inline]
     fn drop(&mut self) {
-        if self.left.is_some() {
+        if self.contents.is_some() {
             self.leave_all();
         }
     }

@@ -9,7 +9,7 @@ use super::{BesidePtr, EndedBeside, LaterPanics, Node, NodeVtable};
 use crate::platform::panics::Panic;
 
 /// Something that a driver polls through a shared reference. Its owner may add to it, end it or be moved meanwhile.
-pub(crate) trait Drive {
+pub(crate) trait Driveable {
     /// Goes on. Ready when it ends the block. An error that comes `after_block` is for a report only.
     fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside>;
 
@@ -36,7 +36,7 @@ unsafe impl<D: Sync> Sync for DriveNode<D> {}
 impl<D> core::panic::UnwindSafe for DriveNode<D> {}
 impl<D> core::panic::RefUnwindSafe for DriveNode<D> {}
 
-impl<D: Drive> DriveNode<D> {
+impl<D: Driveable> DriveNode<D> {
     const VTABLE: &'static NodeVtable = &NodeVtable {
         poll: Self::poll_node,
         end: Self::end_node,
@@ -102,7 +102,7 @@ impl<D> core::ops::Deref for DriveNode<D> {
     }
 }
 
-impl<D: Drive> Drive for DriveNode<D> {
+impl<D: Driveable> Driveable for DriveNode<D> {
     fn poll(&self, cx: &mut Context<'_>, after_block: bool) -> Poll<EndedBeside> {
         self.drive.poll(cx, after_block)
     }

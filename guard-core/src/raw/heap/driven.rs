@@ -19,7 +19,7 @@ use crate::cleanup::{Nest, drop_context};
 use crate::context::report_failures;
 use crate::platform::locked::Locked;
 use crate::platform::panics::{Panic, catch_panic, contained};
-use crate::raw::beside::drive::{Drive, DriveNode};
+use crate::raw::beside::drive::{DriveNode, Driveable};
 use crate::raw::beside::{ASK, Ask, EndedBeside, LaterPanics};
 
 /// An entered context beside which something goes on, while its resource is lent.
@@ -194,7 +194,7 @@ where
     action(used.0.context.as_mut())
 }
 
-impl<C, X> Drive for Driven<C, X>
+impl<C, X> Driveable for Driven<C, X>
 where
     C: AsyncContext<X>,
 {

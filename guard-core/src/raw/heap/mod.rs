@@ -6,7 +6,7 @@ mod driven;
 mod held;
 mod join_resource;
 
-pub(crate) use super::beside::drive::{Drive, DriveNode};
+pub(crate) use super::beside::drive::{DriveNode, Driveable};
 pub(crate) use super::beside::joined::JoinedBeside;
 pub(crate) use append_vec::AppendVec;
 pub(crate) use boxed::boxed;
