@@ -10,8 +10,9 @@ use syn::{
 };
 
 use super::Definition;
-use super::body::{ContextBody, yielder};
+use super::body::ContextBody;
 use super::ownership::is_borrowed;
+use super::proof::yielder;
 use super::receiver::this;
 use crate::args::Args;
 use crate::diag::{ends, path_at};

@@ -6,8 +6,10 @@ mod instrument;
 mod likely_mistakes;
 mod one_yield;
 mod ownership;
+mod proof;
 mod receiver;
 mod returns;
+mod yields;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

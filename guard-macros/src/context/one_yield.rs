@@ -1,6 +1,6 @@
 //! Paths with two yields or none, where that is seen from the code alone.
 //!
-//! rustc finds all of them, but in its messages are only the names of [`super::body::Proof`]. What is not sure is left to it:
+//! rustc finds all of them, but in its messages are only the names of [`super::proof::Proof`]. What is not sure is left to it:
 //! code that looks as if it were reached may not be, and is correct then.
 
 use quote::ToTokens;
