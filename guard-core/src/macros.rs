@@ -344,7 +344,7 @@ pub use guard_macros::within;
 ///   fail needs none, and may have one in any function.
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
-///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is
+///   entered, the others are exited with `Failed`. It needs the feature `alloc`; which error leaves is
 ///   said at [`Join`](crate::context::Join).
 /// - When a [`yield_resource!`](crate::yield_resource) stands in the block, that is in a context made of contexts,
 ///   and the block ends without an error, the contexts exit with the outcome that the yield told. So an inner

@@ -125,7 +125,8 @@ where
     ///
     /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
     ///
-    /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
+    /// It takes longer the more entries are above this one, because each of them moves down by one place: some microseconds for ten
+    /// thousand.
     ///
     /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
     /// is does not compile. What goes early while others stay in use is better entered by itself, with

@@ -23,10 +23,11 @@ pub(crate) use span::Span;
 
 use crate::platform::panics;
 
-/// What happened to a clean-up, or to its error, that no caller will hear of.
+/// What is reported: what happened to a clean-up, or an error or a panic that no caller receives.
 #[non_exhaustive]
 pub enum ReportKind<'a, E: ?Sized> {
-    /// The clean-up did not run to its end: its context was dropped, and there was nowhere to finish.
+    /// The clean-up did not run to its end: its context was dropped, and there was nowhere to finish. Or the context is
+    /// `scoped`, and was dropped at its yield or in its exit, as each `scoped` context is whose user is cancelled then.
     Abandoned,
     /// The clean-up failed, and its caller is gone or has a more important error to return. Or the body failed, and its
     /// caller is gone: see [`Report::is_of_body`].
@@ -93,7 +94,8 @@ impl<E: ?Sized> fmt::Debug for ReportKind<'_, E> {
     }
 }
 
-/// A clean-up that was lost, or whose error was: what [`set_reporter`] receives.
+/// What [`set_reporter`] receives: an error or a panic that no caller receives, or a clean-up that was not done in full or in
+/// its order, as [`ReportKind`] says.
 ///
 /// Its `Display` is one line for a log.
 #[derive(Debug)]
