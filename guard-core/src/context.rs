@@ -86,7 +86,7 @@ use crate::using::form::{BothErrors, FirstError};
 /// lends the resource, any number of times; then [`poll_exit`](Self::poll_exit) until it is ready.
 /// A context that has failed to enter, or has exited, is not used again.
 ///
-/// The parameter `X` is the type of the body's error as far as the context wants to know it: `()` for
+/// The parameter `X` is the type of the block's error as far as the context wants to know it: `()` for
 /// ordinary contexts, the error itself for those that catch.
 ///
 /// # Panics
@@ -129,7 +129,7 @@ pub trait AsyncContext<
     /// # Errors
     ///
     /// Cleaning up failed. For a context that catches (`X` is not `()`), `Ok` after
-    /// [`Outcome::Failed`] means that the body's error is swallowed.
+    /// [`Outcome::Failed`] means that the block's error is swallowed.
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -165,8 +165,8 @@ pub trait AsyncContext<
 
     /// Where it was entered: its exit waits for the clean-ups that go on there.
     ///
-    /// Provided: here. It has no clean-up in the background, so it is exited on the thread that drops what is in its
-    /// block, or not at all.
+    /// Provided: the runtime and the thread on which this is called. A context that does not say where it was entered has no
+    /// clean-up in the background: its exit runs where its use is polled, or not at all.
     #[doc(hidden)]
     #[inline]
     fn runtime(&self) -> RuntimeId {
@@ -728,7 +728,7 @@ pub trait Called {}
 #[diagnostic::do_not_recommend]
 impl<F: Body<A>, A> Called for (F, A) {}
 
-/// Implemented for `()`: the context does not want to see the body's error.
+/// Implemented for `()`: the context does not want to see the block's error.
 #[diagnostic::on_unimplemented(
     message = "this context catches the body's error, so it is used with `.catch(…)`",
     label = "a context that catches decides what becomes of the error",

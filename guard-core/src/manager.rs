@@ -61,7 +61,7 @@ use crate::{
 /// ```
 /// # A manager that catches
 ///
-/// The parameter `X` is the type of the body's error that the manager is told, as for
+/// The parameter `X` is the type of the block's error that the manager is told, as for
 /// [`AsyncContext`]. A manager that says it catches: after `Outcome::Failed(error)` an `exit` that returns `Ok(())`
 /// swallows the error, and one that returns `Err` raises it or another. Python: a class whose `__aexit__` may
 /// return true.
@@ -119,7 +119,7 @@ pub trait AsyncManager<X: 'static = ()> {
     ///
     /// # Errors
     ///
-    /// Cleaning up failed; or, in a manager that catches, what becomes of the body's error.
+    /// Cleaning up failed; or, in a manager that catches, what becomes of the block's error.
     fn exit(&mut self, outcome: Outcome<X>)
     -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

@@ -94,7 +94,7 @@ impl<F: Future> FutureItself for F {}
 /// # Cancellation
 ///
 /// Dropped while it waits, it leaves what is not done to the use that encloses it, whose exit waits for it. If `future` has
-/// ended with an `Err` by then, that has no caller any more, and is [reported](crate::set_reporter), as that of a body is.
+/// ended with an `Err` by then, that has no caller any more, and is [reported](crate::set_reporter), as that of a block is.
 #[track_caller]
 pub fn settled<F>(future: F) -> Settled<F>
 where
