@@ -150,6 +150,8 @@ where
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
+    ///
+    /// [`AsyncExitStack::adopt`](crate::AsyncExitStack::adopt) has an example.
     pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
     where
         T: 'a,
@@ -201,6 +203,8 @@ where
     ///
     /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
     /// it or another. Python: `push_async_exit`.
+    ///
+    /// [`AsyncExitStack::push_exit`](crate::AsyncExitStack::push_exit) has an example.
     #[doc(alias = "push_async_exit")]
     pub fn push_exit<F, Fut>(&self, exit: F) -> Key
     where

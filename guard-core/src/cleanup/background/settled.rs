@@ -193,6 +193,10 @@ pin_project_lite::pin_project! {
 /// # Errors
 ///
 /// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) too.
+///
+/// # Cancellation
+///
+/// As for [`settled`]. What clean-ups report then, or have reported, goes to the `try_settled` around it, if there is one.
 #[track_caller]
 pub fn try_settled<F>(future: F) -> TrySettled<F>
 where
