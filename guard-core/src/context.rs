@@ -526,7 +526,7 @@ pub trait AsyncContext<
     ///
     /// # Panics
     ///
-    /// Where the context fails, in its set-up or its clean-up. After a panic of the body, that one goes on and
+    /// Where the context fails, in its set-up or its clean-up. After a panic of the block, that one goes on and
     /// the clean-up's is [reported](crate::set_reporter).
     ///
     /// # Cancellation

@@ -103,7 +103,7 @@ pub struct Report<'a> {
     name: &'a str,
     location: Option<&'static Location<'static>>,
     kind: ReportKind<'a, dyn fmt::Display + 'a>,
-    /// Whether the error or the panic is that of the body, not that of the clean-up.
+    /// Whether the error or the panic is that of the block, not that of the clean-up.
     of_body: bool,
 }
 
