@@ -89,7 +89,7 @@ use crate::using::closure::{Converting, closure};
 /// lends the resource, any number of times; then [`poll_exit`](Self::poll_exit) until it is ready.
 /// A context that has failed to enter, or has exited, is not used again.
 ///
-/// The parameter `X` is the type of the body's error as far as the context wants to know it: `()` for
+/// The parameter `X` is the type of the block's error as far as the context wants to know it: `()` for
 /// ordinary contexts, the error itself for those that catch.
 ///
 /// # Panics
@@ -132,7 +132,7 @@ pub trait AsyncContext<
     /// # Errors
     ///
     /// Cleaning up failed. For a context that catches (`X` is not `()`), `Ok` after
-    /// [`Outcome::Failed`] means that the body's error is swallowed.
+    /// [`Outcome::Failed`] means that the block's error is swallowed.
     fn poll_exit(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -168,8 +168,8 @@ pub trait AsyncContext<
 
     /// Where it was entered: its exit waits for the clean-ups that go on there.
     ///
-    /// Provided: here. It has no clean-up in the background, so it is exited on the thread that drops what is in its
-    /// block, or not at all.
+    /// Provided: the runtime and the thread on which this is called. A context that does not say where it was entered has no
+    /// clean-up in the background: its exit runs where its use is polled, or not at all.
     #[doc(hidden)]
     #[inline]
     fn runtime(&self) -> RuntimeId {
@@ -290,6 +290,24 @@ pub trait AsyncContext<
     /// [`TryWithError`](crate::TryWithError), and a value that the body returned before a failing exit is in it too.
     /// Panics and cancellation are as there.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, TryWithError, async_context, yield_resource};
+    ///
+    /// #[async_context]
+    /// async fn file() -> Result<(), &'static str> {
+    ///     yield_resource!();
+    ///     Err("the disk is full")
+    /// }
+    ///
+    /// let used = file().try_with(async |()| Ok::<_, ()>("written")).await;
+    /// let error = "the disk is full";
+    /// assert_eq!(used, Err(TryWithError::Exit { value: "written", error }));
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`TryWithError`](crate::TryWithError) says.
@@ -313,6 +331,16 @@ pub trait AsyncContext<
     ///
     /// A value that is an `Err` has failed, as everywhere: the context is told so, and the value is returned as it is.
     /// Panics and cancellation are as there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, nullcontext};
+    ///
+    /// assert_eq!(nullcontext(41).run(async |number| *number + 1).await, 42);
+    /// # }
+    /// ```
     #[inline]
     fn run<'r, T, F>(self, body: F) -> Run<Self, X, F, <F as Body<&'r mut Self::Resource>>::Fut, T>
     where
@@ -332,6 +360,27 @@ pub trait AsyncContext<
     /// `Ok(Some(value))`: the body succeeded. `Ok(None)`: it failed and the context swallowed the
     /// error. Panics and cancellation are as for [`with`](Self::with): they cannot be swallowed. Python:
     /// `async with` around a context manager whose `__aexit__` may return true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, Outcome, async_context, yield_resource};
+    ///
+    /// #[async_context(catch)]
+    /// async fn forgiving() -> Result<(), String> {
+    ///     match yield_resource!() {
+    ///         Outcome::Failed(error) if error != "late" => Err(error),
+    ///         _ => Ok(()),
+    ///     }
+    /// }
+    ///
+    /// let late = forgiving().catch(async |()| Err::<u32, _>("late".to_owned())).await;
+    /// assert_eq!(late, Ok(None));
+    /// let done = forgiving().catch(async |()| Ok(42)).await;
+    /// assert_eq!(done, Ok(Some(42)));
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -480,7 +529,7 @@ pub trait AsyncContext<
     ///
     /// # Panics
     ///
-    /// Where the context fails, in its set-up or its clean-up. After a panic of the body, that one goes on and
+    /// Where the context fails, in its set-up or its clean-up. After a panic of the block, that one goes on and
     /// the clean-up's is [reported](crate::set_reporter).
     ///
     /// # Cancellation
@@ -501,6 +550,26 @@ pub trait AsyncContext<
     /// A `convert` that never returns (`|error| panic!("{error}")`, from edition 2024 on) makes a context that
     /// cannot fail; [`expect`](Self::expect) is shorter.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, async_context, yield_resource};
+    ///
+    /// #[async_context]
+    /// async fn port(text: &'static str) -> Result<u16, std::num::ParseIntError> {
+    ///     let mut port = text.parse()?;
+    ///     yield_resource!(port);
+    ///     Ok(())
+    /// }
+    ///
+    /// let port = port("http")
+    ///     .map_err(|error| format!("the port: {error}"))
+    ///     .with(async |port| Ok::<_, String>(*port))
+    ///     .await;
+    /// assert_eq!(port.unwrap_err(), "the port: invalid digit found in string");
+    /// # }
+    /// ```
     #[inline]
     fn map_err<F, E>(self, convert: F) -> MapErr<Self, F>
     where
@@ -536,6 +605,28 @@ pub trait AsyncContext<
     }
 
     /// The same context on the heap, its type hidden: see [`BoxContext`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, BoxContext, async_context, nullcontext, yield_resource};
+    /// use std::convert::Infallible;
+    ///
+    /// #[async_context]
+    /// async fn two() -> u32 {
+    ///     let mut two = 2;
+    ///     yield_resource!(two);
+    /// }
+    ///
+    /// let contexts: [BoxContext<'static, u32, Infallible>; 2] = [nullcontext(1).boxed(), two().boxed()];
+    /// let mut sum = 0;
+    /// for context in contexts {
+    ///     sum += context.run(async |number| *number).await;
+    /// }
+    /// assert_eq!(sum, 3);
+    /// # }
+    /// ```
     #[cfg(feature = "alloc")]
     fn boxed<'a>(self) -> BoxContext<'a, Self::Resource, Self::Error, X>
     where
@@ -605,6 +696,33 @@ pub trait AsyncContext<
     ///
     /// For other clocks than tokio's, and for other limits than time. Otherwise as
     /// [`exit_timeout`](Self::exit_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use guard_core::{AsyncContext, TimeoutError, TryWithError, async_context, yield_resource};
+    /// use tokio::sync::oneshot;
+    ///
+    /// #[async_context]
+    /// async fn stubborn() {
+    ///     yield_resource!();
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # guard_core::set_reporter(|_| {});
+    /// let (give_up, given_up) = oneshot::channel::<()>();
+    /// let used = stubborn()
+    ///     .exit_until(async { drop(given_up.await) })
+    ///     .try_with(async move |()| {
+    ///         drop(give_up);
+    ///         Ok::<_, ()>("used")
+    ///     })
+    ///     .await;
+    /// let error = TimeoutError::TimedOut;
+    /// assert_eq!(used, Err(TryWithError::Exit { value: "used", error }));
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///

@@ -152,9 +152,11 @@ impl<F, T, E> fmt::Debug for Drive<F, T, E> {
 /// Nothing tells a guard that the function around it failed: on a `?` before its exit it is dropped.
 /// A guard that is dropped without being exited drops its context, whose outcome then is
 /// [`Cancelled`](Outcome::Cancelled), also when it is dropped by a panic: only
-/// [`async_with!`](crate::async_with) and [`AsyncContext::with`] catch a panic and tell it. Several
-/// guards that are dropped together begin their clean-up in the order in which they are dropped, but do
-/// not wait for one another: nest `async_with!`, or use an exit stack, where that matters.
+/// [`async_with!`](crate::async_with) and [`AsyncContext::with`] catch a panic and tell it.
+///
+/// Inside a use, a guard that is dropped or exited waits for the clean-ups of guards that were opened after it in that use, and
+/// dropped. Without a use around them guards do not wait for one another: nest `async_with!`, or use an exit stack, where that
+/// matters.
 #[must_use = "a guard that is dropped at once cleans up in the background: call `.exit().await`"]
 pub struct Guard<C, X = ()>
 where

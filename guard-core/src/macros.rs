@@ -49,7 +49,7 @@
 /// |---|---|
 /// | (none) | *Guaranteed*: the clean-up also runs when the user of the context is cancelled. Everything in it is owned, `Send + 'static`; it costs one heap allocation. |
 /// | `scoped` | It may borrow and need not be `Send`; no allocation. When its user is cancelled it is dropped where it stands, and that is [reported](crate::set_reporter). |
-/// | `catch` | It is given the body's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with `catch(…)` in [`async_with!`](crate::async_with), or with [`catch`](crate::AsyncContext::catch). |
+/// | `catch` | It is given the block's error, [`Outcome::Failed(error)`](crate::Outcome): to return `Ok(())` swallows it, `Err` raises it or another. To be used with `catch(…)` in [`async_with!`](crate::async_with), or with [`catch`](crate::AsyncContext::catch). |
 /// | `local` | Guaranteed, and it need not be `Send`: its clean-up goes on on the thread where it was entered. See [below](#contexts-that-stay-on-one-thread). |
 /// | `owned` | Guaranteed, and it may be called with references: they are turned into owned values, and the body sees references to those. See [below](#references-among-the-arguments). |
 /// | `boxed` | It is returned as a [`BoxContext`](crate::BoxContext), with `local` as a [`LocalBoxContext`](crate::LocalBoxContext), so its type can be named, and a trait with such a function can be used as `dyn`. See [below](#traits-that-are-used-as-dyn). |
@@ -344,7 +344,7 @@ pub use guard_macros::within;
 ///   fail needs none, and may have one in any function.
 /// - Several contexts are entered in order and exited in reverse. Those inside
 ///   `join(a = first()?, b = second()?)` are entered concurrently and exited concurrently; if one cannot be
-///   entered, the others are exited with `Failed`. Each is on the heap (feature `alloc`); which error leaves is
+///   entered, the others are exited with `Failed`. It needs the feature `alloc`; which error leaves is
 ///   said at [`Join`](crate::context::Join).
 /// - When a [`yield_resource!`](crate::yield_resource) stands in the block, that is in a context made of contexts,
 ///   and the block ends without an error, the contexts exit with the outcome that the yield told. So an inner

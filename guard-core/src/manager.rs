@@ -61,7 +61,7 @@ use crate::{
 /// ```
 /// # A manager that catches
 ///
-/// The parameter `X` is the type of the body's error that the manager is told, as for
+/// The parameter `X` is the type of the block's error that the manager is told, as for
 /// [`AsyncContext`]. A manager that says it catches: after `Outcome::Failed(error)` an `exit` that returns `Ok(())`
 /// swallows the error, and one that returns `Err` raises it or another. Python: a class whose `__aexit__` may
 /// return true.
@@ -119,7 +119,7 @@ pub trait AsyncManager<X: 'static = ()> {
     ///
     /// # Errors
     ///
-    /// Cleaning up failed; or, in a manager that catches, what becomes of the body's error.
+    /// Cleaning up failed; or, in a manager that catches, what becomes of the block's error.
     fn exit(&mut self, outcome: Outcome<X>)
     -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
@@ -198,7 +198,58 @@ where
 
 /// [`manage`] for a manager that borrows, or where there is no allocator.
 ///
-/// Like every scoped context it is dropped where it stands when its user is cancelled.
+/// Python: `async with value`.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use guard_core::{AsyncManager, Outcome, async_with, manage_scoped};
+/// use std::convert::Infallible;
+///
+/// struct Savepoint<'a> {
+///     rows: &'a mut Vec<u32>,
+///     before: usize,
+/// }
+///
+/// impl AsyncManager for Savepoint<'_> {
+///     type Resource = Vec<u32>;
+///     type Error = Infallible;
+///
+///     async fn enter(&mut self) -> Result<&mut Vec<u32>, Infallible> {
+///         self.before = self.rows.len();
+///         Ok(self.rows)
+///     }
+///
+///     async fn exit(&mut self, outcome: Outcome) -> Result<(), Infallible> {
+///         if !outcome.is_completed() {
+///             self.rows.truncate(self.before);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut rows = vec![1];
+/// let savepoint = Savepoint { rows: &mut rows, before: 0 };
+/// async_with!(rows = manage_scoped(savepoint), {
+///     rows.push(2);
+/// });
+/// assert_eq!(rows, [1, 2]);
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of `enter` and `exit`.
+///
+/// # Panics
+///
+/// A panic of either goes on in whoever polls.
+///
+/// # Cancellation
+///
+/// Like every scoped context it is dropped where it stands when its user is cancelled: `exit` is not called, or not finished.
+/// That is [reported](crate::set_reporter) if the manager had been entered.
 #[track_caller]
 pub fn manage_scoped<M, X>(
     manager: M,

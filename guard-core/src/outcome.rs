@@ -5,7 +5,7 @@
 /// In Python this is the exception that `yield` raises, or its absence. Here it is a value, so the
 /// lines after the yield run in every case and cannot be skipped by forgetting a `finally`.
 ///
-/// The parameter is the body's error: `()` for ordinary contexts, which are told *that* the body
+/// The parameter is the block's error: `()` for ordinary contexts, which are told *that* the block
 /// failed, and the error itself for `#[async_context(catch)]`, which decide what becomes of it.
 /// The list of variants is complete and stays so: matching all four is encouraged.
 ///
@@ -19,34 +19,47 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome<X = ()> {
-    /// The body ended, by reaching its end or by a `return`, `break` or `continue`, and not with an `Err`.
+    /// The block ended, by reaching its end or by a `return`, `break` or `continue`, and not with an `Err`.
     Completed,
-    /// The body ended with an error: by a `?`, or with a `Result` that is `Err`.
+    /// The block ended with an error: by a `?`, or with a `Result` that is `Err`.
+    ///
+    /// Or a later context of the same call, or a later entry of the same exit stack, failed. Or a context beside it in
+    /// `join(…)` could not be entered.
     Failed(X),
-    /// The body panicked. The panic goes on once the clean-up is done.
+    /// The block panicked, or the future [beside](crate::yield_resource#beside-the-block) it. The panic goes on once the clean-up
+    /// is done.
+    ///
+    /// Or a later context of the same call, or a later entry of the same exit stack, panicked. Or a context beside it in
+    /// `join(…)` panicked while it was entered.
     Panicked,
-    /// The future that used the context was dropped before the body ended. A context that catches is told this also
-    /// where the body ended with an `Err` that is not handed to it.
+    /// The block was dropped before it ended, or did not begin:
+    ///
+    /// - The future that used the context was dropped.
+    /// - The future [beside](crate::yield_resource#beside-the-block) the block failed, as that of a
+    ///   [`deadline`](crate::deadline) does. Or that of an earlier context of the same call failed or panicked.
+    /// - A [`Guard`](crate::Guard) or an exit stack was dropped, and not exited or closed.
+    ///
+    /// A context that catches is told this also where the block ended with an `Err` that is not handed to it.
     Cancelled,
 }
 
 impl<X> Outcome<X> {
-    /// Whether the body ended without error.
+    /// Whether the outcome is [`Completed`](Self::Completed).
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed)
     }
 
-    /// Whether the body ended with an error.
+    /// Whether the outcome is [`Failed`](Self::Failed).
     pub const fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
 
-    /// Whether the body panicked.
+    /// Whether the outcome is [`Panicked`](Self::Panicked).
     pub const fn is_panicked(&self) -> bool {
         matches!(self, Self::Panicked)
     }
 
-    /// Whether the body was cancelled.
+    /// Whether the outcome is [`Cancelled`](Self::Cancelled).
     pub const fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled)
     }

@@ -165,6 +165,42 @@ fn the_wait_after_an_exit_is_limited() {
 }
 
 #[test]
+fn the_wait_before_an_exit_and_the_wait_after_it_have_the_whole_limit_each() {
+    const OVERTOOK: &str = "leaves_a_hung_one overtook never";
+    let both = |log: Log, dropped: bool| {
+        let it = leaves_a_hung_one(log.clone(), 0);
+        it.run(async move |()| {
+            hand_off_a_hung_one(&log);
+            if dropped {
+                forever().await;
+            }
+        })
+    };
+    in_own_runtime(async |log, reports| {
+        let start = Instant::now();
+        both(log.clone(), false).await;
+        assert_eq!(start.elapsed(), LIMIT * 2);
+        assert_eq!(log.line(), "~hung ~hung -leaves");
+        assert_eq!(reports.take(), [OVERTOOK; 2]);
+    });
+    in_own_runtime(async |log, reports| {
+        poll_and_drop(both(log.clone(), true));
+        tokio::time::sleep(LIMIT - SECOND).await;
+        assert_eq!(
+            (log.line(), reports.line()),
+            ("~hung".into(), String::new())
+        );
+        tokio::time::sleep(SECOND * 2).await;
+        assert_eq!(log.line(), "~hung -leaves");
+        assert_eq!(reports.line(), OVERTOOK);
+        tokio::time::sleep(LIMIT - SECOND * 2).await;
+        assert_eq!(reports.line(), "");
+        tokio::time::sleep(SECOND * 2).await;
+        assert_eq!(reports.line(), OVERTOOK);
+    });
+}
+
+#[test]
 fn the_wait_after_a_failed_set_up_is_limited() {
     #[async_context]
     async fn fails_with_a_hung_one(log: Log) -> Result<(), &'static str> {

@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use crate::call_order::Order;
 use crate::{AsyncContext, Outcome};
 
-/// Swallows the errors of the body for which `predicate` is true; all others are raised.
+/// Swallows the errors of the block for which `predicate` is true; all others are raised.
 ///
 /// To be used with [`catch`](AsyncContext::catch), or on an exit stack that catches. It can be copied when
 /// the predicate can, so one may be used many times, also inside itself. Python: `suppress`.

@@ -23,8 +23,8 @@
 //!
 //! Each exit that runs in place goes the same way, without the hand-off: settle, exit, settle.
 //!
-//! The clean-up of a `local` context goes the same way on one thread: its task is spawned in the `LocalSet`, or by the
-//! thread's own spawner. [`Kind`] is all that differs.
+//! The clean-up of a `local` context goes the same way on one thread: its task is spawned by the thread's own spawner, or
+//! else in the `LocalSet` in which the use is dropped. [`Kind`] is all that differs.
 //!
 //! # Invariants
 //!

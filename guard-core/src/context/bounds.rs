@@ -117,7 +117,7 @@ pub trait Called {}
 #[diagnostic::do_not_recommend]
 impl<F: Body<A>, A> Called for (F, A) {}
 
-/// Implemented for `()`: the context does not want to see the body's error.
+/// Implemented for `()`: the context does not want to see the block's error.
 #[diagnostic::on_unimplemented(
     message = "this context catches the body's error, so it is used with `.catch(…)`",
     label = "a context that catches decides what becomes of the error",

@@ -359,7 +359,8 @@ where
     ///
     /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
     ///
-    /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
+    /// It takes longer the more entries are above this one, because each of them moves down by one place: some microseconds for ten
+    /// thousand.
     ///
     /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
     /// is does not compile. What goes early while others stay in use is better entered by itself, with
@@ -383,6 +384,22 @@ where
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// use guard_core::{async_with, exit_stack};
+    ///
+    /// async_with!(stack = exit_stack::<std::io::Error>()?, {
+    ///     let lines = stack.adopt(vec!["hello"], async |lines: Vec<&str>| {
+    ///         assert_eq!(lines, ["hello", "goodbye"]);
+    ///         Ok(())
+    ///     });
+    ///     lines.push("goodbye");
+    /// });
+    /// # Ok(()) }
+    /// ```
     pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
     where
         T: Send + 'static,
@@ -435,6 +452,21 @@ where
     ///
     /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
     /// it or another. Python: `push_async_exit`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// use guard_core::{Outcome, async_with, exit_stack};
+    ///
+    /// async_with!(stack = exit_stack::<std::io::Error>()?, {
+    ///     stack.push_exit(async |outcome: Outcome| {
+    ///         println!("{}", if outcome.is_completed() { "commit" } else { "roll back" });
+    ///         Ok(())
+    ///     });
+    /// });
+    /// # Ok(()) }
+    /// ```
     #[doc(alias = "push_async_exit")]
     pub fn push_exit<F, Fut>(&self, exit: F) -> Key
     where

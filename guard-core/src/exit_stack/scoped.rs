@@ -125,7 +125,8 @@ where
     ///
     /// What goes on [beside](crate::yield_resource#beside-the-block) it is dropped first.
     ///
-    /// It takes longer the more entries are above this one, because these move up: some microseconds for ten thousand.
+    /// It takes longer the more entries are above this one, because each of them moves down by one place: some microseconds for ten
+    /// thousand.
     ///
     /// No resource of the stack may be in use: what is lent borrows the stack, so releasing while one
     /// is does not compile. What goes early while others stay in use is better entered by itself, with
@@ -149,6 +150,8 @@ where
     }
 
     /// Adds a value that is there already, with its asynchronous release, and lends it.
+    ///
+    /// [`AsyncExitStack::adopt`](crate::AsyncExitStack::adopt) has an example.
     pub fn adopt<T, F, Fut>(&self, value: T, release: F) -> &mut T
     where
         T: 'a,
@@ -200,6 +203,8 @@ where
     ///
     /// On a stack that catches it is given the error too, and decides: `Ok` swallows it, `Err` raises
     /// it or another. Python: `push_async_exit`.
+    ///
+    /// [`AsyncExitStack::push_exit`](crate::AsyncExitStack::push_exit) has an example.
     #[doc(alias = "push_async_exit")]
     pub fn push_exit<F, Fut>(&self, exit: F) -> Key
     where

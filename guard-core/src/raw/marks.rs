@@ -35,6 +35,6 @@ pub(crate) const ENDED: u16 = 0x100;
 /// Mark of a use: the future beside its block has failed, but only after the block of the outer use had ended. Or it has
 /// panicked. An error of it is only reported.
 pub(crate) const ENDED_AFTER_BLOCK: u16 = 0x200;
-/// Mark of a use: the yield in its block has lent. The code after a yield always runs, so the block is not dropped. Only a
-/// use has it that something goes on beside: no other one is ended there.
+/// Mark of a use: the yield in its block has lent. The code after a yield always runs, so the block is not dropped. Set only on
+/// a use whose context has a future beside the block.
 pub(crate) const YIELDS: u16 = 0x400;

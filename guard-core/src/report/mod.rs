@@ -23,19 +23,20 @@ pub(crate) use span::Span;
 
 use crate::platform::panics;
 
-/// What happened to a clean-up, or to its error, that no caller will hear of.
+/// What is reported: what happened to a clean-up, or an error or a panic that no caller receives.
 #[non_exhaustive]
 pub enum ReportKind<'a, E: ?Sized> {
-    /// The clean-up did not run to its end: its context was dropped, and there was nowhere to finish.
+    /// The clean-up did not run to its end: its context was dropped, and there was nowhere to finish. Or the context is
+    /// `scoped`, and was dropped at its yield or in its exit, as each `scoped` context is whose user is cancelled then.
     Abandoned,
-    /// The clean-up failed, and its caller is gone or has a more important error to return. Or the body failed, and its
+    /// The clean-up failed, and its caller is gone or has a more important error to return. Or the block failed, and its
     /// caller is gone: see [`Report::is_of_body`].
     Failed(&'a E),
     /// The set-up failed, and its caller is gone, so that it was finished in the background, or is told
     /// of the context that it was joined with, which failed before it or panicked.
     SetUpFailed(&'a E),
     /// The clean-up, or a set-up that was finished in the background, or a destructor in it, panicked,
-    /// and its caller is gone or has another panic to resume. Or the body did. This is the payload.
+    /// and its caller is gone or has another panic to resume. Or the block did. This is the payload.
     Panicked(&'a (dyn Any + Send)),
     /// The clean-up exceeded its limit and was dropped.
     TimedOut,
@@ -93,7 +94,8 @@ impl<E: ?Sized> fmt::Debug for ReportKind<'_, E> {
     }
 }
 
-/// A clean-up that was lost, or whose error was: what [`set_reporter`] receives.
+/// What [`set_reporter`] receives: an error or a panic that no caller receives, or a clean-up that was not done in full or in
+/// its order, as [`ReportKind`] says.
 ///
 /// Its `Display` is one line for a log.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ pub struct Report<'a> {
     name: &'a str,
     location: Option<&'static Location<'static>>,
     kind: ReportKind<'a, dyn fmt::Display + 'a>,
-    /// Whether the error or the panic is that of the body, not that of the clean-up.
+    /// Whether the error or the panic is that of the block, not that of the clean-up.
     of_body: bool,
 }
 
@@ -123,12 +125,12 @@ impl<'a> Report<'a> {
         self.kind
     }
 
-    /// Whether the error or the panic is that of the body, whose caller is gone, and not that of the context.
+    /// Whether the error or the panic is that of the block, whose caller is gone, and not that of the context.
     pub fn is_of_body(&self) -> bool {
         self.of_body
     }
 
-    /// The error that was lost, where there is one. Of a body's error only the type is known.
+    /// The error that was lost, where there is one. Of a block's error only the type is known.
     pub fn error(&self) -> Option<&'a (dyn fmt::Display + 'a)> {
         self.kind.error()
     }

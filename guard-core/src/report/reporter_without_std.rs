@@ -5,7 +5,8 @@ use crate::raw::without_std::FnCell;
 
 static REPORTER: FnCell<fn(&Report<'_>)> = FnCell::new();
 
-/// Receives every clean-up that was lost, and every clean-up error that no caller receives.
+/// Receives each error and each panic that no caller can receive, also those of set-ups and of blocks. And it is told of each
+/// clean-up that was abandoned, timed out, or was not waited for: see [`ReportKind`](crate::ReportKind).
 ///
 /// The last reporter that was set counts, for the whole program. Without `std` there is no default.
 pub fn set_reporter(reporter: fn(&Report<'_>)) {

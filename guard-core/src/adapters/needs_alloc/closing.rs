@@ -58,6 +58,15 @@ pub trait AsyncClose {
 /// # Errors
 ///
 /// The error of [`AsyncClose::close`].
+///
+/// # Panics
+///
+/// A panic of [`AsyncClose::close`] goes on in whoever polls.
+///
+/// # Cancellation
+///
+/// As for a context that a function with [`#[async_context]`](crate::async_context) returns. If the context was not entered, the
+/// value is dropped, and not closed.
 #[track_caller]
 pub fn closing<T, E>(value: T) -> Checked<Closing<T>, E>
 where

@@ -17,6 +17,8 @@ use crate::{BoxContext, Outcome};
 /// [`#[async_context]`](crate::async_context) reads better. The release is told how the use ended. A
 /// guaranteed context: it is released also when its user is cancelled.
 ///
+/// Python: `@asynccontextmanager` on a function that awaits one call, yields its value, and awaits another in a `finally`.
+///
 /// # Examples
 ///
 /// ```
@@ -35,6 +37,18 @@ use crate::{BoxContext, Outcome};
 /// });
 /// # Ok(()) }
 /// ```
+///
+/// # Errors
+///
+/// Those of `acquire` and `release`. If `acquire` fails, `release` is not called.
+///
+/// # Panics
+///
+/// A panic of either goes on in whoever polls.
+///
+/// # Cancellation
+///
+/// As for a context that a function with [`#[async_context]`](crate::async_context) returns.
 #[track_caller]
 pub fn from_fns<R, E, A, L, Acquiring, Releasing>(
     acquire: A,

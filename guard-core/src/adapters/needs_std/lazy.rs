@@ -236,6 +236,10 @@ where
     /// # Panics
     ///
     /// As for [`get`](Self::get).
+    ///
+    /// # Cancellation
+    ///
+    /// The set-up is dropped. As this has the handle alone, nobody else waits for the set-up.
     pub async fn get_mut(&mut self) -> Result<&mut C::Resource, C::Error> {
         // Not `get`: while that waits it holds a shared reference, which goes to another thread only if the resource
         // can be shared.

@@ -308,6 +308,28 @@ where
 
     /// [`replace`](Self::replace) that says whether `next` has taken the place of the former when it fails.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), &'static str> {
+    /// use guard_core::{async_context, async_with, swap, yield_resource};
+    /// use guard_core::ReplaceError;
+    ///
+    /// #[async_context]
+    /// async fn session(token: Option<u32>) -> Result<u32, &'static str> {
+    ///     let mut token = token.ok_or("no token")?;
+    ///     yield_resource!(token);
+    ///     Ok(())
+    /// }
+    ///
+    /// async_with!(handle = swap(session(Some(1)))?, {
+    ///     let replaced = handle.try_replace(session(None)).await;
+    ///     assert_eq!(replaced, Err(ReplaceError::Enter("no token")));
+    ///     assert_eq!(*handle.current(), 1);
+    /// });
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`ReplaceError`] says.

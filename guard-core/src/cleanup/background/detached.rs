@@ -61,6 +61,10 @@ pin_project_lite::pin_project! {
 /// drain().await;
 /// # }
 /// ```
+///
+/// # Cancellation
+///
+/// Dropping the future drops `future`, also as if no use were around it.
 pub fn detached<F>(future: F) -> Detached<F>
 where
     F: FutureItself,

@@ -39,7 +39,8 @@ use crate::cleanup::{Runtime, RuntimeId};
 /// Inside a clean-up it waits neither for that clean-up nor in a ring: it skips every clean-up that is itself
 /// waiting in a `drain`, or waits for one that is. A `drain` in a task that a clean-up has spawned cannot know that.
 ///
-/// [`pending_cleanups`](crate::pending_cleanups) says what it waits for.
+/// [`pending_cleanups`](crate::pending_cleanups) lists what it waits for, together with the clean-ups of all other runtimes
+/// of the process.
 ///
 /// # Cancellation
 ///

@@ -1,4 +1,4 @@
-//! How long an exit, and the wait before it, may take.
+//! How long an exit, and the waits before and after it, may take.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -88,7 +88,7 @@ impl Timer {
     }
 }
 
-/// How long an exit waits for its nest, unless it has a limit of its own.
+/// How long each wait of an exit for its nest takes, unless it has a limit of its own.
 static WAIT: Setting = Setting::new(Some(Duration::from_secs(30)));
 /// How long a clean-up may take.
 static CLEANUP: Setting = Setting::new(None);
@@ -113,8 +113,9 @@ impl Setting {
 /// Says how long an exit waits for the clean-ups of what was dropped inside its use: 30 seconds if this is not
 /// called. With `None` it waits as long as it takes. A wait that has begun keeps the limit that it began with.
 ///
-/// When the time is up the exit begins all the same, and that is [reported](crate::set_reporter) as
-/// [`Overtook`](crate::ReportKind::Overtook). [`exit_timeout`](crate::AsyncContext::exit_timeout) and
+/// There are two waits, each with this limit: before the exit, for what was dropped in the block, and after it, for what the
+/// exit itself has dropped. When the time is up the exit begins, or the use ends, all the same, and that is
+/// [reported](crate::set_reporter) as [`Overtook`](crate::ReportKind::Overtook). [`exit_timeout`](crate::AsyncContext::exit_timeout) and
 /// [`exit_until`](crate::AsyncContext::exit_until) set a limit for one context. [`settled`](crate::settled) and
 /// [`drain`](crate::drain) have no limit.
 ///

@@ -94,7 +94,7 @@ impl<F: Future> FutureItself for F {}
 /// # Cancellation
 ///
 /// Dropped while it waits, it leaves what is not done to the use that encloses it, whose exit waits for it. If `future` has
-/// ended with an `Err` by then, that has no caller any more, and is [reported](crate::set_reporter), as that of a body is.
+/// ended with an `Err` by then, that has no caller any more, and is [reported](crate::set_reporter), as that of a block is.
 #[track_caller]
 pub fn settled<F>(future: F) -> Settled<F>
 where
@@ -193,6 +193,10 @@ pin_project_lite::pin_project! {
 /// # Errors
 ///
 /// What clean-ups that it waited for reported. They are [reported](crate::set_reporter) too.
+///
+/// # Cancellation
+///
+/// As for [`settled`]. What clean-ups report then, or have reported, goes to the `try_settled` around it, if there is one.
 #[track_caller]
 pub fn try_settled<F>(future: F) -> TrySettled<F>
 where

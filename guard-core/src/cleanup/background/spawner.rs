@@ -58,8 +58,8 @@ std::thread_local! {
 
 /// Says how to go on with the clean-ups of contexts with `#[async_context(local)]` on this thread.
 ///
-/// The last spawner that was set on the thread counts. It comes before the `LocalSet` in which a context was
-/// entered, and it must run what it is given on this thread, which the type enforces. A thread without a spawner
+/// The last spawner that was set on the thread counts. It comes before the `LocalSet` in which a use is
+/// dropped, and it must run what it is given on this thread, which the type enforces. A thread without a spawner
 /// needs none inside a tokio `LocalSet` or a tokio local runtime.
 ///
 /// It is called from destructors, so it must not block. If it panics, or drops the clean-up, that is polled once

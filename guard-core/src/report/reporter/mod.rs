@@ -19,10 +19,11 @@ global! {
     static REPORTER: Installed<Reporter> = Installed(Mutex::new(None));
 }
 
-/// Receives every clean-up that was lost, and every clean-up error that no caller receives.
+/// Receives each error and each panic that no caller can receive, also those of set-ups and of blocks. And it is told of each
+/// clean-up that was abandoned, timed out, or was not waited for: see [`ReportKind`](crate::ReportKind).
 ///
 /// The last reporter that was set counts, for the whole process. Without one, a report is a
-/// `tracing` event (feature `tracing`), else one line on the standard error stream.
+/// `tracing` event (feature `tracing`, where a subscriber is set), else one line on the standard error stream.
 ///
 /// Reports are sent from wherever the loss happened, which may be a destructor, so the reporter
 /// should be quick. If it panics, the panic stops there.
@@ -32,7 +33,7 @@ global! {
 /// # Examples
 ///
 /// ```
-/// guard_core::set_reporter(|report| eprintln!("lost: {report}"));
+/// guard_core::set_reporter(|report| eprintln!("{report}"));
 /// ```
 pub fn set_reporter(
     reporter: impl Fn(&Report<'_>) + Send + Sync + 'static,

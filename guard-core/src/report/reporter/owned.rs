@@ -29,7 +29,7 @@ impl OwnedReport {
         self.location
     }
 
-    /// Whether it is about the body, as in [`Report::is_of_body`].
+    /// Whether it is about the block, as in [`Report::is_of_body`].
     pub fn is_of_body(&self) -> bool {
         self.of_body
     }
