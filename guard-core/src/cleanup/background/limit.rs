@@ -114,9 +114,10 @@ impl Setting {
 /// called. With `None` it waits as long as it takes. A wait that has begun keeps the limit that it began with.
 ///
 /// When the time is up the exit begins all the same, and that is [reported](crate::set_reporter) as
-/// [`Overtook`](crate::ReportKind::Overtook). [`exit_timeout`](crate::AsyncContext::exit_timeout) and
-/// [`exit_until`](crate::AsyncContext::exit_until) set a limit for one context. [`settled`](crate::settled) and
-/// [`drain`](crate::drain) have no limit.
+/// [`Overtook`](crate::ReportKind::Overtook). No other exit waits for those clean-ups then.
+/// [`exit_timeout`](crate::AsyncContext::exit_timeout) and [`exit_until`](crate::AsyncContext::exit_until) set a limit for
+/// one context: the exit around it waits for what that has overtaken. [`settled`](crate::settled) and
+/// [`drain`](crate::drain) have no limit, and wait for all.
 ///
 /// Time is tokio's; outside a tokio runtime with timers nothing measures it.
 ///
