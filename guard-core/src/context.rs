@@ -653,8 +653,8 @@ pub trait AsyncContext<
     /// the set-up. Time is tokio's; outside a tokio runtime nothing measures it.
     ///
     /// The same time is given to each wait: before the exit for what was dropped unfinished in the block, and after it
-    /// for what the exit dropped. Contexts in a `join(…)` wait together before their exits, as long as the most patient
-    /// of them.
+    /// for what the exit dropped. When it is up, the use goes on, and the use around it waits for the rest. Contexts in a
+    /// `join(…)` wait together before their exits, as long as the most patient of them.
     ///
     /// # Examples
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use guard_core::{
     AsyncContext, AsyncExitStack, TimeoutError, async_context, async_with, drain,
-    set_cleanup_timeout, set_wait_limit, yield_resource,
+    set_cleanup_timeout, set_wait_limit, settled, yield_resource,
 };
 use guard_tests::Log;
 use tokio::runtime::Builder;
@@ -116,6 +116,82 @@ fn a_clean_up_that_was_overtaken_goes_on_and_drain_waits_for_it() {
         assert_eq!(log.line(), "-slow");
     });
     assert_eq!(reports.line(), "step overtook gated");
+}
+
+/// Hands off a clean-up that takes `millis` milliseconds.
+fn hand_off_a_slow_one(log: &Log, millis: u64) {
+    poll_and_drop(sleeps(log.clone(), "slow", millis).run(async |()| forever().await));
+}
+
+/// Uses a context that waits for a second at most, and leaves what takes three.
+async fn overtakes(log: &Log) {
+    let impatient = step(log.clone(), "impatient", 0).exit_timeout(SECOND);
+    let used = impatient.try_with(async |()| {
+        hand_off_a_slow_one(log, 3000);
+        Ok::<_, ()>(())
+    });
+    assert!(used.await.is_ok());
+    log.push("next");
+}
+
+#[test]
+fn the_use_around_an_exit_with_a_limit_waits_for_what_that_has_overtaken() {
+    in_own_runtime(async |log, reports| {
+        async_with!(_outer = step(log.clone(), "outer", 0), {
+            overtakes(&log).await;
+        });
+        let expected = "+outer +impatient -impatient next -slow -outer";
+        assert_eq!(log.line(), expected, "in place");
+        assert_eq!(reports.line(), "step overtook sleeps");
+
+        poll_and_drop(step(log.clone(), "outer", 0).run(async |()| {
+            overtaken_later(&log).await;
+        }));
+        drain().await;
+        let expected = "+outer +impatient -impatient -slow -outer";
+        assert_eq!(log.line(), expected, "in the background");
+        assert_eq!(reports.line(), "step overtook sleeps");
+    });
+}
+
+/// As [`overtakes`], and does not end.
+async fn overtaken_later(log: &Log) {
+    let impatient = step(log.clone(), "impatient", 0).exit_timeout(SECOND);
+    let used = impatient.try_with(async |()| {
+        hand_off_a_slow_one(log, 3000);
+        forever().await;
+        Ok::<_, ()>(())
+    });
+    let _ = used.await;
+}
+
+#[test]
+fn settled_waits_for_what_an_exit_in_it_has_overtaken() {
+    in_own_runtime(async |log, reports| {
+        settled(overtakes(&log)).await;
+        assert_eq!(log.line(), "+impatient -impatient next -slow");
+        assert_eq!(reports.line(), "step overtook sleeps");
+
+        // The same with the general limit.
+        settled(step(log.clone(), "it", 0).run(async |()| hand_off_a_slow_one(&log, 40_000))).await;
+        assert_eq!(log.line(), "+it -it -slow");
+        assert_eq!(reports.line(), "step overtook sleeps");
+    });
+}
+
+#[test]
+fn exits_around_one_another_have_the_general_limit_together_for_one_clean_up() {
+    in_own_runtime(async |log, reports| {
+        let start = Instant::now();
+        async_with!(_a = step(log.clone(), "a", 0), {
+            async_with!(_b = step(log.clone(), "b", 0), {
+                hand_off_a_hung_one(&log);
+            });
+        });
+        assert_eq!(start.elapsed(), LIMIT);
+        assert_eq!(log.line(), "+a +b ~hung -b -a");
+        assert_eq!(reports.line(), "step overtook never");
+    });
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn drop_context_after(nest: &mut Nest, drop_it: &mut dyn FnMut()) {
     }
 
     let remaining = nest.remaining();
-    let (guards, inside) = (nest.guards(), nest.take());
+    let (guards, inside) = (nest.guards(), nest.take_for_cleanup());
     if inside.is_empty() && guards.is_empty() {
         return drop_it();
     }

@@ -115,9 +115,10 @@ impl Setting {
 ///
 /// There are two waits, each with this limit: before the exit, for what was dropped in the block, and after it, for what the
 /// exit itself has dropped. When the time is up the exit begins, or the use ends, all the same, and that is
-/// [reported](crate::set_reporter) as [`Overtook`](crate::ReportKind::Overtook). [`exit_timeout`](crate::AsyncContext::exit_timeout) and
-/// [`exit_until`](crate::AsyncContext::exit_until) set a limit for one context. [`settled`](crate::settled) and
-/// [`drain`](crate::drain) have no limit.
+/// [reported](crate::set_reporter) as [`Overtook`](crate::ReportKind::Overtook). No other exit waits for those clean-ups
+/// then. [`exit_timeout`](crate::AsyncContext::exit_timeout) and [`exit_until`](crate::AsyncContext::exit_until) set a limit
+/// for one context: the exit around it waits for what that has overtaken. [`settled`](crate::settled) and
+/// [`drain`](crate::drain) have no limit, and wait for all.
 ///
 /// Time is tokio's; outside a tokio runtime with timers nothing measures it.
 ///

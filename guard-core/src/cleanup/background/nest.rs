@@ -32,6 +32,9 @@ struct Contents {
     /// The entries for which the exit does not wait: they go on in another runtime, or were dropped during their set-up. It
     /// waits for what is inside them, if that goes on in its own runtime.
     apart: Vec<Arc<NestEntry>>,
+    /// The entries for which the exit has waited as long as it may. They belong to the enclosing use, whose exit may wait
+    /// for longer.
+    overtaken: Vec<Arc<NestEntry>>,
     /// The guards that were opened while this was the current nest.
     guards: Option<GuardList>,
     /// In the nest of a clean-up: the guards that were opened in the nest of the use that was dropped.
@@ -43,6 +46,9 @@ impl Contents {
     /// Puts the last entry apart, and what is inside it in its place.
     fn put_last_apart(&mut self) {
         if let Some(entry) = self.entries.pop() {
+            if entry.is_late() {
+                return drop(add(&mut self.overtaken, entry));
+            }
             for inside in entry.inside() {
                 drop(add(&mut self.entries, inside));
             }
@@ -147,6 +153,7 @@ impl Nest {
             Box::new(Exclusive::new(Contents {
                 entries: Vec::new(),
                 apart: Vec::new(),
+                overtaken: Vec::new(),
                 guards: None,
                 guards_of_use: Vec::new(),
                 timer: Timer::default(),
@@ -193,7 +200,19 @@ impl Nest {
         let left = left.get_mut();
         let mut entries = mem::take(&mut left.entries);
         entries.append(&mut left.apart);
+        entries.append(&mut left.overtaken);
         unended(entries)
+    }
+
+    /// Takes out what has not ended, for a clean-up that goes on with the exit. What was overtaken goes to the enclosing
+    /// nest.
+    pub(super) fn take_for_cleanup(&mut self) -> Vec<Arc<NestEntry>> {
+        if let Some(left) = &mut *self.contents {
+            mem::take(&mut left.get_mut().overtaken)
+                .into_iter()
+                .for_each(leave);
+        }
+        self.take()
     }
 
     /// The list for a guard that is opened in it.
@@ -241,7 +260,7 @@ impl Nest {
     /// Ready when all have ended for which an exit in `runtime` waits.
     pub(super) fn poll_ended(&mut self, runtime: RuntimeId, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_each_ended(cx, |entry| {
-            runtime.waits_for(entry.runtime) && !entry.began_in_set_up
+            runtime.waits_for(entry.runtime) && !entry.began_in_set_up && !entry.is_late()
         })
     }
 
@@ -290,18 +309,26 @@ impl Nest {
         self.contents.as_mut()?.get_mut().timer.remaining()
     }
 
-    /// Gives up waiting, and returns the names of those that have not ended.
-    pub(super) fn overtake(&mut self) -> Vec<&'static str> {
+    /// Gives up waiting, and returns the names of those that have not ended. `for_all` if no other exit is to wait for
+    /// them.
+    pub(super) fn overtake(&mut self, for_all: bool) -> Vec<&'static str> {
         let mut entries = mem::take(&mut self.contents().entries);
         // Also those that are in the list already: each is named once.
         drop(take_spent(&mut entries));
         let (ended, late): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.has_ended());
+        if for_all {
+            for entry in &late {
+                entry.set_late();
+            }
+        }
+        let names = late.iter().map(|entry| entry.identity.path()).collect();
+        self.contents().overtaken.extend(late);
         self.end_wait();
         for ended in ended {
             self.adopt(Some(ended));
         }
-        late.iter().map(|entry| entry.identity.path()).collect()
+        names
     }
 
     /// The wait is over: stops its clock, and frees the memory if there is no entry any more.
@@ -310,8 +337,10 @@ impl Nest {
             let left = left.get_mut();
             left.timer = Timer::default();
             left.apart.retain(|entry| !entry.is_spent());
+            left.overtaken.retain(|entry| !entry.is_spent());
             let mut guards = left.guards.iter().chain(&left.guards_of_use);
-            if left.apart.is_empty() && guards.all(GuardList::is_empty) {
+            let has_entries = !(left.apart.is_empty() && left.overtaken.is_empty());
+            if !has_entries && guards.all(GuardList::is_empty) {
                 *self.contents = None;
             }
         }
@@ -325,7 +354,7 @@ impl Nest {
             if entry.has_ended() {
                 let ended = left.entries.pop();
                 self.adopt(ended);
-            } else if entry.runtime != runtime || entry.began_in_set_up {
+            } else if entry.runtime != runtime || entry.began_in_set_up || entry.is_late() {
                 left.put_last_apart();
             } else {
                 return Some(entry.clone());

@@ -28,6 +28,8 @@ pub(crate) struct NestEntry {
     pub(super) listener: Option<Arc<Failures>>,
     /// [`RUNNING`], [`ENDED`] or [`LEFT`].
     stage: AtomicUsize,
+    /// Not 0 if an exit has waited for it as long as exits wait. Then no other exit waits for it.
+    is_late: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -78,6 +80,7 @@ impl NestEntry {
             began: Instant::now(),
             listener,
             stage: AtomicUsize::new(RUNNING),
+            is_late: AtomicUsize::new(0),
             state: Mutex::new(State {
                 inside,
                 ..State::default()
@@ -87,6 +90,15 @@ impl NestEntry {
 
     pub(super) fn has_ended(&self) -> bool {
         self.stage.load(Ordering::Acquire) != RUNNING
+    }
+
+    /// Whether an exit has waited for it as long as [`set_wait_limit`](crate::set_wait_limit) says.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn set_late(&self) {
+        self.is_late.store(1, Ordering::Relaxed);
     }
 
     /// Whether it has ended, and all entries that it [left](Self::left) have ended too. Then it need not be kept.

@@ -74,7 +74,10 @@ pub(super) fn poll_nest(
     }
     match limit(cx) {
         WaitLimit::General => ready!(nest.poll_wait_limit(cx)),
-        WaitLimit::Own(over) => ready!(over),
+        WaitLimit::Own(over) => {
+            ready!(over);
+            return Poll::Ready(nest.overtake(false));
+        }
         WaitLimit::Longer(over) => {
             // Both have to be polled, so that both run from now on.
             let general = nest.poll_wait_limit(cx);
@@ -83,7 +86,7 @@ pub(super) fn poll_nest(
         }
         WaitLimit::GivenUp => return Poll::Ready(Vec::new()),
     }
-    Poll::Ready(nest.overtake())
+    Poll::Ready(nest.overtake(true))
 }
 
 /// [`poll_settle`] for an entry of a stack, which is not a use but has a nest.
