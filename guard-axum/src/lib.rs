@@ -1,3 +1,5 @@
+// The first definition of a link is the one that counts: here to the items, in the README to files. See `.ci/guide-links`.
+#![doc = include_str!("guide_links.md")]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

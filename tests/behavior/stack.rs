@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::error::Error as _;
 use std::future::pending;
 use std::num::ParseIntError;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use guard_core::{
@@ -772,6 +772,43 @@ fn a_destructor_that_panics_stops_no_entry_from_its_exit() {
     drop(stack);
     assert_eq!(log.line(), "drop(2) drop(1)");
     assert_eq!(reports::take(), ["Panicked"]);
+}
+
+/// Fails, and panics when it is dropped.
+struct FailsAndPanics(&'static str, PanicsOnDrop);
+
+impl Future for FailsAndPanics {
+    type Output = Result<(), String>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Poll::Ready(Err(self.0.to_string()))
+    }
+}
+
+#[test]
+fn the_error_of_an_entry_is_reported_if_the_destructor_of_its_future_panics() {
+    reports::collect();
+    let log = Log::new();
+    let add: [fn(&AsyncExitStack<String>); 3] = [
+        |stack| {
+            stack.defer(|| FailsAndPanics("it", PanicsOnDrop));
+        },
+        |stack| {
+            stack.push_exit(|_| FailsAndPanics("it", PanicsOnDrop));
+        },
+        |stack| {
+            stack.adopt((), |()| FailsAndPanics("it", PanicsOnDrop));
+        },
+    ];
+    for add in add {
+        let mut stack = AsyncExitStack::<String>::new();
+        watch(&stack, &log, "1");
+        add(&stack);
+        let panicked = panic_message(|| block_on(stack.close(Outcome::Completed)));
+        assert_eq!(panicked, "drop");
+        assert_eq!(log.line(), "1(Panicked)");
+        assert_eq!(reports::take(), ["Failed(\"it\")"]);
+    }
 }
 
 #[test]

@@ -9,9 +9,9 @@ use guard_core::{
     AsyncContext, BoxContext, Guard, async_context, async_with, detached, drain, yield_resource,
 };
 use guard_tests::{Log, poll_once, yield_once};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::support::{
     WAYS, forever, gated, logs, must_end, never, paused, poll_and_drop, sleeps, step, time_out,
@@ -292,6 +292,40 @@ fn drain_in_the_clean_up_of_a_guard_does_not_wait_for_the_exit_that_waits_for_it
         });
     });
     assert_eq!(log.line(), "+use +older -drains -older -owner -use");
+    assert_eq!(reports.line(), "");
+}
+
+/// The guard comes to a clean-up that goes on already, and for which the `drain` waits until then.
+#[test]
+fn a_drain_is_woken_when_the_exit_that_it_waits_for_begins_to_wait_for_it() {
+    #[async_context]
+    async fn exits_a_guard(
+        log: Log,
+        receiver: oneshot::Receiver<Guard<BoxContext<'static, (), Infallible>>>,
+    ) {
+        yield_resource!();
+        let Ok(()) = receiver.await.unwrap().exit().await;
+        log.push("-exits_a_guard");
+    }
+
+    let (log, reports) = logs();
+    paused().block_on(async {
+        let start = Instant::now();
+        async_with!(_use = step(log.clone(), "use", 0), {
+            let Ok(older) = step(log.clone(), "older", 1).boxed().enter().await;
+            let Ok(younger) = drains(log.clone(), "younger").enter().await;
+            let (sender, receiver) = oneshot::channel();
+            poll_and_drop(exits_a_guard(log.clone(), receiver).run(async |()| forever().await));
+            drop(younger);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(sender.send(older).is_ok());
+        });
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    });
+    assert_eq!(
+        log.line(),
+        "+use +older -younger -older -exits_a_guard -use"
+    );
     assert_eq!(reports.line(), "");
 }
 

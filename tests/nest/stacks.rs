@@ -5,7 +5,7 @@ use std::time::Duration;
 use guard_core::{
     AsyncContext, Outcome, TimeoutError, async_with, drain, exit_stack, scoped_exit_stack,
 };
-use guard_tests::Log;
+use guard_tests::{Log, panic_message};
 
 use crate::support::{Failed, forever, logs, paused, poll_and_drop, sleeps, step, time_out};
 
@@ -179,4 +179,47 @@ fn entries_that_are_half_exited_are_released_by_their_keys_again() {
             Ok::<_, Failed>(())
         })
         .unwrap();
+}
+
+#[test]
+fn an_entry_that_is_not_its_turn_does_not_answer_for_the_one_that_was_offered_the_error() {
+    let second = Duration::from_secs(1);
+    let used = async |log: Log, panics: bool| {
+        let used = exit_stack::<Failed>().catching().catch(async |stack| {
+            let told = log.clone();
+            stack.push_exit(async move |outcome| {
+                told.push(format_args!("{outcome:?}"));
+                Ok(())
+            });
+            // Half-way when its release is dropped. It ends before the other one answers.
+            let ends = stack.push_exit(async move |_| {
+                tokio::time::sleep(2 * second).await;
+                if panics {
+                    std::panic::panic_any("it");
+                }
+                Err(Failed)
+            });
+            time_out(stack.release(ends)).await;
+            stack.push_exit(async move |outcome| {
+                assert_eq!(outcome, Outcome::Failed(Failed));
+                tokio::time::sleep(4 * second).await;
+                Ok(())
+            });
+            time_out(stack.close(Outcome::Failed(Failed))).await;
+            poll_and_drop(sleeps(log.clone(), "x", 10_000).run(async |()| forever().await));
+            Ok(())
+        });
+        used.await
+    };
+
+    let (log, reports) = logs();
+    let swallowed = paused().block_on(used(log.clone(), false));
+    assert_eq!(swallowed, Ok(Some(())));
+    assert_eq!(log.line(), "-x Completed");
+    assert_eq!(reports.line(), "AsyncExitStack failed: Failed");
+
+    let panics = panic_message(|| paused().block_on(used(log.clone(), true)));
+    assert_eq!(panics, "it");
+    assert_eq!(log.line(), "-x Panicked");
+    assert_eq!(reports.line(), "");
 }

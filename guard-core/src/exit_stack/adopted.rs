@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::cleanup::dropped;
-use crate::report::ReportSource;
+use crate::report::{ReportSource, drop_before};
 use crate::{AsyncContext, Outcome};
 
 /// A value whose release is the exit. It is entered from the beginning.
@@ -64,11 +64,19 @@ where
             State::Releasing(releasing) => releasing,
             State::Done => panic!("a value was released twice"),
         };
-        let polled = releasing.as_mut().poll(cx);
-        if polled.is_pending() {
-            self.state = State::Releasing(releasing);
+        match releasing.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => {
+                let mut releasing = Some(releasing);
+                let mut drop_it = || releasing = None;
+                let lose = ReportSource::lose;
+                Poll::Ready(Err(drop_before(error, self.source, lose, &mut drop_it)))
+            }
+            Poll::Pending => {
+                self.state = State::Releasing(releasing);
+                Poll::Pending
+            }
         }
-        polled
     }
 
     fn report_source(&self) -> ReportSource<E> {

@@ -235,7 +235,7 @@ where
         };
         match running.as_mut().poll(cx) {
             Poll::Ready(answer) => {
-                drop(running);
+                // Before the future is dropped, which may panic.
                 M::answered(state, answer, self.source);
                 Poll::Ready(())
             }

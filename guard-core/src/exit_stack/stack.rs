@@ -338,9 +338,15 @@ impl<T: ?Sized, E> Stack<T, E> {
         let current = unwinding.current.replace(entry);
         let (has_begun, is_cancelled) = (unwinding.has_begun, unwinding.is_cancelled);
         unwinding.is_cancelled = false;
+        // The current entry may have been offered the error. It has not answered yet.
+        let state = unwinding.state.as_mut();
+        let offered = state.is_some_and(UnwindState::take_offer);
         let _ = self.poll_current::<M>(cx);
         let unwinding = self.unwinding.get_mut();
         (unwinding.has_begun, unwinding.is_cancelled) = (has_begun, is_cancelled);
+        if let Some(state) = &mut unwinding.state {
+            state.put_offer(offered);
+        }
         core::mem::replace(&mut unwinding.current, current)
     }
 }

@@ -105,6 +105,16 @@ impl<E> UnwindState<E> {
         }
     }
 
+    /// Takes back the note that the current entry was offered the error, while another one is polled.
+    pub(super) fn take_offer(&mut self) -> bool {
+        core::mem::take(&mut self.offered)
+    }
+
+    /// Notes again what [`take_offer`](Self::take_offer) took, unless the other one has panicked: that is not swallowed.
+    pub(super) fn put_offer(&mut self, offered: bool) {
+        self.offered = offered && !self.has_panicked();
+    }
+
     /// Whether an entry has panicked.
     pub(super) fn has_panicked(&self) -> bool {
         self.panic.is_some()

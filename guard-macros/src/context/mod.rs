@@ -91,6 +91,12 @@ impl Definition {
             is_broken: true,
         }
     }
+
+    /// [`without_body`](Self::without_body), with the first yield of this block.
+    fn of_yield(args: Args, returns: Returns, function: &Function, block: &mut Block) -> Self {
+        let yields = likely_mistakes::yields_of(block);
+        Self::without_body(args, returns, function, yields.first())
+    }
 }
 
 fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Definition> {
@@ -137,13 +143,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
         Some(tokens) => {
             let mut block = errors.take(syn::parse2::<Block>(tokens.clone()))?;
             if lends_a_reference {
-                let yields = likely_mistakes::yields_of(&mut block);
-                return Some(Definition::without_body(
-                    args,
-                    returns,
-                    function,
-                    yields.first(),
-                ));
+                return Some(Definition::of_yield(args, returns, function, &mut block));
             }
             if args.owned && sig.receiver().is_some_and(ownership::is_borrowed_receiver) {
                 let yields = likely_mistakes::yields_of(&mut block);
@@ -162,13 +162,7 @@ fn check(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Def
             errors.take(returns.compare(&sig.output, &block, &args.krate));
             if let Err(error) = returns.compare_failure(sig, &mut block) {
                 errors.push(error);
-                let yields = likely_mistakes::yields_of(&mut block);
-                return Some(Definition::without_body(
-                    args,
-                    returns,
-                    function,
-                    yields.first(),
-                ));
+                return Some(Definition::of_yield(args, returns, function, &mut block));
             }
             errors.take(returns.compare_end(&sig.output, &mut block));
             likely_mistakes::mend(&mut block, &args.krate, &returns, errors);

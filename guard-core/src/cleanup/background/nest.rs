@@ -184,6 +184,9 @@ impl Nest {
                 self.push(entry);
             }
         }
+        if !owners.is_empty() {
+            look_again();
+        }
     }
 
     /// Moves what has not ended to the enclosing nest.
