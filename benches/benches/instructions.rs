@@ -63,11 +63,11 @@ fn once(name: &str) -> Run {
 #[bench::three_boxed_by_hand(args = (never("three boxed by hand")), config = limit(1194))]
 #[bench::three_default(args = (never("three default, one call")), config = limit(1453))]
 #[bench::closures_of_one(args = (never("closures of one")), config = limit(906))]
-#[bench::stack_of_one(args = (never("stack of one")), config = limit(2033))]
+#[bench::stack_of_one(args = (never("stack of one")), config = limit(2019))]
 #[bench::closures_of_eleven(args = (never("closures of eleven")), config = limit(8426))]
-#[bench::stack_of_eleven(args = (never("stack of eleven")), config = limit(15723))]
+#[bench::stack_of_eleven(args = (never("stack of eleven")), config = limit(15699))]
 #[bench::dropped_by_hand(args = (never("dropped by hand")), config = limit(2762))]
-#[bench::dropped_drained(args = (never("dropped, drained")), config = limit(3072))]
+#[bench::dropped_drained(args = (never("dropped, drained")), config = limit(3083))]
 fn never_suspended(run: Run) -> u64 {
     black_box(run(black_box(USES)))
 }
@@ -96,11 +96,11 @@ fn never_suspended(run: Run) -> u64 {
 #[bench::three_boxed_by_hand(args = (once("three boxed by hand")), config = limit(2539))]
 #[bench::three_default(args = (once("three default, one call")), config = limit(2098))]
 #[bench::closures_of_one(args = (once("closures of one")), config = limit(1007))]
-#[bench::stack_of_one(args = (once("stack of one")), config = limit(2350))]
+#[bench::stack_of_one(args = (once("stack of one")), config = limit(2335))]
 #[bench::closures_of_eleven(args = (once("closures of eleven")), config = limit(9537))]
-#[bench::stack_of_eleven(args = (once("stack of eleven")), config = limit(19250))]
+#[bench::stack_of_eleven(args = (once("stack of eleven")), config = limit(19215))]
 #[bench::dropped_by_hand(args = (once("dropped by hand")), config = limit(2762))]
-#[bench::dropped_drained(args = (once("dropped, drained")), config = limit(3072))]
+#[bench::dropped_drained(args = (once("dropped, drained")), config = limit(3083))]
 fn once_suspended(run: Run) -> u64 {
     black_box(run(black_box(USES)))
 }

@@ -247,21 +247,21 @@ fn judge(way: Way) {
 }
 
 #[test]
-fn in_async_with() {
+fn blocking_contexts_in_async_with_keep_the_invariants() {
     in_own_process(|| judge(Way::AsyncWithList));
 }
 
 #[test]
-fn in_try_with() {
+fn blocking_contexts_in_try_with_keep_the_invariants() {
     in_own_process(|| judge(Way::TryWith));
 }
 
 #[test]
-fn in_guards() {
+fn guards_of_blocking_contexts_keep_the_invariants() {
     in_own_process(|| judge(Way::Guards));
 }
 
 #[test]
-fn around_a_decorated_function() {
+fn blocking_contexts_around_a_function_keep_the_invariants() {
     in_own_process(|| judge(Way::Within));
 }

@@ -65,7 +65,7 @@ fn judge_plans(case: Case, is_tried: impl Fn(&Plan) -> bool, using: impl Fn(Plan
 }
 
 #[test]
-fn a_stack_in_async_with() {
+fn a_stack_in_async_with_keeps_the_invariants() {
     judge(Way::AsyncWith, Kind::Default, |plan| {
         one(async move {
             async_with!(stack = exit_stack::<Fault>()?, {
@@ -77,7 +77,7 @@ fn a_stack_in_async_with() {
 }
 
 #[test]
-fn a_stack_that_returns_all_errors() {
+fn a_stack_that_returns_all_errors_keeps_the_invariants() {
     judge(Way::TryWith, Kind::Default, |plan| {
         Box::pin(async move {
             let used = exit_stack::<Fault>()
@@ -90,7 +90,7 @@ fn a_stack_that_returns_all_errors() {
 }
 
 #[test]
-fn an_owned_stack_that_is_closed_by_hand() {
+fn an_owned_stack_that_is_closed_by_hand_keeps_the_invariants() {
     async fn using(plan: Plan) -> Result<(), Vec<Fault>> {
         let mut stack = AsyncExitStack::new();
         let used = use_default(&stack, plan).await;
@@ -122,7 +122,7 @@ fn an_owned_stack_that_is_closed_by_hand() {
 }
 
 #[test]
-fn a_stack_of_a_constructor_that_is_torn_down_when_it_fails() {
+fn a_stack_of_a_constructor_that_fails_keeps_the_invariants() {
     /// Owns its stack, as what a constructor returns would.
     struct Service(AsyncExitStack<Fault>);
 
@@ -157,7 +157,7 @@ fn a_stack_of_scoped_contexts_finishes_them() {
 }
 
 #[test]
-fn a_scoped_stack_of_scoped_contexts() {
+fn a_scoped_stack_of_scoped_contexts_keeps_the_invariants() {
     judge(Way::AsyncWith, Kind::Scoped, |plan| {
         one(async move {
             async_with!(stack = scoped_exit_stack::<Fault>()?, {
@@ -169,7 +169,7 @@ fn a_scoped_stack_of_scoped_contexts() {
 }
 
 #[test]
-fn a_scoped_stack_of_contexts_that_finish_themselves() {
+fn a_scoped_stack_of_guaranteed_contexts_keeps_the_invariants() {
     judge(Way::With, Kind::Default, |plan| {
         one(scoped_exit_stack::<Fault>().with(async move |stack| borrow_default(stack, plan).await))
     });
