@@ -144,7 +144,7 @@ macro_rules! body {
 ///
 /// # Errors
 ///
-/// Those of `enter` and `exit`.
+/// The error with which [`AsyncManager::enter`] or [`AsyncManager::exit`] fails.
 ///
 /// # Panics
 ///
@@ -240,7 +240,7 @@ where
 ///
 /// # Errors
 ///
-/// Those of `enter` and `exit`.
+/// The error with which [`AsyncManager::enter`] or [`AsyncManager::exit`] fails.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Finds the tail expressions of a block.
+//! How a block ends: its tail expressions, and whether it has no value.
 
 use proc_macro2::TokenTree;
 use quote::ToTokens;

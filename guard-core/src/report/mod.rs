@@ -23,7 +23,7 @@ pub(crate) use span::Span;
 
 use crate::platform::panics;
 
-/// What is reported: what happened to a clean-up, or an error or a panic that no caller receives.
+/// What a report is about: a clean-up that was not done in full or in its order, or an error or a panic that no caller receives.
 #[non_exhaustive]
 pub enum ReportKind<'a, E: ?Sized> {
     /// The clean-up did not run to its end: its context was dropped, and there was nowhere to finish. Or the context is

@@ -40,7 +40,7 @@ use crate::{BoxContext, Outcome};
 ///
 /// # Errors
 ///
-/// Those of `acquire` and `release`. If `acquire` fails, `release` is not called.
+/// The error with which `acquire` or `release` fails. If `acquire` fails, `release` is not called.
 ///
 /// # Panics
 ///

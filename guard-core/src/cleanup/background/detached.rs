@@ -64,7 +64,7 @@ pin_project_lite::pin_project! {
 ///
 /// # Cancellation
 ///
-/// Dropping the future drops `future`, also as if no use were around it.
+/// Dropping the future drops `future`. The clean-ups that this hands off belong to no use either.
 pub fn detached<F>(future: F) -> Detached<F>
 where
     F: FutureItself,
