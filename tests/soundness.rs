@@ -461,23 +461,26 @@ fn a_swap_can_be_read_and_replaced_by_several_threads() {
         assert_eq!(polls, 0, "the block never waits");
     }
     block_on(async {
-        async_with!(current = swap(number(0)), {
+        async_with!(current = swap(number(1)), {
             let current = &*current;
+            let (reads, is_read) = mpsc::channel();
+            let (replaces, is_replaced) = mpsc::channel();
             thread::scope(|scope| {
-                for _ in 0..2 {
-                    scope.spawn(|| {
-                        for _ in 0..100 {
-                            current.current().fetch_add(2, Ordering::Relaxed);
-                        }
-                    });
-                }
-                scope.spawn(|| {
-                    for odd in 0..10 {
-                        let Ok(()) = block_on(current.replace(number(odd * 2)));
-                    }
+                scope.spawn(move || {
+                    let former = current.current();
+                    reads.send(()).unwrap();
+                    is_replaced.recv().unwrap();
+                    assert_eq!(former.fetch_add(1, Ordering::Relaxed), 1);
+                });
+                scope.spawn(move || {
+                    is_read.recv().unwrap();
+                    let mut replacing = pin!(current.replace(number(2)));
+                    assert!(poll_once(replacing.as_mut()).is_pending(), "it is read");
+                    replaces.send(()).unwrap();
+                    let Ok(()) = block_on(replacing);
                 });
             });
-            assert_eq!(current.current().load(Ordering::Relaxed) % 2, 0);
+            assert_eq!(current.current().load(Ordering::Relaxed), 2);
         });
     });
 }
